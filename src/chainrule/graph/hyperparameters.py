@@ -1,0 +1,75 @@
+"""The numbers of a frozen dataclass become inputs of a graph, so that changing one needs no new graph.
+
+A layer, loss or optimizer is a frozen dataclass. Its fields annotated `float` are its hyperparameters: run-time
+arguments of a training step. Everything else (widths, names, flags, None) is structure and stays in the graph.
+A float that is exactly 0 is structure too: it means that the part of the formula is absent.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from chainrule.graph.types import FLOAT64
+from chainrule.graph.value import Value, input_value
+
+T = TypeVar("T")
+
+
+def hyperparameters(item: Any, prefix: str) -> dict[str, float]:
+    """Return the numbers in a dataclass and in those nested in it, by path: ``layers.1.rate``."""
+    return {path: float(getattr(owner, field)) for path, owner, field in _numbers(item, prefix)}
+
+
+def with_inputs(item: T, prefix: str, inputs: dict[str, Value]) -> T:
+    """Return a copy whose numbers are weak float64 inputs, which are entered into `inputs` by their path."""
+
+    def replaced(part: Any, path: str) -> Any:
+        if isinstance(part, list | tuple):
+            return type(part)(replaced(each, f"{path}.{i}") for i, each in enumerate(part))
+        if not _is_part(part):
+            return part
+        twin = copy.copy(part)
+        for field in dataclasses.fields(part):
+            value, place = getattr(part, field.name), f"{path}.{field.name}"
+            if _is_number(field, value):
+                value = inputs.setdefault(place, input_value(place, (), FLOAT64, weak=True))
+            else:
+                value = replaced(value, place)
+            object.__setattr__(twin, field.name, value)
+        return twin
+
+    result: T = replaced(item, prefix)
+    return result
+
+
+def is_zero(number: float | Value) -> bool:
+    """Whether a hyperparameter is absent: the number 0. An input never is."""
+    return not isinstance(number, Value) and number == 0
+
+
+def _numbers(part: Any, path: str) -> Iterator[tuple[str, Any, str]]:
+    if isinstance(part, list | tuple):
+        for i, each in enumerate(part):
+            yield from _numbers(each, f"{path}.{i}")
+    elif _is_part(part):
+        for field in dataclasses.fields(part):
+            value, place = getattr(part, field.name), f"{path}.{field.name}"
+            if _is_number(field, value):
+                yield place, part, field.name
+            else:
+                yield from _numbers(value, place)
+
+
+def _is_part(part: Any) -> bool:
+    return dataclasses.is_dataclass(part) and not isinstance(part, type)
+
+
+def _is_number(field: dataclasses.Field[Any], value: Any) -> bool:
+    """Whether a field holds a run-time number: it is annotated float and is not exactly 0."""
+    annotated = "float" in (
+        field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
+    )
+    return annotated and isinstance(value, int | float) and not isinstance(value, bool) and value != 0

@@ -1,0 +1,94 @@
+"""Primitive: the schema of a row. The rows themselves stand in `chainrule.primitives`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.graph.lowering import Lowering
+from chainrule.graph.notation import Notation
+from chainrule.graph.samples import Samples
+from chainrule.graph.types import ArrayType, broadcast_shapes
+from chainrule.graph.value import PRIMITIVES, Operand, Value, as_value, call, equation, promote
+
+
+@dataclass(frozen=True, eq=False)
+class Primitive:
+    """One row of the table of primitives: everything that the house knows about one operation.
+
+    Attributes
+    ----------
+    name : str
+        The word by which operators, graphs as text and files know it.
+    shape : callable
+        ``shape(*types, **attributes) -> ArrayType``, or a ValueError that says what does not fit.
+    value : callable
+        ``value(*arrays, **attributes) -> array`` with NumPy: the definition of correct.
+    derivative : callable or None
+        ``derivative(dy, y, *operands, **attributes) -> (dx, ...)``, one for each operand, as graph values;
+        None in a place says that nothing flows to that operand. None instead of the function: see `why_not`.
+    lower : Lowering
+        How a compiler computes it: one of the few kinds of `chainrule.graph.lowering`.
+    notation : Notation
+        How a formula shows it.
+    samples : callable
+        ``samples(generator) -> cases`` on which the generated tests exercise the row.
+    broadcasts : bool
+        Whether operands are first brought to one dtype and, by explicit broadcasts, to one shape.
+    why_not : str
+        The reason for a column that is None.
+    """
+
+    name: str
+    shape: Callable[..., ArrayType]
+    value: Callable[..., Any]
+    derivative: Callable[..., tuple[Value | None, ...]] | None
+    lower: Lowering
+    notation: Notation
+    samples: Samples
+    broadcasts: bool = False
+    why_not: str = ""
+
+    def __call__(self, *operands: Operand, **attributes: Any) -> Value:
+        values = tuple(as_value(operand) for operand in operands)
+        if self.broadcasts:
+            values = broadcast_together(promote(values))
+        try:
+            return equation(self, values, attributes)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+
+    def __repr__(self) -> str:
+        return f"<Primitive {self.name}>"
+
+
+def primitive(name: str, **columns: Any) -> Primitive:
+    """Enter a row into the table and return it."""
+    if name in PRIMITIVES:
+        raise ValueError(f"there is already a primitive {name!r}")
+    row = Primitive(name, **columns)
+    if row.derivative is None and not row.why_not:
+        raise ValueError(f"the row {name!r} has no derivative: its why_not must say the reason")
+    PRIMITIVES[name] = row
+    return row
+
+
+def broadcast_together(values: tuple[Value, ...]) -> tuple[Value, ...]:
+    """Return the values stretched to their common shape, each by an explicit `broadcast`."""
+    shapes = [value.shape for value in values]
+    if all(shape == shapes[0] for shape in shapes):
+        return values
+    shape = broadcast_shapes(*shapes)
+    return tuple(stretch(value, shape) for value in values)
+
+
+def stretch(value: Value, shape: tuple[Any, ...]) -> Value:
+    """Return the value broadcast to `shape`: its last axes onto the last axes, axes of size 1 repeated."""
+    if value.shape == shape:
+        return value
+    offset = len(shape) - value.ndim
+    kept = tuple(axis for axis, dim in enumerate(value.shape) if dim == shape[offset + axis])
+    if len(kept) != value.ndim:
+        value = call("reshape", value, shape=tuple(value.shape[axis] for axis in kept))
+    return call("broadcast", value, shape=shape, axes=tuple(offset + axis for axis in kept))

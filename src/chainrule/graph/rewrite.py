@@ -1,0 +1,67 @@
+"""Graphs made from graphs: substitute, inline, map over equations, change the precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from chainrule.graph.graph import Graph, needed
+from chainrule.graph.types import FLOAT32, FLOAT64, ArrayType
+from chainrule.graph.value import Value, equation
+
+Rebuild = Callable[[Value, tuple[Value, ...]], Value]
+
+
+def rebuild(value: Value, operands: tuple[Value, ...]) -> Value:
+    """Return the same equation on other operands."""
+    assert value.primitive is not None
+    return equation(value.primitive, operands, value.attributes, value.origin)
+
+
+def map_equations(
+    outputs: Sequence[Value], replacements: Mapping[Value, Value], equation_of: Rebuild = rebuild
+) -> list[Value]:
+    """Return the outputs computed anew: replaced values by their replacement, equations by `equation_of`.
+
+    With the default, equations that depend on nothing replaced stay the very same values.
+    """
+    new = {old.serial: value for old, value in replacements.items()}
+    for value in needed(outputs):
+        if value.serial in new or value.primitive is None:
+            continue
+        operands = tuple(new.get(operand.serial, operand) for operand in value.operands)
+        if equation_of is not rebuild or any(
+            a is not b for a, b in zip(operands, value.operands, strict=True)
+        ):
+            new[value.serial] = equation_of(value, operands)
+    return [new.get(value.serial, value) for value in outputs]
+
+
+def inline(graph: Graph, arguments: Sequence[Value]) -> list[Value]:
+    """Return the graph's outputs as values computed from `arguments`."""
+    for formal, actual in zip(graph.inputs, arguments, strict=True):
+        if formal.type != actual.type:
+            raise ValueError(f"the graph's input {formal.name} is {formal.type}, and was given {actual.type}")
+    return map_equations(graph.outputs, dict(zip(graph.inputs, arguments, strict=True)))
+
+
+def in_float64(graph: Graph) -> Graph:
+    """Return the graph with every float32 made float64, as if it had been traced on float64 arrays."""
+
+    def widen(value: Value, operands: tuple[Value, ...]) -> Value:
+        attributes: dict[str, Any] = dict(value.attributes)
+        if attributes.get("dtype") == FLOAT32.name:
+            attributes["dtype"] = FLOAT64.name
+        assert value.primitive is not None
+        return equation(value.primitive, operands, attributes, value.origin)
+
+    wide = {value: _widened(value) for value in (*graph.inputs, *graph.captured)}
+    outputs = map_equations(graph.outputs, wide, widen)
+    return Graph([wide[value] for value in graph.inputs], outputs)
+
+
+def _widened(value: Value) -> Value:
+    if value.dtype != FLOAT32:
+        return value
+    data = None if value.data is None else value.data.astype(FLOAT64)
+    return Value(ArrayType(value.shape, FLOAT64), name=value.name, data=data, origin=value.origin)

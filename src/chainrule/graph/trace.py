@@ -1,0 +1,84 @@
+"""A Python function becomes a graph; called on plain arrays, it evaluates at once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar, cast
+
+from chainrule.graph.evaluate import evaluate
+from chainrule.graph.graph import Graph, needed
+from chainrule.graph.structure import flatten, unflatten
+from chainrule.graph.types import ROWS, ArrayType
+from chainrule.graph.value import Value, as_array, as_value, input_value
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def trace(function: Callable[..., Any], *examples: Any) -> Graph:
+    """Return the graph of what `function` computes.
+
+    Parameters
+    ----------
+    function : callable
+        Takes values (and dicts, lists, tuples of them) and returns values.
+    *examples
+        For each argument an ArrayType, an array, or a structure of them; only shapes and dtypes are used.
+
+    Returns
+    -------
+    Graph
+        Its inputs are the leaves of the arguments in order, its outputs the leaves of the result. Arrays that
+        the function captures become the graph's captured values.
+    """
+    inputs = [
+        input_value(f"x{i}", type_.shape, type_.dtype)
+        for i, type_ in enumerate(map(type_of, flatten(list(examples))))
+    ]
+    result = function(*unflatten(list(examples), inputs))
+    return Graph(inputs, [as_value(leaf) for leaf in flatten(result)])
+
+
+def type_of(example: Any) -> ArrayType:
+    """Return the type of an array, a Value, or a type itself."""
+    if isinstance(example, ArrayType):
+        return example
+    if isinstance(example, Value):
+        return example.type
+    array = as_array(example)
+    return ArrayType(array.shape, array.dtype)
+
+
+def is_symbolic(*arguments: Any) -> bool:
+    """Whether a Value is among the arguments, however deep."""
+    return any(isinstance(leaf, Value) for leaf in flatten(list(arguments)))
+
+
+def evaluate_now(result: Any) -> Any:
+    """Return the numbers of a structure of values that were computed from arrays alone.
+
+    A value made of Python numbers only becomes a Python number again, so that it stays weak; what depends on
+    a graph's inputs or on the number of rows stays symbolic.
+    """
+    leaves = [as_value(leaf) for leaf in flatten(result)]
+    if any(value.name or ROWS in value.shape for value in needed(leaves)):
+        return result
+    arrays = evaluate(Graph((), leaves))
+    numbers = [
+        array.item() if leaf.weak and not leaf.shape else array
+        for leaf, array in zip(leaves, arrays, strict=True)
+    ]
+    return unflatten(result, numbers) if isinstance(result, dict | list | tuple) else numbers[0]
+
+
+def array_function(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function of values work on plain arrays too, where it evaluates at once."""
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        result = function(*args, **kwargs)
+        symbolic = is_symbolic(list(args), list(kwargs.values()))
+        return result if symbolic else cast(R, evaluate_now(result))
+
+    return wrapper

@@ -1,0 +1,9 @@
+"""One row for each primitive: shape · value · derivative · lowering · notation · samples.
+
+Importing this package fills the table `chainrule.graph.value.PRIMITIVES`. To add a primitive, write its row in
+one of these files: see docs/adding-a-primitive.md.
+"""
+
+from chainrule.primitives import contraction, elementwise, indexing, random, reductions, shaping
+
+__all__ = ["contraction", "elementwise", "indexing", "random", "reductions", "shaping"]

@@ -1,0 +1,473 @@
+"""Primitives that act on each element by itself.
+
+Rows assume operands of one shape and dtype; tracing has inserted the broadcasts and casts.
+
+At a tie `maximum` and `minimum` give the derivative to their second argument, so relu(x) = maximum(x, 0) has
+relu'(0) = 0. A NaN stays a NaN. What is piecewise constant (comparisons, sign, floor) has no derivative:
+it is zero wherever it exists, so nothing flows through.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.graph.lowering import Expression
+from chainrule.graph.notation import (
+    ATOM,
+    POWER,
+    PRODUCT,
+    RELATION,
+    SUM,
+    Notation,
+    function,
+    infix,
+    prefix,
+)
+from chainrule.graph.primitive import broadcast_together, primitive
+from chainrule.graph.samples import Case, bools, reals
+from chainrule.graph.types import BOOL, Array, ArrayType, is_float, str_shape
+from chainrule.graph.value import Operand, Value, as_value, promote
+
+PIECEWISE_CONSTANT = "it is piecewise constant: its derivative is zero wherever it exists"
+TRUTH = "its result is true or false, which does not vary continuously"
+BLOCKS = "blocking the derivative is what it is for"
+
+
+# Types -------------------------------------------------------------------------------------------
+
+
+def elementwise(*types: ArrayType) -> ArrayType:
+    """Operands of one shape and dtype give a result of that shape and dtype."""
+    first = types[0]
+    for other in types[1:]:
+        if other != first:
+            raise ValueError(f"the operands {first} and {other} should have one shape and dtype")
+    return first
+
+
+def numeric(*types: ArrayType) -> ArrayType:
+    """Like `elementwise`, on numbers."""
+    if types[0].dtype.kind not in "fi":
+        raise ValueError(f"it takes numbers, not {types[0].dtype}; cast first")
+    return elementwise(*types)
+
+
+def real(*types: ArrayType) -> ArrayType:
+    """Like `elementwise`, on floats."""
+    if not is_float(types[0].dtype):
+        raise ValueError(f"it takes float32 or float64, not {types[0].dtype}; cast first")
+    return elementwise(*types)
+
+
+def comparison(*types: ArrayType) -> ArrayType:
+    """Operands of one type give bools."""
+    return ArrayType(elementwise(*types).shape, BOOL)
+
+
+def logical(*types: ArrayType) -> ArrayType:
+    """Bools give bools."""
+    if types[0].dtype != BOOL:
+        raise ValueError(f"it takes bools, not {types[0].dtype}; compare first")
+    return elementwise(*types)
+
+
+# Arithmetic --------------------------------------------------------------------------------------
+
+add = primitive(
+    "add",
+    shape=numeric,
+    value=np.add,
+    derivative=lambda dy, y, a, b: (dy, dy),
+    lower=Expression(lambda b, x, y: b.add(x, y)),
+    notation=infix("+", SUM),
+    samples=reals((-3, 3), (-3, 3)),
+    broadcasts=True,
+)
+
+subtract = primitive(
+    "subtract",
+    shape=numeric,
+    value=np.subtract,
+    derivative=lambda dy, y, a, b: (dy, -dy),
+    lower=Expression(lambda b, x, y: b.subtract(x, y)),
+    notation=infix("-", SUM),
+    samples=reals((-3, 3), (-3, 3)),
+    broadcasts=True,
+)
+
+multiply = primitive(
+    "multiply",
+    shape=numeric,
+    value=np.multiply,
+    derivative=lambda dy, y, a, b: (dy * b, dy * a),
+    lower=Expression(lambda b, x, y: b.multiply(x, y)),
+    notation=infix(r"\cdot", PRODUCT),
+    samples=reals((-3, 3), (-3, 3)),
+    broadcasts=True,
+)
+
+divide = primitive(
+    "divide",
+    shape=real,
+    value=np.divide,
+    derivative=lambda dy, y, a, b: (dy / b, -dy * y / b),
+    lower=Expression(lambda b, x, y: b.divide(x, y)),
+    notation=Notation(r"\frac{<0>}{<1>}", PRODUCT),
+    samples=reals((-3, 3), (0.5, 3)),
+    broadcasts=True,
+)
+
+negative = primitive(
+    "negative",
+    shape=numeric,
+    value=np.negative,
+    derivative=lambda dy, y, x: (-dy,),
+    lower=Expression(lambda b, x: b.negative(x)),
+    notation=prefix("-"),
+    samples=reals((-3, 3)),
+)
+
+absolute = primitive(
+    "abs",
+    shape=numeric,
+    value=np.abs,
+    derivative=lambda dy, y, x: (dy * sign(x),),
+    lower=Expression(lambda b, x: b.abs(x)),
+    notation=Notation(r"\left|<0>\right|", ATOM),
+    samples=reals((-3, 3), away_from=0),
+)
+
+sign = primitive(
+    "sign",
+    shape=numeric,
+    value=np.sign,
+    derivative=None,
+    why_not=PIECEWISE_CONSTANT,
+    lower=Expression(lambda b, x: _lower_sign(b, x)),
+    notation=function(r"\operatorname{sign}"),
+    samples=reals((-3, 3)),
+)
+
+
+def _lower_sign(b: Any, x: Any) -> Any:
+    zero, one, minus_one = (b.constant(number, b.dtype(x)) for number in (0, 1, -1))
+    return b.select(b.less(zero, x), one, b.select(b.less(x, zero), minus_one, x))  # NaN and 0 are themselves
+
+
+floor = primitive(
+    "floor",
+    shape=real,
+    value=np.floor,
+    derivative=None,
+    why_not=PIECEWISE_CONSTANT,
+    lower=Expression(lambda b, x: b.floor(x)),
+    notation=Notation(r"\left\lfloor <0> \right\rfloor", ATOM),
+    samples=reals((-3, 3)),
+)
+
+maximum = primitive(
+    "maximum",
+    shape=numeric,
+    value=np.maximum,
+    derivative=lambda dy, y, a, b: (where(a > b, dy, 0), where(a > b, 0, dy)),
+    lower=Expression(lambda b, x, y: b.select(b.less(y, x), x, _nan_or(b, x, y))),
+    notation=function(r"\max", 2),
+    samples=reals((-3, 0.2), (0.3, 3)),
+    broadcasts=True,
+)
+
+minimum = primitive(
+    "minimum",
+    shape=numeric,
+    value=np.minimum,
+    derivative=lambda dy, y, a, b: (where(a < b, dy, 0), where(a < b, 0, dy)),
+    lower=Expression(lambda b, x, y: b.select(b.less(x, y), x, _nan_or(b, x, y))),
+    notation=function(r"\min", 2),
+    samples=reals((-3, 0.2), (0.3, 3)),
+    broadcasts=True,
+)
+
+
+def _nan_or(b: Any, x: Any, y: Any) -> Any:
+    return b.select(b.equal(x, x), y, x)
+
+
+# Exponentials, logarithms, powers ----------------------------------------------------------------
+
+exp = primitive(
+    "exp",
+    shape=real,
+    value=np.exp,
+    derivative=lambda dy, y, x: (dy * y,),
+    lower=Expression(lambda b, x: b.exp(x)),
+    notation=Notation("e^{<0>}", POWER),
+    samples=reals((-3, 3)),
+)
+
+expm1 = primitive(
+    "expm1",
+    shape=real,
+    value=np.expm1,
+    derivative=lambda dy, y, x: (dy * (y + 1),),
+    lower=Expression(lambda b, x: b.expm1(x)),
+    notation=Notation("e^{<0>} - 1", SUM),
+    samples=reals((-3, 3)),
+)
+
+log = primitive(
+    "log",
+    shape=real,
+    value=np.log,
+    derivative=lambda dy, y, x: (dy / x,),
+    lower=Expression(lambda b, x: b.log(x)),
+    notation=function(r"\ln"),
+    samples=reals((0.3, 4)),
+)
+
+log1p = primitive(
+    "log1p",
+    shape=real,
+    value=np.log1p,
+    derivative=lambda dy, y, x: (dy / (x + 1),),
+    lower=Expression(lambda b, x: b.log1p(x)),
+    notation=Notation(r"\ln\left(1 + <0>\right)", ATOM, (SUM,)),
+    samples=reals((-0.7, 3)),
+)
+
+sqrt = primitive(
+    "sqrt",
+    shape=real,
+    value=np.sqrt,
+    derivative=lambda dy, y, x: (dy / (2 * y),),
+    lower=Expression(lambda b, x: b.sqrt(x)),
+    notation=Notation(r"\sqrt{<0>}", ATOM),
+    samples=reals((0.3, 4)),
+)
+
+
+def _d_power(dy: Value, y: Value, x: Value, p: Value) -> tuple[Value, Value]:
+    """d(x^p)/dx = p x^(p-1), which is 0 for p = 0 even at x = 0;  d(x^p)/dp = x^p ln x, 0 at x = 0."""
+    dx = dy * where(p == 0, 0, p * power(x, p - 1))
+    dp = dy * where(x == 0, 0, y * log(where(x == 0, 1, x)))
+    return dx, dp
+
+
+power = primitive(
+    "power",
+    shape=real,
+    value=np.power,
+    derivative=_d_power,
+    lower=Expression(lambda b, x, y: b.power(x, y)),
+    notation=Notation("{<0>}^{<1>}", POWER, (ATOM, RELATION)),
+    samples=reals((0.3, 3), (-2, 3)),
+    broadcasts=True,
+)
+
+# Trigonometric and sigmoid functions -------------------------------------------------------------
+
+sin = primitive(
+    "sin",
+    shape=real,
+    value=np.sin,
+    derivative=lambda dy, y, x: (dy * cos(x),),
+    lower=Expression(lambda b, x: b.sin(x)),
+    notation=function(r"\sin"),
+    samples=reals((-6, 6)),
+)
+
+cos = primitive(
+    "cos",
+    shape=real,
+    value=np.cos,
+    derivative=lambda dy, y, x: (-dy * sin(x),),
+    lower=Expression(lambda b, x: b.cos(x)),
+    notation=function(r"\cos"),
+    samples=reals((-6, 6)),
+)
+
+tanh = primitive(
+    "tanh",
+    shape=real,
+    value=np.tanh,
+    derivative=lambda dy, y, x: (dy * (1 - y * y),),
+    lower=Expression(lambda b, x: b.tanh(x)),
+    notation=function(r"\tanh"),
+    samples=reals((-3, 3)),
+)
+
+
+def _erf(x: Array) -> Any:
+    from scipy.special import erf as scipy_erf  # its import takes longer than the whole of chainrule's
+
+    return scipy_erf(x)
+
+
+erf = primitive(
+    "erf",
+    shape=real,
+    value=_erf,
+    derivative=lambda dy, y, x: (dy * (2 / math.sqrt(math.pi)) * exp(-x * x),),
+    lower=Expression(lambda b, x: b.erf(x)),
+    notation=function(r"\operatorname{erf}"),
+    samples=reals((-3, 3)),
+)
+
+
+def _logistic(x: Array) -> Any:
+    decay = np.exp(-np.abs(x))  # at most 1: exp(-x) itself overflows
+    return np.where(x >= 0, 1, decay) / (1 + decay)
+
+
+logistic = primitive(
+    "logistic",
+    shape=real,
+    value=_logistic,
+    derivative=lambda dy, y, x: (dy * y * (1 - y),),
+    lower=Expression(lambda b, x: b.logistic(x)),
+    notation=function(r"\sigma"),
+    samples=reals((-6, 6)),
+)
+
+# Comparison --------------------------------------------------------------------------------------
+
+
+def _comparison(name: str, value: Any, lower: Any, sign: str) -> Any:
+    return primitive(
+        name,
+        shape=comparison,
+        value=value,
+        derivative=None,
+        why_not=TRUTH,
+        lower=Expression(lower),
+        notation=infix(sign, RELATION),
+        samples=reals((-3, 3), (-3, 3)),
+        broadcasts=True,
+    )
+
+
+equal = _comparison("equal", np.equal, lambda b, x, y: b.equal(x, y), "=")
+not_equal = _comparison("not_equal", np.not_equal, lambda b, x, y: b.logical_not(b.equal(x, y)), r"\ne")
+less = _comparison("less", np.less, lambda b, x, y: b.less(x, y), "<")
+less_equal = _comparison("less_equal", np.less_equal, lambda b, x, y: b.less_equal(x, y), r"\le")
+greater = _comparison("greater", np.greater, lambda b, x, y: b.less(y, x), ">")
+greater_equal = _comparison("greater_equal", np.greater_equal, lambda b, x, y: b.less_equal(y, x), r"\ge")
+
+is_finite = primitive(
+    "is_finite",
+    shape=lambda x: ArrayType(real(x).shape, BOOL),
+    value=np.isfinite,
+    derivative=None,
+    why_not=TRUTH,
+    lower=Expression(lambda b, x: b.equal(b.subtract(x, x), b.constant(0, b.dtype(x)))),  # inf - inf is NaN
+    notation=function(r"\operatorname{isfinite}"),
+    samples=reals((-3, 3)),
+)
+
+# Logic -------------------------------------------------------------------------------------------
+
+logical_and = primitive(
+    "logical_and",
+    shape=logical,
+    value=np.logical_and,
+    derivative=None,
+    why_not=TRUTH,
+    lower=Expression(lambda b, x, y: b.logical_and(x, y)),
+    notation=infix(r"\land", RELATION),
+    samples=bools(2),
+    broadcasts=True,
+)
+
+logical_or = primitive(
+    "logical_or",
+    shape=logical,
+    value=np.logical_or,
+    derivative=None,
+    why_not=TRUTH,
+    lower=Expression(lambda b, x, y: b.logical_or(x, y)),
+    notation=infix(r"\lor", RELATION),
+    samples=bools(2),
+    broadcasts=True,
+)
+
+logical_not = primitive(
+    "logical_not",
+    shape=logical,
+    value=np.logical_not,
+    derivative=None,
+    why_not=TRUTH,
+    lower=Expression(lambda b, x: b.logical_not(x)),
+    notation=prefix(r"\lnot "),
+    samples=bools(1),
+)
+
+# Choice and conversion ---------------------------------------------------------------------------
+
+
+def _where_type(condition: ArrayType, x: ArrayType, y: ArrayType) -> ArrayType:
+    if condition.dtype != BOOL:
+        raise ValueError(f"the condition should be bool, not {condition.dtype}; compare first")
+    if condition.shape != x.shape:
+        raise ValueError(f"the condition {str_shape(condition.shape)} should have the shape of {x}")
+    return elementwise(x, y)
+
+
+_select = primitive(
+    "where",
+    shape=_where_type,
+    value=np.where,
+    derivative=lambda dy, y, condition, a, b: (None, where(condition, dy, 0), where(condition, 0, dy)),
+    lower=Expression(lambda b, condition, x, y: b.select(condition, x, y)),
+    notation=Notation(r"\begin{cases} <1> & <0> \\ <2> & \text{otherwise} \end{cases}", ATOM),
+    samples=lambda generator: [
+        Case((one.operands[0] < 0, *two.operands), {})
+        for one, two in zip(reals((-1, 1))(generator), reals((-3, 3), (-3, 3))(generator), strict=True)
+    ],
+)
+
+
+def _cast_type(x: ArrayType, dtype: str) -> ArrayType:
+    return ArrayType(x.shape, np.dtype(dtype))
+
+
+def where(condition: Operand, x: Operand, y: Operand) -> Value:
+    """Return x where the condition holds, otherwise y."""
+    return _select(*broadcast_together((as_value(condition), *promote((as_value(x), as_value(y))))))
+
+
+cast = primitive(
+    "cast",
+    shape=_cast_type,
+    value=lambda x, dtype: np.asarray(x).astype(dtype),
+    derivative=lambda dy, y, x, dtype: (cast(dy, dtype=x.dtype.name) if is_float(x.dtype) else None,),
+    lower=Expression(lambda b, x, dtype: b.cast(x, dtype)),
+    notation=Notation(r"\mathrm{<dtype>}\left(<0>\right)", ATOM),
+    samples=lambda generator: [
+        Case(case.operands, {"dtype": dtype})
+        for dtype in ("float64", "float32", "int32", "bool")
+        for case in reals((-3, 3), away_from=0)(generator)
+    ],
+)
+
+identity = primitive(
+    "identity",
+    shape=elementwise,
+    value=lambda x: x,
+    derivative=lambda dy, y, x: (dy,),
+    lower=Expression(lambda b, x: x),
+    notation=Notation("<0>", ATOM),
+    samples=reals((-3, 3)),
+)
+
+stop_gradient = primitive(
+    "stop_gradient",
+    shape=elementwise,
+    value=lambda x: x,
+    derivative=None,
+    why_not=BLOCKS,
+    lower=Expression(lambda b, x: x),
+    notation=function(r"\operatorname{stop}"),
+    samples=reals((-3, 3)),
+)
