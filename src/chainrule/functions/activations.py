@@ -51,12 +51,6 @@ def sigmoid(x: Operand, /) -> Any:
 
 
 @array_function
-def tanh(x: Operand, /) -> Any:
-    """Return the hyperbolic tangent of x."""
-    return rows.tanh(_real(x))
-
-
-@array_function
 def softplus(x: Operand, /) -> Any:
     """Return ln(1 + exp x) without overflow; its derivative is the sigmoid of x everywhere."""
     x = _real(x)
