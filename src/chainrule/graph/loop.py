@@ -1,0 +1,278 @@
+"""Loop: a step graph repeated over batches and epochs. All of it is data, so that any executor can run it.
+
+An epoch visits every row once, batch after batch, in an order that is a keyed bijection of (key, epoch): the row
+at a position is computed where it is needed, no permutation is kept, and a run can go on from the middle of
+an epoch. The last batch of an epoch may be short.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from chainrule.graph.evaluate import Evaluator
+from chainrule.graph.graph import Graph
+from chainrule.graph.types import Array
+from chainrule.graph.value import Value
+
+Arrays = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A graph of a loop, its inputs bound by name, with a name for each output.
+
+    Outputs named like a carried array replace it; the others are results.
+    """
+
+    graph: Graph
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A training run as data: what happens in a step, at the end of an epoch, and in which order.
+
+    Attributes
+    ----------
+    step : Stage
+        One weight update. It sees the carried arrays, a batch of the data, the arguments, ``key`` and ``step``;
+        its results ``loss`` (of the batch) and ``weight`` (the sum of its sample weights) make the epoch's.
+    validation : Stage or None
+        What is summed over the validation data after each epoch; its result ``weight`` divides the others.
+    epoch_end : Stage or None
+        What is decided after each epoch. It sees the carried arrays, ``epoch``, ``last`` (whether it is the
+        last that was asked for), the epoch's ``loss`` and ``validation_...`` results as float64 scalars; its
+        result ``stop`` ends the run.
+    data, validation_data : tuple of str
+        The inputs that hold a batch of rows.
+    shuffle : bool
+        Whether the order of the rows changes from epoch to epoch.
+    """
+
+    step: Stage
+    data: tuple[str, ...]
+    shuffle: bool = True
+    validation: Stage | None = None
+    validation_data: tuple[str, ...] = ()
+    epoch_end: Stage | None = None
+
+
+@dataclass(frozen=True)
+class LoopState:
+    """Where a run stands: all that is needed to go on from there.
+
+    Attributes
+    ----------
+    carried : mapping of arrays
+        Weights, layer state, optimizer state, by name.
+    step, epoch : int
+        Steps and epochs finished since the model was built.
+    position : int
+        Rows of the present epoch that are done.
+    loss, weight : float
+        Sums over the present epoch so far: batch loss times batch weight, and batch weight.
+    stopped : bool
+        Whether the end of an epoch decided to stop.
+    """
+
+    carried: Arrays
+    step: int = 0
+    epoch: int = 0
+    position: int = 0
+    loss: float = 0.0
+    weight: float = 0.0
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a loop runs on: data by name, run-time arguments, sizes and the random key."""
+
+    data: Arrays
+    arguments: Arrays
+    key: Array
+    batch_size: int
+    epochs: int
+    validation_data: Arrays = field(default_factory=dict)
+
+
+class NotFiniteError(ArithmeticError):
+    """The loss of a step is NaN or infinite; the run's state is still the one before that step.
+
+    Attributes
+    ----------
+    arrays : mapping of arrays
+        All that the step saw, by name, so that it can be replayed.
+    """
+
+    def __init__(self, loss: float, arrays: Arrays) -> None:
+        super().__init__(f"the loss is {loss}")
+        self.loss = loss
+        self.arrays = arrays
+
+
+class Run(Protocol):
+    """A loop being run: iterate over it for the results of each epoch; `state` is always a whole step's."""
+
+    state: LoopState
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        """Yield the results of each epoch as it ends."""
+
+
+class EvaluatedRun:
+    """A loop run on NumPy: the definition of what a loop does.
+
+    Parameters
+    ----------
+    loop : Loop
+        What to do.
+    state : LoopState
+        Where to start.
+    inputs : Inputs
+        What to do it on.
+    """
+
+    def __init__(self, loop: Loop, state: LoopState, inputs: Inputs) -> None:
+        self.loop = loop
+        self.state = state
+        self.inputs = inputs
+        self.rows = len(next(iter(inputs.data.values())))
+        self._step = Evaluator(loop.step.graph)
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        for remaining in reversed(range(self.inputs.epochs)):
+            while self.state.position < self.rows:
+                self.state = self._next_step()
+            results = self._end_epoch(last=remaining == 0)
+            yield results
+            if self.state.stopped:
+                return
+
+    def _next_step(self) -> LoopState:
+        """Return the state after one more batch."""
+        loop, state, inputs = self.loop, self.state, self.inputs
+        end = min(state.position + inputs.batch_size, self.rows)
+        chosen = self._rows_at(state.position, end)
+        arrays = {
+            **state.carried,
+            **inputs.arguments,
+            **{name: inputs.data[name][chosen] for name in loop.data},
+            "key": inputs.key,
+            "step": np.asarray(state.step, np.int32),
+        }
+        results = _run(self._step, loop.step.outputs, arrays)
+        loss, weight = float(results["loss"]), float(results["weight"])
+        if not math.isfinite(loss):
+            raise NotFiniteError(loss, arrays)
+        return replace(
+            state,
+            carried={name: results.get(name, array) for name, array in state.carried.items()},
+            step=state.step + 1,
+            position=end,
+            loss=state.loss + loss * weight,
+            weight=state.weight + weight,
+        )
+
+    def _rows_at(self, start: int, end: int) -> Array | slice:
+        if not self.loop.shuffle:
+            return slice(start, end)
+        return shuffled(np.arange(start, end), self.rows, self.inputs.key, self.state.epoch)
+
+    def _end_epoch(self, last: bool) -> dict[str, float]:
+        """Close the epoch: its mean loss, the validation results, and what they decide."""
+        state = self.state
+        results = {"loss": state.loss / state.weight if state.weight else 0.0, **self._validate()}
+        carried, stopped = state.carried, False
+        if self.loop.epoch_end is not None:
+            arrays = {
+                **carried,
+                **self.inputs.arguments,
+                **{name: np.asarray(number, np.float64) for name, number in results.items()},
+                "epoch": np.asarray(state.epoch, np.int32),
+                "last": np.asarray(last),
+            }
+            stage = self.loop.epoch_end
+            decided = _run(Evaluator(stage.graph), stage.outputs, arrays)
+            carried = {name: decided.get(name, array) for name, array in carried.items()}
+            stopped = bool(decided.get("stop", False))
+        self.state = LoopState(carried, state.step, state.epoch + 1, stopped=stopped)
+        return results
+
+    def _validate(self) -> dict[str, float]:
+        if self.loop.validation is None:
+            return {}
+        arrays = {**self.state.carried, **self.inputs.arguments, **self.inputs.validation_data}
+        return summed_over_rows(self.loop.validation, arrays, self.loop.validation_data)
+
+
+def summed_over_rows(
+    stage: Stage, arrays: Arrays, data: Sequence[str], chunk: int = 4096
+) -> dict[str, float]:
+    """Return a stage's results, which are sums over rows, divided by its result ``weight``.
+
+    The rows are taken in chunks, so that memory does not grow with them.
+    """
+    evaluator = Evaluator(stage.graph)
+    rows = len(arrays[data[0]])
+    totals = dict.fromkeys(stage.outputs, 0.0)
+    for start in range(0, rows, chunk):
+        part = {**arrays, **{name: arrays[name][start : start + chunk] for name in data}}
+        for name, array in _run(evaluator, stage.outputs, part).items():
+            totals[name] += float(array)
+    weight = totals.pop("weight")
+    return {name: total / weight if weight else 0.0 for name, total in totals.items()}
+
+
+def bind(inputs: Sequence[Value], arrays: Arrays) -> list[Array]:
+    """Return the arrays for a graph's inputs, by name."""
+    return [arrays[value.name] for value in inputs]
+
+
+def _run(evaluator: Evaluator, outputs: tuple[str, ...], arrays: Arrays) -> dict[str, Array]:
+    return dict(zip(outputs, evaluator(*bind(evaluator.graph.inputs, arrays)), strict=True))
+
+
+# The order of rows -------------------------------------------------------------------------------
+
+_FEISTEL_ROUNDS = 8
+
+
+def shuffled(positions: Array, rows: int, key: Array, epoch: int) -> Array:
+    """Return the row at each position of an epoch: a bijection of 0, ..., rows - 1 that the key and epoch fix.
+
+    A Feistel network permutes the numbers below side², the smallest square that holds all rows; a result that is
+    no row is permuted again until it is one (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002).
+    """
+    side = math.isqrt(max(rows - 1, 0)) + 1
+    result = np.asarray(positions, np.int64).copy()
+    pending = np.ones(result.shape, bool)
+    while pending.any():
+        result[pending] = _feistel(result[pending], side, key, epoch)
+        pending = result >= rows
+    return result
+
+
+def _feistel(numbers: Array, side: int, key: Array, epoch: int) -> Array:
+    left, right = numbers // side, numbers % side
+    for turn in range(_FEISTEL_ROUNDS):
+        mixed = _mix(right, key, epoch, turn)
+        left, right = right, (left + (mixed % np.uint64(side)).astype(np.int64)) % side
+    return left * side + right
+
+
+def _mix(numbers: Array, key: Array, epoch: int, turn: int) -> Array:
+    """Return 64 well mixed bits for each number: two rounds of the finalizer of SplitMix64."""
+    with np.errstate(over="ignore"):
+        bits = numbers.astype(np.uint64) + np.uint64(int(key[0]) | int(key[1]) << 32)
+        for salt in (epoch, turn):
+            bits = bits + np.uint64(((salt + 1) * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF)
+            bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            bits = bits ^ (bits >> np.uint64(31))
+    return bits

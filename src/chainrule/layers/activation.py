@@ -1,0 +1,67 @@
+"""Activations by name, and as a layer of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule import functions
+from chainrule.graph.names import unknown_name
+from chainrule.graph.value import Value
+from chainrule.layers.context import Context
+from chainrule.layers.layer import Layer
+
+ActivationFunction = Callable[[Any], Any]
+
+#: The activations that have a name. Any function of a Value is an activation too.
+ACTIVATIONS: dict[str, ActivationFunction] = {
+    "identity": functions.identity,
+    "relu": functions.relu,
+    "leaky_relu": functions.leaky_relu,
+    "elu": functions.elu,
+    "selu": functions.selu,
+    "gelu": functions.gelu,
+    "silu": functions.silu,
+    "mish": functions.mish,
+    "softplus": functions.softplus,
+    "sigmoid": functions.sigmoid,
+    "tanh": functions.tanh,
+    "softmax": functions.softmax,
+}
+
+
+def as_activation(activation: str | ActivationFunction) -> ActivationFunction:
+    """Return the function for a name or a function; a ValueError gives the nearest names."""
+    if callable(activation):
+        return activation
+    if activation not in ACTIVATIONS:
+        raise ValueError(unknown_name("activation", activation, ACTIVATIONS))
+    return ACTIVATIONS[activation]
+
+
+@dataclass(frozen=True)
+class Activation(Layer):
+    r"""An activation by itself: :math:`y = f(x)`.
+
+    Parameters
+    ----------
+    activation : str or callable
+        A name (``"relu"``, ``"tanh"``, ...) or a function of one Value.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.Sequential([cr.Dense(8), cr.BatchNorm(), cr.Activation("relu")]).layers[2]
+    Activation(activation='relu')
+    """
+
+    activation: str | ActivationFunction
+
+    def __post_init__(self) -> None:
+        as_activation(self.activation)
+
+    def forward(self, x: Value, context: Context) -> Value:
+        """Return f(x)."""
+        y: Value = as_activation(self.activation)(x)
+        return y

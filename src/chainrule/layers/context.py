@@ -1,0 +1,189 @@
+"""What a layer is handed besides its input: parameters, state, randomness, and whether this is training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.functions.random import bernoulli, uniform
+from chainrule.graph.origin import origin
+from chainrule.graph.types import INT32, UINT32, Array, DType, Shape, static_size, str_shape
+from chainrule.graph.value import Operand, Value, as_value, input_value
+from chainrule.layers.initializers import Initializer, as_initializer
+
+if TYPE_CHECKING:
+    from chainrule.layers.layer import Layer
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """One parameter, or one array of state, as a layer has declared it."""
+
+    shape: tuple[int, ...]
+    initializer: Initializer
+
+
+@dataclass
+class Variables:
+    """The arrays of a network for one pass, by name; what is missing is declared as the pass asks for it.
+
+    Attributes
+    ----------
+    dtype : dtype
+        Of parameters and state.
+    parameters, state : dict of Value
+        By path: ``layers.0.weight``, ``layers.1.running_mean``. State that a layer updates is replaced here.
+    training : bool
+        Whether dropout drops and batch statistics are used and gathered.
+    key, step : Value
+        The random key, uint32 (2,), and the number of the step: together with the site they fix every draw.
+    declared_parameters, declared_state : dict of Declaration
+        All that the pass has asked for.
+    """
+
+    dtype: DType
+    parameters: dict[str, Value] = field(default_factory=dict)
+    state: dict[str, Value] = field(default_factory=dict)
+    training: bool = False
+    key: Value = field(default_factory=lambda: input_value("key", (2,), UINT32))
+    step: Value = field(default_factory=lambda: input_value("step", (), INT32))
+    declared_parameters: dict[str, Declaration] = field(default_factory=dict)
+    declared_state: dict[str, Declaration] = field(default_factory=dict)
+    sites: int = 0
+
+
+class Context:
+    """A layer's view of the variables: its own parameters and state, under its own path.
+
+    Attributes
+    ----------
+    training : bool
+        Whether this pass trains the network.
+    path : str
+        Where the layer stands in the network: ``layers.2.layers.0``; empty for the network itself.
+    """
+
+    def __init__(self, variables: Variables, path: str = "") -> None:
+        self._variables = variables
+        self.path = path
+
+    @property
+    def training(self) -> bool:
+        """Whether this pass trains the network."""
+        return self._variables.training
+
+    def parameter(self, name: str, shape: Shape, initializer: str | Initializer = "glorot_uniform") -> Value:
+        """Return the parameter of this name: an array that training changes.
+
+        Parameters
+        ----------
+        name : str
+            Its name within the layer, such as ``"weight"``.
+        shape : tuple of int
+            Its shape. It may depend on the input's shape, but not on the number of rows.
+        initializer : str or Initializer
+            What it holds before training.
+        """
+        variables = self._variables
+        return self._declare(name, shape, initializer, variables.parameters, variables.declared_parameters)
+
+    def state(self, name: str, shape: Shape, initializer: str | Initializer = "zeros") -> Value:
+        """Return the state of this name: an array that the layer itself keeps up with `update`."""
+        return self._declare(name, shape, initializer, self._variables.state, self._variables.declared_state)
+
+    def update(self, name: str, value: Operand) -> None:
+        """Replace a state, which has been asked for before, from this pass on."""
+        path = self._path_of(name)
+        old = self._variables.state[path]
+        new = as_value(value)
+        if new.type != old.type:
+            raise ValueError(f"the state {name} is {old.type}, and its update {new.type}")
+        self._variables.state[path] = new
+
+    def layer(self, name: str, layer: Layer, x: Value) -> Value:
+        """Return the output of a layer inside this one, whose path goes on with `name`."""
+        path = self._path_of(name)
+        with origin(part=path):
+            try:
+                y = as_value(layer.forward(x, Context(self._variables, path)))
+            except _PlacedError:
+                raise
+            except ValueError as error:
+                raise _PlacedError(f"{path} ({type(layer).__name__}) was given {x.type}: {error}") from None
+        return y
+
+    def bernoulli(self, probability: Operand, shape: Shape) -> Value:
+        """Return bools that are true with this probability, drawn anew in each step."""
+        site = self._next_site()
+        drawn: Value = bernoulli(
+            self._variables.key, probability, shape, step=self._variables.step, site=site
+        )
+        return drawn
+
+    def uniform(self, shape: Shape) -> Value:
+        """Return numbers drawn evenly from [0, 1), anew in each step, in the dtype of the parameters."""
+        variables, site = self._variables, self._next_site()
+        drawn: Value = uniform(variables.key, shape, dtype=variables.dtype, step=variables.step, site=site)
+        return drawn
+
+    def _next_site(self) -> int:
+        self._variables.sites += 1
+        return self._variables.sites
+
+    def _path_of(self, name: str) -> str:
+        return f"{self.path}.{name}" if self.path else name
+
+    def _declare(
+        self,
+        name: str,
+        shape: Shape,
+        initializer: str | Initializer,
+        values: dict[str, Value],
+        declared: dict[str, Declaration],
+    ) -> Value:
+        """Return the bound value, or a new input where none is bound yet."""
+        path = self._path_of(name)
+        static_size(shape)
+        wanted = tuple(int(dim) for dim in shape)
+        declared[path] = Declaration(wanted, as_initializer(initializer))
+        value = values.get(path)
+        if value is None:
+            value = values[path] = input_value(path, wanted, self._variables.dtype)
+        if value.shape != wanted:
+            raise ValueError(
+                f"its {name} has the shape {str_shape(value.shape)}, and {str_shape(wanted)} is needed"
+            )
+        return value
+
+
+class _PlacedError(ValueError):
+    """An error whose sentence already says in which layer it happened."""
+
+
+def apply(network: Layer, x: Value, variables: Variables) -> Value:
+    """Return the network's output for x; state that the layers update is replaced in `variables`."""
+    with origin("forward"):
+        return as_value(network.forward(x, Context(variables)))
+
+
+def declare(network: Layer, shape: Shape, dtype: DType, training: bool = True) -> tuple[Variables, Value]:
+    """Trace the network once on an input of this shape; return the variables it declares, and its output."""
+    variables = Variables(dtype, training=training)
+    output = apply(network, input_value("x", shape, dtype), variables)
+    both = set(variables.declared_parameters) & set(variables.declared_state)
+    if both:
+        raise ValueError(f"{min(both)} is declared both as a parameter and as state")
+    return variables, output
+
+
+def initial_values(
+    declarations: Mapping[str, Declaration], dtype: DType, generator: np.random.Generator
+) -> dict[str, Array]:
+    """Return the arrays before training: drawn in float64, in order, then rounded to the dtype."""
+    values: dict[str, Any] = {}
+    for name, declaration in declarations.items():
+        values[name] = np.asarray(declaration.initializer(generator, declaration.shape)).astype(dtype)
+    return values

@@ -1,0 +1,50 @@
+"""Dropout: random units are left out of each training step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chainrule.functions.elementwise import where
+from chainrule.graph.hyperparameters import is_zero
+from chainrule.graph.value import Value
+from chainrule.layers.context import Context
+from chainrule.layers.layer import Layer
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    r"""Sets each input to 0 with probability `rate` while training, and divides the others by 1 - rate.
+
+    .. math:: y = \frac{m}{1 - \mathrm{rate}} \, x, \qquad m \sim \mathrm{Bernoulli}(1 - \mathrm{rate})
+
+    Prediction leaves x as it is.
+
+    Parameters
+    ----------
+    rate : float
+        The probability of being left out, from 0 to below 1.
+
+    References
+    ----------
+    Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.Dropout(0.1)
+    Dropout(rate=0.1)
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate < 1:
+            raise ValueError(f"Dropout: the rate is a probability from 0 to below 1, not {self.rate!r}")
+
+    def forward(self, x: Value, context: Context) -> Value:
+        """Return x with some elements set to 0 while training."""
+        if not context.training or is_zero(self.rate):
+            return x
+        keep = 1 - self.rate
+        y: Value = where(context.bernoulli(keep, x.shape), x / keep, 0)
+        return y

@@ -1,0 +1,35 @@
+"""Layer: what every layer is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from chainrule.graph.value import Value
+from chainrule.layers.context import Context
+
+
+class Layer(ABC):
+    """A part of a network: a frozen dataclass of hyperparameters, and how its output follows from its input.
+
+    A layer of one's own needs a dataclass and `forward`. Fields annotated ``float`` are hyperparameters that
+    can change without a new graph: in `forward` they may be symbolic, so compute with them, and don't branch
+    on them.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Scale(cr.Layer):
+    ...     start: float = 1.0
+    ...     def forward(self, x, context):
+    ...         return x * context.parameter("scale", x.shape[-1:], cr.Constant(self.start))
+    >>> model = cr.Model(cr.Sequential([Scale(2.0), cr.Dense(1)]), loss="mean_squared_error")
+    >>> model.build(features=3)
+    >>> model.weights["layers.0.scale"]
+    array([2., 2., 2.], dtype=float32)
+    """
+
+    @abstractmethod
+    def forward(self, x: Value, context: Context) -> Value:
+        """Return the output for the input x, of shape (rows, ...), as values."""
