@@ -61,13 +61,15 @@ class Evaluator:
             for value, operands, mentions_rows, finished in self._plan:
                 attributes = _bind(value.attributes, rows) if mentions_rows else value.attributes
                 assert value.primitive is not None
-                array = value.primitive.value(*[known[serial] for serial in operands], **attributes)
+                array = np.asarray(
+                    value.primitive.value(*[known[serial] for serial in operands], **attributes)
+                )
                 known[value.serial] = array
                 if observe is not None:
-                    observe(value, np.asarray(array))
+                    observe(value, array)
                 for serial in finished:
                     del known[serial]
-        return [np.asarray(known[value.serial]) for value in graph.outputs]
+        return [known[value.serial] for value in graph.outputs]
 
 
 def evaluate(graph: Graph, *arguments: object) -> list[Array]:

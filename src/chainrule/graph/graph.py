@@ -57,7 +57,8 @@ class Graph:
         return cls(*parse_graph(text, captured))
 
     def __repr__(self) -> str:
-        return f"<Graph of {len(self.inputs)} inputs, {len(self.equations)} equations, {len(self.outputs)} outputs>"
+        sizes = f"{len(self.inputs)} inputs, {len(self.equations)} equations, {len(self.outputs)} outputs"
+        return f"<Graph of {sizes}>"
 
 
 def needed(outputs: Iterable[Value]) -> list[Value]:

@@ -2,6 +2,9 @@
 
 A compiler implements kinds and never looks at a primitive's name, so a new row of an existing kind needs no
 change to it. Emitting functions see single elements: the builder's methods return opaque element values.
+
+A kind says which elements are combined, and in which order they are added; where an order is not fixed here
+(the additions of a `sum` and of a contraction), a compiler may choose one by the shapes alone.
 """
 
 from __future__ import annotations
@@ -13,6 +16,16 @@ from typing import Any, Protocol
 Element = Any  # whatever a builder's methods return: a register, an array of elements, ...
 Index = tuple[Element, ...]
 
+#: A builder's operations on elements of one dtype, which is the dtype of the result. Integers wrap around:
+#: int32 in two's complement, uint32 modulo 2³². Their division goes toward zero, and modulo is its remainder.
+ARITHMETIC = ("add", "subtract", "multiply", "divide", "modulo", "negative", "abs", "floor", "sqrt", "xor")
+#: Those that give a bool. A comparison with NaN is false.
+COMPARISONS = ("equal", "less", "less_equal")
+#: Those on bools.
+LOGIC = ("logical_and", "logical_or", "logical_not")
+#: Those of a mathematics library, on floats; a few units in the last place from the evaluator's.
+FUNCTIONS = ("exp", "expm1", "log", "log1p", "power", "sin", "cos", "tanh", "erf", "logistic")
+
 
 class Builder(Protocol):
     """What a compiler offers to a row: arithmetic on single elements, as in C."""
@@ -21,7 +34,10 @@ class Builder(Protocol):
         """Return a number of this dtype."""
 
     def cast(self, x: Element, dtype: str) -> Element:
-        """Convert as C does: floats to integers toward zero, anything to bool by `!= 0`."""
+        """Convert as C does: floats to integers toward zero, int32 to uint32 modulo 2³², to bool by `!= 0`.
+
+        A float that no int32 is near to gives any int32.
+        """
 
     def dtype(self, x: Element) -> str:
         """Return the name of an element's dtype."""
@@ -36,25 +52,21 @@ class Builder(Protocol):
         """Return a dimension, `rows` too, int32."""
 
     def select(self, condition: Element, x: Element, y: Element) -> Element:
-        """Return x where the condition holds, otherwise y."""
+        """Return x where the condition holds, otherwise y, NaN or not."""
 
     def multiply_high(self, x: Element, y: Element) -> Element:
         """Return the upper 32 bits of the product of two uint32."""
 
     def __getattr__(self, operation: str) -> Callable[..., Element]:
-        """Return another operation.
-
-        Those of C: add, subtract, multiply, divide, modulo, negative, abs, floor, sqrt, equal, less,
-        less_equal, logical_and, logical_or, logical_not, xor; and those of a mathematics library: exp,
-        expm1, log, log1p, power, sin, cos, tanh, erf, logistic.
-        """
+        """Return one of the operations ARITHMETIC, COMPARISONS, LOGIC and FUNCTIONS."""
 
 
 @dataclass(frozen=True)
 class Expression:
-    """An output element from the operands' elements at the same place; operands of rank 0 are the same everywhere.
+    """An output element from the operands' elements at the same place.
 
-    ``emit(b, *elements, **attributes) -> element``
+    ``emit(b, *elements, **attributes) -> element``. An operand of rank 0 is the same at every place; every
+    other has the shape of the output.
     """
 
     emit: Callable[..., Element]
@@ -62,10 +74,11 @@ class Expression:
 
 @dataclass(frozen=True)
 class Reduction:
-    """The elements along `axes` combined into one.
+    """The elements of one operand along the attribute `axes` combined into one, in row-major order.
 
-    ``start(b, dtype) -> accumulators``, ``combine(b, accumulators, element, position) -> accumulators``,
-    ``finish(b, accumulators) -> element``; `position` counts the elements along the axes, int32.
+    ``start(b, dtype) -> accumulators`` for an operand of this dtype, ``combine(b, accumulators, element,
+    position) -> accumulators``, ``finish(b, accumulators) -> element``; `position` counts the elements along
+    the axes, int32. Over no elements, the result is finish(start).
     """
 
     start: Callable[..., Sequence[Element]]
@@ -75,10 +88,12 @@ class Reduction:
 
 @dataclass(frozen=True)
 class Reindex:
-    """An output element copied from one place of one operand, or the fill (zero) where no operand has it.
+    """An output element copied from one place of one operand, or zero where no operand has it.
 
     ``sources(b, index, types, **attributes) -> [(index into the operand, condition or None), ...]``, one pair
-    for each operand; the first whose condition holds is taken, None holds everywhere.
+    for each operand; `index` is the place of the output element, int32, and `types` the operands' types. The
+    first operand whose condition holds is read, and no other: elsewhere its index may lie outside it. None
+    holds everywhere.
     """
 
     sources: Callable[..., Sequence[tuple[Index, Element | None]]]
@@ -86,17 +101,26 @@ class Reindex:
 
 @dataclass(frozen=True)
 class Gather:
-    """Whole slices `x[indices[i]]`; an index outside x gives NaN (0 for integers and bools)."""
+    """Of operands (x, indices): whole slices `x[indices[i]]`.
+
+    An index outside x gives NaN, and 0 for integers and bools.
+    """
 
 
 @dataclass(frozen=True)
 class Scatter:
-    """Slices added to the zero array of `size` at `indices`, in order; an index outside it is dropped."""
+    """Of operands (indices, updates): slices `updates[i]` added to zeros at `indices[i]`, in row-major order.
+
+    The attribute `size` is the number of slices of the result. An index outside it is dropped.
+    """
 
 
 @dataclass(frozen=True)
 class Contraction:
-    """Products summed over the last axis of the first and the last but one of the second operand."""
+    """Of operands (a, b) of one rank: products summed over the last axis of a and the last but one of b.
+
+    The axes before the last two are equal in both and are kept.
+    """
 
 
 Lowering = Expression | Reduction | Reindex | Gather | Scatter | Contraction

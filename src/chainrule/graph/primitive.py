@@ -36,6 +36,8 @@ class Primitive:
         ``samples(generator) -> cases`` on which the generated tests exercise the row.
     broadcasts : bool
         Whether operands are first brought to one dtype and, by explicit broadcasts, to one shape.
+    promote : callable
+        How operands are brought to one dtype where `broadcasts` holds: all of them, or as the row says.
     why_not : str
         The reason for a column that is None.
     """
@@ -48,16 +50,20 @@ class Primitive:
     notation: Notation
     samples: Samples
     broadcasts: bool = False
+    promote: Callable[[tuple[Value, ...]], tuple[Value, ...]] = promote
     why_not: str = ""
 
     def __call__(self, *operands: Operand, **attributes: Any) -> Value:
-        values = tuple(as_value(operand) for operand in operands)
-        if self.broadcasts:
-            values = broadcast_together(promote(values))
+        """Return the symbolic result; an error's sentence starts with the primitive's name."""
         try:
+            values = tuple(as_value(operand) for operand in operands)
+            if self.broadcasts:
+                values = broadcast_together(self.promote(values))
             return equation(self, values, attributes)
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
+        except TypeError as error:
+            raise TypeError(f"{self.name}: {error}") from None
 
     def __repr__(self) -> str:
         return f"<Primitive {self.name}>"

@@ -7,15 +7,21 @@ from typing import Any
 
 from chainrule.graph.graph import Graph, needed
 from chainrule.graph.types import FLOAT32, FLOAT64, ArrayType
-from chainrule.graph.value import Value, equation
+from chainrule.graph.value import Attributes, Value, equation
 
 Rebuild = Callable[[Value, tuple[Value, ...]], Value]
 
 
-def rebuild(value: Value, operands: tuple[Value, ...]) -> Value:
-    """Return the same equation on other operands."""
+def rebuild(value: Value, operands: tuple[Value, ...], attributes: Attributes | None = None) -> Value:
+    """Return the same equation on other operands; it stays weak while they are."""
     assert value.primitive is not None
-    return equation(value.primitive, operands, value.attributes, value.origin)
+    return equation(
+        value.primitive,
+        operands,
+        value.attributes if attributes is None else attributes,
+        origin=value.origin,
+        weak=value.weak and all(operand.weak for operand in operands),
+    )
 
 
 def map_equations(
@@ -52,8 +58,7 @@ def in_float64(graph: Graph) -> Graph:
         attributes: dict[str, Any] = dict(value.attributes)
         if attributes.get("dtype") == FLOAT32.name:
             attributes["dtype"] = FLOAT64.name
-        assert value.primitive is not None
-        return equation(value.primitive, operands, attributes, value.origin)
+        return rebuild(value, operands, attributes)
 
     wide = {value: _widened(value) for value in (*graph.inputs, *graph.captured)}
     outputs = map_equations(graph.outputs, wide, widen)

@@ -37,6 +37,24 @@ def reals(*ranges: tuple[float, float], away_from: float | None = None) -> Sampl
     ]
 
 
+def apart(generator: np.random.Generator) -> list[Case]:
+    """Return element-wise cases of two operands, either one the larger, by at least 0.1: away from a tie."""
+    result = []
+    for shape in _SHAPES:
+        x = np.asarray(generator.uniform(-3, 3, shape))
+        distance = generator.uniform(0.1, 3, shape) * generator.choice([-1, 1], shape)
+        result.append(Case((x, np.asarray(x + distance)), {}))
+    return result
+
+
+def with_ties(generator: np.random.Generator) -> list[Case]:
+    """Return element-wise cases of two operands of few different numbers, so that many are equal."""
+    return [
+        Case((np.round(one.operands[0]), np.round(one.operands[1])), {})
+        for one in reals((-2, 2), (-2, 2))(generator)
+    ]
+
+
 def bools(arity: int) -> Samples:
     """Return element-wise cases of true and false."""
     return lambda generator: [

@@ -20,7 +20,8 @@ def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
     if isinstance(structure, dict):
         return {key: map_structure(function, item) for key, item in structure.items()}
     if isinstance(structure, list | tuple):
-        return type(structure)(map_structure(function, item) for item in structure)
+        items = [map_structure(function, item) for item in structure]
+        return type(structure)(*items) if hasattr(structure, "_fields") else type(structure)(items)
     return function(structure)
 
 

@@ -4,13 +4,14 @@ The grammar, a line a statement::
 
     graph
       input x: float32[rows, 4]
-      captured c0: float32[4, 3]
-      %0: float32[rows, 3] = matmul(x, c0)                    # forward layers.0
+      captured $0: float32[4, 3]
+      %0: float32[rows, 3] = matmul(x, $0)                    # forward layers.0
       %1: float32[3] = sum(%0; axes=(0,))
       return %1
 
-Names have no spaces, commas or parentheses. Attributes are Python literals, and the words rows, inf and nan.
-The part after `#` is the origin: the stage of the training step and the part of the network.
+Captured arrays are counted with $ and equations with %. An input's name starts otherwise and has no spaces,
+commas, colons or parentheses. Attributes are Python literals, and the words rows, inf and nan. A weak value's
+type says so. After `#` comes the origin: the stage of the training step, or -, and the part of the network.
 """
 
 from __future__ import annotations
@@ -20,14 +21,23 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from chainrule.graph.origin import Origin
 from chainrule.graph.types import ROWS, Array, ArrayType, as_dtype, str_dim
 from chainrule.graph.value import PRIMITIVES, Value, equation
 
 _NAME = r"[^\s,:;()]+"
-_INPUT = re.compile(rf"  (input|captured) ({_NAME}): (weak )?(\w+)\[(.*)\]")
-_EQUATION = re.compile(rf"  ({_NAME}): (\w+)\[(.*?)\] = (\w+)\((.*?)\)(?:\s+# (\S*)(?: (.*))?)?")
+_TYPE = r"(weak )?(\w+)\[(.*?)\]"
+_INPUT = re.compile(rf"  (input|captured) ({_NAME}): {_TYPE}")
+_EQUATION = re.compile(rf"  ({_NAME}): {_TYPE} = (\w+)\((.*?)\)(?:\s+# (\S+)(?: (.*))?)?")
 _COMMENT_COLUMN = 60
+_WORDS = {"rows": ROWS, "inf": float("inf"), "nan": float("nan")}
+
+
+def is_input_name(name: str) -> bool:
+    """Whether an input of this name can be told from everything else in a graph's text."""
+    return re.fullmatch(rf"(?![$%]){_NAME}", name) is not None
 
 
 def format_graph(
@@ -35,15 +45,19 @@ def format_graph(
 ) -> str:
     """Return the text of a graph."""
     names = {value.serial: value.name for value in inputs}
-    names |= {value.serial: f"c{i}" for i, value in enumerate(captured)}
+    names |= {value.serial: f"${i}" for i, value in enumerate(captured)}
     names |= {value.serial: f"%{i}" for i, value in enumerate(equations)}
     lines = ["graph"]
     for word, values in (("input", inputs), ("captured", captured)):
         for value in values:
-            lines.append(f"  {word} {names[value.serial]}: {'weak ' if value.weak else ''}{value.type}")
+            lines.append(f"  {word} {names[value.serial]}: {_format_type(value)}")
     lines += [_format_equation(value, names) for value in equations]
     lines.append("  return " + ", ".join(names[value.serial] for value in outputs))
     return "\n".join(lines)
+
+
+def _format_type(value: Value) -> str:
+    return f"{'weak ' if value.weak else ''}{value.type}"
 
 
 def _format_equation(value: Value, names: dict[int, str]) -> str:
@@ -51,14 +65,15 @@ def _format_equation(value: Value, names: dict[int, str]) -> str:
     operands = ", ".join(names[operand.serial] for operand in value.operands)
     attributes = ", ".join(f"{name}={_format(item)}" for name, item in value.attributes.items())
     inside = operands + (f"; {attributes}" if attributes else "")
-    line = f"  {names[value.serial]}: {value.type} = {value.primitive.name}({inside})"
-    return f"{line:<{_COMMENT_COLUMN}}  # {value.origin}" if any(value.origin) else line
+    line = f"  {names[value.serial]}: {_format_type(value)} = {value.primitive.name}({inside})"
+    stage, part = value.origin
+    return f"{line:<{_COMMENT_COLUMN}}  # {stage or '-'} {part}".rstrip() if any(value.origin) else line
 
 
 def _format(item: Any) -> str:
     if isinstance(item, tuple):
         return f"({', '.join(map(_format, item))}{',' if len(item) == 1 else ''})"
-    return str_dim(item) if item is ROWS else repr(item)
+    return str_dim(item) if item is ROWS else repr(item.item() if isinstance(item, np.generic) else item)
 
 
 def parse_graph(text: str, captured: Sequence[Array] = ()) -> tuple[list[Value], list[Value]]:
@@ -79,14 +94,23 @@ def parse_graph(text: str, captured: Sequence[Array] = ()) -> tuple[list[Value],
                 name, value = match[1], _parse_equation(match, values)
             else:
                 raise ValueError("it is neither an input nor an equation")
-        except (ValueError, KeyError, TypeError, SyntaxError, StopIteration) as error:
+            if name in values:
+                raise ValueError(f"a line above is {name!r} already")
+        except (ValueError, TypeError, SyntaxError) as error:
             raise ValueError(f"cannot read {line.strip()!r} as a line of a graph: {error}") from None
         values[name] = value
-    names = lines[-1].removeprefix("  return").split(",")
-    missing = [name.strip() for name in names if name.strip() and name.strip() not in values]
-    if missing:
-        raise ValueError(f"the graph returns {missing[0]!r}, which no line computes")
-    return inputs, [values[name.strip()] for name in names if name.strip()]
+    if next(arrays, None) is not None:
+        raise ValueError(f"the graph's text captures fewer arrays than the {len(captured)} that were given")
+    return inputs, _named(lines[-1].removeprefix("  return"), values)
+
+
+def _named(names: str, values: dict[str, Value]) -> list[Value]:
+    """Return the values that are named in a list with commas."""
+    stripped = [name.strip() for name in names.split(",") if name.strip()]
+    for name in stripped:
+        if name not in values:
+            raise ValueError(f"no line computes {name!r}")
+    return [values[name] for name in stripped]
 
 
 def _parse_input(match: re.Match[str], arrays: Any) -> tuple[str, Value]:
@@ -101,15 +125,16 @@ def _parse_input(match: re.Match[str], arrays: Any) -> tuple[str, Value]:
 
 
 def _parse_equation(match: re.Match[str], values: dict[str, Value]) -> Value:
-    _, dtype, shape, row, inside, stage, part = match.groups()
+    _, weak, dtype, shape, row, inside, stage, part = match.groups()
     if row not in PRIMITIVES:
         raise ValueError(f"there is no primitive {row!r}")
     operands, _, attributes = inside.partition(";") if ";" in inside else (inside, "", "")
     value = equation(
         PRIMITIVES[row],
-        tuple(values[name.strip()] for name in operands.split(",") if name.strip()),
+        tuple(_named(operands, values)),
         _parse_attributes(attributes),
-        Origin(stage or "", part or ""),
+        origin=Origin((stage or "-").removeprefix("-"), part or ""),
+        weak=bool(weak),
     )
     if value.type != ArrayType(_parse_shape(shape), as_dtype(dtype)):
         raise ValueError(f"its type follows to be {value.type}")
@@ -123,6 +148,8 @@ def _parse_shape(text: str) -> tuple[Any, ...]:
 def _parse_attributes(text: str) -> dict[str, Any]:
     call = ast.parse(f"f({text.strip()})", mode="eval").body
     assert isinstance(call, ast.Call)
+    if call.args or not all(keyword.arg for keyword in call.keywords):
+        raise ValueError("an attribute is written name=value")
     return {str(keyword.arg): _parse_literal(keyword.value) for keyword in call.keywords}
 
 
@@ -131,6 +158,6 @@ def _parse_literal(node: ast.expr) -> Any:
         return tuple(map(_parse_literal, node.elts))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return -_parse_literal(node.operand)
-    if isinstance(node, ast.Name):
-        return {"rows": ROWS, "inf": float("inf"), "nan": float("nan")}[node.id]
+    if isinstance(node, ast.Name) and node.id in _WORDS:
+        return _WORDS[node.id]
     return ast.literal_eval(node)

@@ -52,6 +52,11 @@ class ArrayType:
     shape: Shape
     dtype: DType
 
+    def __post_init__(self) -> None:
+        for dim in self.shape:
+            if dim is not ROWS and not (isinstance(dim, int | np.integer) and dim >= 0):
+                raise ValueError(f"a dimension is a number from 0 on, or rows, not {dim!r}")
+
     def __str__(self) -> str:
         return f"{self.dtype.name}[{', '.join(map(str_dim, self.shape))}]"
 
@@ -69,7 +74,7 @@ def str_shape(shape: Shape) -> str:
 def as_dtype(dtype: object) -> DType:
     """Return one of the language's dtypes by its name, or say which there are."""
     try:
-        name = np.dtype(dtype).name  # type: ignore[call-overload]
+        name = "None" if dtype is None else np.dtype(dtype).name  # type: ignore[call-overload]
     except TypeError:
         name = str(dtype)
     if name not in DTYPES:
@@ -122,4 +127,4 @@ def normalize_axis(axis: int, ndim: int) -> int:
     """Return the axis counted from the front, or say that there is no such axis."""
     if not -ndim <= axis < ndim:
         raise ValueError(f"axis {axis} does not exist in an array of {ndim} dimensions")
-    return axis % ndim
+    return int(axis % ndim)

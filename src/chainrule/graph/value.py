@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.graph.origin import Origin, current_origin
 from chainrule.graph.types import (
     BOOL,
+    DTYPES,
     FLOAT64,
     INT32,
     Array,
@@ -206,27 +207,27 @@ class Value:
 
     # What a symbolic array has not ---------------------------------------------------------------
 
-    def _no_number(self, what: str) -> NoReturn:
-        raise TypeError(
+    def _no_number(self, what: str) -> TypeError:
+        return TypeError(
             f"{what} needs a number, and this {self.type} is symbolic: it has none until the graph runs; "
             "use cr.where to choose between values, and keep Python's if, while, float() and np. functions "
             "for plain numbers"
         )
 
     def __bool__(self) -> bool:
-        self._no_number("a Python condition (if, while, and, or, not)")
+        raise self._no_number("a Python condition (if, while, and, or, not)")
 
     def __float__(self) -> float:
-        self._no_number("float()")
+        raise self._no_number("float()")
 
     def __int__(self) -> int:
-        self._no_number("int()")
+        raise self._no_number("int()")
 
     def __index__(self) -> int:
-        self._no_number("an index")
+        raise self._no_number("an index")
 
     def __array__(self, dtype: object = None, copy: object = None) -> NoReturn:
-        self._no_number("a NumPy function")
+        raise self._no_number("a NumPy function")
 
     def __len__(self) -> int:
         if not self.shape:
@@ -239,7 +240,8 @@ class Value:
 
 def call(name: str, *operands: Operand, **attributes: Any) -> Value:
     """Apply the primitive, or the composed operator, of this name."""
-    return OPERATORS.get(name, PRIMITIVES.get(name))(*operands, **attributes)  # type: ignore[misc]
+    value: Value = (OPERATORS[name] if name in OPERATORS else PRIMITIVES[name])(*operands, **attributes)
+    return value
 
 
 #: Operators that are more than one primitive (`a @ b` on vectors, `x[1:]`), bound by name like primitives.
@@ -252,11 +254,20 @@ def input_value(name: str, shape: Shape, dtype: object, weak: bool = False) -> V
 
 
 def equation(
-    primitive: Primitive, operands: tuple[Value, ...], attributes: Attributes, origin: Origin | None = None
+    primitive: Primitive,
+    operands: tuple[Value, ...],
+    attributes: Attributes,
+    *,
+    origin: Origin | None = None,
+    weak: bool | None = None,
 ) -> Value:
-    """Return the value of a primitive applied to operands, its type inferred by the primitive's row."""
+    """Return the value of a primitive applied to operands, its type inferred by the primitive's row.
+
+    Unless it is told, it is weak if all of its operands are.
+    """
     type_ = primitive.shape(*(operand.type for operand in operands), **attributes)
-    weak = all(operand.weak for operand in operands) and bool(operands) and type_.dtype != BOOL
+    if weak is None:
+        weak = all(operand.weak for operand in operands) and bool(operands) and type_.dtype != BOOL
     return Value(
         type_, primitive=primitive, operands=operands, attributes=attributes, origin=origin, weak=weak
     )
@@ -264,9 +275,7 @@ def equation(
 
 def constant(number: float, dtype: DType, weak: bool = False) -> Value:
     """Return a scalar that is written into the graph."""
-    value = equation(PRIMITIVES["constant"], (), {"value": number, "dtype": dtype.name})
-    value.weak = weak
-    return value
+    return equation(PRIMITIVES["constant"], (), {"value": number, "dtype": dtype.name}, weak=weak)
 
 
 def as_value(operand: Operand) -> Value:
@@ -286,8 +295,8 @@ def as_value(operand: Operand) -> Value:
 def as_array(operand: object) -> Array:
     """Return an array of one of the language's dtypes: int64 becomes int32 where it fits, float16 float32."""
     array = np.asarray(operand)
-    if array.dtype.name in ("float32", "float64", "int32", "uint32", "bool"):
-        return array
+    if array.dtype.name in DTYPES:
+        return array.astype(DTYPES[array.dtype.name], copy=False)  # a file's byte order becomes the machine's
     if array.dtype.kind in "iu":
         if array.size and (array.max() > np.iinfo(np.int32).max or array.min() < np.iinfo(np.int32).min):
             raise ValueError(f"{array.dtype} holds integers that do not fit int32; cast it to float64 first")
@@ -317,7 +326,7 @@ def promote(values: tuple[Value, ...]) -> tuple[Value, ...]:
     dtype = join_dtypes(*(strong or [value.dtype for value in values]))
     weak = not strong
     if strong and not is_float(dtype):
-        follower = join_dtypes(*(value.dtype for value in values)) if dtype.kind != "u" else dtype
+        follower = join_dtypes(*(value.dtype for value in values))
         if follower != dtype:  # int32 array * 0.5: float64 that still yields to the arrays it meets
             dtype, weak = follower, is_float(follower)
     return tuple(cast_value(value, dtype, weak) for value in values)
@@ -330,6 +339,4 @@ def cast_value(value: Value, dtype: DType, weak: bool = False) -> Value:
     if value.weak and value.primitive is not None and value.primitive.name == "constant":
         number = value.attributes["value"]
         return constant(float(number) if is_float(dtype) else number, dtype, weak)
-    cast = equation(PRIMITIVES["cast"], (value,), {"dtype": dtype.name})
-    cast.weak = weak
-    return cast
+    return equation(PRIMITIVES["cast"], (value,), {"dtype": dtype.name}, weak=weak)

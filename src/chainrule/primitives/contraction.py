@@ -6,7 +6,7 @@ import numpy as np
 
 from chainrule.graph.lowering import Contraction
 from chainrule.graph.notation import PRODUCT, infix
-from chainrule.graph.primitive import primitive
+from chainrule.graph.primitive import Primitive, primitive
 from chainrule.graph.samples import cases
 from chainrule.graph.types import ArrayType, is_float
 from chainrule.graph.value import Value
@@ -30,7 +30,7 @@ def _product_type(a: ArrayType, b: ArrayType) -> ArrayType:
     return ArrayType((*batch, rows, columns), a.dtype)
 
 
-matmul = primitive(
+matmul: Primitive = primitive(
     "matmul",
     shape=_product_type,
     value=np.matmul,

@@ -10,6 +10,7 @@ it is zero wherever it exists, so nothing flows through.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,10 @@ from chainrule.graph.notation import (
     infix,
     prefix,
 )
-from chainrule.graph.primitive import broadcast_together, primitive
-from chainrule.graph.samples import Case, bools, reals
-from chainrule.graph.types import BOOL, Array, ArrayType, is_float, str_shape
-from chainrule.graph.value import Operand, Value, as_value, promote
+from chainrule.graph.primitive import Primitive, primitive
+from chainrule.graph.samples import Case, apart, bools, reals, with_ties
+from chainrule.graph.types import BOOL, Array, ArrayType, as_dtype, is_float, str_shape
+from chainrule.graph.value import Value, promote
 
 PIECEWISE_CONSTANT = "it is piecewise constant: its derivative is zero wherever it exists"
 TRUTH = "its result is true or false, which does not vary continuously"
@@ -39,46 +40,53 @@ BLOCKS = "blocking the derivative is what it is for"
 # Types -------------------------------------------------------------------------------------------
 
 
-def elementwise(*types: ArrayType) -> ArrayType:
-    """Operands of one shape and dtype give a result of that shape and dtype."""
-    first = types[0]
-    for other in types[1:]:
-        if other != first:
-            raise ValueError(f"the operands {first} and {other} should have one shape and dtype")
-    return first
+def elementwise(x: ArrayType) -> ArrayType:
+    """Any operand gives a result of its shape and dtype."""
+    return x
 
 
-def numeric(*types: ArrayType) -> ArrayType:
+def numeric(x: ArrayType) -> ArrayType:
     """Like `elementwise`, on numbers."""
-    if types[0].dtype.kind not in "fi":
-        raise ValueError(f"it takes numbers, not {types[0].dtype}; cast first")
-    return elementwise(*types)
+    if x.dtype.kind not in "fi":
+        raise ValueError(f"it takes numbers, not {x.dtype}; cast first")
+    return x
 
 
-def real(*types: ArrayType) -> ArrayType:
+def real(x: ArrayType) -> ArrayType:
     """Like `elementwise`, on floats."""
-    if not is_float(types[0].dtype):
-        raise ValueError(f"it takes float32 or float64, not {types[0].dtype}; cast first")
-    return elementwise(*types)
+    if not is_float(x.dtype):
+        raise ValueError(f"it takes float32 or float64, not {x.dtype}; cast first")
+    return x
 
 
-def comparison(*types: ArrayType) -> ArrayType:
-    """Operands of one type give bools."""
-    return ArrayType(elementwise(*types).shape, BOOL)
+def logical(x: ArrayType) -> ArrayType:
+    """Like `elementwise`, on bools."""
+    if x.dtype != BOOL:
+        raise ValueError(f"it takes bools, not {x.dtype}; compare first")
+    return x
 
 
-def logical(*types: ArrayType) -> ArrayType:
-    """Bools give bools."""
-    if types[0].dtype != BOOL:
-        raise ValueError(f"it takes bools, not {types[0].dtype}; compare first")
-    return elementwise(*types)
+def pair(rule: Callable[[ArrayType], ArrayType]) -> Callable[[ArrayType, ArrayType], ArrayType]:
+    """Return the rule for two operands of one shape and dtype."""
+
+    def of_both(x: ArrayType, y: ArrayType) -> ArrayType:
+        if x != y:
+            raise ValueError(f"the operands {x} and {y} should have one shape and dtype")
+        return rule(x)
+
+    return of_both
+
+
+def comparison(x: ArrayType, y: ArrayType) -> ArrayType:
+    """Two operands of one type give bools."""
+    return ArrayType(pair(elementwise)(x, y).shape, BOOL)
 
 
 # Arithmetic --------------------------------------------------------------------------------------
 
 add = primitive(
     "add",
-    shape=numeric,
+    shape=pair(numeric),
     value=np.add,
     derivative=lambda dy, y, a, b: (dy, dy),
     lower=Expression(lambda b, x, y: b.add(x, y)),
@@ -89,7 +97,7 @@ add = primitive(
 
 subtract = primitive(
     "subtract",
-    shape=numeric,
+    shape=pair(numeric),
     value=np.subtract,
     derivative=lambda dy, y, a, b: (dy, -dy),
     lower=Expression(lambda b, x, y: b.subtract(x, y)),
@@ -100,7 +108,7 @@ subtract = primitive(
 
 multiply = primitive(
     "multiply",
-    shape=numeric,
+    shape=pair(numeric),
     value=np.multiply,
     derivative=lambda dy, y, a, b: (dy * b, dy * a),
     lower=Expression(lambda b, x, y: b.multiply(x, y)),
@@ -111,7 +119,7 @@ multiply = primitive(
 
 divide = primitive(
     "divide",
-    shape=real,
+    shape=pair(real),
     value=np.divide,
     derivative=lambda dy, y, a, b: (dy / b, -dy * y / b),
     lower=Expression(lambda b, x, y: b.divide(x, y)),
@@ -140,7 +148,7 @@ absolute = primitive(
     samples=reals((-3, 3), away_from=0),
 )
 
-sign = primitive(
+sign: Primitive = primitive(
     "sign",
     shape=numeric,
     value=np.sign,
@@ -154,7 +162,8 @@ sign = primitive(
 
 def _lower_sign(b: Any, x: Any) -> Any:
     zero, one, minus_one = (b.constant(number, b.dtype(x)) for number in (0, 1, -1))
-    return b.select(b.less(zero, x), one, b.select(b.less(x, zero), minus_one, x))  # NaN and 0 are themselves
+    not_positive = b.select(b.less(x, zero), minus_one, b.select(b.equal(x, zero), zero, x))  # NaN is itself
+    return b.select(b.less(zero, x), one, not_positive)
 
 
 floor = primitive(
@@ -170,23 +179,23 @@ floor = primitive(
 
 maximum = primitive(
     "maximum",
-    shape=numeric,
+    shape=pair(numeric),
     value=np.maximum,
     derivative=lambda dy, y, a, b: (where(a > b, dy, 0), where(a > b, 0, dy)),
     lower=Expression(lambda b, x, y: b.select(b.less(y, x), x, _nan_or(b, x, y))),
     notation=function(r"\max", 2),
-    samples=reals((-3, 0.2), (0.3, 3)),
+    samples=apart,
     broadcasts=True,
 )
 
 minimum = primitive(
     "minimum",
-    shape=numeric,
+    shape=pair(numeric),
     value=np.minimum,
     derivative=lambda dy, y, a, b: (where(a < b, dy, 0), where(a < b, 0, dy)),
     lower=Expression(lambda b, x, y: b.select(b.less(x, y), x, _nan_or(b, x, y))),
     notation=function(r"\min", 2),
-    samples=reals((-3, 0.2), (0.3, 3)),
+    samples=apart,
     broadcasts=True,
 )
 
@@ -249,15 +258,15 @@ sqrt = primitive(
 
 
 def _d_power(dy: Value, y: Value, x: Value, p: Value) -> tuple[Value, Value]:
-    """d(x^p)/dx = p x^(p-1), which is 0 for p = 0 even at x = 0;  d(x^p)/dp = x^p ln x, 0 at x = 0."""
-    dx = dy * where(p == 0, 0, p * power(x, p - 1))
-    dp = dy * where(x == 0, 0, y * log(where(x == 0, 1, x)))
+    """d(x^p)/dx = p x^(p-1), 0 for p = 0 even at x = 0;  d(x^p)/dp = x^p ln x, 0 for p ≥ 0 even at x = 0."""
+    dx = dy * p * power(where(logical_and(x == 0, p == 0), 1, x), p - 1)
+    dp = dy * y * log(where(x == 0, 1, x))
     return dx, dp
 
 
 power = primitive(
     "power",
-    shape=real,
+    shape=pair(real),
     value=np.power,
     derivative=_d_power,
     lower=Expression(lambda b, x, y: b.power(x, y)),
@@ -278,7 +287,7 @@ sin = primitive(
     samples=reals((-6, 6)),
 )
 
-cos = primitive(
+cos: Primitive = primitive(
     "cos",
     shape=real,
     value=np.cos,
@@ -318,7 +327,7 @@ erf = primitive(
 
 def _logistic(x: Array) -> Any:
     decay = np.exp(-np.abs(x))  # at most 1: exp(-x) itself overflows
-    return np.where(x >= 0, 1, decay) / (1 + decay)
+    return np.where(x >= 0, np.ones_like(decay), decay) / (1 + decay)
 
 
 logistic = primitive(
@@ -343,7 +352,7 @@ def _comparison(name: str, value: Any, lower: Any, sign: str) -> Any:
         why_not=TRUTH,
         lower=Expression(lower),
         notation=infix(sign, RELATION),
-        samples=reals((-3, 3), (-3, 3)),
+        samples=with_ties,
         broadcasts=True,
     )
 
@@ -370,7 +379,7 @@ is_finite = primitive(
 
 logical_and = primitive(
     "logical_and",
-    shape=logical,
+    shape=pair(logical),
     value=np.logical_and,
     derivative=None,
     why_not=TRUTH,
@@ -382,7 +391,7 @@ logical_and = primitive(
 
 logical_or = primitive(
     "logical_or",
-    shape=logical,
+    shape=pair(logical),
     value=np.logical_or,
     derivative=None,
     why_not=TRUTH,
@@ -411,10 +420,10 @@ def _where_type(condition: ArrayType, x: ArrayType, y: ArrayType) -> ArrayType:
         raise ValueError(f"the condition should be bool, not {condition.dtype}; compare first")
     if condition.shape != x.shape:
         raise ValueError(f"the condition {str_shape(condition.shape)} should have the shape of {x}")
-    return elementwise(x, y)
+    return pair(elementwise)(x, y)
 
 
-_select = primitive(
+where: Primitive = primitive(
     "where",
     shape=_where_type,
     value=np.where,
@@ -425,30 +434,33 @@ _select = primitive(
         Case((one.operands[0] < 0, *two.operands), {})
         for one, two in zip(reals((-1, 1))(generator), reals((-3, 3), (-3, 3))(generator), strict=True)
     ],
+    broadcasts=True,
+    promote=lambda values: (*values[:1], *promote(values[1:])),  # the condition stays bool
 )
 
 
 def _cast_type(x: ArrayType, dtype: str) -> ArrayType:
-    return ArrayType(x.shape, np.dtype(dtype))
+    return ArrayType(x.shape, as_dtype(dtype))
 
 
-def where(condition: Operand, x: Operand, y: Operand) -> Value:
-    """Return x where the condition holds, otherwise y."""
-    return _select(*broadcast_together((as_value(condition), *promote((as_value(x), as_value(y))))))
-
-
-cast = primitive(
+cast: Primitive = primitive(
     "cast",
     shape=_cast_type,
-    value=lambda x, dtype: np.asarray(x).astype(dtype),
+    value=lambda x, dtype: x.astype(dtype),
     derivative=lambda dy, y, x, dtype: (cast(dy, dtype=x.dtype.name) if is_float(x.dtype) else None,),
     lower=Expression(lambda b, x, dtype: b.cast(x, dtype)),
     notation=Notation(r"\mathrm{<dtype>}\left(<0>\right)", ATOM),
-    samples=lambda generator: [
-        Case(case.operands, {"dtype": dtype})
-        for dtype in ("float64", "float32", "int32", "bool")
-        for case in reals((-3, 3), away_from=0)(generator)
-    ],
+    samples=lambda generator: (
+        [
+            Case(case.operands, {"dtype": dtype})
+            for dtype in ("float64", "float32", "int32", "bool")
+            for case in reals((-3, 3), away_from=0)(generator)
+        ]
+        + [
+            Case((np.array([0, 7, 2**31, 2**32 - 1], np.uint32),), {"dtype": "float64"}),  # random words
+            Case((np.array([0, 7, -1, -(2**31)], np.int32),), {"dtype": "uint32"}),  # a step as a counter
+        ]
+    ),
 )
 
 identity = primitive(

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.graph.lowering import Gather, Scatter
 from chainrule.graph.notation import ATOM, Notation
-from chainrule.graph.primitive import primitive
+from chainrule.graph.primitive import Primitive, primitive
 from chainrule.graph.samples import Case
 from chainrule.graph.types import INT32, ROWS, Array, ArrayType, Dim
 from chainrule.graph.value import Value
@@ -79,7 +79,7 @@ def _scatter_samples(generator: np.random.Generator) -> list[Case]:
     return result
 
 
-scatter_add = primitive(
+scatter_add: Primitive = primitive(
     "scatter_add",
     shape=_scatter_type,
     value=_scatter_add,

@@ -1,8 +1,8 @@
 """Random bits by counter: the same key, step, site and place always give the same bits.
 
 Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011) turns a
-64-bit key and a 128-bit counter into four words of 32 bits. The counter is (place in the array, step, site, 0),
-so no draw depends on how many draws were made before it, and training can resume anywhere.
+64-bit key and a 128-bit counter into four words of 32 bits. The counter is (place in the array, step, site,
+0), so no draw depends on how many draws were made before it, and training can resume anywhere.
 """
 
 from __future__ import annotations
@@ -86,6 +86,6 @@ random_bits = primitive(
     derivative=None,
     why_not="its result is random, and depends on no operand continuously",
     lower=Expression(_lower_bits),
-    notation=Notation(r"\mathrm{bits}_{<site>,<word>}", ATOM),
+    notation=Notation(r"\mathrm{bits}_{<site>,<word>}\left(<0>, <1>, <2>\right)", ATOM),
     samples=_samples,
 )

@@ -1,7 +1,8 @@
 """Primitives that combine the elements along axes into one.
 
 The axes are dropped; keeping them with size 1 is a `reshape` afterwards. At a tie `max` and `min` share the
-derivative equally among the largest.
+derivative equally among the largest. Over no rows at all a sum is 0, and `max` and `min` are what every
+number beats: -inf and inf.
 """
 
 from __future__ import annotations
@@ -86,12 +87,19 @@ def extent(dim: Dim) -> Value:
 
 
 def _share(dy: Value, y: Value, x: Value, axes: Axes) -> tuple[Value]:
-    """The derivative of max and min: to the elements that are y, in equal parts."""
+    """Give the derivative of max and min to the elements that are y, in equal parts."""
     reached = cast(x == spread(y, x.shape, axes), dtype=x.dtype.name)
     return (reached * spread(dy / sum_(reached, axes=axes), x.shape, axes),)
 
 
-def _extreme_reduction(better: Any, worst: float) -> Reduction:
+def _extreme(dtype: object, sign: int) -> float:
+    """Return the largest (sign 1) or smallest (-1) number of a dtype."""
+    kind = np.dtype(dtype)  # type: ignore[call-overload]
+    limits = np.iinfo(INT32)
+    return sign * math.inf if kind.kind == "f" else (limits.max if sign > 0 else limits.min)
+
+
+def _extreme_reduction(better: Any, worst: int) -> Reduction:
     """Keep the better of two elements, and a NaN once there is one."""
 
     def combine(b: Any, accumulators: Any, x: Any, position: Any) -> Any:
@@ -99,19 +107,15 @@ def _extreme_reduction(better: Any, worst: float) -> Reduction:
         keep = b.logical_or(better(b, best, x), b.logical_not(b.equal(best, best)))
         return (b.select(keep, best, x),)
 
-    def start(b: Any, dtype: str) -> Any:
-        limit = worst if dtype.startswith("float") else math.copysign(2**31, worst) - (worst > 0)
-        return (b.constant(limit, dtype),)
-
-    return Reduction(start=start, combine=combine)
+    return Reduction(start=lambda b, dtype: (b.constant(_extreme(dtype, worst), dtype),), combine=combine)
 
 
 max_ = primitive(
     "max",
     shape=_not_empty,
-    value=lambda x, axes: np.max(x, axis=axes),
+    value=lambda x, axes: np.max(x, axis=axes, initial=_extreme(x.dtype, -1)),
     derivative=_share,
-    lower=_extreme_reduction(lambda b, best, x: b.less(x, best), -math.inf),
+    lower=_extreme_reduction(lambda b, best, x: b.less(x, best), -1),
     notation=Notation(r"\max_{<axes>} <0>", PRODUCT, (PRODUCT,)),
     samples=_samples(away_from_ties=True),
 )
@@ -119,9 +123,9 @@ max_ = primitive(
 min_ = primitive(
     "min",
     shape=_not_empty,
-    value=lambda x, axes: np.min(x, axis=axes),
+    value=lambda x, axes: np.min(x, axis=axes, initial=_extreme(x.dtype, +1)),
     derivative=_share,
-    lower=_extreme_reduction(lambda b, best, x: b.less(best, x), math.inf),
+    lower=_extreme_reduction(lambda b, best, x: b.less(best, x), +1),
     notation=Notation(r"\min_{<axes>} <0>", PRODUCT, (PRODUCT,)),
     samples=_samples(away_from_ties=True),
 )
@@ -146,7 +150,7 @@ def _argmax_lower() -> Reduction:
 
     return Reduction(
         start=lambda b, dtype: (
-            b.constant(-math.inf if dtype.startswith("float") else -(2**31), dtype),
+            b.constant(_extreme(dtype, -1), dtype),
             b.constant(0, "int32"),
         ),
         combine=combine,

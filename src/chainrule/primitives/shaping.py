@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.lowering import Expression, Reindex
-from chainrule.graph.notation import ATOM, POWER, Notation, function
-from chainrule.graph.primitive import primitive
+from chainrule.graph.notation import ATOM, POWER, Notation
+from chainrule.graph.primitive import Primitive, primitive
 from chainrule.graph.samples import Case, cases
 from chainrule.graph.types import INT32, ROWS, Array, ArrayType, Dim, Shape, as_dtype, str_shape
 from chainrule.graph.value import Value, call
@@ -55,7 +55,7 @@ iota = primitive(
 
 
 def _broadcast_type(x: ArrayType, shape: Shape, axes: Axes) -> ArrayType:
-    """The axes of x become the given axes of the result; along the others it is repeated."""
+    """Lay the axes of x along the given axes of the result; along the others it is repeated."""
     fits = (
         len(axes) == len(x.shape) and list(axes) == sorted(set(axes)) and set(axes) <= set(range(len(shape)))
     )
@@ -102,7 +102,7 @@ def _reshape_type(x: ArrayType, shape: Shape) -> ArrayType:
 
 def _sizes_around_rows(shape: Shape) -> list[int]:
     """Return the number of elements between the axes that are `rows`."""
-    return [math.prod(int(shape[axis]) for axis in group) for group in _groups(shape)]  # type: ignore[arg-type]
+    return [math.prod(int(shape[axis]) for axis in group) for group in _groups(shape)]
 
 
 def _groups(shape: Shape) -> list[range]:
@@ -129,7 +129,7 @@ def _reshape_sources(b: Any, index: Any, types: Any, shape: Shape) -> Any:
     return [(tuple(source), None)]
 
 
-reshape = primitive(
+reshape: Primitive = primitive(
     "reshape",
     shape=_reshape_type,
     value=lambda x, shape: np.reshape(x, shape),
@@ -157,7 +157,7 @@ def _inverse(axes: Axes) -> Axes:
     return tuple(axes.index(axis) for axis in range(len(axes)))
 
 
-permute_dims = primitive(
+permute_dims: Primitive = primitive(
     "permute_dims",
     shape=_permute_type,
     value=lambda x, axes: np.transpose(x, axes),
@@ -174,7 +174,7 @@ permute_dims = primitive(
 # slice ↔ pad -------------------------------------------------------------------------------------
 
 
-def _slice_type(x: ArrayType, start: Axes, stop: Shape, step: Axes) -> ArrayType:
+def _slice_type(x: ArrayType, *, start: Axes, stop: Shape, step: Axes) -> ArrayType:
     if not len(start) == len(stop) == len(step) == len(x.shape):
         raise ValueError(f"start, stop and step need a number for each axis of {x}")
     dims: list[Dim] = []
@@ -190,19 +190,19 @@ def _slice_type(x: ArrayType, start: Axes, stop: Shape, step: Axes) -> ArrayType
     return ArrayType(tuple(dims), x.dtype)
 
 
-def _d_slice(dy: Value, y: Value, x: Value, start: Axes, stop: Shape, step: Axes) -> tuple[Value]:
+def _d_slice(dy: Value, y: Value, x: Value, *, start: Axes, stop: Shape, step: Axes) -> tuple[Value]:
     """Put dy back in its places and zeros elsewhere."""
     low, high, between = [], [], []
     for dim, size, first, stride in zip(x.shape, y.shape, start, step, strict=True):
         whole = dim is ROWS
-        covered = 0 if whole or size == 0 else (int(size) - 1) * stride + 1  # type: ignore[arg-type]
+        covered = 0 if whole or size == 0 else (int(size) - 1) * stride + 1
         low.append(0 if whole else first)
-        high.append(0 if whole else int(dim) - first - covered)  # type: ignore[arg-type]
+        high.append(0 if whole else int(dim) - first - covered)
         between.append(0 if whole else stride - 1)
     return (pad(dy, low=tuple(low), high=tuple(high), between=tuple(between)),)
 
 
-def _slice_sources(b: Any, index: Any, types: Any, start: Axes, stop: Shape, step: Axes) -> Any:
+def _slice_sources(b: Any, index: Any, types: Any, *, start: Axes, stop: Shape, step: Axes) -> Any:
     at = [
         b.add(b.multiply(i, b.constant(stride, "int32")), b.constant(first, "int32"))
         for i, first, stride in zip(index, start, step, strict=True)
@@ -226,7 +226,7 @@ slice_ = primitive(
 )
 
 
-def _pad_type(x: ArrayType, low: Axes, high: Axes, between: Axes) -> ArrayType:
+def _pad_type(x: ArrayType, *, low: Axes, high: Axes, between: Axes) -> ArrayType:
     if (
         not len(low) == len(high) == len(between) == len(x.shape)
         or min((*low, *high, *between), default=0) < 0
@@ -247,7 +247,7 @@ def _spread_size(size: int, gap: int) -> int:
     return size + max(size - 1, 0) * gap
 
 
-def _pad(x: Array, low: Axes, high: Axes, between: Axes) -> Array:
+def _pad(x: Array, *, low: Axes, high: Axes, between: Axes) -> Array:
     places = tuple(
         slice(before, before + _spread_size(size, gap), gap + 1)
         for size, before, gap in zip(x.shape, low, between, strict=True)
@@ -261,7 +261,7 @@ def _pad(x: Array, low: Axes, high: Axes, between: Axes) -> Array:
     return result
 
 
-def _d_pad(dy: Value, y: Value, x: Value, low: Axes, high: Axes, between: Axes) -> tuple[Value]:
+def _d_pad(dy: Value, y: Value, x: Value, *, low: Axes, high: Axes, between: Axes) -> tuple[Value]:
     stop = [
         dim if dim is ROWS else before + _spread_size(int(dim), gap)
         for dim, before, gap in zip(x.shape, low, between, strict=True)
@@ -269,7 +269,7 @@ def _d_pad(dy: Value, y: Value, x: Value, low: Axes, high: Axes, between: Axes) 
     return (slice_(dy, start=low, stop=tuple(stop), step=tuple(gap + 1 for gap in between)),)
 
 
-def _pad_sources(b: Any, index: Any, types: Any, low: Axes, high: Axes, between: Axes) -> Any:
+def _pad_sources(b: Any, index: Any, types: Any, *, low: Axes, high: Axes, between: Axes) -> Any:
     source, inside = [], b.constant(True, "bool")
     for i, dim, before, gap in zip(index, types[0].shape, low, between, strict=True):
         offset = b.subtract(i, b.constant(before, "int32"))
@@ -301,6 +301,8 @@ pad = primitive(
 
 
 def _concat_type(*types: ArrayType, axis: int) -> ArrayType:
+    if not types:
+        raise ValueError("it needs at least one array")
     first = types[0]
     if not 0 <= axis < len(first.shape):
         raise ValueError(f"axis {axis} does not exist in {first}")
@@ -311,14 +313,14 @@ def _concat_type(*types: ArrayType, axis: int) -> ArrayType:
             raise ValueError(f"{first} and {other} differ in more than the axis {axis}")
         if other.shape[axis] is ROWS:
             raise ValueError("arrays cannot be joined along the rows")
-        total += int(other.shape[axis])  # type: ignore[arg-type]
+        total += int(other.shape[axis])
     return ArrayType((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype)
 
 
 def _d_concat(dy: Value, y: Value, *xs: Value, axis: int) -> tuple[Value, ...]:
     parts, offset = [], 0
     for x in xs:
-        size = int(x.shape[axis])  # type: ignore[arg-type]
+        size = int(x.shape[axis])
         start = tuple(offset if i == axis else 0 for i in range(dy.ndim))
         stop = tuple(offset + size if i == axis else dim for i, dim in enumerate(dy.shape))
         parts.append(slice_(dy, start=start, stop=stop, step=(1,) * dy.ndim))
@@ -342,7 +344,7 @@ concat = primitive(
     value=lambda *xs, axis: np.concatenate(xs, axis=axis),
     derivative=_d_concat,
     lower=Reindex(_concat_sources),
-    notation=function(r"\operatorname{concat}"),
+    notation=Notation(r"\operatorname{concat}\left(<*>\right)", ATOM),
     samples=cases(
         (((3,), (2,)), {"axis": 0}),
         (((3, 1), (3, 4), (3, 2)), {"axis": 1}),
