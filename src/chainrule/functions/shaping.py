@@ -1,100 +1,131 @@
-"""Arrays made, reshaped, joined and indexed, under the names of the Python array API."""
+"""Arrays stretched, reshaped and joined, under the names of the Python array API."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from chainrule.functions.arguments import as_shape
 from chainrule.graph.primitive import stretch
 from chainrule.graph.trace import array_function
-from chainrule.graph.types import (
-    INT32,
-    ROWS,
-    Dim,
-    Shape,
-    as_dtype,
-    broadcast_shapes,
-    normalize_axis,
-    static_size,
-)
-from chainrule.graph.value import OPERATORS, Operand, Value, as_value, constant, promote
-from chainrule.primitives import elementwise as rows
-from chainrule.primitives import indexing, shaping
+from chainrule.graph.types import ROWS, Dim, Shape, broadcast_shapes, normalize_axis, static_size, str_shape
+from chainrule.graph.value import Operand, Value, as_value, promote
+from chainrule.primitives import shaping
 
 
 @array_function
-def full(shape: Shape, fill_value: float, *, dtype: object = "float64") -> Any:
-    """Return an array of one number."""
-    return stretch(constant(fill_value, as_dtype(dtype)), tuple(shape))
+def broadcast_to(x: Operand, shape: Shape | int, /) -> Any:
+    """Return x repeated to a shape.
+
+    Parameters
+    ----------
+    x : array
+        Of any dtype.
+    shape : tuple of int, or int
+        Of the result. The axes of x are its last ones; those of size 1 are repeated.
+
+    Returns
+    -------
+    array
+        Of this shape and the dtype of x.
+
+    Raises
+    ------
+    ValueError
+        If x does not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> cr.broadcast_to(np.array([1.0, 2.0]), (2, 2))
+    array([[1., 2.],
+           [1., 2.]])
+    """
+    x, shape = as_value(x), as_shape(shape)
+    if broadcast_shapes(x.shape, shape) != shape:
+        raise ValueError(f"{x.type} cannot be broadcast to the shape {str_shape(shape)}")
+    return stretch(x, shape)
 
 
 @array_function
-def zeros(shape: Shape, *, dtype: object = "float32") -> Any:
-    """Return an array of zeros."""
-    return full(shape, 0.0, dtype=dtype)
+def reshape(x: Operand, /, shape: Shape | int) -> Any:
+    """Return the elements of x, in row-major order, in another shape.
 
+    Parameters
+    ----------
+    x : array
+        Of any dtype.
+    shape : tuple of int, or int
+        Of the result. One dimension may be -1: what the others leave; the rows, where only they are left.
 
-@array_function
-def ones(shape: Shape, *, dtype: object = "float32") -> Any:
-    """Return an array of ones."""
-    return full(shape, 1.0, dtype=dtype)
+    Returns
+    -------
+    array
+        Of this shape and the dtype of x.
 
+    Raises
+    ------
+    ValueError
+        If the shape has another number of elements, or the rows would not stay apart.
 
-@array_function
-def zeros_like(x: Operand, /) -> Any:
-    """Return zeros of the shape and dtype of x."""
-    x = as_value(x)
-    return stretch(constant(0, x.dtype), x.shape)
-
-
-@array_function
-def ones_like(x: Operand, /) -> Any:
-    """Return ones of the shape and dtype of x."""
-    x = as_value(x)
-    return stretch(constant(1, x.dtype), x.shape)
-
-
-@array_function
-def arange(stop: Dim, /) -> Any:
-    """Return the integers 0, 1, ..., stop - 1."""
-    return shaping.iota(size=stop)
-
-
-@array_function
-def one_hot(indices: Operand, size: int, *, dtype: object = "float32") -> Any:
-    """Return for each integer i a row of `size` elements: 1 at position i, 0 elsewhere."""
-    indices = as_value(indices)
-    classes = shaping.iota(size=size)
-    return rows.cast(expand_dims(indices, axis=-1) == classes, dtype=as_dtype(dtype).name)
-
-
-@array_function
-def broadcast_to(x: Operand, shape: Shape, /) -> Any:
-    """Return x repeated to a shape."""
-    x = as_value(x)
-    if broadcast_shapes(x.shape, tuple(shape)) != tuple(shape):
-        raise ValueError(f"{x.type} cannot be broadcast to the shape {tuple(shape)}")
-    return stretch(x, tuple(shape))
-
-
-@array_function
-def reshape(x: Operand, /, shape: Shape) -> Any:
-    """Return the elements of x, in row-major order, in another shape; one dimension may be -1."""
-    x = as_value(x)
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> cr.reshape(np.array([1.0, 2.0, 3.0, 4.0]), (2, -1))
+    array([[1., 2.],
+           [3., 4.]])
+    """
+    x, shape = as_value(x), as_shape(shape)
     if -1 in shape:
-        known = [dim for dim in shape if dim is not ROWS and dim != -1]
-        elements = static_size(tuple(dim for dim in x.shape if dim is not ROWS))
-        rest = static_size(tuple(known))
-        shape = tuple((elements // rest if rest else 0) if dim == -1 else dim for dim in shape)
+        missing = _missing_dimension(x, shape)
+        shape = tuple(missing if dim == -1 else dim for dim in shape)
     return shaping.reshape(x, shape=shape)
 
 
+def _missing_dimension(x: Value, shape: Shape) -> Dim:
+    """Return the dimension for which -1 stands in a new shape of x."""
+    elements = static_size(tuple(dim for dim in x.shape if dim is not ROWS))
+    others = static_size(tuple(dim for dim in shape if dim is not ROWS and dim != -1))
+    if shape.count(-1) > 1 or not others or elements % others:
+        raise ValueError(
+            f"no one dimension in place of -1 makes {str_shape(shape)} hold the elements of {x.type}"
+        )
+    if x.shape.count(ROWS) > shape.count(ROWS) and elements == others:
+        return ROWS
+    return elements // others
+
+
 @array_function
-def expand_dims(x: Operand, /, *, axis: int) -> Any:
-    """Return x with a new axis of size 1."""
+def expand_dims(x: Operand, /, *, axis: int = 0) -> Any:
+    """Return x with a new axis of size 1.
+
+    Parameters
+    ----------
+    x : array
+        Of any dtype.
+    axis : int, default 0
+        Where the new axis stands in the result.
+
+    Returns
+    -------
+    array
+        With one dimension more.
+
+    Raises
+    ------
+    ValueError
+        If the result has no such axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> cr.expand_dims(np.array([1.0, 2.0]), axis=-1)
+    array([[1.],
+           [2.]])
+    """
     x = as_value(x)
     axis = normalize_axis(axis, x.ndim + 1)
     return shaping.reshape(x, shape=(*x.shape[:axis], 1, *x.shape[axis:]))
@@ -102,7 +133,32 @@ def expand_dims(x: Operand, /, *, axis: int) -> Any:
 
 @array_function
 def squeeze(x: Operand, /, axis: int | tuple[int, ...]) -> Any:
-    """Return x without these axes, which have size 1."""
+    """Return x without axes of size 1.
+
+    Parameters
+    ----------
+    x : array
+        Of any dtype.
+    axis : int or tuple of int
+        Which to drop.
+
+    Returns
+    -------
+    array
+        Without these axes.
+
+    Raises
+    ------
+    ValueError
+        If x has no such axis, or its size is not 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> cr.squeeze(np.array([[1.0], [2.0]]), axis=-1)
+    array([1., 2.])
+    """
     x = as_value(x)
     axes = [normalize_axis(i, x.ndim) for i in ((axis,) if isinstance(axis, int) else axis)]
     if any(x.shape[i] != 1 for i in axes):
@@ -112,115 +168,132 @@ def squeeze(x: Operand, /, axis: int | tuple[int, ...]) -> Any:
 
 @array_function
 def permute_dims(x: Operand, /, axes: Sequence[int]) -> Any:
-    """Return x with its axes in another order."""
+    """Return x with its axes in another order.
+
+    Parameters
+    ----------
+    x : array
+        Of any dtype.
+    axes : sequence of int
+        For each axis of the result, which axis of x it is.
+
+    Returns
+    -------
+    array
+        Of the dtype of x.
+
+    Raises
+    ------
+    ValueError
+        If `axes` does not name each axis once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> cr.permute_dims(np.array([[1.0, 2.0, 3.0]]), (1, 0))
+    array([[1.],
+           [2.],
+           [3.]])
+    """
     x = as_value(x)
     return shaping.permute_dims(x, axes=tuple(normalize_axis(i, x.ndim) for i in axes))
 
 
 @array_function
 def matrix_transpose(x: Operand, /) -> Any:
-    """Return x with its last two axes exchanged."""
+    """Return x with its last two axes exchanged.
+
+    Parameters
+    ----------
+    x : array
+        A matrix, or a stack of matrices.
+
+    Returns
+    -------
+    array
+        Of the dtype of x.
+
+    Raises
+    ------
+    ValueError
+        If x has fewer than two dimensions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> cr.matrix_transpose(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([[1., 3.],
+           [2., 4.]])
+    """
     x = as_value(x)
+    if x.ndim < 2:
+        raise ValueError(f"matrix_transpose takes arrays of at least two dimensions, not {x.type}")
     return shaping.permute_dims(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
 @array_function
 def concat(arrays: Sequence[Operand], /, *, axis: int = 0) -> Any:
-    """Return the arrays joined along an axis."""
+    """Return arrays joined along an axis.
+
+    Parameters
+    ----------
+    arrays : sequence of array
+        At least one; of equal shapes, except along the axis.
+    axis : int, default 0
+        Along which to join; not the rows.
+
+    Returns
+    -------
+    array
+        Of the widest dtype.
+
+    Raises
+    ------
+    ValueError
+        If there is no array, or the shapes do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> cr.concat([np.array([1.0, 2.0]), np.array([3.0])])
+    array([1., 2., 3.])
+    """
+    if not len(arrays):
+        raise ValueError("concat and stack need at least one array")
     values = promote(tuple(as_value(x) for x in arrays))
-    if not values:
-        raise ValueError("concat needs at least one array")
     return shaping.concat(*values, axis=normalize_axis(axis, values[0].ndim))
 
 
 @array_function
 def stack(arrays: Sequence[Operand], /, *, axis: int = 0) -> Any:
-    """Return the arrays joined along a new axis."""
+    """Return arrays joined along a new axis.
+
+    Parameters
+    ----------
+    arrays : sequence of array
+        At least one; of equal shapes.
+    axis : int, default 0
+        Where the new axis stands in the result.
+
+    Returns
+    -------
+    array
+        Of the widest dtype, with one dimension more.
+
+    Raises
+    ------
+    ValueError
+        If there is no array, or the shapes differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> cr.stack([np.array([1.0, 2.0]), np.array([3.0, 4.0])], axis=1)
+    array([[1., 3.],
+           [2., 4.]])
+    """
     return concat([expand_dims(as_value(x), axis=axis) for x in arrays], axis=axis)
-
-
-@array_function
-def take(x: Operand, indices: Operand, /, *, axis: int = 0) -> Any:
-    """Return the slices of x at integer positions along an axis; a position outside x gives NaN."""
-    x, indices = as_value(x), as_value(indices)
-    axis = normalize_axis(axis, x.ndim)
-    front = (axis, *(i for i in range(x.ndim) if i != axis))
-    y = indexing.take(x if axis == 0 else shaping.permute_dims(x, axes=front), indices)
-    if axis == 0:
-        return y
-    n = indices.ndim
-    order = (*range(n, n + axis), *range(n), *range(n + axis, y.ndim))
-    return shaping.permute_dims(y, axes=order)
-
-
-@array_function
-def scatter_add(indices: Operand, updates: Operand, /, *, size: Dim) -> Any:
-    """Return zeros of `size` slices to which the updates are added at the indices, in order."""
-    return indexing.scatter_add(indices, updates, size=size)
-
-
-# x[...] ------------------------------------------------------------------------------------------
-
-
-def getitem(x: Value, index: Any) -> Value:
-    """Return a part of x by Python's indexing: ints, slices with a positive step, None, ..., one integer array."""
-    items = _without_ellipsis(x, index if isinstance(index, tuple) else (index,))
-    start, stop, step, shape, axis = [], [], [], [], 0
-    gather: tuple[int, Any] | None = None
-    for item in items:
-        if item is None:
-            shape.append(1)
-            continue
-        dim = x.shape[axis]
-        first, last, stride = _bounds(item, dim, axis, x)
-        start.append(first)
-        stop.append(last)
-        step.append(stride)
-        if not isinstance(item, int | np.integer):
-            if not isinstance(item, slice):
-                if gather is not None:
-                    raise TypeError("x[...] takes one integer array; use cr.take for each further one")
-                gather = (len(shape), item)
-            shape.append(dim if dim is ROWS else -(-(int(last) - first) // stride))
-        axis += 1
-    y = x
-    if tuple(stop) != x.shape or any(start) or any(stride != 1 for stride in step):
-        y = shaping.slice_(y, start=tuple(start), stop=tuple(stop), step=tuple(step))
-    if tuple(shape) != y.shape:
-        y = shaping.reshape(y, shape=tuple(shape))
-    return y if gather is None else take(y, gather[1], axis=gather[0])
-
-
-def _without_ellipsis(x: Value, items: tuple[Any, ...]) -> list[Any]:
-    used = len([item for item in items if item is not None and item is not Ellipsis])
-    if used > x.ndim or len([item for item in items if item is Ellipsis]) > 1:
-        raise IndexError(f"{x.type} has {x.ndim} dimensions, and the index names {used}")
-    rest = [slice(None)] * (x.ndim - used)
-    if not any(item is Ellipsis for item in items):
-        return [*items, *rest]
-    at = next(i for i, item in enumerate(items) if item is Ellipsis)
-    return [*items[:at], *rest, *items[at + 1 :]]
-
-
-def _bounds(item: Any, dim: Dim, axis: int, x: Value) -> tuple[int, Dim, int]:
-    """Return start, stop and step along one axis."""
-    whole = isinstance(item, slice) and item == slice(None)
-    is_number = isinstance(item, int | np.integer) and not isinstance(item, bool)
-    is_array = not is_number and not isinstance(item, slice)
-    if is_array and as_value(item).dtype != INT32:
-        raise TypeError(f"an index is an int, a slice, None, ... or an integer array, not {item!r}")
-    if whole or is_array:
-        return 0, dim, 1
-    if dim is ROWS:
-        raise IndexError("the rows can only be taken whole (x[:, ...]) or by an integer array")
-    if is_number:
-        if not -int(dim) <= item < int(dim):
-            raise IndexError(f"{item} is outside the axis {axis} of {x.type}")
-        return int(item) % int(dim), int(item) % int(dim) + 1, 1
-    first, last, stride = item.indices(int(dim))
-    if stride < 1:
-        raise IndexError("a slice needs a positive step")
-    return first, max(first, last), stride
-
-
-OPERATORS["getitem"] = getitem

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.functions.shaping import concat
+from chainrule.functions import concat
 from chainrule.graph.types import str_shape
 from chainrule.graph.value import Value
 from chainrule.layers.context import Context

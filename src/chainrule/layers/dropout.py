@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chainrule.functions.elementwise import where
+from chainrule.functions import where
 from chainrule.graph.hyperparameters import is_zero
 from chainrule.graph.value import Value
 from chainrule.layers.context import Context

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chainrule.functions.elementwise import astype
-from chainrule.functions.shaping import take
+from chainrule.functions import astype, take
 from chainrule.graph.value import Value
 from chainrule.layers.context import Context
 from chainrule.layers.initializers import Initializer, as_initializer

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chainrule.functions.elementwise import sqrt
-from chainrule.functions.reductions import mean
+from chainrule.functions import mean, sqrt
 from chainrule.graph.value import Value
 from chainrule.layers.context import Context
 from chainrule.layers.layer import Layer

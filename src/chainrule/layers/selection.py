@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.functions.shaping import reshape, take
+from chainrule.functions import reshape, take
 from chainrule.graph.value import Value
 from chainrule.layers.context import Context
 from chainrule.layers.layer import Layer

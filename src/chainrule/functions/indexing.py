@@ -1,0 +1,164 @@
+"""Arrays read, and added to, at places given by numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.graph.trace import array_function
+from chainrule.graph.types import INT32, ROWS, Dim, normalize_axis
+from chainrule.graph.value import OPERATORS, Operand, Value, as_value
+from chainrule.primitives import indexing, shaping
+
+
+@array_function
+def take(x: Operand, indices: Operand, /, *, axis: int = 0) -> Any:
+    """Return the slices of x at integer positions along an axis.
+
+    Parameters
+    ----------
+    x : array
+        Of at least one dimension.
+    indices : array of int
+        Positions from 0 on. One outside x, as every negative one, gives NaN, in an array of integers 0.
+    axis : int, default 0
+        Along which to take; the rows may be taken from.
+
+    Returns
+    -------
+    array
+        With the axes of `indices` in place of the axis. Its derivative is added to x at the positions.
+
+    Raises
+    ------
+    ValueError
+        If x has no such axis, or the indices are no integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> cr.take(np.array([10.0, 20.0, 30.0]), np.array([2, 0, 2]))
+    array([30., 10., 30.])
+    """
+    x, indices = as_value(x), as_value(indices)
+    axis = normalize_axis(axis, x.ndim)
+    if axis == 0:
+        return indexing.take(x, indices)
+    front = (axis, *(i for i in range(x.ndim) if i != axis))
+    y = indexing.take(shaping.permute_dims(x, axes=front), indices)
+    n = indices.ndim
+    return shaping.permute_dims(y, axes=(*range(n, n + axis), *range(n), *range(n + axis, y.ndim)))
+
+
+@array_function
+def scatter_add(indices: Operand, updates: Operand, /, *, size: Dim) -> Any:
+    """Return zeros of `size` slices to which updates are added at integer positions, in order.
+
+    Parameters
+    ----------
+    indices : array of int
+        Positions from 0 to size - 1; an update for any other is dropped.
+    updates : array
+        Of shape (*indices.shape, ...): a slice for each position.
+    size : int
+        The length of the first axis of the result; `rows` while a graph is traced.
+
+    Returns
+    -------
+    array
+        Of shape (size, ...) and the dtype of the updates.
+
+    Raises
+    ------
+    ValueError
+        If there is not one update for each index.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> cr.scatter_add(np.array([2, 0, 2]), np.array([1.0, 10.0, 100.0]), size=4)
+    array([ 10.,   0., 101.,   0.])
+    """
+    return indexing.scatter_add(indices, updates, size=size)
+
+
+# x[...] ------------------------------------------------------------------------------------------
+
+
+def getitem(x: Operand, index: Any) -> Value:
+    """Return a part of x by Python's indexing.
+
+    An index is an int, a slice with a positive step, None, ..., or one integer array, whose axes stand in the
+    result where the axis was. The rows are taken whole or by an integer array.
+    """
+    x = as_value(x)
+    items = _without_ellipsis(x, index if isinstance(index, tuple) else (index,))
+    start: list[int] = []
+    stop: list[Dim] = []
+    step: list[int] = []
+    shape: list[Dim] = []
+    axis = 0
+    gather: tuple[int, Any] | None = None
+    for item in items:
+        if item is None:
+            shape.append(1)
+            continue
+        dim = x.shape[axis]
+        first, last, stride = _bounds(item, dim, axis, x)
+        start.append(first)
+        stop.append(last)
+        step.append(stride)
+        if not isinstance(item, int | np.integer):
+            if not isinstance(item, slice):
+                if gather is not None:
+                    raise TypeError("x[...] takes one integer array; use cr.take for each further one")
+                gather = (len(shape), item)
+            shape.append(dim if dim is ROWS else -(-(int(last) - first) // stride))
+        axis += 1
+    y: Value = x
+    if tuple(stop) != x.shape or any(start) or any(stride != 1 for stride in step):
+        y = shaping.slice_(y, start=tuple(start), stop=tuple(stop), step=tuple(step))
+    if tuple(shape) != y.shape:
+        y = shaping.reshape(y, shape=tuple(shape))
+    if gather is not None:
+        y = take(y, gather[1], axis=gather[0])
+    return y
+
+
+def _without_ellipsis(x: Value, items: tuple[Any, ...]) -> list[Any]:
+    """Return the index with an item for every axis: what it does not name is taken whole."""
+    places = [place for place, item in enumerate(items) if item is Ellipsis]
+    if len(places) > 1:
+        raise IndexError("an index has at most one ...")
+    used = len([item for item in items if item is not None and item is not Ellipsis])
+    if used > x.ndim:
+        raise IndexError(f"{x.type} has {x.ndim} dimensions, and the index names {used}")
+    at = places[0] if places else len(items)
+    return [*items[:at], *[slice(None)] * (x.ndim - used), *items[at + 1 :]]
+
+
+def _bounds(item: Any, dim: Dim, axis: int, x: Value) -> tuple[int, Dim, int]:
+    """Return start, stop and step along one axis."""
+    whole = isinstance(item, slice) and item == slice(None)
+    is_number = isinstance(item, int | np.integer) and not isinstance(item, bool)
+    is_array = not is_number and not isinstance(item, slice)
+    if is_array and as_value(item).dtype != INT32:
+        raise TypeError(f"an index is an int, a slice, None, ... or an integer array, not {item!r}")
+    if whole or is_array:
+        return 0, dim, 1
+    if dim is ROWS:
+        raise IndexError("the rows can only be taken whole (x[:, ...]) or by an integer array")
+    if is_number:
+        if not -int(dim) <= item < int(dim):
+            raise IndexError(f"{item} is outside the axis {axis} of {x.type}")
+        return int(item) % int(dim), int(item) % int(dim) + 1, 1
+    first, last, stride = item.indices(int(dim))
+    if stride < 1:
+        raise IndexError("a slice needs a positive step")
+    return first, max(first, last), stride
+
+
+OPERATORS["getitem"] = getitem
