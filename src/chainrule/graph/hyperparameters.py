@@ -1,21 +1,22 @@
 """The numbers of a frozen dataclass become inputs of a graph, so that changing one needs no new graph.
 
-A layer, loss or optimizer is a frozen dataclass. Its fields annotated `float` are its hyperparameters: run-time
-arguments of a training step. Everything else (widths, names, flags, None) is structure and stays in the graph.
-A float that is exactly 0 is structure too: it means that the part of the formula is absent.
+A layer, loss or optimizer is a frozen dataclass. Its fields annotated `float` are its hyperparameters:
+run-time arguments of a training step. Everything else (widths, names, flags, None) is structure and stays in the
+graph. A float that is exactly 0 is structure too: it means that the part of the formula is absent.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from chainrule.graph.types import FLOAT64
 from chainrule.graph.value import Value, input_value
 
 T = TypeVar("T")
+Field = dataclasses.Field[Any]
 
 
 def hyperparameters(item: Any, prefix: str) -> dict[str, float]:
@@ -26,22 +27,37 @@ def hyperparameters(item: Any, prefix: str) -> dict[str, float]:
 def with_inputs(item: T, prefix: str, inputs: dict[str, Value]) -> T:
     """Return a copy whose numbers are weak float64 inputs, which are entered into `inputs` by their path."""
 
-    def replaced(part: Any, path: str) -> Any:
+    def lift(path: str, field: Field | None, value: Any) -> Any:
+        if field is None or not _is_number(field, value):
+            return value
+        return inputs.setdefault(path, input_value(path, (), FLOAT64, weak=True))
+
+    return map_parts(item, prefix, lift)
+
+
+def map_parts(item: T, prefix: str, replace: Callable[[str, Field | None, Any], Any]) -> T:
+    """Return a copy of nested dataclasses and sequences with every part replaced.
+
+    ``replace(path, field, part)`` sees the item itself, every field of a dataclass and every element of a
+    sequence (field None). It returns something new, or the same part, whose own parts then follow. Copies are
+    made without running ``__post_init__``, which has seen the real numbers.
+    """
+
+    def mapped(part: Any, path: str, field: Field | None) -> Any:
+        new = replace(path, field, part)
+        if new is not part:
+            return new
         if isinstance(part, list | tuple):
-            return type(part)(replaced(each, f"{path}.{i}") for i, each in enumerate(part))
+            return type(part)(mapped(each, f"{path}.{i}", None) for i, each in enumerate(part))
         if not _is_part(part):
             return part
         twin = copy.copy(part)
-        for field in dataclasses.fields(part):
-            value, place = getattr(part, field.name), f"{path}.{field.name}"
-            if _is_number(field, value):
-                value = inputs.setdefault(place, input_value(place, (), FLOAT64, weak=True))
-            else:
-                value = replaced(value, place)
-            object.__setattr__(twin, field.name, value)
+        for each in dataclasses.fields(part):
+            value = mapped(getattr(part, each.name), f"{path}.{each.name}", each)
+            object.__setattr__(twin, each.name, value)
         return twin
 
-    result: T = replaced(item, prefix)
+    result: T = mapped(item, prefix, None)
     return result
 
 
@@ -67,7 +83,7 @@ def _is_part(part: Any) -> bool:
     return dataclasses.is_dataclass(part) and not isinstance(part, type)
 
 
-def _is_number(field: dataclasses.Field[Any], value: Any) -> bool:
+def _is_number(field: Field, value: Any) -> bool:
     """Whether a field holds a run-time number: it is annotated float and is not exactly 0."""
     annotated = "float" in (
         field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")

@@ -1,8 +1,8 @@
 """Loop: a step graph repeated over batches and epochs. All of it is data, so that any executor can run it.
 
-An epoch visits every row once, batch after batch, in an order that is a keyed bijection of (key, epoch): the row
-at a position is computed where it is needed, no permutation is kept, and a run can go on from the middle of
-an epoch. The last batch of an epoch may be short.
+An epoch visits every row once, batch after batch, in an order that is a keyed bijection of (key, epoch): the
+row at a position is computed where it is needed, no permutation is kept, and a run can go on from the middle
+of an epoch. The last batch of an epoch may be short.
 """
 
 from __future__ import annotations
@@ -40,13 +40,14 @@ class Loop:
     Attributes
     ----------
     step : Stage
-        One weight update. It sees the carried arrays, a batch of the data, the arguments, ``key`` and ``step``;
-        its results ``loss`` (of the batch) and ``weight`` (the sum of its sample weights) make the epoch's.
+        One weight update. It sees the carried arrays, a batch of the data, the arguments, ``key`` and
+        ``step``; its results ``batch_loss`` and ``batch_weight`` (the sum of the sample weights) make the
+        epoch's loss.
     validation : Stage or None
         What is summed over the validation data after each epoch; its result ``weight`` divides the others.
     epoch_end : Stage or None
-        What is decided after each epoch. It sees the carried arrays, ``epoch``, ``last`` (whether it is the
-        last that was asked for), the epoch's ``loss`` and ``validation_...`` results as float64 scalars; its
+        What is decided after each epoch. It sees the carried arrays, ``last`` (whether it is the last epoch
+        that was asked for), the epoch's ``loss`` and ``validation_...`` results as float64 scalars; its
         result ``stop`` ends the run.
     data, validation_data : tuple of str
         The inputs that hold a batch of rows.
@@ -167,7 +168,7 @@ class EvaluatedRun:
             "step": np.asarray(state.step, np.int32),
         }
         results = _run(self._step, loop.step.outputs, arrays)
-        loss, weight = float(results["loss"]), float(results["weight"])
+        loss, weight = float(results["batch_loss"]), float(results["batch_weight"])
         if not math.isfinite(loss):
             raise NotFiniteError(loss, arrays)
         return replace(
@@ -194,11 +195,9 @@ class EvaluatedRun:
                 **carried,
                 **self.inputs.arguments,
                 **{name: np.asarray(number, np.float64) for name, number in results.items()},
-                "epoch": np.asarray(state.epoch, np.int32),
                 "last": np.asarray(last),
             }
-            stage = self.loop.epoch_end
-            decided = _run(Evaluator(stage.graph), stage.outputs, arrays)
+            decided = run_stage(self.loop.epoch_end, arrays)
             carried = {name: decided.get(name, array) for name, array in carried.items()}
             stopped = bool(decided.get("stop", False))
         self.state = LoopState(carried, state.step, state.epoch + 1, stopped=stopped)
@@ -207,13 +206,18 @@ class EvaluatedRun:
     def _validate(self) -> dict[str, float]:
         if self.loop.validation is None:
             return {}
-        arrays = {**self.state.carried, **self.inputs.arguments, **self.inputs.validation_data}
-        return summed_over_rows(self.loop.validation, arrays, self.loop.validation_data)
+        arrays = {
+            **self.state.carried,
+            **self.inputs.arguments,
+            **self.inputs.validation_data,
+            "key": self.inputs.key,
+            "step": np.asarray(self.state.step, np.int32),
+        }
+        means = means_over_rows(self.loop.validation, arrays, self.loop.validation_data)
+        return {f"validation_{name}": mean for name, mean in means.items()}
 
 
-def summed_over_rows(
-    stage: Stage, arrays: Arrays, data: Sequence[str], chunk: int = 4096
-) -> dict[str, float]:
+def means_over_rows(stage: Stage, arrays: Arrays, data: Sequence[str], chunk: int = 4096) -> dict[str, float]:
     """Return a stage's results, which are sums over rows, divided by its result ``weight``.
 
     The rows are taken in chunks, so that memory does not grow with them.
@@ -234,6 +238,11 @@ def bind(inputs: Sequence[Value], arrays: Arrays) -> list[Array]:
     return [arrays[value.name] for value in inputs]
 
 
+def run_stage(stage: Stage, arrays: Arrays) -> dict[str, Array]:
+    """Return a stage's outputs by name."""
+    return _run(Evaluator(stage.graph), stage.outputs, arrays)
+
+
 def _run(evaluator: Evaluator, outputs: tuple[str, ...], arrays: Arrays) -> dict[str, Array]:
     return dict(zip(outputs, evaluator(*bind(evaluator.graph.inputs, arrays)), strict=True))
 
@@ -244,10 +253,11 @@ _FEISTEL_ROUNDS = 8
 
 
 def shuffled(positions: Array, rows: int, key: Array, epoch: int) -> Array:
-    """Return the row at each position of an epoch: a bijection of 0, ..., rows - 1 that the key and epoch fix.
+    """Return the row at each position of an epoch: a bijection of 0, ..., rows - 1, fixed by key and epoch.
 
-    A Feistel network permutes the numbers below side², the smallest square that holds all rows; a result that is
-    no row is permuted again until it is one (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002).
+    A Feistel network permutes the numbers below side², the smallest square that holds all rows; a result that
+    is no row is permuted again until it is one (Black and Rogaway, "Ciphers with arbitrary finite domains",
+    2002).
     """
     side = math.isqrt(max(rows - 1, 0)) + 1
     result = np.asarray(positions, np.int64).copy()
@@ -263,7 +273,7 @@ def _feistel(numbers: Array, side: int, key: Array, epoch: int) -> Array:
     for turn in range(_FEISTEL_ROUNDS):
         mixed = _mix(right, key, epoch, turn)
         left, right = right, (left + (mixed % np.uint64(side)).astype(np.int64)) % side
-    return left * side + right
+    return np.asarray(left * side + right)
 
 
 def _mix(numbers: Array, key: Array, epoch: int, turn: int) -> Array:
@@ -275,4 +285,4 @@ def _mix(numbers: Array, key: Array, epoch: int, turn: int) -> Array:
             bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             bits = bits ^ (bits >> np.uint64(31))
-    return bits
+    return np.asarray(bits)

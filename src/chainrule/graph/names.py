@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class UnknownOptionError(TypeError, ValueError):
+    """A keyword that a function or class does not have."""
 
 
 def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
@@ -12,3 +22,37 @@ def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(names)}"
     return f"there is no {what} {name!r}; {hint}"
+
+
+def refuse_unknown_options(owner: str, given: Iterable[str], signature: inspect.Signature) -> None:
+    """Raise a sentence with the nearest names for the first keyword that the signature does not have."""
+    known = [
+        name
+        for name, parameter in signature.parameters.items()
+        if name != "self" and parameter.kind is not parameter.POSITIONAL_ONLY
+    ]
+    for name in given:
+        if name not in known:
+            raise UnknownOptionError(f"{owner}: {unknown_name('option', name, known)}")
+
+
+def checked_options(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function answer an unknown keyword with the nearest names."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        refuse_unknown_options(function.__qualname__.replace(".__init__", ""), kwargs, signature)
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+class CheckedOptions:
+    """A base of dataclasses that answer an unknown field with the nearest names."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Look at the keywords before ``__init__`` does."""
+        if kwargs:
+            refuse_unknown_options(cls.__name__, kwargs, inspect.signature(cls.__init__))
+        return super().__new__(cls)

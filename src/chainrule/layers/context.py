@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.functions.random import bernoulli, uniform
+from chainrule.functions import bernoulli, uniform
 from chainrule.graph.origin import origin
 from chainrule.graph.types import INT32, UINT32, Array, DType, Shape, static_size, str_shape
 from chainrule.graph.value import Operand, Value, as_value, input_value
@@ -64,16 +64,18 @@ class Context:
         Whether this pass trains the network.
     path : str
         Where the layer stands in the network: ``layers.2.layers.0``; empty for the network itself.
+    variables : Variables
+        The arrays of the whole network in this pass.
     """
 
     def __init__(self, variables: Variables, path: str = "") -> None:
-        self._variables = variables
+        self.variables = variables
         self.path = path
 
     @property
     def training(self) -> bool:
         """Whether this pass trains the network."""
-        return self._variables.training
+        return self.variables.training
 
     def parameter(self, name: str, shape: Shape, initializer: str | Initializer = "glorot_uniform") -> Value:
         """Return the parameter of this name: an array that training changes.
@@ -87,28 +89,28 @@ class Context:
         initializer : str or Initializer
             What it holds before training.
         """
-        variables = self._variables
+        variables = self.variables
         return self._declare(name, shape, initializer, variables.parameters, variables.declared_parameters)
 
     def state(self, name: str, shape: Shape, initializer: str | Initializer = "zeros") -> Value:
         """Return the state of this name: an array that the layer itself keeps up with `update`."""
-        return self._declare(name, shape, initializer, self._variables.state, self._variables.declared_state)
+        return self._declare(name, shape, initializer, self.variables.state, self.variables.declared_state)
 
     def update(self, name: str, value: Operand) -> None:
         """Replace a state, which has been asked for before, from this pass on."""
         path = self._path_of(name)
-        old = self._variables.state[path]
+        old = self.variables.state[path]
         new = as_value(value)
         if new.type != old.type:
             raise ValueError(f"the state {name} is {old.type}, and its update {new.type}")
-        self._variables.state[path] = new
+        self.variables.state[path] = new
 
     def layer(self, name: str, layer: Layer, x: Value) -> Value:
         """Return the output of a layer inside this one, whose path goes on with `name`."""
         path = self._path_of(name)
         with origin(part=path):
             try:
-                y = as_value(layer.forward(x, Context(self._variables, path)))
+                y = as_value(layer.forward(x, Context(self.variables, path)))
             except _PlacedError:
                 raise
             except ValueError as error:
@@ -118,20 +120,18 @@ class Context:
     def bernoulli(self, probability: Operand, shape: Shape) -> Value:
         """Return bools that are true with this probability, drawn anew in each step."""
         site = self._next_site()
-        drawn: Value = bernoulli(
-            self._variables.key, probability, shape, step=self._variables.step, site=site
-        )
+        drawn: Value = bernoulli(self.variables.key, probability, shape, step=self.variables.step, site=site)
         return drawn
 
     def uniform(self, shape: Shape) -> Value:
         """Return numbers drawn evenly from [0, 1), anew in each step, in the dtype of the parameters."""
-        variables, site = self._variables, self._next_site()
+        variables, site = self.variables, self._next_site()
         drawn: Value = uniform(variables.key, shape, dtype=variables.dtype, step=variables.step, site=site)
         return drawn
 
     def _next_site(self) -> int:
-        self._variables.sites += 1
-        return self._variables.sites
+        self.variables.sites += 1
+        return self.variables.sites
 
     def _path_of(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name
@@ -151,7 +151,7 @@ class Context:
         declared[path] = Declaration(wanted, as_initializer(initializer))
         value = values.get(path)
         if value is None:
-            value = values[path] = input_value(path, wanted, self._variables.dtype)
+            value = values[path] = input_value(path, wanted, self.variables.dtype)
         if value.shape != wanted:
             raise ValueError(
                 f"its {name} has the shape {str_shape(value.shape)}, and {str_shape(wanted)} is needed"

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.graph.names import unknown_name
+from chainrule.graph.names import CheckedOptions, unknown_name
 from chainrule.graph.types import Array
 
 
-class Initializer(ABC):
+class Initializer(CheckedOptions, ABC):
     """What a parameter holds before training: ``initializer(generator, shape) -> float64 array``."""
 
     @abstractmethod

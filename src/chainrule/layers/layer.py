@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from chainrule.graph.names import CheckedOptions
 from chainrule.graph.value import Value
 from chainrule.layers.context import Context
 
 
-class Layer(ABC):
+class Layer(CheckedOptions, ABC):
     """A part of a network: a frozen dataclass of hyperparameters, and how its output follows from its input.
 
     A layer of one's own needs a dataclass and `forward`. Fields annotated ``float`` are hyperparameters that

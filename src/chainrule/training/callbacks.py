@@ -1,0 +1,110 @@
+"""What may look on while a network is trained, and stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Progress:
+    """Where a fit stands, as a callback sees it after each epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs finished in this fit.
+    epochs : int
+        Epochs asked for.
+    logs : dict of float
+        The results of the last epoch: ``loss``, ``validation_loss``, ...
+    model : Model
+        The model, with the weights of this moment.
+    """
+
+    epochs: int
+    model: Any
+    epoch: int = 0
+    logs: dict[str, float] = field(default_factory=dict)
+    stopped: bool = False
+
+    def stop(self) -> None:
+        """End the fit after this epoch."""
+        self.stopped = True
+
+
+class Callback:
+    """Something that looks on: override what is needed. A plain function of Progress is a callback too.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> model = cr.Model(cr.Dense(1), loss="mean_squared_error", optimizer=cr.SGD(0.1))
+    >>> def enough(progress):
+    ...     if progress.logs["loss"] < 1.0:
+    ...         progress.stop()
+    >>> model.fit([[0.0], [1.0]], [0.0, 1.0], epochs=100, callbacks=[enough]).epochs
+    1
+    """
+
+    def on_start(self, progress: Progress) -> None:
+        """Look on before the first epoch."""
+
+    def on_epoch(self, progress: Progress) -> None:
+        """Look on after each epoch."""
+
+    def on_end(self, progress: Progress) -> None:
+        """Look on after the last epoch, also when the fit was interrupted or failed."""
+
+
+class _Function(Callback):
+    def __init__(self, function: Callable[[Progress], object]) -> None:
+        self._function = function
+
+    def on_epoch(self, progress: Progress) -> None:
+        self._function(progress)
+
+
+def as_callbacks(callbacks: Iterable[Callback | Callable[[Progress], object]]) -> list[Callback]:
+    """Return the callbacks as objects; functions are called after each epoch."""
+    result = []
+    for callback in callbacks:
+        if not isinstance(callback, Callback) and not callable(callback):
+            raise TypeError(f"a callback is a function of the progress or a cr.Callback, not {callback!r}")
+        result.append(callback if isinstance(callback, Callback) else _Function(callback))
+    return result
+
+
+class ProgressBar(Callback):
+    """A bar with the epochs and the losses, in a terminal or a notebook: what ``fit(verbose=True)`` shows.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> bar = cr.ProgressBar()
+    """
+
+    def on_start(self, progress: Progress) -> None:
+        """Show the bar."""
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        self._bar = RichProgress(
+            TextColumn("epoch"),
+            MofNCompleteColumn(),
+            BarColumn(),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+        )
+        self._task = self._bar.add_task("", total=progress.epochs)
+        self._bar.start()
+
+    def on_epoch(self, progress: Progress) -> None:
+        """Move the bar."""
+        text = "  ".join(f"{name.replace('_', ' ')} {number:.4g}" for name, number in progress.logs.items())
+        self._bar.update(self._task, completed=progress.epoch, description=text)
+
+    def on_end(self, progress: Progress) -> None:
+        """Leave the bar as it is."""
+        self._bar.stop()

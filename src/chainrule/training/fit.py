@@ -1,0 +1,116 @@
+"""A fit: the loop is put together, run, and looked at after each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError, Run, Stage
+from chainrule.graph.names import unknown_name
+from chainrule.graph.types import Array, ArrayType
+from chainrule.training.callbacks import Callback, Progress
+from chainrule.training.failure import first_not_finite
+from chainrule.training.history import History
+from chainrule.training.stopping import EarlyStopping
+
+#: What runs a loop, by name.
+EXECUTORS: dict[str, Callable[[Loop, LoopState, Inputs], Run]] = {"numpy": EvaluatedRun}
+
+
+def with_early_stopping(
+    loop: Loop, state: LoopState, stopping: EarlyStopping | None, kept: Mapping[str, Array]
+) -> tuple[Loop, LoopState]:
+    """Return the loop and its state with early stopping as its end of an epoch.
+
+    Parameters
+    ----------
+    loop, state : Loop, LoopState
+        Without early stopping.
+    stopping : EarlyStopping or None
+        What decides; None changes nothing.
+    kept : mapping of arrays
+        Those that make up the best weights.
+    """
+    if stopping is None:
+        return loop, state
+    measured = ["loss"]
+    if loop.validation is not None:
+        measured += [f"validation_{name}" for name in loop.validation.outputs if name != "weight"]
+    if stopping.monitor not in measured:
+        more = "" if loop.validation is not None else "; validation_data= gives more"
+        raise ValueError(f"EarlyStopping: {unknown_name('result', stopping.monitor, measured)}{more}")
+    types = {name: ArrayType(array.shape, array.dtype) for name, array in kept.items()}
+    new_loop = Loop(
+        loop.step, loop.data, loop.shuffle, loop.validation, loop.validation_data, stopping.stage(types)
+    )
+    return new_loop, LoopState({**state.carried, **stopping.initial(kept)}, state.step, state.epoch)
+
+
+def run_epochs(
+    run: Run,
+    step: Stage,
+    progress: Progress,
+    callbacks: Sequence[Callback],
+    keep: Callable[[LoopState], None],
+) -> History:
+    """Run a loop to its end and return what was measured.
+
+    Parameters
+    ----------
+    run : Run
+        The loop, ready to run.
+    step : Stage
+        Its step, to be replayed where it fails.
+    progress : Progress
+        What callbacks see.
+    callbacks : sequence of Callback
+        Called before, after each epoch, and at the end.
+    keep : callable
+        Is given the state after each epoch and, however the run ends, after its last whole step.
+
+    Raises
+    ------
+    ValueError
+        If a loss is not finite: in which step, and which layer's value was the first.
+    """
+    history = History()
+    started: list[Callback] = []
+    try:
+        for callback in callbacks:
+            started.append(callback)
+            callback.on_start(progress)
+        for results in run:
+            history.append(results)
+            keep(run.state)
+            progress.epoch, progress.logs = progress.epoch + 1, results
+            for callback in callbacks:
+                callback.on_epoch(progress)
+            if progress.stopped:
+                break
+    except NotFiniteError as failure:
+        raise ValueError(_not_finite(failure, step, run.state)) from None
+    finally:
+        keep(run.state)
+        for callback in started:
+            callback.on_end(progress)
+    return history
+
+
+def _not_finite(failure: NotFiniteError, step: Stage, state: LoopState) -> str:
+    return (
+        f"the loss became {failure.loss} in step {state.step + 1} (epoch {state.epoch + 1}): "
+        f"{first_not_finite(step.graph, failure.arrays)}; a smaller learning rate, clipped gradients or scaled "
+        "features may help (the model has kept the weights from before this step)"
+    )
+
+
+def check_step_loss(
+    results: Mapping[str, Array], step: Stage, arrays: Mapping[str, Any], state: LoopState
+) -> float:
+    """Return the loss of a single step, or raise the sentence that a fit raises."""
+    loss = float(results["batch_loss"])
+    if not np.isfinite(loss):
+        raise ValueError(_not_finite(NotFiniteError(loss, arrays), step, state))
+    return loss

@@ -1,0 +1,174 @@
+"""One training step as one graph: forward, loss, backward, update."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.functions import astype, row_count, where
+from chainrule.gradient.backward import backward
+from chainrule.graph.graph import Graph, needed
+from chainrule.graph.loop import Stage
+from chainrule.graph.origin import origin
+from chainrule.graph.types import INT32, ROWS, UINT32, ArrayType, str_shape
+from chainrule.graph.value import Value, as_value, input_value
+from chainrule.layers import Layer, Variables, apply
+from chainrule.losses import weighted_mean, without_absent
+from chainrule.training.task import CarriedTypes, DataTypes, Task
+
+
+def training_step(task: Task, carried: CarriedTypes, data: DataTypes) -> Stage:
+    """Return the step that every batch of training repeats.
+
+    Its outputs replace the parameters, the layers' state and the optimizer's state; its results are the loss
+    before the update, and the sum of the sample weights.
+    """
+    t = Trace(task, carried, data, training=True)
+
+    losses = t.row_losses()  # the forward pass, layer by layer, and how far each row is from its target
+    loss, weight = t.mean_loss(losses)  # the loss: one number
+    gradients = t.gradients(loss)  # the backward pass: the chain rule, from the loss to every parameter
+    parameters, optimizer_state = t.update(gradients)  # the weight update: against the gradient
+
+    new = t.replaceable({**parameters, **t.variables.state, **optimizer_state}, weight)
+    return t.stage({**new, "batch_loss": loss, "batch_weight": weight})
+
+
+def gradient_stage(task: Task, carried: CarriedTypes, data: DataTypes) -> Stage:
+    """Return the graph of the loss of a training step and of its derivative by every parameter."""
+    t = Trace(task, carried, data, training=True)
+    loss, _ = t.mean_loss(t.row_losses())
+    return t.stage({"batch_loss": loss, **t.gradients(loss)})
+
+
+def evaluation_stage(task: Task, carried: CarriedTypes, data: DataTypes) -> Stage:
+    """Return the graph of the loss and the metrics, summed over rows, and of the sum of their weights."""
+    t = Trace(task, carried, data, training=False)
+    loss, weight = t.mean_loss(t.row_losses())
+    results = {"loss": loss}
+    if t.task.loss is not None:
+        for name, values in t.task.loss.metrics(t.network(t.x), t.y).items():
+            results[name], _ = weighted_mean(values, t.sample_weight)
+    sums = {name: mean * weight for name, mean in results.items()}
+    return t.stage({**sums, "weight": weight})
+
+
+def prediction_stage(task: Task, carried: CarriedTypes, x: ArrayType, link: bool) -> Stage:
+    """Return the graph of the network's output; with `link`, of what the loss makes of it (probabilities)."""
+    t = Trace(task, carried, DataTypes(x, None, weighted=False), training=False)
+    prediction = t.network(t.x)
+    return t.stage({"prediction": t.task.loss.link(prediction) if link and t.task.loss else prediction})
+
+
+@dataclass(frozen=True)
+class BoundNetwork:
+    """A network with its variables in one pass: a function of x, which an objective may differentiate."""
+
+    network: Layer
+    variables: Variables
+
+    def __call__(self, x: Any) -> Value:
+        """Return the network's output for x: the forward pass."""
+        return apply(self.network, astype(as_value(x), self.variables.dtype), self.variables)
+
+
+class Trace:
+    """The values that a step starts from, and the sentences that it is written in.
+
+    Parameters
+    ----------
+    task : Task
+        What is trained; its hyperparameters become inputs.
+    carried : CarriedTypes
+        Parameters, layer state and optimizer state, by name.
+    data : DataTypes
+        What a batch holds.
+    training : bool
+        Whether the layers are in training; otherwise averaged weights are used where they are kept.
+    """
+
+    def __init__(self, task: Task, carried: CarriedTypes, data: DataTypes, training: bool) -> None:
+        self._inputs: dict[str, Value] = {}
+        self.x = self._input("x", data.x)
+        self.y = None if data.y is None else self._input("y", data.y)
+        weights = ArrayType((ROWS,), task.dtype)
+        self.sample_weight = self._input("sample_weight", weights) if data.weighted else None
+        self.parameters = self._enter(carried.parameters)
+        self.state = self._enter(carried.state)
+        self.optimizer_state = self._enter(carried.optimizer_state)
+        self.key = self._input("key", ArrayType((2,), UINT32))
+        self.step = self._input("step", ArrayType((), INT32))
+        self.task = task.with_inputs(self._inputs)
+        used = self.parameters
+        if not training:
+            used = self.task.optimizer.averaged(self.parameters, self.optimizer_state)
+        self.variables = Variables(task.dtype, dict(used), dict(self.state), training, self.key, self.step)
+        self.network = BoundNetwork(self.task.network, self.variables)
+
+    def _input(self, name: str, type_: ArrayType) -> Value:
+        if name in self._inputs:
+            raise ValueError(f"the name {name!r} is used twice; a parameter or state needs another name")
+        self._inputs[name] = input_value(name, type_.shape, type_.dtype)
+        return self._inputs[name]
+
+    def _enter(self, types: Mapping[str, ArrayType]) -> dict[str, Value]:
+        return {name: self._input(name, type_) for name, type_ in types.items()}
+
+    def row_losses(self) -> Value:
+        """Return how far each row's prediction is from its target; an objective may return one number."""
+        with origin("loss"):
+            if self.task.objective is not None:
+                return as_value(self.task.objective(self.network, self.x, self.y))
+            assert self.task.loss is not None
+            prediction = self.network(self.x)
+            if self.sample_weight is not None:
+                prediction = without_absent(prediction, self.sample_weight)
+            return as_value(self.task.loss(prediction, self.y))
+
+    def mean_loss(self, losses: Value) -> tuple[Value, Value]:
+        """Return the weighted mean of the rows' losses plus the penalties, and the sum of the weights."""
+        with origin("loss"):
+            if losses.ndim == 0:
+                mean, weight = self._whole_loss(losses)
+            elif losses.shape == (ROWS,):
+                mean, weight = weighted_mean(losses, self.sample_weight)
+            else:
+                raise ValueError(
+                    f"the loss has the shape {str_shape(losses.shape)}, and one number a row is needed: "
+                    "take the mean over the other axes, for example cr.mean(..., axis=-1)"
+                )
+            for penalty in self.task.penalties:
+                mean = mean + penalty(self.parameters)
+        return mean, weight
+
+    def _whole_loss(self, loss: Value) -> tuple[Value, Value]:
+        if self.sample_weight is not None:
+            raise ValueError(
+                "the loss is one number for the whole batch, so sample weights cannot act on it; "
+                "return one number a row"
+            )
+        return loss, astype(row_count(self.x), loss.dtype)
+
+    def gradients(self, loss: Value) -> dict[str, Value]:
+        """Return the derivative of the loss by each parameter: the backward pass."""
+        return dict(zip(self.parameters, backward(loss, list(self.parameters.values())), strict=True))
+
+    def update(self, gradients: Mapping[str, Value]) -> tuple[dict[str, Value], dict[str, Value]]:
+        """Return the new parameters and the optimizer's new state: the weight update."""
+        with origin("update"):
+            return self.task.optimizer.update(self.parameters, gradients, self.optimizer_state, self.step)
+
+    def replaceable(self, outputs: Mapping[str, Value], weight: Value) -> dict[str, Value]:
+        """Return the outputs where the batch weighs something, otherwise what they would replace."""
+        if self.sample_weight is None:
+            return dict(outputs)
+        return {name: where(weight > 0, new, self._inputs[name]) for name, new in outputs.items()}
+
+    def stage(self, outputs: Mapping[str, Value]) -> Stage:
+        """Return the graph from the inputs that are needed to these outputs."""
+        used = {value.serial for value in needed(outputs.values())}
+        inputs = [value for value in self._inputs.values() if value.serial in used]
+        if not any(ROWS in value.shape for value in inputs):
+            inputs.insert(0, self.x)  # what has rows says how many there are
+        return Stage(Graph(inputs, list(outputs.values())), tuple(outputs))

@@ -1,0 +1,77 @@
+"""Task: what is trained, and towards what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.graph.hyperparameters import hyperparameters, with_inputs
+from chainrule.graph.types import ArrayType, DType
+from chainrule.graph.value import Value
+from chainrule.layers import Layer
+from chainrule.losses import Loss, Penalty
+from chainrule.optimizers import Optimizer
+
+#: A whole objective: (network, x, y) → one number a row, or one number. The network may be called any number
+#: of times, and differentiated.
+Objective = Callable[[Callable[[Any], Value], Value, Value | None], Value]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A network, what it is to minimise, and how.
+
+    Attributes
+    ----------
+    network : Layer
+        What is trained.
+    loss : Loss or None
+        How far a prediction is from its target; None where there is an objective.
+    objective : callable or None
+        Takes the place of the loss.
+    optimizer : Optimizer
+        The rule of the weight update.
+    penalties : sequence of Penalty
+        What is added to the loss for large weights.
+    dtype : dtype
+        Of all computation.
+    """
+
+    network: Layer
+    loss: Loss | None
+    objective: Objective | None
+    optimizer: Optimizer
+    penalties: Sequence[Penalty]
+    dtype: DType
+
+    def hyperparameters(self) -> dict[str, float]:
+        """Return the numbers that are run-time arguments of its graphs, by path."""
+        return hyperparameters(self, "task")
+
+    def with_inputs(self, inputs: dict[str, Value]) -> Task:
+        """Return the task with these numbers as inputs of a graph, entered into `inputs`."""
+        return with_inputs(self, "task", inputs)
+
+
+@dataclass(frozen=True)
+class DataTypes:
+    """The types of a batch: x, y (None where the objective takes none), and whether rows have weights."""
+
+    x: ArrayType
+    y: ArrayType | None
+    weighted: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the inputs that hold rows."""
+        return ("x", *(("y",) if self.y else ()), *(("sample_weight",) if self.weighted else ()))
+
+
+@dataclass(frozen=True)
+class CarriedTypes:
+    """The types of the arrays that a step hands on to the next, by name."""
+
+    parameters: Mapping[str, ArrayType]
+    state: Mapping[str, ArrayType]
+    optimizer_state: Mapping[str, ArrayType]
