@@ -119,7 +119,7 @@ def join_dtypes(*dtypes: DType) -> DType:
     if all(dtype == dtypes[0] for dtype in dtypes):
         return dtypes[0]
     if UINT32 in dtypes:
-        raise TypeError("uint32 holds random bits and mixes with no other dtype; cast it first")
+        raise ValueError("uint32 holds random bits and mixes with no other dtype; cast it first")
     return max(dtypes, key=_LATTICE.__getitem__)
 
 

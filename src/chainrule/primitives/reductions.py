@@ -38,9 +38,10 @@ def _reduced(x: ArrayType, axes: Axes) -> ArrayType:
 
 
 def _not_empty(x: ArrayType, axes: Axes) -> ArrayType:
+    reduced = _reduced(x, axes)
     if any(x.shape[axis] == 0 for axis in axes):
         raise ValueError(f"there is no largest or smallest element along the axes {axes} of {x}")
-    return _reduced(x, axes)
+    return reduced
 
 
 def spread(y: Value, shape: Shape, axes: Axes) -> Value:
@@ -134,9 +135,10 @@ min_ = primitive(
 def _argmax_type(x: ArrayType, axes: Axes) -> ArrayType:
     if len(axes) != 1:
         raise ValueError(f"it takes one axis, not {axes}")
+    reduced = _not_empty(x, axes)
     if x.shape[axes[0]] is ROWS:
         raise ValueError("it cannot look along the rows")
-    return ArrayType(_not_empty(x, axes).shape, INT32)
+    return ArrayType(reduced.shape, INT32)
 
 
 def _argmax_lower() -> Reduction:
