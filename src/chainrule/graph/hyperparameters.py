@@ -1,8 +1,8 @@
 """The numbers of a frozen dataclass become inputs of a graph, so that changing one needs no new graph.
 
 A layer, loss or optimizer is a frozen dataclass. Its fields annotated `float` are its hyperparameters:
-run-time arguments of a training step. Everything else (widths, names, flags, None) is structure and stays in the
-graph. A float that is exactly 0 is structure too: it means that the part of the formula is absent.
+run-time arguments of a training step. Everything else (widths, names, flags, None) is structure and stays in
+the graph. A float that is exactly 0 is structure too: it means that the part of the formula is absent.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import difflib
 import functools
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,7 +51,7 @@ def checked_options(function: Callable[P, R]) -> Callable[P, R]:
 class CheckedOptions:
     """A base of dataclasses that answer an unknown field with the nearest names."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Look at the keywords before ``__init__`` does."""
         if kwargs:
             refuse_unknown_options(cls.__name__, kwargs, inspect.signature(cls.__init__))

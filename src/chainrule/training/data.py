@@ -62,7 +62,7 @@ def _kind(array: Array) -> str:
     )
 
 
-def as_target_numbers(y: Any, name: str) -> Array:
+def as_finite_numbers(y: Any, name: str) -> Array:
     """Return targets or weights as an array of finite numbers; its dtype is its own."""
     return as_finite(as_numbers(y, name), name)
 

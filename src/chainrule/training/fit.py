@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
-import numpy as np
-
-from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError, Run, Stage
+from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError, Run, Stage, run_stage
 from chainrule.graph.names import unknown_name
 from chainrule.graph.types import Array, ArrayType
 from chainrule.training.callbacks import Callback, Progress
 from chainrule.training.failure import first_not_finite
 from chainrule.training.history import History
 from chainrule.training.stopping import EarlyStopping
+from chainrule.training.trainer import Trainer
 
 #: What runs a loop, by name.
 EXECUTORS: dict[str, Callable[[Loop, LoopState, Inputs], Run]] = {"numpy": EvaluatedRun}
@@ -42,10 +42,8 @@ def with_early_stopping(
         more = "" if loop.validation is not None else "; validation_data= gives more"
         raise ValueError(f"EarlyStopping: {unknown_name('result', stopping.monitor, measured)}{more}")
     types = {name: ArrayType(array.shape, array.dtype) for name, array in kept.items()}
-    new_loop = Loop(
-        loop.step, loop.data, loop.shuffle, loop.validation, loop.validation_data, stopping.stage(types)
-    )
-    return new_loop, LoopState({**state.carried, **stopping.initial(kept)}, state.step, state.epoch)
+    carried = {**state.carried, **stopping.initial(kept)}
+    return replace(loop, epoch_end=stopping.stage(types)), LoopState(carried, state.step, state.epoch)
 
 
 def run_epochs(
@@ -101,16 +99,17 @@ def run_epochs(
 def _not_finite(failure: NotFiniteError, step: Stage, state: LoopState) -> str:
     return (
         f"the loss became {failure.loss} in step {state.step + 1} (epoch {state.epoch + 1}): "
-        f"{first_not_finite(step.graph, failure.arrays)}; a smaller learning rate, clipped gradients or scaled "
-        "features may help (the model has kept the weights from before this step)"
+        f"{first_not_finite(step.graph, failure.arrays)}; a smaller learning rate, clipped gradients or "
+        "scaled features may help (the model has kept the weights from before this step)"
     )
 
 
-def check_step_loss(
-    results: Mapping[str, Array], step: Stage, arrays: Mapping[str, Any], state: LoopState
-) -> float:
-    """Return the loss of a single step, or raise the sentence that a fit raises."""
-    loss = float(results["batch_loss"])
-    if not np.isfinite(loss):
-        raise ValueError(_not_finite(NotFiniteError(loss, arrays), step, state))
+def single_step(trainer: Trainer, stage: Stage, arrays: Mapping[str, Array]) -> float:
+    """Update a trainer's arrays once and return the loss before it."""
+    results = run_stage(stage, arrays)
+    loss, run = float(results["batch_loss"]), trainer.run
+    if not math.isfinite(loss):
+        raise ValueError(_not_finite(NotFiniteError(loss, arrays), stage, run))
+    carried = {name: results.get(name, array) for name, array in run.carried.items()}
+    trainer.run = LoopState(carried, run.step + 1, run.epoch)
     return loss

@@ -57,7 +57,7 @@ class EarlyStopping(CheckedOptions):
             )
 
     def initial(self, kept: Mapping[str, Array]) -> dict[str, Array]:
-        """Return the arrays that the loop carries for it: the best loss, the epochs waited, the best weights."""
+        """Return what the loop carries for it: the best loss, the epochs waited, the best weights."""
         counters = {_BEST: np.asarray(np.inf), _WAITED: np.asarray(0.0)}
         best = {f"best/{name}": array for name, array in kept.items()} if self.restore_best else {}
         return {**counters, **best}

@@ -88,7 +88,7 @@ class TracedPass:
 def record_pass(
     function: Callable[..., Value], arguments: Mapping[str, ArrayType], variables: Variables
 ) -> TracedPass:
-    """Return ``function(context, *arguments)`` as a traced pass; its random sites follow those in `variables`."""
+    """Return ``function(context, *arguments)`` as a traced pass; its draws follow those in `variables`."""
 
     def run(training: bool, bound: Variables | None) -> tuple[Variables, Graph]:
         """Trace once; the first time without bound variables, to learn what is declared."""

@@ -1,0 +1,62 @@
+"""A trainer as one file, and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from chainrule.files import read_arrays, write_arrays
+from chainrule.graph.types import Array
+from chainrule.training.description import describe_task, restore_task, type_as_json, type_from_json
+from chainrule.training.task import DataTypes
+from chainrule.training.trainer import Trainer
+
+_FORMAT = 1
+_GROUPS = ("parameters", "state", "optimizer")
+
+
+def save_trainer(trainer: Trainer, path: str | os.PathLike[str], more: Mapping[str, Any]) -> None:
+    """Write a trainer into a file, with `more` that JSON can hold; whole or not at all."""
+    carried, x = trainer.carried, trainer.x
+    assert x is not None
+    data = trainer.data or DataTypes(x, None, weighted=False)
+    description, captured = describe_task(trainer.task, data)
+    header = {
+        "format": _FORMAT,
+        **description,
+        "x": type_as_json(x),
+        "output": type_as_json(trainer.output),
+        "y": type_as_json(data.y),
+        "step": trainer.run.step,
+        "epoch": trainer.run.epoch,
+        **more,
+    }
+    groups = dict(zip(_GROUPS, (carried.parameters, carried.state, carried.optimizer_state), strict=True))
+    arrays = {f"{group}:{name}": trainer.run.carried[name] for group in groups for name in groups[group]}
+    write_arrays(path, {**arrays, **captured}, header)
+
+
+def load_trainer(path: str | os.PathLike[str]) -> tuple[Trainer, dict[str, Any]]:
+    """Return the trainer in a file, and its header; a ValueError says why a file is none."""
+    arrays, header = read_arrays(path)
+    try:
+        if header["format"] > _FORMAT:
+            raise ValueError(f"it was written by a newer version (format {header['format']})")
+        trainer = Trainer(restore_task(header, arrays), header["seed"])
+        x, output = type_from_json(header["x"]), type_from_json(header["output"])
+        if x is None or output is None:
+            raise ValueError("it does not say what the network takes and returns")
+        parameters, state, optimizer_state = (_group(arrays, group) for group in _GROUPS)
+        trainer.enter(x, output, parameters, state, optimizer_state)
+        trainer.data = DataTypes(x, type_from_json(header["y"]), weighted=False)
+        trainer.run = replace(trainer.run, step=header["step"], epoch=header["epoch"])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{os.fspath(path)!r} cannot be read as a model: {error}") from None
+    return trainer, header
+
+
+def _group(arrays: Mapping[str, Array], group: str) -> dict[str, Array]:
+    start = f"{group}:"
+    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}

@@ -1,0 +1,199 @@
+"""Trainer: the numbers behind a model: its arrays, its graphs, and what is fed to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.functions import random_key
+from chainrule.graph.loop import LoopState, Stage
+from chainrule.graph.names import unknown_name
+from chainrule.graph.types import ROWS, Array, ArrayType, str_shape
+from chainrule.layers import Layer, declare, initial_values
+from chainrule.training.data import as_count, as_features, as_finite_numbers, as_sample_weight, check_rows
+from chainrule.training.step import evaluation_stage, gradient_stage, prediction_stage, training_step
+from chainrule.training.task import CarriedTypes, DataTypes, Task
+
+Arrays = dict[str, Array]
+
+
+class Trainer:
+    """A task with the arrays that it has learnt so far, and the graphs that were traced of it.
+
+    Parameters
+    ----------
+    task : Task
+        What is trained.
+    seed : int
+        Fixes the initial weights, the order of the rows and every random draw.
+
+    Attributes
+    ----------
+    run : LoopState
+        Parameters, layer state and optimizer state by name; steps and epochs done.
+    x, output : ArrayType
+        The types of the network's input and output; x is None before the weights are drawn.
+    data : DataTypes or None
+        The types of the last batch that came with targets.
+    """
+
+    def __init__(self, task: Task, seed: int) -> None:
+        self.task = task
+        self.key = random_key(seed)
+        self._seed = seed
+        self.x: ArrayType | None = None
+        self.data: DataTypes | None = None
+        self._stages: dict[Any, Stage] = {}
+
+    # The arrays -----------------------------------------------------------------------------------
+
+    @property
+    def carried(self) -> CarriedTypes:
+        """The types of parameters, layer state and optimizer state."""
+        if self.x is None:
+            raise ValueError(
+                "the model has no weights yet: fit it, or build it with model.build(features=...)"
+            )
+        return self._carried
+
+    def build(self, features: Sequence[int]) -> None:
+        """Draw the initial weights for rows of this shape, unless that is done."""
+        if self.x is not None:
+            self.check_features(tuple(features))
+            return
+        task = self.task
+        x = ArrayType((ROWS, *(as_count(dim, "features") for dim in features)), task.dtype)
+        variables, output = declare(task.network, x.shape, task.dtype)
+        generator = np.random.default_rng(self._seed)
+        parameters = initial_values(variables.declared_parameters, task.dtype, generator)
+        state = initial_values(variables.declared_state, task.dtype, generator)
+        self.enter(x, output.type, parameters, state, task.optimizer.initial_state(parameters))
+
+    def enter(
+        self, x: ArrayType, output: ArrayType, parameters: Arrays, state: Arrays, optimizer_state: Arrays
+    ) -> None:
+        """Take these arrays for the present ones."""
+
+        def types(arrays: Arrays) -> dict[str, ArrayType]:
+            return {name: ArrayType(array.shape, array.dtype) for name, array in arrays.items()}
+
+        self.x, self.output = x, output
+        self._carried = CarriedTypes(types(parameters), types(state), types(optimizer_state))
+        self.run = LoopState({**parameters, **state, **optimizer_state})
+
+    def copies(self, names: Iterable[str]) -> Arrays:
+        """Return copies of the arrays of these names."""
+        return {name: np.array(self.run.carried[name]) for name in names}
+
+    def replace_arrays(self, arrays: Mapping[str, Any]) -> None:
+        """Replace parameters or layer state by name; all of them, or none if one does not fit."""
+        types = {**self.carried.parameters, **self.carried.state}
+        predicting = self._predicting_names()
+        new: Arrays = {}
+        for name, array in arrays.items():
+            if name not in types:
+                raise ValueError(unknown_name("weight", name, types))
+            converted = as_finite_numbers(array, name).astype(self.task.dtype)
+            if converted.shape != types[name].shape:
+                shapes = str_shape(types[name].shape), str_shape(converted.shape)
+                raise ValueError(f"{name} has the shape {shapes[0]}, and was given {shapes[1]}")
+            new[name] = converted
+            new[predicting.get(name, name)] = converted
+        self.run = replace(self.run, carried={**self.run.carried, **new})
+
+    def predicting_arrays(self) -> Arrays:
+        """Return the arrays that a prediction depends on: parameters, layer state, averaged weights."""
+        names = {*self.carried.parameters, *self.carried.state, *self._predicting_names().values()}
+        return {name: array for name, array in self.run.carried.items() if name in names}
+
+    def _predicting_names(self) -> dict[str, str]:
+        """Return for each parameter the name of the array that stands for it in predictions."""
+        state = {name: name for name in self.carried.optimizer_state}
+        return self.task.optimizer.averaged({name: name for name in self.carried.parameters}, state)
+
+    def keep(self, run: LoopState) -> None:
+        """Take over where a run stands, without what only the run needed."""
+        carried = {name: run.carried[name] for name in self.run.carried}
+        self.run = LoopState(carried, run.step, run.epoch)
+
+    # The data -------------------------------------------------------------------------------------
+
+    def features(self, x: Any, name: str = "x") -> Array:
+        """Return x checked; weights are drawn for it if there are none yet."""
+        array = as_features(x, self.task.dtype, name)
+        if self.x is None:
+            self.build(array.shape[1:])
+        self.check_features(array.shape[1:], name)
+        return array
+
+    def check_features(self, shape: tuple[Any, ...], name: str = "x") -> None:
+        """Raise a ValueError if rows of this shape do not fit the network."""
+        assert self.x is not None
+        if shape != self.x.shape[1:]:
+            given, built = str_shape((ROWS, *shape)), str_shape(self.x.shape)
+            first = _first_layer(self.task.network)
+            raise ValueError(f"{name} has the shape {given}, and {first} was built for {built}")
+
+    def batch(self, x: Any, y: Any, weight: Any, prefix: str = "") -> Arrays:
+        """Return what a user handed over, checked and converted, by the names of the graphs' inputs."""
+        x_name, y_name, weight_name = (prefix + name for name in ("x", "y", "sample_weight"))
+        numbers = None if y is None else as_finite_numbers(y, y_name)
+        features = as_features(x, self.task.dtype, x_name)
+        if numbers is not None:
+            check_rows(features, numbers, (x_name, y_name))
+        data = {"x": self.features(features, x_name)}
+        loss = self.task.loss
+        if loss is not None:
+            if numbers is None:
+                raise ValueError(f"{y_name} is missing: the loss compares the prediction with it")
+            data["y"] = loss.as_target(numbers, self.output)
+        elif numbers is not None:
+            data["y"] = numbers.astype(np.int32 if numbers.dtype.kind in "iub" else self.task.dtype)
+        if weight is not None:
+            data["sample_weight"] = as_sample_weight(weight, len(features), self.task.dtype, weight_name)
+        return data
+
+    def data_types(self, data: Arrays) -> DataTypes:
+        """Return the types of a batch."""
+
+        def rows_of(array: Array) -> ArrayType:
+            return ArrayType((ROWS, *array.shape[1:]), array.dtype)
+
+        y = rows_of(data["y"]) if "y" in data else None
+        self.data = DataTypes(rows_of(data["x"]), y, "sample_weight" in data)
+        return self.data
+
+    # The graphs -----------------------------------------------------------------------------------
+
+    def stage(self, kind: str, data: DataTypes | None = None) -> Stage:
+        """Return a graph, traced at its first use: step, gradients, evaluation, prediction or link."""
+        if (kind, data) not in self._stages:
+            self._stages[kind, data] = self._traced(kind, data)
+        return self._stages[kind, data]
+
+    def _traced(self, kind: str, data: DataTypes | None) -> Stage:
+        carried = self.carried
+        if data is None:
+            assert self.x is not None
+            return prediction_stage(self.task, carried, self.x, link=kind == "link")
+        makers = {"step": training_step, "gradients": gradient_stage, "evaluation": evaluation_stage}
+        return makers[kind](self.task, carried, data)
+
+    def arguments(self) -> Arrays:
+        """Return the hyperparameters by path."""
+        return {path: np.asarray(number) for path, number in self.task.hyperparameters().items()}
+
+    def arrays(self, data: Mapping[str, Array]) -> Arrays:
+        """Return all that a graph of the task may need, by name."""
+        step = np.asarray(self.run.step, np.int32)
+        return {**self.run.carried, **self.arguments(), **data, "key": self.key, "step": step}
+
+
+def _first_layer(network: Layer) -> str:
+    layers = getattr(network, "layers", None)
+    if isinstance(layers, tuple) and layers:
+        return f"layers.0 ({type(layers[0]).__name__})"
+    return f"the network ({type(network).__name__})"
