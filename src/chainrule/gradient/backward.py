@@ -1,44 +1,59 @@
-"""The chain rule over a graph, from the output back to the inputs."""
+"""The backward pass: the chain rule, from the output of a graph back to its inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainrule.functions.shaping import ones_like, zeros_like
 from chainrule.graph.graph import needed
 from chainrule.graph.origin import origin
+from chainrule.graph.primitive import stretch
 from chainrule.graph.types import is_float
-from chainrule.graph.value import Value
+from chainrule.graph.value import Value, constant
 
 
 def backward(output: Value, inputs: Sequence[Value], d_output: Value | None = None) -> list[Value]:
     r"""Return the derivative of `output` with respect to each of `inputs`, as more values of the same graph.
 
-    Write dv for :math:`\partial L / \partial v`: how fast the output L changes when v does. For the output
-    itself it is 1. Each value y was computed from operands x; if dy is known, the chain rule gives
+    Call the output L, and write dv for :math:`\partial L / \partial v`: how fast L changes when the value v
+    does and all else stays. For L itself it is 1. Say y was computed from x, and dy is known already. When x
+    changes a little, y changes :math:`\partial y / \partial x` times as much, and L dy times as much again:
 
     .. math:: dx = dy \cdot \frac{\partial y}{\partial x}
 
-    which is what the `derivative` of y's primitive writes down. A value that is used in several places gets
-    the sum of what arrives from each. In reverse order of computation, everything has arrived at a value by
-    the time its turn comes.
+    This product is what the `derivative` of y's primitive writes down. If x is used in several places, it
+    changes L through each of them, and what arrives from them is added up. So we go through the graph in
+    reverse order: when the turn comes to y, every value that uses y has had its own, and dy is complete.
+
+    Parameters
+    ----------
+    output : Value
+        What to differentiate: a float scalar, or an array together with `d_output`.
+    inputs : sequence of Value
+        The floats to differentiate by.
+    d_output : Value, optional
+        What arrives at the output itself, of its shape; ones unless given.
+
+    Returns
+    -------
+    list of Value
+        One for each input, of its shape and dtype; zeros where the output does not depend on it.
     """
-    d = {output: ones_like(output) if d_output is None else d_output}
-    path = values_between(inputs, output)
-    for y in reversed(path):
+    d = {output: filled_like(output, 1) if d_output is None else d_output}
+    for y in reversed(values_between(inputs, output)):
         if y in d and y.primitive is not None and y.primitive.derivative is not None:
             with origin("backward", y.origin.part):
                 dxs = y.primitive.derivative(d[y], y, *y.operands, **y.attributes)
                 for x, dx in zip(y.operands, dxs, strict=True):
                     if dx is not None:
                         d[x] = d[x] + dx if x in d else dx
-    return [d[x] if x in d else zeros_like(x) for x in inputs]
+    return [d[x] if x in d else filled_like(x, 0) for x in inputs]
 
 
 def values_between(inputs: Sequence[Value], output: Value) -> list[Value]:
-    """Return, in order of computation, the values through which a derivative flows from an input to the output.
+    """Return, in order of computation, the values through which a derivative can flow to an input.
 
-    Inputs are not among them, nor integers and bools, which do not vary continuously.
+    These are the floats that are computed from an input. Integers and bools do not vary continuously; and an
+    input that is itself computed from another counts as given.
     """
     reached = {x.serial for x in inputs}
     path = []
@@ -48,3 +63,8 @@ def values_between(inputs: Sequence[Value], output: Value) -> list[Value]:
             reached.add(value.serial)
             path.append(value)
     return path
+
+
+def filled_like(x: Value, number: float) -> Value:
+    """Return one number repeated to the shape and dtype of x."""
+    return stretch(constant(number, x.dtype), x.shape)

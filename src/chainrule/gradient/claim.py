@@ -1,0 +1,135 @@
+"""What is claimed to be a derivative, compared with differences entry by entry."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainrule.gradient.differences import UNKNOWN, Sample, Slope, central_slope, side_slopes
+from chainrule.gradient.report import CheckedEntry
+from chainrule.graph.evaluate import Evaluator, evaluate
+from chainrule.graph.graph import Graph
+from chainrule.graph.types import Array, is_float
+from chainrule.graph.value import Value
+
+TINY = 1e-280  # a smaller scale would let the steps underflow
+
+Index = tuple[int, ...]
+
+
+class Claim:
+    """A number that is computed from arrays, and what is claimed to be its derivative by some of them.
+
+    Parameters
+    ----------
+    inputs, arrays
+        What it is computed from.
+    number : Value
+        The number.
+    derivatives : dict of int to Value
+        The claimed derivatives, by the position of the input.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Value],
+        number: Value,
+        derivatives: Mapping[int, Value],
+        arrays: Sequence[Array],
+    ) -> None:
+        graph = Graph(inputs, [number, *derivatives.values()])
+        value, *gradients = evaluate(graph, *arrays)
+        self.names = [variable.name for variable in inputs]
+        self.number = float(value)
+        self.arrays = [np.array(array) for array in arrays]
+        self.gradients = dict(zip(derivatives, gradients, strict=True))
+        decisions = _decisions(graph, [inputs[position] for position in derivatives])
+        self._evaluator = Evaluator(Graph(inputs, [number, *decisions]))
+        self._branch = [np.array(array) for array in self._evaluator(*self.arrays)[1:]]
+
+    def along(self, position: int, index: Index) -> Callable[[float], Sample]:
+        """Return the number as a function of one entry of one array."""
+        array = self.arrays[position]
+        here = array[index]
+
+        @functools.cache
+        def sample(x: float) -> Sample:
+            array[index] = x
+            value, *decisions = self._evaluator(*self.arrays)
+            array[index] = here
+            same = all(
+                np.array_equal(a, b, equal_nan=True) for a, b in zip(decisions, self._branch, strict=True)
+            )
+            return Sample(float(value), same)
+
+        return sample
+
+
+def _decisions(graph: Graph, variables: Sequence[Value]) -> list[Value]:
+    """Return the values that depend on the variables in jumps: bools, integers, sign, floor.
+
+    Among the equations of the derivatives are those that tell which operand of a maximum was taken.
+    """
+    varying = {value.serial for value in variables}
+    found = []
+    for value in graph.equations:
+        if any(operand.serial in varying for operand in value.operands):
+            varying.add(value.serial)
+            assert value.primitive is not None
+            if not is_float(value.dtype) or value.primitive.derivative is None:
+                found.append(value)
+    return found
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a claim is checked: up to which error, at how many entries, drawn by what."""
+
+    tolerance: float
+    samples: int
+    generator: np.random.Generator
+
+    def entries(self, claim: Claim, position: int) -> Iterator[CheckedEntry]:
+        """Check the derivative by one array at some of its entries, or at all of a small one."""
+        gradient = claim.gradients[position]
+        places = np.arange(gradient.size)
+        if gradient.size > self.samples:
+            steepest = np.argmax(np.abs(gradient))
+            others = np.delete(places, steepest)
+            places = np.sort([steepest, *self.generator.choice(others, self.samples - 1, replace=False)])
+        for place in places:
+            index = tuple(int(i) for i in np.unravel_index(place, gradient.shape))
+            yield self._entry(claim, position, index)
+
+    def _entry(self, claim: Claim, position: int, index: Index) -> CheckedEntry:
+        """Measure one derivative; a second time, from each side, where a kink or an error seems to be."""
+        analytic, x = float(claim.gradients[position][index]), float(claim.arrays[position][index])
+        function = claim.along(position, index)
+        typical = max(abs(x), float(np.mean(np.abs(claim.arrays[position]))))
+        scales = [scale for scale in dict.fromkeys((typical, abs(x), 1.0)) if scale > TINY]
+        slope = central_slope(function, x, scales)
+        natural = abs(claim.number) / scales[0]
+        verdict, error = self._judge(analytic, slope, natural)
+        if verdict != "right":
+            sides = side_slopes(function, x, scales[0])
+            if sides.is_kink or (slope is UNKNOWN and sides.both is UNKNOWN):
+                slope, verdict, error = UNKNOWN, "kink", 0.0
+            elif sides.both is not UNKNOWN:
+                slope = sides.both
+                verdict, error = self._judge(analytic, slope, natural)
+        return CheckedEntry(claim.names[position], index, analytic, *slope, error, verdict)
+
+    def _judge(self, analytic: float, slope: Slope, natural: float) -> tuple[str, float]:
+        """Return the verdict and the relative error; `natural` is how large a usual derivative would be."""
+        difference, size = abs(analytic - slope.value), max(abs(analytic), abs(slope.value))
+        if not math.isfinite(difference):
+            return "wrong", math.inf
+        compared_to = max(size, slope.uncertainty / self.tolerance)
+        error = difference / compared_to if compared_to else 0.0
+        if error > self.tolerance:
+            return "wrong", error
+        return "rough" if slope.uncertainty > max(0.1 * size, 1e-6 * natural) else "right", error

@@ -1,0 +1,158 @@
+"""The derivative of a function of one number, measured by differences.
+
+A difference quotient is wrong by the curvature of the function where the step is large, and by rounding where
+it is small. So it is measured at many steps, each a quarter of the one before; Richardson's extrapolation
+removes the leading error, and the step at which neighbouring results agree best is taken, with their
+disagreement as the uncertainty.
+
+References
+----------
+.. [1] C. J. F. Ridders, "Accurate computation of F'(x) and F'(x) F''(x)", Advances in Engineering Software 4
+   (1982), 75-76.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+RATIO = 4.0  # between a step and the next one
+LEVELS = 18  # from a tenth of the scale down to 6e-12 of it
+ENOUGH = 1e-9  # a relative uncertainty that needs no smaller steps
+SAFETY = 2.0  # the uncertainty is an estimate, too
+EPSILON = float(np.finfo(np.float64).eps)
+
+
+class Sample(NamedTuple):
+    """The function at one place, and whether every decision on the way (x > 0?) is as it is at the point."""
+
+    value: float
+    same_branch: bool
+
+
+Function = Callable[[float], Sample]
+
+
+class Slope(NamedTuple):
+    """A derivative and how far it may be off; the uncertainty is infinite where nothing could be measured."""
+
+    value: float
+    uncertainty: float
+
+
+UNKNOWN = Slope(math.nan, math.inf)
+
+
+class Sides(NamedTuple):
+    """The derivatives to the left and to the right of a point."""
+
+    left: Slope
+    right: Slope
+
+    @property
+    def is_kink(self) -> bool:
+        """Whether they are known well, and differ."""
+        doubt = self.left.uncertainty + self.right.uncertainty
+        size = max(abs(self.left.value), abs(self.right.value))
+        return abs(self.left.value - self.right.value) > 10 * doubt + 1e-6 * size
+
+    @property
+    def both(self) -> Slope:
+        """The derivative, if both sides have the same one; otherwise unknown."""
+        doubt = self.left.uncertainty + self.right.uncertainty
+        size = max(abs(self.left.value), abs(self.right.value))
+        if not abs(self.left.value - self.right.value) <= doubt + 1e-6 * size:
+            return UNKNOWN
+        return Slope((self.left.value + self.right.value) / 2, doubt)
+
+
+def central_slope(function: Function, x: float, scales: Sequence[float]) -> Slope:
+    """Return the derivative by steps to both sides on which no decision changes; unknown if there are none.
+
+    The first scale with which it can be measured well is taken, otherwise the best.
+    """
+    best = UNKNOWN
+    for scale in scales:
+        slope = _central_slope(function, x, scale)
+        if slope.uncertainty < best.uncertainty:
+            best = slope
+        if best.uncertainty <= math.sqrt(ENOUGH) * abs(best.value):
+            break
+    return best
+
+
+def _central_slope(function: Function, x: float, scale: float) -> Slope:
+    steps: list[float] = []
+    quotients: list[float] = []
+    slope, largest = UNKNOWN, 0.0
+    for step in _steps(x, scale):
+        right, left = function(x + step), function(x - step)
+        quotient = (right.value - left.value) / (2 * step)
+        if not (right.same_branch and left.same_branch and math.isfinite(quotient)):
+            steps, quotients = [], []  # only the smaller steps are near enough
+            continue
+        steps.append(step)
+        quotients.append(quotient)
+        largest = max(largest, abs(right.value), abs(left.value))
+        slope = _limit(steps, quotients, 2, largest)
+        rounding_only = 3 * SAFETY * _rounding(largest, step)
+        if slope.uncertainty <= max(ENOUGH * abs(slope.value), rounding_only):
+            break
+    return slope
+
+
+def side_slopes(function: Function, x: float, scale: float) -> Sides:
+    """Return the derivatives to the left and to the right, whatever decisions change on the way."""
+    here = function(x).value
+    left, right = (_side_slope(function, x, here, sign, scale) for sign in (-1, 1))
+    return Sides(left, right)
+
+
+def _side_slope(function: Function, x: float, here: float, sign: int, scale: float) -> Slope:
+    steps: list[float] = []
+    quotients: list[float] = []
+    largest = abs(here)
+    for step in _steps(x, scale):
+        value = function(x + sign * step).value
+        quotient = (value - here) / (sign * step)
+        if math.isfinite(quotient):
+            steps.append(step)
+            quotients.append(quotient)
+            largest = max(largest, abs(value))
+    slope = _limit(steps, quotients, 1, largest)
+    if not quotients:
+        return UNKNOWN
+    # beside a jump the quotients grow as 1 / step for ever: that is no derivative
+    usual = 1e3 * max(abs(quotients[0]), abs(slope.value)) + 10 * _rounding(largest, steps[-1])
+    return slope if abs(quotients[-1]) <= usual else UNKNOWN
+
+
+def _steps(x: float, scale: float) -> Iterator[float]:
+    """Yield powers of two, so that x ± step is exact, down to a few units in the last place of x."""
+    step = 2.0 ** math.floor(math.log2(0.1 * scale))
+    for _ in range(LEVELS):
+        if step < 4 * np.spacing(abs(x)):
+            return
+        yield step
+        step /= RATIO
+
+
+def _limit(steps: Sequence[float], quotients: Sequence[float], order: int, largest: float) -> Slope:
+    """Return what the quotients tend to, if their error shrinks with this power of the step."""
+    if len(steps) < 4:
+        return UNKNOWN
+    q = np.asarray(quotients)
+    better = q[1:] + np.diff(q) / (RATIO**order - 1)
+    change = np.abs(np.diff(better))
+    rounding = np.asarray([_rounding(largest, step) for step in steps[2:-1]])
+    uncertainty = np.maximum(change[:-1], change[1:]) + rounding
+    best = int(np.argmin(uncertainty))
+    return Slope(float(better[best + 1]), SAFETY * float(uncertainty[best]))
+
+
+def _rounding(largest: float, step: float) -> float:
+    """Return how much rounding a function of this size can change a quotient."""
+    return 4 * EPSILON * largest / step
