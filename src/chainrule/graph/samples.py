@@ -17,7 +17,7 @@ class Case(NamedTuple):
     attributes: dict[str, Any]
 
 
-Samples = Callable[[np.random.Generator], Sequence[Case]]
+Samples = Callable[["np.random.Generator"], Sequence[Case]]
 
 _SHAPES: tuple[tuple[int, ...], ...] = ((), (7,), (3, 5), (2, 1, 17))
 

@@ -28,12 +28,7 @@ def as_features(x: Any, dtype: DType, name: str = "x") -> Array:
 
 def as_numbers(x: Any, name: str) -> Array:
     """Return x as an array of numbers with at least one row; or say what it holds instead."""
-    if hasattr(x, "toarray"):
-        raise ValueError(f"{name} is a sparse matrix; {name}.toarray() makes a dense array of it")
-    try:
-        array = np.asarray(x)
-    except ValueError as error:
-        raise ValueError(f"{name} is not an array: its rows differ in length ({error})") from None
+    array = as_dense(x, name)
     if array.dtype.kind == "O":
         array = _from_objects(array, name)
     if array.dtype.kind not in "fiub":
@@ -41,6 +36,16 @@ def as_numbers(x: Any, name: str) -> Array:
     if array.ndim and not len(array):
         raise ValueError(f"{name} has no rows")
     return array
+
+
+def as_dense(x: Any, name: str) -> Array:
+    """Return x as an array of whatever it holds."""
+    if hasattr(x, "toarray"):
+        raise ValueError(f"{name} is a sparse matrix; {name}.toarray() makes a dense array of it")
+    try:
+        return np.asarray(x)
+    except ValueError:
+        raise ValueError(f"{name} is not an array: its rows differ in length") from None
 
 
 def _from_objects(array: Array, name: str) -> Array:

@@ -13,7 +13,14 @@ from chainrule.graph.loop import LoopState, Stage
 from chainrule.graph.names import unknown_name
 from chainrule.graph.types import ROWS, Array, ArrayType, str_shape
 from chainrule.layers import Layer, declare, initial_values
-from chainrule.training.data import as_count, as_features, as_finite_numbers, as_sample_weight, check_rows
+from chainrule.training.data import (
+    as_count,
+    as_dense,
+    as_features,
+    as_finite_numbers,
+    as_sample_weight,
+    check_rows,
+)
 from chainrule.training.step import evaluation_stage, gradient_stage, prediction_stage, training_step
 from chainrule.training.task import CarriedTypes, DataTypes, Task
 
@@ -140,21 +147,29 @@ class Trainer:
     def batch(self, x: Any, y: Any, weight: Any, prefix: str = "") -> Arrays:
         """Return what a user handed over, checked and converted, by the names of the graphs' inputs."""
         x_name, y_name, weight_name = (prefix + name for name in ("x", "y", "sample_weight"))
-        numbers = None if y is None else as_finite_numbers(y, y_name)
         features = as_features(x, self.task.dtype, x_name)
-        if numbers is not None:
-            check_rows(features, numbers, (x_name, y_name))
+        if y is not None:
+            y = as_dense(y, y_name)
+            check_rows(features, y, (x_name, y_name))
         data = {"x": self.features(features, x_name)}
-        loss = self.task.loss
-        if loss is not None:
-            if numbers is None:
-                raise ValueError(f"{y_name} is missing: the loss compares the prediction with it")
-            data["y"] = loss.as_target(numbers, self.output)
-        elif numbers is not None:
-            data["y"] = numbers.astype(np.int32 if numbers.dtype.kind in "iub" else self.task.dtype)
+        if y is not None or self.task.loss is not None:
+            data["y"] = self._target(y, prefix)
         if weight is not None:
             data["sample_weight"] = as_sample_weight(weight, len(features), self.task.dtype, weight_name)
         return data
+
+    def _target(self, y: Array | None, prefix: str) -> Array:
+        """Return targets as the loss or the objective takes them."""
+        loss = self.task.loss
+        if y is None:
+            raise ValueError(f"{prefix}y is missing: the loss compares the prediction with it")
+        if loss is None:
+            numbers = as_finite_numbers(y, f"{prefix}y")
+            return numbers.astype(np.int32 if numbers.dtype.kind in "iub" else self.task.dtype)
+        try:
+            return loss.as_target(y, self.output)
+        except ValueError as error:
+            raise ValueError(f"{prefix}{error}") from None
 
     def data_types(self, data: Arrays) -> DataTypes:
         """Return the types of a batch."""

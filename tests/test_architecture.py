@@ -1,0 +1,64 @@
+"""The shape of the project itself."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import chainrule as cr
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+MOST_LINES = 500
+MOST_LINES_OF_A_FUNCTION = 50  # of code: a screen
+HEAVY = {"scipy", "sklearn", "safetensors", "rich", "typer", "pandas", "polars", "matplotlib"}
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *TESTS], ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_file_is_too_long(path):
+    assert path.read_text().count("\n") <= MOST_LINES
+
+
+def _functions(tree):
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_function_fits_a_screen(path):
+    for function in _functions(ast.parse(path.read_text())):
+        docstring = ast.get_docstring(function, clean=False) or ""
+        lines = function.end_lineno - function.lineno - docstring.count("\n")
+        assert lines <= MOST_LINES_OF_A_FUNCTION, function.name
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_our_own_modules_are_imported_at_the_top(path):
+    for function in _functions(ast.parse(path.read_text())):
+        for node in ast.walk(function):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(name.split(".")[0] == "chainrule" for name in names), function.name
+
+
+def test_every_public_name_is_there_once_and_documented():
+    assert len(cr.__all__) == len(set(cr.__all__))
+    for name in cr.__all__:
+        assert getattr(getattr(cr, name), "__doc__", None), name
+
+
+def test_importing_chainrule_imports_nothing_heavy():
+    code = "import sys, chainrule; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(done.stdout.split())
+
+
+def test_the_contract_on_imports_holds():
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports")], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
