@@ -8,7 +8,6 @@ from typing import Any
 
 from chainrule.functions import astype, mean
 from chainrule.graph.names import CheckedOptions
-from chainrule.graph.names import CheckedOptions
 from chainrule.graph.trace import array_function
 from chainrule.graph.types import FLOAT64, Array, ArrayType, Shape, is_float, str_shape
 from chainrule.graph.value import Operand, Value, as_value
