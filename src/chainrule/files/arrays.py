@@ -19,7 +19,31 @@ _KEY = "chainrule"
 def write_arrays(
     path: str | os.PathLike[str], arrays: Mapping[str, Array], description: Mapping[str, Any]
 ) -> None:
-    """Write arrays and a description, whole or not at all."""
+    """Write arrays and a description, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to.
+    arrays : mapping of arrays
+        By name; numbers or bools, of any shape.
+    description : mapping
+        Anything that JSON can hold.
+
+    Raises
+    ------
+    TypeError
+        If JSON cannot hold the description.
+    OSError
+        If the file cannot be written; it is then untouched.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> write_arrays("two.safetensors", {"weight": np.array([1.0, 2.0])}, {"epochs": 3})
+    >>> read_arrays("two.safetensors")
+    ({'weight': array([1., 2.])}, {'epochs': 3})
+    """
     from safetensors.numpy import save
 
     tensors = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
@@ -27,7 +51,18 @@ def write_arrays(
 
 
 def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Return the arrays and the description of a file.
+    """Return the arrays and the description of a file that `write_arrays` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        The file. Nothing in it is run.
+
+    Returns
+    -------
+    arrays : dict of ndarray
+        By name.
+    description : dict
 
     Raises
     ------
@@ -45,6 +80,9 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[st
     try:
         with safe_open(os.fspath(path), framework="numpy") as file:
             description = json.loads((file.metadata() or {})[_KEY])
-            return {name: file.get_tensor(name) for name in file.keys()}, description  # noqa: SIM118
-    except (SafetensorError, KeyError, json.JSONDecodeError, UnicodeDecodeError):
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
+        if not isinstance(description, dict):
+            raise ValueError("the description is no object")
+        return arrays, description
+    except (SafetensorError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
         raise ValueError(f"{os.fspath(path)!r} is not a model file of chainrule, or it is damaged") from None

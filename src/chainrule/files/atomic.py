@@ -3,37 +3,61 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import tempfile
+import secrets
+import stat
 from pathlib import Path
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file so that it holds either what it held before or all of `content`.
 
-    The bytes go to a new file beside it, which takes its place once the disk has them.
+    The bytes go to a new file beside it, which takes its place, and its permissions, once the disk has them.
+    Where `path` is a link, the file that it leads to is written.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to; its folder is there already.
+    content : bytes
+        All that the file is to hold.
 
     Raises
     ------
     OSError
-        If the folder is missing or cannot be written, or the disk is full; `path` is then untouched.
+        If the folder is missing or cannot be written, `path` is a folder or a device, or the disk is full;
+        `path` is then untouched.
+
+    Examples
+    --------
+    >>> write_atomically("note.txt", b"whole")
+    >>> open("note.txt").read()
+    'whole'
     """
-    target = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    target = Path(os.path.realpath(path))
+    fresh = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        _check_place(target)
+        with open(fresh, "xb") as file:
+            if target.exists():
+                os.chmod(fresh, stat.S_IMODE(target.stat().st_mode))
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, _usual_mode())  # mkstemp makes files that only their owner can read
-        os.replace(name, target)
-    except BaseException:
+        os.replace(fresh, target)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from None  # names the file that was meant
+    finally:
         with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
+            os.unlink(fresh)
 
 
-def _usual_mode() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+def _check_place(target: Path) -> None:
+    """Raise an OSError where no file can stand, or where one would take the place of something else."""
+    if not target.parent.is_dir():
+        raise OSError(errno.ENOENT, "its folder does not exist")
+    if target.is_dir():
+        raise OSError(errno.EISDIR, "it is a folder")
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, "it is a device, not a file")

@@ -35,7 +35,7 @@ def as_activation(activation: str | ActivationFunction) -> ActivationFunction:
     """Return the function for a name or a function; a ValueError gives the nearest names."""
     if callable(activation):
         return activation
-    if activation not in ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise ValueError(unknown_name("activation", activation, ACTIVATIONS))
     return ACTIVATIONS[activation]
 
@@ -48,6 +48,15 @@ class Activation(Layer):
     ----------
     activation : str or callable
         A name (``"relu"``, ``"tanh"``, ...) or a function of one Value.
+
+    Raises
+    ------
+    ValueError
+        If there is no activation of this name (with the nearest ones).
+
+    Notes
+    -----
+    The names are elu, gelu, identity, leaky_relu, mish, relu, selu, sigmoid, silu, softmax, softplus, tanh.
 
     Examples
     --------

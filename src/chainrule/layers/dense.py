@@ -8,7 +8,8 @@ from chainrule.graph.value import Value
 from chainrule.layers.activation import ActivationFunction, as_activation
 from chainrule.layers.context import Context
 from chainrule.layers.initializers import Initializer, as_initializer
-from chainrule.layers.layer import Layer
+from chainrule.layers.layer import Layer, feature_count
+from chainrule.layers.options import check_count
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,20 @@ class Dense(Layer):
     weight_initializer, bias_initializer : str or Initializer
         What W and b hold before training: ``"glorot_uniform"`` and ``"zeros"``.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `units` is no whole number of at least 1, or an activation or initializer is unknown (with the
+        nearest names).
+
     Notes
     -----
     x has the shape (rows, ..., in), W (in, units), b (units,), y (rows, ..., units). The parameters are
     called ``weight`` and ``bias``.
+
+    References
+    ----------
+    Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors", 1986.
 
     Examples
     --------
@@ -47,17 +58,14 @@ class Dense(Layer):
     bias_initializer: str | Initializer = "zeros"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.units, int) or self.units < 1:
-            raise ValueError(f"Dense: units is a whole number of at least 1, not {self.units!r}")
+        check_count(self, "units")
         as_activation(self.activation)
         as_initializer(self.weight_initializer)
         as_initializer(self.bias_initializer)
 
     def forward(self, x: Value, context: Context) -> Value:
         """Return f(x W + b)."""
-        if x.ndim < 2:
-            raise ValueError("it needs features: an x of shape (rows, features)")
-        weight = context.parameter("weight", (x.shape[-1], self.units), self.weight_initializer)
+        weight = context.parameter("weight", (feature_count(x), self.units), self.weight_initializer)
         z = x @ weight
         if self.use_bias:
             z = z + context.parameter("bias", (self.units,), self.bias_initializer)

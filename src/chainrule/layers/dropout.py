@@ -9,6 +9,7 @@ from chainrule.graph.hyperparameters import is_zero
 from chainrule.graph.value import Value
 from chainrule.layers.context import Context
 from chainrule.layers.layer import Layer
+from chainrule.layers.options import check_number
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,21 @@ class Dropout(Layer):
 
     .. math:: y = \frac{m}{1 - \mathrm{rate}} \, x, \qquad m \sim \mathrm{Bernoulli}(1 - \mathrm{rate})
 
-    Prediction leaves x as it is.
+    so that the expected y is x. Each step draws anew. Prediction leaves x as it is.
 
     Parameters
     ----------
     rate : float
         The probability of being left out, from 0 to below 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the rate is no such number.
+
+    Notes
+    -----
+    x may have any shape; y has the same.
 
     References
     ----------
@@ -31,15 +41,14 @@ class Dropout(Layer):
     Examples
     --------
     >>> import chainrule as cr
-    >>> cr.Dropout(0.1)
+    >>> cr.Sequential([cr.Dense(64, activation="relu"), cr.Dropout(0.1), cr.Dense(10)]).layers[1]
     Dropout(rate=0.1)
     """
 
     rate: float
 
     def __post_init__(self) -> None:
-        if not 0 <= self.rate < 1:
-            raise ValueError(f"Dropout: the rate is a probability from 0 to below 1, not {self.rate!r}")
+        check_number(self, "rate", "a probability from 0 to below 1", lambda rate: 0 <= rate < 1)
 
     def forward(self, x: Value, context: Context) -> Value:
         """Return x with some elements set to 0 while training."""

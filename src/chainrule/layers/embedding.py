@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chainrule.functions import astype, take
+from chainrule.functions import astype, take, where
 from chainrule.graph.value import Value
 from chainrule.layers.context import Context
 from chainrule.layers.initializers import Initializer, as_initializer
 from chainrule.layers.layer import Layer
+from chainrule.layers.options import check_count
 
 _EXACT_IN_FLOAT32 = 2**24
+_NO_CATEGORY = -1
 
 
 @dataclass(frozen=True)
@@ -20,17 +22,28 @@ class Embedding(Layer):
     Parameters
     ----------
     categories : int
-        The number of categories; x holds whole numbers from 0 to categories - 1. A number outside gives NaN,
-        so that training stops there rather than learn from it.
+        The number of categories, at most 2²⁴; x holds whole numbers from 0 to categories - 1.
     units : int
         The length of each vector.
-    weight_initializer : str or Initializer
+    weight_initializer : str or Initializer, default "glorot_uniform"
         What W holds before training.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `categories` or `units` is no such whole number, or the initializer is unknown.
 
     Notes
     -----
     x of shape (rows, ...) gives y of shape (rows, ..., units). The parameter is called ``weight`` and has the
     shape (categories, units).
+
+    For a number that is no category, as 2.5 or -1, y is NaN: `fit` stops there, and names this layer, rather
+    than learn from it.
+
+    References
+    ----------
+    Bengio, Ducharme, Vincent and Jauvin, "A neural probabilistic language model", 2003.
 
     Examples
     --------
@@ -46,15 +59,13 @@ class Embedding(Layer):
     weight_initializer: str | Initializer = "glorot_uniform"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.categories <= _EXACT_IN_FLOAT32 or self.units < 1:
-            raise ValueError(
-                f"Embedding: categories is from 1 to {_EXACT_IN_FLOAT32} and units at least 1, "
-                f"not {self.categories!r} and {self.units!r}"
-            )
+        check_count(self, "categories", most=_EXACT_IN_FLOAT32)
+        check_count(self, "units")
         as_initializer(self.weight_initializer)
 
     def forward(self, x: Value, context: Context) -> Value:
         """Return the vectors of the categories x."""
         weight = context.parameter("weight", (self.categories, self.units), self.weight_initializer)
-        y: Value = take(weight, astype(x, "int32"))
+        number = astype(x, "int32")
+        y: Value = take(weight, where(number == x, number, _NO_CATEGORY))
         return y

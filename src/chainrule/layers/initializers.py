@@ -14,10 +14,28 @@ import numpy as np
 
 from chainrule.graph.names import CheckedOptions, unknown_name
 from chainrule.graph.types import Array
+from chainrule.layers.options import check_number
 
 
 class Initializer(CheckedOptions, ABC):
-    """What a parameter holds before training: ``initializer(generator, shape) -> float64 array``."""
+    """What a parameter holds before training: ``initializer(generator, shape) -> array``.
+
+    An initializer of one's own is a frozen dataclass that can be called so. Its numbers are finite.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Exponential(cr.Initializer):
+    ...     scale: float = 0.1
+    ...     def __call__(self, generator, shape):
+    ...         return generator.exponential(self.scale, shape)
+    >>> model = cr.Model(cr.Dense(2, weight_initializer=Exponential()), loss="mean_squared_error")
+    >>> model.build(features=3)
+    >>> bool((model.weights["weight"] > 0).all())
+    True
+    """
 
     @abstractmethod
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -25,13 +43,14 @@ class Initializer(CheckedOptions, ABC):
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return (fan_in, fan_out) of a parameter's shape, each at least 1."""
+    """Return (fan_in, fan_out) of a parameter's shape, each at least 1; a vector counts as both."""
     if len(shape) < 2:
         return max(math.prod(shape), 1), max(math.prod(shape), 1)
     return max(math.prod(shape[:-1]), 1), max(shape[-1], 1)
 
 
 def _uniform(generator: np.random.Generator, shape: tuple[int, ...], variance: float) -> Array:
+    """Return numbers drawn evenly from (-a, a), whose variance is a² / 3."""
     limit = math.sqrt(3 * variance)
     return generator.uniform(-limit, limit, shape)
 
@@ -42,7 +61,15 @@ def _normal(generator: np.random.Generator, shape: tuple[int, ...], variance: fl
 
 @dataclass(frozen=True)
 class Zeros(Initializer):
-    """All zeros."""
+    """All zeros.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> cr.Zeros()(np.random.default_rng(0), (3,))
+    array([0., 0., 0.])
+    """
 
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return np.zeros(shape)
@@ -50,7 +77,15 @@ class Zeros(Initializer):
 
 @dataclass(frozen=True)
 class Ones(Initializer):
-    """All ones."""
+    """All ones.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> cr.Ones()(np.random.default_rng(0), (3,))
+    array([1., 1., 1.])
+    """
 
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return np.ones(shape)
@@ -58,9 +93,30 @@ class Ones(Initializer):
 
 @dataclass(frozen=True)
 class Constant(Initializer):
-    """All the same number."""
+    """All the same number.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no finite number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> cr.Constant(0.1)(np.random.default_rng(0), (3,))
+    array([0.1, 0.1, 0.1])
+    """
 
     value: float
+
+    def __post_init__(self) -> None:
+        check_number(self, "value", "a finite number", math.isfinite)
 
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return np.full(shape, float(self.value))
@@ -68,7 +124,23 @@ class Constant(Initializer):
 
 @dataclass(frozen=True)
 class GlorotUniform(Initializer):
-    """Uniform with variance 2 / (fan_in + fan_out)."""
+    r"""Uniform with mean 0 and variance 2 / (fan_in + fan_out).
+
+    .. math::
+        W_{ij} \sim \mathrm{U}(-a, a), \qquad a = \sqrt{\frac{6}{\mathrm{fan_{in}} + \mathrm{fan_{out}}}}
+
+    References
+    ----------
+    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> weight = cr.GlorotUniform()(np.random.default_rng(0), (300, 200))
+    >>> bool(abs(weight).max() <= (6 / 500) ** 0.5)
+    True
+    """
 
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return _uniform(generator, shape, 2 / sum(fans(shape)))
@@ -76,7 +148,22 @@ class GlorotUniform(Initializer):
 
 @dataclass(frozen=True)
 class GlorotNormal(Initializer):
-    """Normal with variance 2 / (fan_in + fan_out)."""
+    r"""Normal with mean 0 and variance 2 / (fan_in + fan_out).
+
+    .. math:: W_{ij} \sim \mathcal{N}\!\left(0, \frac{2}{\mathrm{fan_{in}} + \mathrm{fan_{out}}}\right)
+
+    References
+    ----------
+    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> weight = cr.GlorotNormal()(np.random.default_rng(0), (300, 200))
+    >>> round(float(weight.std() / (2 / 500) ** 0.5), 1)
+    1.0
+    """
 
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return _normal(generator, shape, 2 / sum(fans(shape)))
@@ -84,7 +171,23 @@ class GlorotNormal(Initializer):
 
 @dataclass(frozen=True)
 class HeUniform(Initializer):
-    """Uniform with variance 2 / fan_in, which keeps the size of signals through ReLU layers."""
+    r"""Uniform with mean 0 and variance 2 / fan_in, which keeps the size of signals through ReLU layers.
+
+    .. math:: W_{ij} \sim \mathrm{U}(-a, a), \qquad a = \sqrt{\frac{6}{\mathrm{fan_{in}}}}
+
+    References
+    ----------
+    He, Zhang, Ren and Sun, "Delving deep into rectifiers: surpassing human-level performance on ImageNet
+    classification", 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> weight = cr.HeUniform()(np.random.default_rng(0), (300, 200))
+    >>> bool(abs(weight).max() <= (6 / 300) ** 0.5)
+    True
+    """
 
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return _uniform(generator, shape, 2 / fans(shape)[0])
@@ -92,7 +195,23 @@ class HeUniform(Initializer):
 
 @dataclass(frozen=True)
 class HeNormal(Initializer):
-    """Normal with variance 2 / fan_in, which keeps the size of signals through ReLU layers."""
+    r"""Normal with mean 0 and variance 2 / fan_in, which keeps the size of signals through ReLU layers.
+
+    .. math:: W_{ij} \sim \mathcal{N}\!\left(0, \frac{2}{\mathrm{fan_{in}}}\right)
+
+    References
+    ----------
+    He, Zhang, Ren and Sun, "Delving deep into rectifiers: surpassing human-level performance on ImageNet
+    classification", 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> weight = cr.HeNormal()(np.random.default_rng(0), (300, 200))
+    >>> round(float(weight.std() / (2 / 300) ** 0.5), 1)
+    1.0
+    """
 
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return _normal(generator, shape, 2 / fans(shape)[0])
@@ -100,7 +219,22 @@ class HeNormal(Initializer):
 
 @dataclass(frozen=True)
 class LeCunUniform(Initializer):
-    """Uniform with variance 1 / fan_in, for SELU."""
+    r"""Uniform with mean 0 and variance 1 / fan_in, which keeps the size of signals through SELU layers.
+
+    .. math:: W_{ij} \sim \mathrm{U}(-a, a), \qquad a = \sqrt{\frac{3}{\mathrm{fan_{in}}}}
+
+    References
+    ----------
+    LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> weight = cr.LeCunUniform()(np.random.default_rng(0), (300, 200))
+    >>> bool(abs(weight).max() <= (3 / 300) ** 0.5)
+    True
+    """
 
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return _uniform(generator, shape, 1 / fans(shape)[0])
@@ -108,7 +242,22 @@ class LeCunUniform(Initializer):
 
 @dataclass(frozen=True)
 class LeCunNormal(Initializer):
-    """Normal with variance 1 / fan_in, for SELU."""
+    r"""Normal with mean 0 and variance 1 / fan_in, which keeps the size of signals through SELU layers.
+
+    .. math:: W_{ij} \sim \mathcal{N}\!\left(0, \frac{1}{\mathrm{fan_{in}}}\right)
+
+    References
+    ----------
+    LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> weight = cr.LeCunNormal()(np.random.default_rng(0), (300, 200))
+    >>> round(float(weight.std() / (1 / 300) ** 0.5), 1)
+    1.0
+    """
 
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return _normal(generator, shape, 1 / fans(shape)[0])
@@ -116,9 +265,40 @@ class LeCunNormal(Initializer):
 
 @dataclass(frozen=True)
 class Orthogonal(Initializer):
-    """A random matrix with orthonormal rows or columns, times `gain`."""
+    r"""A random matrix with orthonormal columns, or rows where it is wider than high, times `gain`.
+
+    .. math:: W^{\mathsf T} W = \mathrm{gain}^2 \, I
+
+    It is drawn evenly from all such matrices. An array of more axes is one matrix of shape (..., out).
+
+    Parameters
+    ----------
+    gain : float, default 1.0
+        The length of the columns, or rows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the gain is no finite number.
+
+    References
+    ----------
+    Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural
+    networks", 2013; Mezzadri, "How to generate random matrices from the classical compact groups", 2006.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> weight = cr.Orthogonal()(np.random.default_rng(0), (4, 3))
+    >>> bool(np.allclose(weight.T @ weight, np.eye(3)))
+    True
+    """
 
     gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_number(self, "gain", "a finite number", math.isfinite)
 
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
         rows, columns = math.prod(shape[:-1]), shape[-1] if shape else 1
@@ -128,6 +308,7 @@ class Orthogonal(Initializer):
         return np.reshape(float(self.gain) * (q if rows >= columns else q.T), shape)
 
 
+#: The initializers that have a name.
 INITIALIZERS: dict[str, type[Initializer]] = {
     "zeros": Zeros,
     "ones": Ones,
@@ -148,6 +329,6 @@ def as_initializer(initializer: str | Initializer) -> Initializer:
         return initializer
     if initializer == "constant":
         raise ValueError("the initializer 'constant' needs its number: Constant(0.1)")
-    if initializer not in INITIALIZERS:
+    if not isinstance(initializer, str) or initializer not in INITIALIZERS:
         raise ValueError(unknown_name("initializer", initializer, INITIALIZERS))
     return INITIALIZERS[initializer]()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from chainrule.graph.names import CheckedOptions
+from chainrule.graph.types import ROWS
 from chainrule.graph.value import Value
 from chainrule.layers.context import Context
 
@@ -12,9 +13,13 @@ from chainrule.layers.context import Context
 class Layer(CheckedOptions, ABC):
     """A part of a network: a frozen dataclass of hyperparameters, and how its output follows from its input.
 
-    A layer of one's own needs a dataclass and `forward`. Fields annotated ``float`` are hyperparameters that
-    can change without a new graph: in `forward` they may be symbolic, so compute with them, and don't branch
-    on them.
+    A layer of one's own needs a dataclass and `forward`, in which it asks its `Context` for parameters, state
+    and random numbers. A saved model holds what it computed, so loading needs no source.
+
+    Notes
+    -----
+    Fields annotated ``float`` are hyperparameters that can change without a new graph: in `forward` they may
+    be symbolic, so compute with them, and don't branch on them. A field that is exactly 0 stays a number.
 
     Examples
     --------
@@ -33,4 +38,24 @@ class Layer(CheckedOptions, ABC):
 
     @abstractmethod
     def forward(self, x: Value, context: Context) -> Value:
-        """Return the output for the input x, of shape (rows, ...), as values."""
+        """Return the output for the input.
+
+        Parameters
+        ----------
+        x : Value
+            Of shape (rows, ...).
+        context : Context
+            Parameters, state and random numbers of this layer, and whether it is being trained.
+
+        Returns
+        -------
+        Value
+            Of shape (rows, ...).
+        """
+
+
+def feature_count(x: Value) -> int:
+    """Return the size of the last axis; a ValueError says that x has only rows."""
+    if x.ndim < 2 or x.shape[-1] is ROWS:
+        raise ValueError("it needs features: an x of shape (rows, features)")
+    return int(x.shape[-1])

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from chainrule.functions import mean, sqrt
 from chainrule.graph.value import Value
 from chainrule.layers.context import Context
-from chainrule.layers.layer import Layer
-
-
-def _check(name: str, epsilon: float, momentum: float = 0.0) -> None:
-    if not (epsilon > 0 and 0 <= momentum < 1):
-        raise ValueError(
-            f"{name}: epsilon is above 0 and momentum from 0 to below 1, not {epsilon!r} and {momentum!r}"
-        )
+from chainrule.layers.layer import Layer, feature_count
+from chainrule.layers.options import check_number
 
 
 @dataclass(frozen=True)
@@ -23,43 +18,54 @@ class BatchNorm(Layer):
 
     .. math:: y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
 
-    While training, μ and σ² are the batch's mean and (biased) variance, and running averages of them are
-    kept; prediction uses the running averages.
+    While training, μ and σ² are the batch's mean and (biased) variance of each feature, over the rows and any
+    axes between, and running averages of them are kept; prediction uses the running averages.
 
     Parameters
     ----------
     momentum : float, default 0.9
-        The share of the running average that stays: running ← momentum · running + (1 - momentum) · batch.
+        The share of the running average that stays, from 0 to below 1:
+        running ← momentum · running + (1 - momentum) · batch.
     epsilon : float, default 1e-5
         Keeps the division away from 0.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is outside its range.
+
     Notes
     -----
-    The parameters are ``scale`` (γ) and ``shift`` (β), the state ``running_mean`` and ``running_variance``,
-    all of shape (features,).
+    x and y have the shape (rows, ..., features). The parameters are ``scale`` (γ, at first 1) and ``shift``
+    (β, at first 0), the state ``running_mean`` (at first 0) and ``running_variance`` (at first 1), all of
+    shape (features,). Sample weights do not act on μ and σ².
 
     References
     ----------
-    Ioffe and Szegedy, "Batch normalization", 2015.
+    Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate
+    shift", 2015.
 
     Examples
     --------
     >>> import chainrule as cr
-    >>> cr.BatchNorm()
-    BatchNorm(momentum=0.9, epsilon=1e-05)
+    >>> model = cr.Model(cr.Sequential([cr.BatchNorm(), cr.Dense(1)]), loss="mean_squared_error")
+    >>> model.fit([[0.0], [2.0]], [0.0, 1.0], batch_size=2).epochs
+    1
+    >>> model.state["layers.0.running_mean"]  # 0.9 · 0 + 0.1 · 1
+    array([0.1], dtype=float32)
     """
 
     momentum: float = 0.9
     epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
-        _check("BatchNorm", self.epsilon, self.momentum)
+        check_number(self, "momentum", "a number from 0 to below 1", lambda momentum: 0 <= momentum < 1)
+        _check_epsilon(self)
 
     def forward(self, x: Value, context: Context) -> Value:
         """Return x normalized over the rows."""
-        features = x.shape[-1:]
-        center = context.state("running_mean", features, "zeros")
-        variance = context.state("running_variance", features, "ones")
+        center = context.state("running_mean", (feature_count(x),), "zeros")
+        variance = context.state("running_variance", (feature_count(x),), "ones")
         if context.training:
             over = tuple(range(x.ndim - 1))
             running = {"running_mean": center, "running_variance": variance}
@@ -83,9 +89,15 @@ class LayerNorm(Layer):
     epsilon : float, default 1e-5
         Keeps the division away from 0.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If epsilon is not above 0.
+
     Notes
     -----
-    The parameters are ``scale`` (γ) and ``shift`` (β), of shape (features,).
+    x and y have the shape (rows, ..., features). The parameters are ``scale`` (γ, at first 1) and ``shift``
+    (β, at first 0), of shape (features,).
 
     References
     ----------
@@ -101,16 +113,22 @@ class LayerNorm(Layer):
     epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
-        _check("LayerNorm", self.epsilon)
+        _check_epsilon(self)
 
     def forward(self, x: Value, context: Context) -> Value:
         """Return x normalized over its features."""
+        feature_count(x)
         deviation = x - mean(x, axis=-1, keepdims=True)
         variance = mean(deviation**2, axis=-1, keepdims=True)
         return _scale_and_shift(deviation / sqrt(variance + self.epsilon), context)
 
 
+def _check_epsilon(layer: BatchNorm | LayerNorm) -> None:
+    check_number(layer, "epsilon", "a finite number above 0", lambda epsilon: 0 < epsilon < math.inf)
+
+
 def _scale_and_shift(x: Value, context: Context) -> Value:
-    scale = context.parameter("scale", x.shape[-1:], "ones")
-    shift = context.parameter("shift", x.shape[-1:], "zeros")
+    """Return γ x + β."""
+    scale = context.parameter("scale", (feature_count(x),), "ones")
+    shift = context.parameter("shift", (feature_count(x),), "zeros")
     return x * scale + shift

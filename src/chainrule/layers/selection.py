@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,18 +11,20 @@ import numpy as np
 from chainrule.functions import reshape, take
 from chainrule.graph.value import Value
 from chainrule.layers.context import Context
-from chainrule.layers.layer import Layer
+from chainrule.layers.layer import Layer, feature_count
 
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """Makes one axis of all axes but the rows: (rows, 8, 8) becomes (rows, 64).
+    """Makes one axis of all axes but the rows, in row-major order: (rows, 8, 8) becomes (rows, 64).
 
     Examples
     --------
     >>> import chainrule as cr
-    >>> cr.Sequential([cr.Flatten(), cr.Dense(10)]).layers[0]
-    Flatten()
+    >>> model = cr.Model(cr.Sequential([cr.Flatten(), cr.Dense(10)]), loss="cross_entropy")
+    >>> model.build(features=(8, 8))
+    >>> model.weights["layers.1.weight"].shape
+    (64, 10)
     """
 
     def forward(self, x: Value, context: Context) -> Value:
@@ -39,24 +42,44 @@ class Columns(Layer):
     Parameters
     ----------
     positions : sequence of int
-        Which features, counted from 0.
+        Which features, counted from 0; at least one, in any order.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the positions are no whole numbers from 0 on.
+
+    Notes
+    -----
+    x of shape (rows, ..., features) gives y of shape (rows, ..., positions).
 
     Examples
     --------
     >>> import chainrule as cr
-    >>> categories = cr.Sequential([cr.Columns([2]), cr.Embedding(5, units=3), cr.Flatten()])
-    >>> net = cr.Sequential([cr.Concatenate([cr.Columns([0, 1]), categories]), cr.Dense(1)])
+    >>> category = cr.Sequential([cr.Columns([2]), cr.Embedding(5, units=3), cr.Flatten()])
+    >>> net = cr.Sequential([cr.Concatenate([cr.Columns([0, 1]), category]), cr.Dense(1)])
+    >>> model = cr.Model(net, loss="mean_squared_error")
+    >>> model.predict([[0.5, -1.0, 4], [1.5, 0.0, 2]]).shape
+    (2, 1)
     """
 
     positions: Sequence[int]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "positions", tuple(int(position) for position in self.positions))
+        try:
+            positions = tuple(operator.index(position) for position in self.positions)
+        except TypeError:
+            raise TypeError(
+                f"Columns: positions are whole numbers like [0, 2], not {self.positions!r}"
+            ) from None
+        if not positions or min(positions) < 0:
+            raise ValueError(f"Columns: positions are one or more whole numbers from 0 on, not {positions}")
+        object.__setattr__(self, "positions", positions)
 
     def forward(self, x: Value, context: Context) -> Value:
         """Return the chosen features of x."""
-        for position in self.positions:
-            if not 0 <= position < int(x.shape[-1]):
-                raise ValueError(f"there is no feature {position}")
+        last = max(self.positions)
+        if last >= feature_count(x):
+            raise ValueError(f"there is no feature {last} among {feature_count(x)}, which are counted from 0")
         y: Value = take(x, np.array(self.positions, np.int32), axis=-1)
         return y
