@@ -172,7 +172,7 @@ class Model:
         ValueError
             If a layer cannot take such an input (naming the layer), or the model is built for another.
         """
-        self._trainer.build((features,) if isinstance(features, int) else tuple(features))
+        self._trainer.build(tuple(features) if isinstance(features, Sequence) else (features,))
 
     def set_weights(self, weights: Mapping[str, Any]) -> None:
         """Replace parameters, or layer state, by name; those that are not named stay.
@@ -232,7 +232,8 @@ class Model:
         Raises
         ------
         ValueError
-            If the data do not fit (saying where), or a loss is not finite (which step, which layer first).
+            If the data do not fit (saying where), or a loss or weight becomes NaN or infinite (which step,
+            which layer first); the model then has the weights from before that step.
         KeyboardInterrupt
             At Ctrl-C. The model then has the weights of the last finished step.
         """

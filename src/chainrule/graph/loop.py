@@ -103,17 +103,22 @@ class Inputs:
 
 
 class NotFiniteError(ArithmeticError):
-    """The loss of a step is NaN or infinite; the run's state is still the one before that step.
+    """Something that a step returned is NaN or infinite; the run's state is still the one before that step.
 
     Attributes
     ----------
+    name : str
+        Which result: ``batch_loss`` before all others.
+    number : float
+        What it holds.
     arrays : mapping of arrays
         All that the step saw, by name, so that it can be replayed.
     """
 
-    def __init__(self, loss: float, arrays: Arrays) -> None:
-        super().__init__(f"the loss is {loss}")
-        self.loss = loss
+    def __init__(self, name: str, number: float, arrays: Arrays) -> None:
+        super().__init__(f"{name} is {number}")
+        self.name = name
+        self.number = number
         self.arrays = arrays
 
 
@@ -168,9 +173,8 @@ class EvaluatedRun:
             "step": np.asarray(state.step, np.int32),
         }
         results = _run(self._step, loop.step.outputs, arrays)
+        check_finite(results, arrays)
         loss, weight = float(results["batch_loss"]), float(results["batch_weight"])
-        if not math.isfinite(loss):
-            raise NotFiniteError(loss, arrays)
         return replace(
             state,
             carried={name: results.get(name, array) for name, array in state.carried.items()},
@@ -215,6 +219,18 @@ class EvaluatedRun:
         }
         means = means_over_rows(self.loop.validation, arrays, self.loop.validation_data)
         return {f"validation_{name}": mean for name, mean in means.items()}
+
+
+def check_finite(results: Arrays, arrays: Arrays) -> None:
+    """Raise a NotFiniteError for the first result of a step that is not finite, the loss before all others.
+
+    A derivative can be infinite where the loss is not: such a step is refused as well, or its weights would
+    spoil the next.
+    """
+    for name in ("batch_loss", *results):
+        finite = np.isfinite(results[name])
+        if not finite.all():
+            raise NotFiniteError(name, float(results[name][~finite][0]), arrays)
 
 
 def means_over_rows(stage: Stage, arrays: Arrays, data: Sequence[str], chunk: int = 4096) -> dict[str, float]:

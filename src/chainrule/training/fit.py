@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError, Run, Stage, run_stage
+from chainrule.graph.loop import (
+    EvaluatedRun,
+    Inputs,
+    Loop,
+    LoopState,
+    NotFiniteError,
+    Run,
+    Stage,
+    check_finite,
+    run_stage,
+)
 from chainrule.graph.names import unknown_name
 from chainrule.graph.types import Array, ArrayType
 from chainrule.training.callbacks import Callback, Progress
 from chainrule.training.failure import first_not_finite
 from chainrule.training.history import History
-from chainrule.training.stopping import EarlyStopping
+from chainrule.training.stopping import EarlyStopping, with_best
 from chainrule.training.trainer import Trainer
 
 #: What runs a loop, by name.
@@ -71,7 +80,7 @@ def run_epochs(
     Raises
     ------
     ValueError
-        If a loss is not finite: in which step, and which layer's value was the first.
+        If a loss or a weight becomes NaN or infinite: in which step, and which layer's value was the first.
     """
     history = History()
     started: list[Callback] = []
@@ -86,6 +95,7 @@ def run_epochs(
             for callback in callbacks:
                 callback.on_epoch(progress)
             if progress.stopped:
+                run.state = replace(run.state, carried=with_best(run.state.carried))
                 break
     except NotFiniteError as failure:
         raise ValueError(_not_finite(failure, step, run.state)) from None
@@ -97,8 +107,9 @@ def run_epochs(
 
 
 def _not_finite(failure: NotFiniteError, step: Stage, state: LoopState) -> str:
+    what = "the loss" if failure.name == "batch_loss" else failure.name
     return (
-        f"the loss became {failure.loss} in step {state.step + 1} (epoch {state.epoch + 1}): "
+        f"{what} became {failure.number} in step {state.step + 1} (epoch {state.epoch + 1}): "
         f"{first_not_finite(step.graph, failure.arrays)}; a smaller learning rate, clipped gradients or "
         "scaled features may help (the model has kept the weights from before this step)"
     )
@@ -107,9 +118,11 @@ def _not_finite(failure: NotFiniteError, step: Stage, state: LoopState) -> str:
 def single_step(trainer: Trainer, stage: Stage, arrays: Mapping[str, Array]) -> float:
     """Update a trainer's arrays once and return the loss before it."""
     results = run_stage(stage, arrays)
-    loss, run = float(results["batch_loss"]), trainer.run
-    if not math.isfinite(loss):
-        raise ValueError(_not_finite(NotFiniteError(loss, arrays), stage, run))
+    run = trainer.run
+    try:
+        check_finite(results, arrays)
+    except NotFiniteError as failure:
+        raise ValueError(_not_finite(failure, stage, run)) from None
     carried = {name: results.get(name, array) for name, array in run.carried.items()}
     trainer.run = LoopState(carried, run.step + 1, run.epoch)
-    return loss
+    return float(results["batch_loss"])

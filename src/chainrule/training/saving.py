@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from chainrule.files import read_arrays, write_arrays
-from chainrule.graph.types import Array
+from chainrule.graph.types import Array, ArrayType
+from chainrule.layers import Declaration, declare
 from chainrule.training.description import describe_task, restore_task, type_as_json, type_from_json
 from chainrule.training.task import DataTypes
 from chainrule.training.trainer import Trainer
@@ -27,7 +28,6 @@ def save_trainer(trainer: Trainer, path: str | os.PathLike[str], more: Mapping[s
         "format": _FORMAT,
         **description,
         "x": type_as_json(x),
-        "output": type_as_json(trainer.output),
         "y": type_as_json(data.y),
         "step": trainer.run.step,
         "epoch": trainer.run.epoch,
@@ -45,11 +45,10 @@ def load_trainer(path: str | os.PathLike[str]) -> tuple[Trainer, dict[str, Any]]
         if header["format"] > _FORMAT:
             raise ValueError(f"it was written by a newer version (format {header['format']})")
         trainer = Trainer(restore_task(header, arrays), header["seed"])
-        x, output = type_from_json(header["x"]), type_from_json(header["output"])
-        if x is None or output is None:
-            raise ValueError("it does not say what the network takes and returns")
-        parameters, state, optimizer_state = (_group(arrays, group) for group in _GROUPS)
-        trainer.enter(x, output, parameters, state, optimizer_state)
+        x = type_from_json(header["x"])
+        if x is None:
+            raise ValueError("it does not say what the network takes")
+        _enter(trainer, x, arrays)
         trainer.data = DataTypes(x, type_from_json(header["y"]), weighted=False)
         trainer.run = replace(trainer.run, step=header["step"], epoch=header["epoch"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -57,6 +56,23 @@ def load_trainer(path: str | os.PathLike[str]) -> tuple[Trainer, dict[str, Any]]
     return trainer, header
 
 
-def _group(arrays: Mapping[str, Array], group: str) -> dict[str, Array]:
-    start = f"{group}:"
-    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
+def _enter(trainer: Trainer, x: ArrayType, arrays: Mapping[str, Array]) -> None:
+    """Give a trainer the arrays of a file, in the order in which its network and optimizer name them."""
+    task = trainer.task
+
+    def group(prefix: str, types: Mapping[str, ArrayType]) -> dict[str, Array]:
+        for name, type_ in types.items():
+            array = arrays.get(f"{prefix}:{name}")
+            if array is None or ArrayType(array.shape, array.dtype) != type_:
+                raise ValueError(f"{name} should be there as {type_}")
+        return {name: arrays[f"{prefix}:{name}"] for name in types}
+
+    def declared(declarations: Mapping[str, Declaration]) -> dict[str, ArrayType]:
+        return {name: ArrayType(one.shape, task.dtype) for name, one in declarations.items()}
+
+    variables, output = declare(task.network, x.shape, task.dtype)
+    parameters = group("parameters", declared(variables.declared_parameters))
+    state = group("state", declared(variables.declared_state))
+    slots = task.optimizer.initial_state(parameters)
+    kept = group("optimizer", {name: ArrayType(slot.shape, slot.dtype) for name, slot in slots.items()})
+    trainer.enter(x, output.type, parameters, state, kept)

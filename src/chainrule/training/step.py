@@ -12,7 +12,7 @@ from chainrule.graph.graph import Graph, needed
 from chainrule.graph.loop import Stage
 from chainrule.graph.origin import origin
 from chainrule.graph.types import INT32, ROWS, UINT32, ArrayType, str_shape
-from chainrule.graph.value import Value, as_value, input_value
+from chainrule.graph.value import Value, as_value, cast_value, input_value
 from chainrule.layers import Layer, Variables, apply
 from chainrule.losses import weighted_mean, without_absent
 from chainrule.training.task import CarriedTypes, DataTypes, Task
@@ -70,7 +70,7 @@ class BoundNetwork:
 
     def __call__(self, x: Any) -> Value:
         """Return the network's output for x: the forward pass."""
-        return apply(self.network, astype(as_value(x), self.variables.dtype), self.variables)
+        return apply(self.network, cast_value(as_value(x), self.variables.dtype), self.variables)
 
 
 class Trace:
@@ -152,7 +152,8 @@ class Trace:
 
     def gradients(self, loss: Value) -> dict[str, Value]:
         """Return the derivative of the loss by each parameter: the backward pass."""
-        return dict(zip(self.parameters, backward(loss, list(self.parameters.values())), strict=True))
+        with origin("backward"):
+            return dict(zip(self.parameters, backward(loss, list(self.parameters.values())), strict=True))
 
     def update(self, gradients: Mapping[str, Value]) -> tuple[dict[str, Value], dict[str, Value]]:
         """Return the new parameters and the optimizer's new state: the weight update."""
@@ -163,7 +164,8 @@ class Trace:
         """Return the outputs where the batch weighs something, otherwise what they would replace."""
         if self.sample_weight is None:
             return dict(outputs)
-        return {name: where(weight > 0, new, self._inputs[name]) for name, new in outputs.items()}
+        with origin("update"):
+            return {name: where(weight > 0, new, self._inputs[name]) for name, new in outputs.items()}
 
     def stage(self, outputs: Mapping[str, Value]) -> Stage:
         """Return the graph from the inputs that are needed to these outputs."""

@@ -15,6 +15,7 @@ from chainrule.graph.types import BOOL, FLOAT64, Array, ArrayType
 from chainrule.graph.value import Value, input_value
 
 _BEST, _WAITED = "early_stopping/best", "early_stopping/waited"
+_KEPT = "best/"
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,17 @@ class EarlyStopping(CheckedOptions):
     restore_best: bool = True
 
     def __post_init__(self) -> None:
-        if self.patience < 1 or not self.min_delta >= 0 or self.mode not in ("min", "max"):
+        whole = isinstance(self.patience, int) and self.patience >= 1
+        if not whole or not self.min_delta >= 0 or self.mode not in ("min", "max"):
             raise ValueError(
-                f"EarlyStopping: patience is at least 1, min_delta not negative, mode 'min' or 'max', not "
-                f"{self.patience!r}, {self.min_delta!r} and {self.mode!r}"
+                "EarlyStopping: patience is a whole number of at least 1, min_delta not negative, mode 'min' "
+                f"or 'max', not {self.patience!r}, {self.min_delta!r} and {self.mode!r}"
             )
 
     def initial(self, kept: Mapping[str, Array]) -> dict[str, Array]:
         """Return what the loop carries for it: the best loss, the epochs waited, the best weights."""
         counters = {_BEST: np.asarray(np.inf), _WAITED: np.asarray(0.0)}
-        best = {f"best/{name}": array for name, array in kept.items()} if self.restore_best else {}
+        best = {_KEPT + name: array for name, array in kept.items()} if self.restore_best else {}
         return {**counters, **best}
 
     def stage(self, kept: Mapping[str, ArrayType]) -> Stage:
@@ -75,10 +77,16 @@ class EarlyStopping(CheckedOptions):
         if self.restore_best:
             for name, type_ in kept.items():
                 now = inputs[name] = _input(name, type_)
-                best = inputs[f"best/{name}"] = _input(f"best/{name}", type_)
-                outputs[f"best/{name}"] = best = where(better, now, best)
+                best = inputs[_KEPT + name] = _input(_KEPT + name, type_)
+                outputs[_KEPT + name] = best = where(better, now, best)
                 outputs[name] = where(logical_or(stop, last), best, now)
         return Stage(Graph(list(inputs.values()), list(outputs.values())), tuple(outputs))
+
+
+def with_best(carried: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the carried arrays with the best weights in place of the last ones, where best ones are kept."""
+    best = {name.removeprefix(_KEPT): array for name, array in carried.items() if name.startswith(_KEPT)}
+    return {**carried, **best}
 
 
 def _input(name: str, type_: ArrayType) -> Value:

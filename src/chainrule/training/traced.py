@@ -16,6 +16,8 @@ from chainrule.graph.types import INT32, UINT32, Array, ArrayType
 from chainrule.graph.value import Value, as_value, input_value
 from chainrule.layers import Context, Declaration, Layer, Variables
 
+_OWN = "own/"  # keeps a parameter called key apart from the random key
+
 
 @dataclass(frozen=True, eq=False)
 class TracedFunction:
@@ -51,8 +53,8 @@ class TracedPass:
     Attributes
     ----------
     training, prediction : Graph
-        Their inputs are the arguments, and by name parameters, state, ``key`` and ``step``; their outputs the
-        result and, in the order of `declared_state`, the new state.
+        Their inputs are the arguments, ``key``, ``step``, and by name with "own/" before it parameters and
+        state; their outputs the result and, in the order of `declared_state`, the new state.
     arguments : tuple of str
         The names of the arguments.
     declared_parameters, declared_state : mapping of Declaration
@@ -74,9 +76,9 @@ class TracedPass:
         values = dict(zip(self.arguments, arguments, strict=True))
         values |= {"key": variables.key, "step": variables.step}
         for name, declared in self.declared_parameters.items():
-            values[name] = context.parameter(name, declared.shape, declared.initializer)
+            values[_OWN + name] = context.parameter(name, declared.shape, declared.initializer)
         for name, declared in self.declared_state.items():
-            values[name] = context.state(name, declared.shape, declared.initializer)
+            values[_OWN + name] = context.state(name, declared.shape, declared.initializer)
         graph = self.training if variables.training else self.prediction
         result, *state = inline(graph, [values[value.name] for value in graph.inputs])
         for name, new in zip(self.declared_state, state, strict=True):
@@ -122,7 +124,7 @@ def record_pass(
 
 
 def _inputs(declared: Mapping[str, Declaration], variables: Variables) -> dict[str, Value]:
-    return {name: input_value(name, one.shape, variables.dtype) for name, one in declared.items()}
+    return {name: input_value(_OWN + name, one.shape, variables.dtype) for name, one in declared.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,160 @@
+"""Ctrl-C and failures in the middle: the model has the weights of the last finished step."""
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from training_cases import assert_same, network, regression, table
+
+import chainrule as cr
+from chainrule.graph.loop import EvaluatedRun, shuffled
+
+
+def interrupt_at_step(monkeypatch, number):
+    """Make the step of this number raise KeyboardInterrupt, as a signal in the middle of it would."""
+    original = EvaluatedRun._next_step
+
+    def next_step(self):
+        new = original(self)
+        if new.step == number:
+            raise KeyboardInterrupt
+        return new
+
+    monkeypatch.setattr(EvaluatedRun, "_next_step", next_step)
+
+
+def test_callback_that_raises_keyboard_interrupt():
+    x, y = table()
+
+    def interrupt(progress):
+        if progress.epoch == 2:
+            raise KeyboardInterrupt
+
+    model, short = regression(), regression()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, epochs=9, batch_size=5, callbacks=[interrupt])
+    short.fit(x, y, epochs=2, batch_size=5)
+    assert (model.epochs, model.steps) == (2, 10)
+    assert_same(model.weights, short.weights)
+
+
+def test_interrupt_within_an_epoch_keeps_the_finished_steps(monkeypatch):
+    x, y = table()
+    model, by_hand = regression(seed=2), regression(seed=2)
+    with monkeypatch.context() as patch:
+        interrupt_at_step(patch, 8)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(x, y, epochs=9, batch_size=5)
+    for epoch in (0, 1):
+        order = shuffled(np.arange(len(x)), len(x), model._trainer.key, epoch)
+        for start in range(0, len(x), 5):
+            if by_hand.steps < 7:
+                rows = order[start : start + 5]
+                by_hand.step(x[rows], y[rows])
+    assert (model.steps, model.epochs) == (7, 1)
+    assert_same(model.weights, by_hand.weights)
+    history = model.fit(x, y, epochs=2, batch_size=5)  # it can go on, from the start of an epoch
+    assert (history.epochs, model.epochs, model.steps) == (2, 3, 17)
+
+
+def test_interrupt_with_early_stopping_keeps_the_last_step_not_the_best(monkeypatch):
+    x, y = table()
+    plain, stopping = regression(), regression()
+    interrupt_at_step(monkeypatch, 8)
+    for model, callbacks in ((plain, []), (stopping, [cr.EarlyStopping(patience=2, monitor="loss")])):
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(x, y, epochs=9, batch_size=5, callbacks=callbacks)
+    assert_same(plain.weights, stopping.weights)
+
+
+PROGRAM = """
+import signal, sys, threading, os, time
+import numpy as np
+import chainrule as cr
+
+x = np.random.default_rng(0).normal(size=(2000, 8))
+net = cr.Sequential([cr.Dense(32, activation="tanh"), cr.Dense(1)])
+model = cr.Model(net, loss="mean_squared_error", optimizer=cr.Adam(1e-3))
+threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+start = time.perf_counter()
+try:
+    model.fit(x, x[:, 0], epochs=10**6, batch_size=10)
+except KeyboardInterrupt:
+    print(model.steps, np.isfinite(model.predict(x)).all(), time.perf_counter() - start)
+    loss = model.evaluate(x, x[:, 0])["loss"]
+    model.fit(x, x[:, 0], epochs=1)
+    print(model.evaluate(x, x[:, 0])["loss"] < loss)
+"""
+
+
+def test_a_real_signal():
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(PROGRAM)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    first, improved = done.stdout.splitlines()
+    steps, finite, seconds = first.split()
+    assert int(steps) > 0
+    assert finite == improved == "True"
+    assert float(seconds) < 5
+    assert done.stderr == ""
+
+
+# A loss that is not finite -----------------------------------------------------------------------
+
+
+def test_a_loss_that_is_not_finite_leaves_the_weights_before_it():
+    x, y = table()
+    y[17] = 1e200  # its square is infinite
+    model, by_hand = regression(), regression()
+    with pytest.raises(ValueError, match=r"the loss became inf in step 4 \(epoch 1\)"):
+        model.fit(x, y, batch_size=5, shuffle=False)
+    for start in (0, 5, 10):
+        by_hand.step(x[start : start + 5], y[start : start + 5])
+    assert model.steps == 3
+    assert_same(model.weights, by_hand.weights)
+    with pytest.raises(ValueError, match="the loss became inf in step 4"):
+        model.step(x[15:20], y[15:20])
+    assert_same(model.weights, by_hand.weights)
+
+
+def test_the_first_layer_with_a_bad_value_is_named():
+    x, y = table()
+    log_of = lambda z: cr.log(z - 1000)
+    net = cr.Sequential([cr.Dense(4), cr.Activation("tanh"), cr.Dense(4, activation=log_of), cr.Dense(1)])
+    with pytest.raises(
+        ValueError, match=r"step 1 .*: the first is nan in row \d+, made by log in layers.2 of the forward"
+    ):
+        regression(net).fit(x, y)
+
+
+def test_a_gradient_that_is_not_finite_is_caught_before_it_reaches_the_weights():
+    """√|z| has an infinite slope at 0: the loss is fine, its derivative is not."""
+    x, y = table()
+    root = lambda z: cr.sqrt(cr.abs(z))
+    net = cr.Sequential([cr.Dense(4, activation=root, weight_initializer="zeros"), cr.Dense(1)])
+    model = regression(net)
+    model.build(features=x.shape[1])
+    before = model.weights
+    place = r"in step 1 \(epoch 1\): the first is .*, made by .* in layers.0 of the backward pass"
+    with pytest.raises(ValueError, match=rf"layers.0.weight became nan {place}"):
+        model.fit(x, y, epochs=3)
+    assert_same(model.weights, before)
+    with pytest.raises(ValueError, match=r"layers.0 of the backward pass"):
+        model.step(x, y)
+    assert_same(model.weights, before)
+    assert (model.steps, model.epochs) == (0, 0)
+
+
+def test_weights_that_are_not_finite_are_named():
+    x, y = table()
+    model = regression(network())
+    model.fit(x, y)
+    model._trainer.run.carried["layers.1.bias"][0] = np.nan
+    with pytest.raises(ValueError, match=r"layers.1.bias already held nan"):
+        model.fit(x, y)
