@@ -75,7 +75,7 @@ def whole_matrix(prediction, target):
             lambda p, t: None,
             TypeError,
             "the loss <lambda> returned NoneType, and it should return one number a row, "
-            "computed from the prediction by operators and chainrule's functions",
+            "computed by operators and chainrule's functions",
         ),
         (
             lambda p, t: cr.argmax(p, axis=-1) == 1,

@@ -10,7 +10,7 @@ from typing import Any
 
 from chainrule.graph.names import unknown_name
 from chainrule.losses.classification import BinaryCrossEntropy, CrossEntropy, Hinge
-from chainrule.losses.function import FunctionLoss
+from chainrule.losses.function import FunctionLoss, as_row_losses
 from chainrule.losses.loss import Loss
 from chainrule.losses.penalties import L1, L2, Penalty
 from chainrule.losses.regression import (
@@ -40,6 +40,7 @@ __all__ = [
     "Poisson",
     "Quantile",
     "as_loss",
+    "as_row_losses",
     "weighted_mean",
     "without_absent",
 ]

@@ -39,21 +39,9 @@ class FunctionLoss(Loss):
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return what the function returns, if that is one number a row or one for the batch."""
-        result = self.function(prediction, target)
-        if not isinstance(result, Value):
-            raise TypeError(
-                f"the loss {self._name} returned {type(result).__name__}, and it should return one number a "
-                "row, computed from the prediction by operators and chainrule's functions"
-            )
-        if not is_float(result.dtype):
-            raise TypeError(f"the loss {self._name} returned {result.type}; only floats have derivatives")
-        if result.shape not in ((), prediction.shape[:1]):
-            raise ValueError(
-                f"the loss {self._name} returned the shape {str_shape(result.shape)}, and it should return "
-                f"one number a row, {str_shape(prediction.shape[:1])}: reduce over the last axis, "
-                "as cr.sum(..., axis=-1) does"
-            )
-        return result
+        return as_row_losses(
+            self.function(prediction, target), f"the loss {self._name}", prediction.shape[:1]
+        )
 
     def target_shapes(self, prediction: Shape) -> tuple[Shape, ...]:
         """Return no shape: the function decides what fits."""
@@ -70,3 +58,20 @@ class FunctionLoss(Loss):
     @property
     def _name(self) -> str:
         return getattr(self.function, "__name__", type(self.function).__name__)
+
+
+def as_row_losses(result: object, what: str, rows: Shape) -> Value:
+    """Return what a user's function returned, if that is one number a row or one for the batch."""
+    if not isinstance(result, Value):
+        raise TypeError(
+            f"{what} returned {type(result).__name__}, and it should return one number a row, computed by "
+            "operators and chainrule's functions"
+        )
+    if not is_float(result.dtype):
+        raise TypeError(f"{what} returned {result.type}; only floats have derivatives")
+    if result.shape not in ((), rows):
+        raise ValueError(
+            f"{what} returned the shape {str_shape(result.shape)}, and it should return one number a row, "
+            f"{str_shape(rows)}: reduce over the last axis, as cr.sum(..., axis=-1) does"
+        )
+    return result

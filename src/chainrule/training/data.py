@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from chainrule.graph.types import Array, DType, str_shape
+from chainrule.graph.types import INT32, Array, DType, str_shape
 
 
 def as_features(x: Any, dtype: DType, name: str = "x") -> Array:
@@ -17,13 +18,13 @@ def as_features(x: Any, dtype: DType, name: str = "x") -> Array:
     ValueError
         For text, a wrong number of dimensions, no rows, and NaN or infinity (with row and column).
     """
-    array = as_numbers(x, name)
-    if array.ndim < 2:
+    numbers = as_numbers(x, name)
+    if numbers.ndim < 2:
         raise ValueError(
-            f"{name} has the shape {str_shape(array.shape)}, and (rows, features) is needed; "
+            f"{name} has the shape {str_shape(numbers.shape)}, and (rows, features) is needed; "
             f"for one feature use {name}.reshape(-1, 1), for one row {name}.reshape(1, -1)"
         )
-    return as_finite(array.astype(dtype, copy=False), name, array)
+    return as_finite(numbers, dtype, name)
 
 
 def as_numbers(x: Any, name: str) -> Array:
@@ -50,15 +51,10 @@ def as_dense(x: Any, name: str) -> Array:
 
 def _from_objects(array: Array, name: str) -> Array:
     """Return an object array as floats, or name the first element that is not a number."""
-    try:
-        return array.astype(np.float64)
-    except (TypeError, ValueError):
-        for place, item in np.ndenumerate(array):
-            if not isinstance(item, int | float | np.number):
-                raise ValueError(
-                    f"{name} holds {item!r} at {_place(place)}, and numbers are needed"
-                ) from None
-        raise
+    for place, item in np.ndenumerate(array):
+        if not isinstance(item, Real | np.bool_):
+            raise ValueError(f"{name} holds {item!r} at {_place(place)}, and numbers are needed")
+    return array.astype(np.float64)
 
 
 def _kind(array: Array) -> str:
@@ -67,32 +63,43 @@ def _kind(array: Array) -> str:
     )
 
 
-def as_finite_numbers(y: Any, name: str) -> Array:
-    """Return targets or weights as an array of finite numbers; its dtype is its own."""
-    return as_finite(as_numbers(y, name), name)
-
-
-def as_finite(array: Array, name: str, original: Array | None = None) -> Array:
-    """Return the array if all of it is finite; otherwise a ValueError says where it is not."""
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        number = (array if original is None else original)[place]
-        if np.isfinite(number):
-            raise ValueError(
-                f"{name} holds {number} at {_place(place)}, which is too large for {array.dtype}"
-            )
-        raise ValueError(f"{name} holds {number} at {_place(place)}; fill missing values in, or drop the row")
+def as_finite(x: Any, dtype: DType, name: str) -> Array:
+    """Return numbers in this dtype, if all of them are finite; otherwise a ValueError says where not."""
+    numbers = as_numbers(x, name)
+    with np.errstate(over="ignore"):
+        array = numbers.astype(dtype, copy=False)
+    finite = np.isfinite(array)
+    if not finite.all():
+        place = tuple(int(i) for i in np.argwhere(~finite)[0])
+        what = f"{name} holds {numbers[place]} at {_place(place)}"
+        if np.isfinite(numbers[place]):
+            raise ValueError(f"{what}, which is too large for {dtype}")
+        raise ValueError(f"{what}; fill missing values in, or drop the row")
     return array
 
 
+def as_objective_target(y: Any, dtype: DType, name: str) -> Array:
+    """Return y as an objective gets it: whole numbers as int32, others as finite floats."""
+    numbers = as_numbers(y, name)
+    if numbers.dtype.kind == "f":
+        return as_finite(numbers, dtype, name)
+    whole = numbers.astype(INT32)
+    if (whole != numbers).any():
+        place = tuple(np.argwhere(whole != numbers)[0])
+        raise ValueError(f"{name} holds {numbers[place]} at {_place(place)}, which does not fit int32")
+    return whole
+
+
 def _place(place: tuple[int, ...]) -> str:
+    if not place:
+        return "its only place"
     words = [f"{word} {i}" for word, i in zip(("row", "column"), place, strict=False)]
     return ", ".join([*words, *(f"index {i}" for i in place[2:])])
 
 
 def as_sample_weight(weight: Any, rows: int, dtype: DType, name: str = "sample_weight") -> Array:
     """Return sample weights as an array (rows,), finite and not negative."""
-    array = as_finite(as_numbers(weight, name).astype(dtype), name)
+    array = as_finite(weight, dtype, name)
     if array.shape != (rows,):
         raise ValueError(f"{name} has the shape {str_shape(array.shape)}, and x has {rows} rows")
     if (array < 0).any():

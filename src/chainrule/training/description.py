@@ -15,8 +15,8 @@ from chainrule.graph.graph import Graph
 from chainrule.graph.hyperparameters import Field, map_parts
 from chainrule.graph.types import ROWS, Array, ArrayType, as_dtype
 from chainrule.graph.value import Value, as_value, input_value
-from chainrule.layers import Context, Declaration, Initializer, Layer, Variables, Zeros
-from chainrule.losses import FunctionLoss, Loss
+from chainrule.layers import Context, Initializer, Layer, Variables, Zeros
+from chainrule.losses import FunctionLoss
 from chainrule.training.step import BoundNetwork
 from chainrule.training.task import DataTypes, Task
 from chainrule.training.traced import (
@@ -24,17 +24,22 @@ from chainrule.training.traced import (
     RecordedLayer,
     TracedFunction,
     TracedLayer,
+    TracedLoss,
+    TracedObjective,
     TracedPass,
-    captured_arrays,
     record_pass,
+    trace_loss,
 )
+
+_TRACED = (TracedFunction, TracedLayer, TracedLoss, TracedObjective, TracedPass)
+
+_PUBLIC = [getattr(module, name) for module in (layers, losses, optimizers) for name in module.__all__]
 
 #: The classes that a file names.
 KNOWN: dict[str, type] = {
-    name: item
-    for module in (layers, losses, optimizers)
-    for name in module.__all__
-    if dataclasses.is_dataclass(item := getattr(module, name)) and isinstance(item, type)
+    item.__name__: item
+    for item in (*_PUBLIC, *_TRACED)
+    if isinstance(item, type) and dataclasses.is_dataclass(item)
 }
 
 
@@ -75,16 +80,16 @@ def restore_task(description: Mapping[str, Any], arrays: Mapping[str, Array]) ->
 def _recorded(task: Task, data: DataTypes) -> Task:
     """Return the task with recorders in place of the user's own parts, after one trace."""
     own: Task = map_parts(task, "task", _recorder)
-    variables = Variables(task.dtype)
+    variables = Variables(task.dtype, training=True)  # so that random draws are numbered as in training
     x = input_value("x", data.x.shape, data.x.dtype)
     prediction = BoundNetwork(own.network, variables)(x)
-    target = prediction.type if data.y is None else data.y
-    if own.loss is not None:
-        own.loss.formula(prediction, input_value("y", target.shape, target.dtype))
     if callable(own.optimizer.learning_rate):
         step = input_value("step", (), "float64", weak=True)
         own.optimizer.learning_rate(step)
-    objective = task.objective
+    loss, objective = task.loss, task.objective
+    if loss is not None and (type(loss) not in KNOWN.values() or isinstance(loss, FunctionLoss)):
+        traced = loss if isinstance(loss, TracedLoss) else trace_loss(loss, prediction.type, data.y)
+        own = dataclasses.replace(own, loss=traced)
     if objective is not None and not isinstance(objective, TracedObjective):
         own = dataclasses.replace(own, objective=_record_objective(objective, task, data))
     return own
@@ -92,31 +97,14 @@ def _recorded(task: Task, data: DataTypes) -> Task:
 
 def _recorder(path: str, field: Field | None, part: Any) -> Any:
     """Return a recorder for a part of the user's own, otherwise the part."""
-    if isinstance(part, RecordedFunction | RecordedLayer | TracedFunction | TracedLayer | TracedObjective):
-        return part
-    if type(part) in KNOWN.values() or isinstance(part, type | Task) or path == "task.objective":
+    whole = path.startswith(("task.loss", "task.objective"))  # which are traced by themselves
+    if whole or type(part) in KNOWN.values() or isinstance(part, type | Task):
         return part
     if isinstance(part, Layer):
         return RecordedLayer(part)
-    if isinstance(part, Loss):
-        return FunctionLoss(RecordedFunction(part.formula))
     if isinstance(part, Initializer):
         return Zeros()  # the weights are there already
     return RecordedFunction(part) if callable(part) and not dataclasses.is_dataclass(part) else part
-
-
-# Objectives --------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class TracedObjective:
-    """A user's objective that was traced, together with the network's passes in it."""
-
-    traced: TracedPass
-
-    def __call__(self, network: Any, x: Value, y: Value | None) -> Value:
-        """Add the objective's graph."""
-        return self.traced(Context(network.variables), *([x] if y is None else [x, y]))
 
 
 def _record_objective(objective: Callable[..., Any], task: Task, data: DataTypes) -> TracedObjective:
@@ -127,9 +115,6 @@ def _record_objective(objective: Callable[..., Any], task: Task, data: DataTypes
     return TracedObjective(record_pass(run, arguments, Variables(task.dtype)))
 
 
-# Writing -----------------------------------------------------------------------------------------
-
-
 class _Writer:
     """Turns parts into JSON; arrays that graphs captured are collected."""
 
@@ -137,18 +122,18 @@ class _Writer:
         self.arrays: dict[str, Array] = {}
 
     def write(self, part: Any) -> Any:
+        if isinstance(part, RecordedFunction | RecordedLayer):
+            part = part.traced()
         if part is None or isinstance(part, bool | int | float | str):
             return part
         if isinstance(part, list | tuple):
             return [self.write(each) for each in part]
         if isinstance(part, Mapping):
             return {"type": "dict", "items": {name: self.write(item) for name, item in part.items()}}
-        if isinstance(part, RecordedFunction | TracedFunction):
-            return self._function(part)
-        if isinstance(part, RecordedLayer | TracedLayer | TracedObjective):
-            assert part.traced is not None
-            kind = "traced_objective" if isinstance(part, TracedObjective) else "traced_layer"
-            return {"type": kind, **self._pass(part.traced)}
+        if isinstance(part, Graph):
+            return {"type": "Graph", "text": str(part), "captured": self._kept(part)}
+        if isinstance(part, ArrayType):
+            return {"type": "ArrayType", **type_as_json(part)}
         if KNOWN.get(type(part).__name__) is not type(part) or not dataclasses.is_dataclass(part):
             raise ValueError(
                 f"{type(part).__name__} is a class of your own that a model file cannot hold: {part!r}; "
@@ -157,30 +142,14 @@ class _Writer:
         fields = {field.name: self.write(getattr(part, field.name)) for field in dataclasses.fields(part)}
         return {"type": type(part).__name__, **fields}
 
-    def _function(self, part: RecordedFunction | TracedFunction) -> dict[str, Any]:
-        if part.graph is None:
-            raise ValueError("a function of the model is never called, so there is no graph of it to save")
-        return {"type": "traced_function", "graph": self._graph(part.graph)}
-
-    def _pass(self, traced: TracedPass) -> dict[str, Any]:
-        return {
-            "training": self._graph(traced.training),
-            "prediction": self._graph(traced.prediction),
-            "arguments": list(traced.arguments),
-            "parameters": {name: list(one.shape) for name, one in traced.declared_parameters.items()},
-            "state": {name: list(one.shape) for name, one in traced.declared_state.items()},
-            "sites": traced.sites,
-        }
-
-    def _graph(self, graph: Graph) -> dict[str, Any]:
+    def _kept(self, graph: Graph) -> list[str]:
+        """Collect the arrays that a graph captured; return their names in order."""
         names = []
-        for array in captured_arrays([graph]):
+        for value in graph.captured:
+            assert value.data is not None
             names.append(f"captured/{len(self.arrays)}")
-            self.arrays[names[-1]] = array
-        return {"text": str(graph), "captured": names}
-
-
-# Reading -----------------------------------------------------------------------------------------
+            self.arrays[names[-1]] = value.data
+        return names
 
 
 class _Reader:
@@ -197,29 +166,13 @@ class _Reader:
         kind = item["type"]
         if kind == "dict":
             return {name: self.read(each) for name, each in item["items"].items()}
-        if kind == "traced_function":
-            return TracedFunction(self._graph(item["graph"]))
-        if kind in ("traced_layer", "traced_objective"):
-            return (TracedLayer if kind == "traced_layer" else TracedObjective)(self._pass(item))
+        if kind == "Graph":
+            return Graph.from_text(item["text"], [self._arrays[name] for name in item["captured"]])
+        if kind == "ArrayType":
+            return type_from_json(item)
         if kind not in KNOWN:
             raise ValueError(f"it uses {kind!r}, which this version of chainrule does not have")
         return KNOWN[kind](**{name: self.read(each) for name, each in item.items() if name != "type"})
-
-    def _graph(self, item: Mapping[str, Any]) -> Graph:
-        return Graph.from_text(item["text"], [self._arrays[name] for name in item["captured"]])
-
-    def _pass(self, item: Mapping[str, Any]) -> TracedPass:
-        def declared(shapes: Mapping[str, Any]) -> dict[str, Declaration]:
-            return {name: Declaration(tuple(shape), Zeros()) for name, shape in shapes.items()}
-
-        return TracedPass(
-            self._graph(item["training"]),
-            self._graph(item["prediction"]),
-            tuple(item["arguments"]),
-            declared(item["parameters"]),
-            declared(item["state"]),
-            item["sites"],
-        )
 
 
 def type_as_json(type_: ArrayType | None) -> Any:

@@ -14,7 +14,7 @@ from chainrule.graph.origin import origin
 from chainrule.graph.types import INT32, ROWS, UINT32, ArrayType, str_shape
 from chainrule.graph.value import Value, as_value, cast_value, input_value
 from chainrule.layers import Layer, Variables, apply
-from chainrule.losses import weighted_mean, without_absent
+from chainrule.losses import as_row_losses, weighted_mean, without_absent
 from chainrule.training.task import CarriedTypes, DataTypes, Task
 
 
@@ -119,7 +119,8 @@ class Trace:
         """Return how far each row's prediction is from its target; an objective may return one number."""
         with origin("loss"):
             if self.task.objective is not None:
-                return as_value(self.task.objective(self.network, self.x, self.y))
+                result = self.task.objective(self.network, self.x, self.y)
+                return as_row_losses(result, "the objective", (ROWS,))
             assert self.task.loss is not None
             prediction = self.network(self.x)
             if self.sample_weight is not None:

@@ -17,7 +17,8 @@ from chainrule.training.data import (
     as_count,
     as_dense,
     as_features,
-    as_finite_numbers,
+    as_finite,
+    as_objective_target,
     as_sample_weight,
     check_rows,
 )
@@ -103,7 +104,7 @@ class Trainer:
         for name, array in arrays.items():
             if name not in types:
                 raise ValueError(unknown_name("weight", name, types))
-            converted = as_finite_numbers(array, name).astype(self.task.dtype)
+            converted = np.array(as_finite(array, self.task.dtype, name))
             if converted.shape != types[name].shape:
                 shapes = str_shape(types[name].shape), str_shape(converted.shape)
                 raise ValueError(f"{name} has the shape {shapes[0]}, and was given {shapes[1]}")
@@ -164,8 +165,7 @@ class Trainer:
         if y is None:
             raise ValueError(f"{prefix}y is missing: the loss compares the prediction with it")
         if loss is None:
-            numbers = as_finite_numbers(y, f"{prefix}y")
-            return numbers.astype(np.int32 if numbers.dtype.kind in "iub" else self.task.dtype)
+            return as_objective_target(y, self.task.dtype, f"{prefix}y")
         try:
             return loss.as_target(y, self.output)
         except ValueError as error:
