@@ -32,7 +32,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     Examples
     --------
     >>> write_atomically("note.txt", b"whole")
-    >>> open("note.txt").read()
+    >>> Path("note.txt").read_text()
     'whole'
     """
     target = Path(os.path.realpath(path))
