@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from chainrule.graph.loop import Inputs, Loop, means_over_rows, run_stage
+from chainrule.graph.loop import Inputs, means_over_rows, run_stage
 from chainrule.graph.names import checked_options, unknown_name
 from chainrule.graph.types import Array, DType, as_dtype, is_float
 from chainrule.layers import Layer
@@ -100,12 +100,16 @@ class Model:
             raise ValueError(unknown_name("executor", executor, EXECUTORS))
         if not is_float(as_dtype(dtype)):
             raise ValueError(f"a model computes in float32 or float64, not {as_dtype(dtype)}")
+        listed = (penalties,) if isinstance(penalties, Penalty) else tuple(penalties)
+        for penalty in listed:
+            if not isinstance(penalty, Penalty):
+                raise TypeError(f"a penalty is an object such as cr.L2(1e-4), not {penalty!r}")
         task = Task(
             network,
             None if loss is None else as_loss(loss),
             objective,
             as_optimizer(optimizer),
-            (penalties,) if isinstance(penalties, Penalty) else tuple(penalties),
+            listed,
             as_dtype(dtype),
         )
         self._trainer = Trainer(task, seed)
@@ -238,20 +242,20 @@ class Model:
             At Ctrl-C. The model then has the weights of the last finished step.
         """
         trainer = self._trainer
-        data = trainer.batch(x, y, sample_weight)
-        types = trainer.data_types(data)
-        validation = {} if validation_data is None else trainer.batch(*_three(validation_data), "validation ")
-        size = len(data["x"]) if batch_size is None else as_count(batch_size, "batch_size")
-        inputs = Inputs(data, trainer.arguments(), trainer.key, size, as_count(epochs, "epochs"), validation)
-        loop = Loop(trainer.stage("step", types), types.names, shuffle)
-        if validation:
-            own = trainer.data_types(validation)
-            loop = replace(loop, validation=trainer.stage("evaluation", own), validation_data=own.names)
         stopping, others = _split(callbacks)
         looking = [*as_callbacks(others), *([ProgressBar()] if verbose else [])]
-        loop, start = with_early_stopping(loop, trainer.run, stopping, trainer.predicting_arrays())
+        count = as_count(epochs, "epochs")
+        with trainer.unchanged_on_failure():
+            data = trainer.batch(x, y, sample_weight)
+            validation = (
+                {} if validation_data is None else trainer.batch(*_three(validation_data), "validation ")
+            )
+            size = len(data["x"]) if batch_size is None else as_count(batch_size, "batch_size")
+            inputs = Inputs(data, trainer.arguments(), trainer.key, size, count, validation)
+            loop = trainer.loop(data, validation, shuffle)
+            loop, start = with_early_stopping(loop, trainer.run, stopping, trainer.predicting_arrays())
         run = EXECUTORS[self.executor](loop, start, inputs)
-        return run_epochs(run, loop.step, Progress(inputs.epochs, self), looking, trainer.keep)
+        return run_epochs(run, loop.step, Progress(count, self), looking, trainer.keep)
 
     @checked_options
     def step(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> float:
@@ -270,9 +274,8 @@ class Model:
         >>> losses[-1] < losses[0]
         True
         """
-        trainer = self._trainer
-        data = trainer.batch(x, y, sample_weight)
-        return single_step(trainer, trainer.stage("step", trainer.data_types(data)), trainer.arrays(data))
+        stage, arrays, _ = self._trainer.prepared("step", x, y, sample_weight)
+        return single_step(self._trainer, stage, arrays)
 
     @checked_options
     def gradients(
@@ -288,11 +291,9 @@ class Model:
         gradients : dict of ndarray
             ``{"layers.0.weight": array, ...}``, each of its parameter's shape.
         """
-        trainer = self._trainer
-        data = trainer.batch(x, y, sample_weight)
-        stage = trainer.stage("gradients", trainer.data_types(data))
-        results = run_stage(stage, trainer.arrays(data))
-        gradients = {name: np.array(results[name]) for name in trainer.carried.parameters}
+        stage, arrays, _ = self._trainer.prepared("gradients", x, y, sample_weight)
+        results = run_stage(stage, arrays)
+        gradients = {name: np.array(results[name]) for name in self._trainer.carried.parameters}
         return float(results["batch_loss"]), gradients
 
     # Use ------------------------------------------------------------------------------------------
@@ -320,17 +321,26 @@ class Model:
     @checked_options
     def evaluate(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> dict[str, float]:
         """Return the loss, penalties included, and the loss's metrics: ``{"loss": ..., "accuracy": ...}``."""
-        trainer = self._trainer
-        data = trainer.batch(x, y, sample_weight)
-        types = trainer.data_types(data)
-        return means_over_rows(trainer.stage("evaluation", types), trainer.arrays(data), types.names)
+        return means_over_rows(*self._trainer.prepared("evaluation", x, y, sample_weight))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model into one file (safetensors), whole or not at all.
 
         It holds the weights, the optimizer's state, the architecture as JSON, and functions of one's own as
         graphs: `load` needs no source, and training goes on as if it had not been interrupted.
+
+        Raises
+        ------
+        ValueError
+            If the model has no weights yet, or holds what a file cannot: an optimizer or a penalty of one's
+            own, or metadata that JSON has no words for.
+        OSError
+            If the file cannot be written; what it held before is still there.
         """
+        try:
+            json.dumps(self.metadata)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the model's metadata cannot be written as JSON: {error}") from None
         save_trainer(self._trainer, path, {"seed": self.seed, "metadata": self.metadata})
 
 
@@ -379,6 +389,8 @@ def _three(data: Any) -> tuple[Any, Any, Any]:
 
 def _split(callbacks: Iterable[Any]) -> tuple[EarlyStopping | None, list[Any]]:
     """Return the early stopping, if there is one, and the other callbacks."""
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks is a list of callbacks, not {callbacks!r}")
     given = list(callbacks)
     stopping = [callback for callback in given if isinstance(callback, EarlyStopping)]
     if len(stopping) > 1:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from chainrule.functions import random_key
-from chainrule.graph.loop import LoopState, Stage
+from chainrule.graph.loop import Loop, LoopState, Stage
 from chainrule.graph.names import unknown_name
 from chainrule.graph.types import ROWS, Array, ArrayType, str_shape
 from chainrule.layers import Layer, declare, initial_values
@@ -171,6 +172,23 @@ class Trainer:
         except ValueError as error:
             raise ValueError(f"{prefix}{error}") from None
 
+    @contextmanager
+    def unchanged_on_failure(self) -> Iterator[None]:
+        """Forget what a call that fails before it trains has built, and the types that it has seen."""
+        x, data = self.x, self.data
+        try:
+            yield
+        except Exception:
+            self.x, self.data = x, data
+            raise
+
+    def prepared(self, kind: str, x: Any, y: Any, weight: Any) -> tuple[Stage, Arrays, tuple[str, ...]]:
+        """Return a graph for what a user handed over, all that it may need, and the names of the data."""
+        with self.unchanged_on_failure():
+            data = self.batch(x, y, weight)
+            types = self.data_types(data)
+            return self.stage(kind, types), self.arrays(data), types.names
+
     def data_types(self, data: Arrays) -> DataTypes:
         """Return the types of a batch."""
 
@@ -188,6 +206,16 @@ class Trainer:
         if (kind, data) not in self._stages:
             self._stages[kind, data] = self._traced(kind, data)
         return self._stages[kind, data]
+
+    def loop(self, data: Arrays, validation: Arrays, shuffle: bool) -> Loop:
+        """Return the loop of a fit; no validation data, no validation."""
+        measured = self.data_types(validation) if validation else None
+        types = self.data_types(data)
+        loop = Loop(self.stage("step", types), types.names, shuffle)
+        if measured is None:
+            return loop
+        stage = self.stage("evaluation", measured)
+        return replace(loop, validation=stage, validation_data=measured.names)
 
     def _traced(self, kind: str, data: DataTypes | None) -> Stage:
         carried = self.carried
