@@ -202,6 +202,18 @@ def test_what_is_no_category_stops_the_fit_and_names_the_layer(number):
     assert np.isnan(model.predict(x)).tolist() == [[False], [True]]
 
 
+@pytest.mark.parametrize("network", [cr.Sequential([]), cr.Activation("identity"), cr.Dropout(0.5)])
+def test_a_network_without_parameters_predicts_and_cannot_be_trained(network):
+    x = np.eye(3, dtype=np.float32)
+    model = cr.Model(network, loss="mean_squared_error")
+    assert np.array_equal(model.predict(x), x)
+    for train in (model.fit, model.step, model.gradients):
+        with pytest.raises(
+            ValueError, match=r"^the network has no parameters to train; add a layer that has"
+        ):
+            train(x, x)
+
+
 @dataclass(frozen=True)
 class Asking(cr.Layer):
     """Asks its context for something."""

@@ -1,5 +1,7 @@
 """What changes from step to step: dropout's draws, and the running averages of batch normalization."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from layer_running import run
@@ -60,6 +62,37 @@ def test_two_dropouts_draw_independently():
 def test_equal_seeds_draw_equally_and_others_do_not():
     assert np.array_equal(drawn(noisy(cr.Dropout(0.5), 3)), drawn(noisy(cr.Dropout(0.5), 3)))
     assert not np.array_equal(drawn(noisy(cr.Dropout(0.5), 3)), drawn(noisy(cr.Dropout(0.5), 4)))
+
+
+@dataclass(frozen=True)
+class Drawing(cr.Layer):
+    """Returns what its context draws."""
+
+    draw: object
+
+    def forward(self, x, context):
+        return cr.astype(self.draw(context, x.shape), x.dtype)
+
+
+DRAWS = [  # with mean and standard deviation
+    (lambda context, shape: context.uniform(shape), 0.5, np.sqrt(1 / 12)),
+    (lambda context, shape: context.normal(shape), 0.0, 1.0),
+    (lambda context, shape: context.bernoulli(0.2, shape), 0.2, 0.4),
+]
+
+
+@pytest.mark.parametrize(("draw", "center", "spread"), DRAWS, ids=["uniform", "normal", "bernoulli"])
+def test_what_a_context_draws(draw, center, spread):
+    layer = Drawing(draw)
+    first, _ = run(layer, ONES, {}, {}, training=True, step=0)
+    assert abs(first.mean() - center) < 5 * spread / np.sqrt(ONES.size)
+    assert abs(first.std() / spread - 1) < 0.05
+    again, _ = run(layer, ONES, {}, {}, training=True, step=0)
+    later, _ = run(layer, ONES, {}, {}, training=True, step=1)
+    both, _ = run(cr.Concatenate([layer, layer]), ONES, {}, {}, training=True, step=0)
+    assert np.array_equal(again, first)
+    assert abs(np.corrcoef(first.ravel(), later.ravel())[0, 1]) < 0.05
+    assert abs(np.corrcoef(both[:, :50].ravel(), both[:, 50:].ravel())[0, 1]) < 0.05
 
 
 def test_prediction_and_evaluation_drop_nothing():

@@ -153,6 +153,8 @@ class Trace:
 
     def gradients(self, loss: Value) -> dict[str, Value]:
         """Return the derivative of the loss by each parameter: the backward pass."""
+        if not self.parameters:
+            raise ValueError("the network has no parameters to train; add a layer that has, such as Dense")
         with origin("backward"):
             return dict(zip(self.parameters, backward(loss, list(self.parameters.values())), strict=True))
 
