@@ -8,7 +8,8 @@ from typing import Any
 
 from chainrule import functions
 from chainrule.graph.names import unknown_name
-from chainrule.graph.value import Value
+from chainrule.graph.types import str_shape
+from chainrule.graph.value import Value, as_value
 from chainrule.layers.context import Context
 from chainrule.layers.layer import Layer
 
@@ -38,6 +39,17 @@ def as_activation(activation: str | ActivationFunction) -> ActivationFunction:
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise ValueError(unknown_name("activation", activation, ACTIVATIONS))
     return ACTIVATIONS[activation]
+
+
+def activated(x: Value, activation: str | ActivationFunction) -> Value:
+    """Return f(x), which has the shape of x."""
+    y = as_value(as_activation(activation)(x))
+    if y.shape != x.shape:
+        raise ValueError(
+            f"its activation returned the shape {str_shape(y.shape)} for {str_shape(x.shape)}, "
+            "and it should keep the shape"
+        )
+    return y
 
 
 @dataclass(frozen=True)
@@ -72,5 +84,4 @@ class Activation(Layer):
 
     def forward(self, x: Value, context: Context) -> Value:
         """Return f(x)."""
-        y: Value = as_activation(self.activation)(x)
-        return y
+        return activated(x, self.activation)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chainrule.graph.value import Value
-from chainrule.layers.activation import ActivationFunction, as_activation
+from chainrule.layers.activation import ActivationFunction, activated, as_activation
 from chainrule.layers.context import Context
 from chainrule.layers.initializers import Initializer, as_initializer
 from chainrule.layers.layer import Layer, feature_count
@@ -69,5 +69,4 @@ class Dense(Layer):
         z = x @ weight
         if self.use_bias:
             z = z + context.parameter("bias", (self.units,), self.bias_initializer)
-        y: Value = as_activation(self.activation)(z)
-        return y
+        return activated(z, self.activation)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule.graph.hyperparameters import is_zero
-from chainrule.graph.names import unknown_name
+from chainrule.graph.names import CheckedOptions, unknown_name
 from chainrule.graph.origin import origin
 from chainrule.graph.types import Array, is_float
 from chainrule.graph.value import Operand, Value, as_value
@@ -23,7 +23,7 @@ _AVERAGE = "average"
 
 
 @dataclass(frozen=True)
-class Optimizer(ABC):
+class Optimizer(CheckedOptions, ABC):
     r"""How gradients change parameters: the base of every optimizer, and the options that they share.
 
     One update goes through these stages, each of them absent unless asked for:

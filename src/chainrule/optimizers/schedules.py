@@ -15,6 +15,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeAlias, final
 
 from chainrule.functions import cos, floor, identity, log, minimum, where
+from chainrule.graph.names import CheckedOptions
 from chainrule.graph.trace import array_function
 from chainrule.graph.value import Operand
 from chainrule.optimizers.options import (
@@ -31,7 +32,7 @@ Schedule: TypeAlias = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
-class _Formula(ABC):
+class _Formula(CheckedOptions, ABC):
     """A schedule that is a formula with numbers: `_at` writes it for a step that is a float."""
 
     def __post_init__(self) -> None:

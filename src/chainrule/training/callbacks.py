@@ -21,6 +21,16 @@ class Progress:
         The results of the last epoch: ``loss``, ``validation_loss``, ...
     model : Model
         The model, with the weights of this moment.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> model = cr.Model(cr.Dense(1), loss="mean_squared_error", optimizer=cr.SGD(0.1))
+    >>> def look(progress):
+    ...     print(progress.epoch, "of", progress.epochs, sorted(progress.logs))
+    >>> history = model.fit([[0.0], [1.0]], [0.0, 1.0], epochs=2, callbacks=[look])
+    1 of 2 ['loss']
+    2 of 2 ['loss']
     """
 
     epochs: int
