@@ -94,6 +94,7 @@ def models():
             cr.Dense(5, activation=swish, weight_initializer=Wide()),
             cr.Residual([Gate(5), cr.Activation(lambda z: z / (1 + cr.abs(z)))]),
             cr.Concatenate([cr.Dense(2, activation=swish_of_two), Gate(3, noise=0.3)]),
+            cr.Dropout(0.3),
             cr.Dense(CLASSES),
         ]
     )

@@ -125,6 +125,22 @@ def test_a_network_that_does_nothing_returns_a_copy(net):
     assert (x == 1).all()
 
 
+def test_a_gradient_of_nothing_is_the_user_s_too():
+    """Zeros, which nothing computes."""
+    model = cr.Model(network(), objective=lambda net, x, y: cr.sum(x, axis=-1))
+    for gradient in model.gradients(table()[0])[1].values():
+        assert not gradient.any()
+        gradient[...] = 1
+
+
+def test_weights_that_were_set_are_a_copy():
+    model, bias = regression(), np.zeros(1)
+    model.build(features=FEATURES)
+    model.set_weights({"layers.1.bias": bias})
+    bias[...] = 1e9
+    assert model.weights["layers.1.bias"] == 0
+
+
 def test_the_user_s_arrays_stay_as_they_are_and_the_model_keeps_none():
     x, y = table()
     weights, bias = np.linspace(0, 1, len(x)), np.full(5, 0.5)

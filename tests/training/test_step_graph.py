@@ -144,6 +144,15 @@ def test_structure_is_in_the_graph():
         assert str(stages(trainer(optimizer=optimizer, penalties=penalties))["step"].graph) != plain
 
 
+def test_the_forward_pass_is_there_once():
+    """Also where the loss and the metrics both look at the prediction."""
+
+    def products(kind):
+        return sum(value.primitive.name == "matmul" for value in stages(trainer())[kind].graph.equations)
+
+    assert products("evaluation") == products("prediction") == 3
+
+
 def test_rows_are_not_in_the_graph():
     own = trainer()
     graph = stages(own)["step"].graph

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from chainrule.functions import astype, row_count, where
@@ -48,7 +49,7 @@ def evaluation_stage(task: Task, carried: CarriedTypes, data: DataTypes) -> Stag
     loss, weight = t.mean_loss(t.row_losses())
     results = {"loss": loss}
     if t.task.loss is not None:
-        for name, values in t.task.loss.metrics(t.network(t.x), t.y).items():
+        for name, values in t.task.loss.metrics(t.prediction, t.y).items():
             results[name], _ = weighted_mean(values, t.sample_weight)
     sums = {name: mean * weight for name, mean in results.items()}
     return t.stage({**sums, "weight": weight})
@@ -57,8 +58,8 @@ def evaluation_stage(task: Task, carried: CarriedTypes, data: DataTypes) -> Stag
 def prediction_stage(task: Task, carried: CarriedTypes, x: ArrayType, link: bool) -> Stage:
     """Return the graph of the network's output; with `link`, of what the loss makes of it (probabilities)."""
     t = Trace(task, carried, DataTypes(x, None, weighted=False), training=False)
-    prediction = t.network(t.x)
-    return t.stage({"prediction": t.task.loss.link(prediction) if link and t.task.loss else prediction})
+    linked = t.task.loss.link(t.prediction) if link and t.task.loss else t.prediction
+    return t.stage({"prediction": linked})
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,11 @@ class Trace:
     def _enter(self, types: Mapping[str, ArrayType]) -> dict[str, Value]:
         return {name: self._input(name, type_) for name, type_ in types.items()}
 
+    @cached_property
+    def prediction(self) -> Value:
+        """The network's output for the batch: the forward pass."""
+        return self.network(self.x)
+
     def row_losses(self) -> Value:
         """Return how far each row's prediction is from its target; an objective may return one number."""
         with origin("loss"):
@@ -122,7 +128,7 @@ class Trace:
                 result = self.task.objective(self.network, self.x, self.y)
                 return as_row_losses(result, "the objective", (ROWS,))
             assert self.task.loss is not None
-            prediction = self.network(self.x)
+            prediction = self.prediction
             if self.sample_weight is not None:
                 prediction = without_absent(prediction, self.sample_weight)
             return as_value(self.task.loss(prediction, self.y))
