@@ -75,6 +75,10 @@ from chainrule.training.stopping import EarlyStopping
 __version__ = "0.1.0"
 
 __all__ = [
+    "L1",
+    "L2",
+    "ROWS",
+    "SGD",
     "AMSGrad",
     "Activation",
     "Adadelta",
@@ -107,8 +111,6 @@ __all__ = [
     "History",
     "Huber",
     "Initializer",
-    "L1",
-    "L2",
     "Layer",
     "LayerNorm",
     "LeCunNormal",
@@ -132,9 +134,7 @@ __all__ = [
     "Quantile",
     "RAdam",
     "RMSprop",
-    "ROWS",
     "Residual",
-    "SGD",
     "Sequential",
     "StepDecay",
     "Value",

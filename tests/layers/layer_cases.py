@@ -1,5 +1,6 @@
 """Every layer, with an input for it and what NumPy makes of the same numbers."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -49,7 +50,8 @@ class Case:
         return generator.normal(size=shape)
 
     def __str__(self):
-        return f"{self.layer}-{self.features}"[:90]
+        named = re.sub(r" at 0x\w+", "", f"{self.layer}")  # an address differs from worker to worker
+        return f"{named}-{self.features}"[:90]
 
 
 def stateless(formula):

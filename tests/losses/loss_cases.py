@@ -115,4 +115,5 @@ def exactly(sentence):
 
 
 def case_id(case):
-    return f"{case.loss}-{case.draw_target.__name__}".replace("<lambda>", "drawn")[:60]
+    named = re.sub(r" at 0x\w+", "", f"{case.loss}-{case.draw_target.__name__}")  # addresses differ
+    return named.replace("<lambda>", "drawn")[:60]

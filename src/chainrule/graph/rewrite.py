@@ -13,14 +13,15 @@ Rebuild = Callable[[Value, tuple[Value, ...]], Value]
 
 
 def rebuild(value: Value, operands: tuple[Value, ...], attributes: Attributes | None = None) -> Value:
-    """Return the same equation on other operands; it stays weak while they are."""
+    """Return the same equation on other operands; it stays weak unless a weak operand became strong."""
     assert value.primitive is not None
+    hardened = any(old.weak and not new.weak for old, new in zip(value.operands, operands, strict=True))
     return equation(
         value.primitive,
         operands,
         value.attributes if attributes is None else attributes,
         origin=value.origin,
-        weak=value.weak and all(operand.weak for operand in operands),
+        weak=value.weak and not hardened,
     )
 
 

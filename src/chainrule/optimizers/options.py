@@ -26,7 +26,7 @@ class Range:
         kind = numbers.Integral if self.whole else numbers.Real
         if not isinstance(value, kind) or isinstance(value, bool):
             noun = "whole number" if self.whole else "number"
-            raise TypeError(f"{what} should be a {noun} {self.words}, not {value!r}")
+            raise TypeError(f"{what} should be a {noun}, {self.words}, not {value!r}")
         number = int(value) if isinstance(value, numbers.Integral) and self.whole else float(value)
         if not self.contains(number):
             raise ValueError(f"{what} should be {self.words}, not {number!r}")
@@ -41,8 +41,8 @@ AT_LEAST_ZERO = _metadata("at least 0", lambda number: 0 <= number < math.inf)
 ABOVE_ZERO = _metadata("above 0", lambda number: 0 < number < math.inf)
 FRACTION = _metadata("at least 0 and below 1", lambda number: 0 <= number < 1)
 PROPER_FRACTION = _metadata("above 0 and below 1", lambda number: 0 < number < 1)
-COUNT = _metadata("of at least 0", lambda number: number >= 0, whole=True)
-LENGTH = _metadata("of at least 1", lambda number: number >= 1, whole=True)
+COUNT = _metadata("at least 0", lambda number: number >= 0, whole=True)
+LENGTH = _metadata("at least 1", lambda number: number >= 1, whole=True)
 
 
 def check_options(part: Any) -> None:

@@ -1,0 +1,171 @@
+"""The commands: `chainrule train` and `chainrule predict`."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from chainrule import __version__
+from chainrule.app import learn, options, report
+from chainrule.app.cells import printable, quoted
+from chainrule.app.description import Description
+from chainrule.app.output import check_output, failed_to_write
+from chainrule.app.predict import load_trained, predict_table, to_csv
+from chainrule.app.scores import guess, score
+from chainrule.app.table import Table, read_table
+from chainrule.app.target import ClassTarget, labelled
+from chainrule.files import write_atomically
+from chainrule.model import Model
+
+#: Exit statuses: for bad input, and for Ctrl-C as a shell reports it.
+BAD_INPUT, INTERRUPTED = 2, 130
+
+#: Everything that typer refuses: options and arguments.
+UsageError: Any = typer.BadParameter.__mro__[1]
+
+
+class Commands(TyperGroup):
+    """The commands; what is wrong with their input is told in one line on stderr."""
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        """Run a command and exit with its status."""
+        given = settings.get("args")
+        settings["args"] = list(sys.argv[1:] if given is None else given) or ["--help"]
+        settings["standalone_mode"] = False
+        try:
+            status = super().main(*args, **settings)
+        except UsageError as problem:
+            status = _refuse(_usage_sentence(problem))
+        except (ValueError, OSError) as problem:
+            status = _refuse(str(problem))
+        except (KeyboardInterrupt, typer.Abort):
+            status = INTERRUPTED
+        sys.exit(status)
+
+
+app = typer.Typer(cls=Commands, pretty_exceptions_enable=False, add_completion=False)
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a letter that the terminal lacks is no failure
+    app()
+
+
+def _refuse(sentence: str) -> int:
+    """Print an error as one line and return the exit status."""
+    print(f"error: {printable(sentence)}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _usage_sentence(problem: Any) -> str:
+    """Return what typer says about an option or argument, in the style of our own errors."""
+    sentence = problem.format_message().rstrip(".")
+    command = f" (see {problem.ctx.command_path} --help)" if problem.ctx else ""
+    return f"{sentence[:1].lower()}{sentence[1:]}{command}"
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"chainrule {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Train a neural network on a table by backpropagation, and predict with it."""
+
+
+@app.command()
+def train(
+    table: options.TableArgument,
+    *,
+    target: options.Target,
+    output: options.ModelOutput = None,
+    epochs: options.Epochs = None,
+    hidden: options.Hidden = "64,64",
+    learning_rate: options.LearningRate = 0.001,
+    batch_size: options.BatchSize = 32,
+    held_out: options.HeldOut = 0.2,
+    seed: options.Seed = 0,
+    delimiter: options.Delimiter = None,
+    ignore: options.Ignore = None,
+) -> None:
+    """Train a network that predicts one column of a table from the others, and save it."""
+    settings = learn.Settings(epochs, options.widths(hidden), learning_rate, batch_size, held_out, seed)
+    data = read_table(table, delimiter)
+    output = output or Path(f"{table.stem}.safetensors")
+    check_output(output, table)
+    lesson = learn.prepare(data, target, ignore or [], settings)
+    if not _train(data, lesson, settings, output):
+        raise typer.Exit(INTERRUPTED)
+
+
+def _train(data: Table, lesson: learn.Lesson, settings: learn.Settings, output: Path) -> bool:
+    """Train and save, and print how it goes; return whether training went to its end."""
+    description = lesson.description
+    model = learn.build(description, settings)
+    console = report.open_console()
+    report.print_table(console, data, lesson)
+    report.print_plan(console, model, lesson, settings)
+    with report.LossPrinter(console, settings.epochs_for(len(lesson.training.rows))) as losses:
+        finished = learn.fit(model, lesson, settings, losses.watch)
+    if not finished:
+        report.print_interrupted(console, losses)
+
+    reached = score(predict_table(model, description, lesson.held_out), description.target, lesson.held_out)
+    guessed = guess(description.target, lesson.training, lesson.held_out)
+    report.print_score(console, len(lesson.held_out.rows), reached, guessed)
+    with failed_to_write(output):
+        model.save(output)
+    report.print_saved(console, output)
+    return finished
+
+
+@app.command()
+def predict(
+    model: options.ModelArgument,
+    table: options.TableArgument,
+    output: options.PredictionsOutput = None,
+    delimiter: options.Delimiter = None,
+) -> None:
+    """Predict the target of each row of a table, as CSV."""
+    trained, description = load_trained(model)
+    data = read_table(table, delimiter)
+    if output is not None:
+        check_output(output, model, table)
+    description.require_columns(data)
+    predictions = predict_table(trained, description, data)
+    notes = [*description.remarks(data), *_truth(trained, description, data)]
+    text = to_csv(predictions, description)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        with failed_to_write(output):
+            write_atomically(output, text.encode())
+        notes.append(f"wrote {len(data.rows):,} predictions to {output}")
+    report.print_notes(notes)
+
+
+def _truth(model: Model, description: Description, table: Table) -> list[str]:
+    """Return how good the predictions are, where the table has the target."""
+    target = description.target
+    known = labelled(target.name, table) if target.name in table.names else None
+    if not known or not known.rows:
+        return []
+    reached = score(predict_table(model, description, known), target, known)
+    notes = [f"{target.name} is known in {len(known.rows):,} rows: {reached}"]
+    if isinstance(target, ClassTarget) and (unseen := target.unseen(known)):
+        notes.append(f"{target.name}: training never saw the classes {quoted(unseen)}")
+    return notes

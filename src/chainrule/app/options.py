@@ -1,0 +1,87 @@
+"""The arguments and options of the commands, and what they refuse."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def widths(text: str) -> tuple[int, ...]:
+    """Return the widths in `64,64`; `none` is no hidden layer."""
+    if text.strip().casefold() == "none":
+        return ()
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise typer.BadParameter(
+            f"{text!r} is not the widths of hidden layers, such as 64,64 or 128, or none"
+        )
+    return tuple(map(int, parts))
+
+
+def _checked_widths(text: str) -> str:
+    widths(text)
+    return text
+
+
+def _positive(number: float) -> float:
+    """Refuse 0, and NaN and infinity, which no range excludes."""
+    if not (math.isfinite(number) and number > 0):
+        raise typer.BadParameter(f"{number} is not a positive number")
+    return number
+
+
+def _character(text: str | None) -> str | None:
+    """Return one character; `tab` is the word for one that is hard to type."""
+    character = "\t" if text in ("tab", "\\t") else text
+    if character is not None and (len(character) != 1 or character in '"\r\n '):
+        raise typer.BadParameter(f"{text!r} is not one character, such as , or ; or tab")
+    return character
+
+
+TableArgument = Annotated[
+    Path, typer.Argument(metavar="TABLE", help="A text file: a line of column names, then one row a line.")
+]
+ModelArgument = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A file that chainrule train has written.")
+]
+Target = Annotated[str, typer.Option(metavar="COLUMN", help="The column to predict.")]
+ModelOutput = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="MODEL", show_default="the table's name", help="The model file to write."
+    ),
+]
+PredictionsOutput = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="OUT", show_default="stdout", help="The CSV file to write."),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(min=1, show_default="10 to 100, more for few rows", help="Passes over the training rows."),
+]
+Hidden = Annotated[
+    str,
+    typer.Option(metavar="WIDTHS", callback=_checked_widths, help="Widths of the hidden layers, or none."),
+]
+LearningRate = Annotated[float, typer.Option(callback=_positive, help="How far a weight update goes.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Rows in each weight update.")]
+HeldOut = Annotated[
+    float,
+    typer.Option(min=0.01, max=0.9, callback=_positive, help="Part of the rows that training does not see."),
+]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Of everything random: the same seed, the same model.")
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        callback=_character, show_default="found out", help="One character, or tab, between the cells."
+    ),
+]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="A column to leave out; may be given several times."),
+]

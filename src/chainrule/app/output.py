@@ -1,0 +1,45 @@
+"""Output files are refused before any work is done."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def check_output(path: Path, *inputs: Path) -> None:
+    """Raise a ValueError if a file cannot be written here, or would take the place of an input.
+
+    Parameters
+    ----------
+    path : Path
+        The file to be written later.
+    *inputs : Path
+        Files that must stay.
+    """
+    folder = path.parent
+    if path.is_dir():
+        raise ValueError(f"the output {path} is a folder; name a file")
+    if not folder.is_dir():
+        raise ValueError(f"the folder of the output {path} does not exist; make it, or choose another output")
+    if any(path.exists() and item.exists() and path.samefile(item) for item in inputs):
+        raise ValueError(f"the output {path} would take the place of the input; choose another output")
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as problem:
+        raise ValueError(
+            f"the folder {folder} cannot be written to ({problem.strerror}); choose another output"
+        ) from None
+
+
+@contextlib.contextmanager
+def failed_to_write(path: Path) -> Iterator[None]:
+    """Say which file could not be written when the disk refuses."""
+    try:
+        yield
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+        raise ValueError(
+            f"{path} cannot be written: {reason}; free the disk or choose another output"
+        ) from None
