@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.graph.trace import array_function
 from chainrule.graph.types import INT32, ROWS, Dim, normalize_axis
-from chainrule.graph.value import OPERATORS, Operand, Value, as_value
+from chainrule.graph.value import OPERATORS, Operand, Value, as_value, constant
 from chainrule.primitives import indexing, shaping
 
 
@@ -91,8 +91,8 @@ def scatter_add(indices: Operand, updates: Operand, /, *, size: Dim) -> Any:
 def getitem(x: Operand, index: Any) -> Value:
     """Return a part of x by Python's indexing.
 
-    An index is an int, a slice with a positive step, None, ..., or one integer array, whose axes stand in the
-    result where the axis was. The rows are taken whole or by an integer array.
+    An index is an int, a slice, None, ..., or one integer array, whose axes stand in the result where the
+    axis was. The rows are taken whole or by an integer array.
     """
     x = as_value(x)
     items = _without_ellipsis(x, index if isinstance(index, tuple) else (index,))
@@ -100,6 +100,7 @@ def getitem(x: Operand, index: Any) -> Value:
     stop: list[Dim] = []
     step: list[int] = []
     shape: list[Dim] = []
+    backwards: list[int] = []
     axis = 0
     gather: tuple[int, Any] | None = None
     for item in items:
@@ -108,6 +109,8 @@ def getitem(x: Operand, index: Any) -> Value:
             continue
         dim = x.shape[axis]
         first, last, stride = _bounds(item, dim, axis, x)
+        if isinstance(item, slice) and (item.step or 1) < 0:
+            backwards.append(axis)
         start.append(first)
         stop.append(last)
         step.append(stride)
@@ -121,6 +124,8 @@ def getitem(x: Operand, index: Any) -> Value:
     y: Value = x
     if tuple(stop) != x.shape or any(start) or any(stride != 1 for stride in step):
         y = shaping.slice_(y, start=tuple(start), stop=tuple(stop), step=tuple(step))
+    for axis in backwards:
+        y = _reversed(y, axis)
     if tuple(shape) != y.shape:
         y = shaping.reshape(y, shape=tuple(shape))
     if gather is not None:
@@ -155,10 +160,19 @@ def _bounds(item: Any, dim: Dim, axis: int, x: Value) -> tuple[int, Dim, int]:
         if not -int(dim) <= item < int(dim):
             raise IndexError(f"{item} is outside the axis {axis} of {x.type}")
         return int(item) % int(dim), int(item) % int(dim) + 1, 1
-    first, last, stride = item.indices(int(dim))
-    if stride < 1:
-        raise IndexError("a slice needs a positive step")
-    return first, max(first, last), stride
+    places = range(*item.indices(int(dim)))
+    if not places:
+        return 0, 0, 1
+    first, last = sorted((places[0], places[-1]))
+    return first, last + 1, abs(places.step)
+
+
+def _reversed(x: Value, axis: int) -> Value:
+    """Return the elements along an axis from the last to the first."""
+    size = int(x.shape[axis])
+    last = constant(size - 1, INT32)
+    y: Value = take(x, last - shaping.iota(size=size), axis=axis)
+    return y
 
 
 OPERATORS["getitem"] = getitem
