@@ -17,7 +17,7 @@ def cases(name):
     for case in PRIMITIVES[name].samples(np.random.default_rng(7)):
         floats = [i for i, x in enumerate(case.operands) if x.dtype.kind == "f"]
         result = PRIMITIVES[name](*case.operands, **case.attributes)
-        if result.dtype.kind == "f" and result.size and all(case.operands[i].size for i in floats):
+        if floats and result.dtype.kind == "f" and result.size and all(case.operands[i].size for i in floats):
             found.append((case, floats))
     return found
 

@@ -38,6 +38,14 @@ def backward(output: Value, inputs: Sequence[Value], d_output: Value | None = No
     list of Value
         One for each input, of its shape and dtype; zeros where the output does not depend on it.
     """
+    d = derivatives_between(output, inputs, d_output)
+    return [d[x] if x in d else filled_like(x, 0) for x in inputs]
+
+
+def derivatives_between(
+    output: Value, inputs: Sequence[Value], d_output: Value | None = None
+) -> dict[Value, Value]:
+    """Return dy for every value y through which the output depends on an input, and dx for the inputs."""
     d = {output: filled_like(output, 1) if d_output is None else d_output}
     for y in reversed(values_between(inputs, output)):
         if y in d and y.primitive is not None and y.primitive.derivative is not None:
@@ -46,7 +54,7 @@ def backward(output: Value, inputs: Sequence[Value], d_output: Value | None = No
                 for x, dx in zip(y.operands, dxs, strict=True):
                     if dx is not None:
                         d[x] = d[x] + dx if x in d else dx
-    return [d[x] if x in d else filled_like(x, 0) for x in inputs]
+    return d
 
 
 def values_between(inputs: Sequence[Value], output: Value) -> list[Value]:

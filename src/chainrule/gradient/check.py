@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.functions import sum as sum_of
-from chainrule.gradient.backward import backward, filled_like, values_between
+from chainrule.gradient.backward import derivatives_between, values_between
 from chainrule.gradient.claim import Claim, Plan
 from chainrule.gradient.report import CheckedEntry, GradientReport, WrongPrimitive
 from chainrule.gradient.transforms import one_number
@@ -144,7 +144,7 @@ def check_graph(
     chosen = _positions(graph, inputs)
     _require_finite(wide, arrays, chosen)
     loss, variables = wide.outputs[0], [wide.inputs[position] for position in chosen]
-    claim = Claim(wide.inputs, loss, dict(zip(chosen, backward(loss, variables), strict=True)), arrays)
+    claim = Claim(wide.inputs, loss, chosen, derivatives_between(loss, variables), arrays)
     plan = Plan(tolerance, samples, np.random.default_rng(seed))
     entries = [entry for position in chosen for entry in plan.entries(claim, position)]
     wrong = any(entry.verdict == "wrong" for entry in entries)
@@ -188,9 +188,9 @@ def _equation_claim(y: Value, operands: Sequence[int], arrays: Sequence[Array]) 
     xs = [input_value(f"operand {i}", x.shape, x.dtype) for i, x in enumerate(y.operands)]
     dy = input_value("dy", y.shape, y.dtype)
     own = equation(row, tuple(xs), y.attributes)
-    dxs = row.derivative(dy, own, *xs, **y.attributes)
-    claimed = {i: dx if (dx := dxs[i]) is not None else filled_like(xs[i], 0) for i in operands}
-    return Claim([*xs, dy], sum_of(dy * own), claimed, arrays)
+    dxs = zip(xs, row.derivative(dy, own, *xs, **y.attributes), strict=True)
+    claimed = {own: dy} | {x: dx for x, dx in dxs if dx is not None}
+    return Claim([*xs, dy], sum_of(dy * own), operands, claimed, arrays)
 
 
 def _held(graph: Graph, arguments: Mapping[str, Any]) -> tuple[Graph, list[Array]]:

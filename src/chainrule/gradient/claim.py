@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.gradient.differences import UNKNOWN, Sample, Slope, central_slope, side_slopes
+from chainrule.gradient.backward import filled_like
+from chainrule.gradient.differences import EPSILON, UNKNOWN, Sample, Slope, central_slope, side_slopes
 from chainrule.gradient.report import CheckedEntry
-from chainrule.graph.evaluate import Evaluator, evaluate
+from chainrule.graph.evaluate import Evaluator
 from chainrule.graph.graph import Graph
 from chainrule.graph.types import Array, is_float
 from chainrule.graph.value import Value
@@ -30,24 +31,30 @@ class Claim:
         What it is computed from.
     number : Value
         The number.
-    derivatives : dict of int to Value
-        The claimed derivatives, by the position of the input.
+    positions : sequence of int
+        The inputs whose derivatives are claimed.
+    d : dict of Value to Value
+        The claimed derivatives; an input that is not among them is claimed to have zeros. Those of values
+        on the way tell how much their rounding matters.
     """
 
     def __init__(
         self,
         inputs: Sequence[Value],
         number: Value,
-        derivatives: Mapping[int, Value],
+        positions: Sequence[int],
+        d: Mapping[Value, Value],
         arrays: Sequence[Array],
     ) -> None:
-        graph = Graph(inputs, [number, *derivatives.values()])
-        value, *gradients = evaluate(graph, *arrays)
+        variables = [inputs[position] for position in positions]
+        graph = Graph(inputs, [number, *(d.get(x, filled_like(x, 0)) for x in variables)])
         self.names = [variable.name for variable in inputs]
-        self.number = float(value)
         self.arrays = [np.array(array) for array in arrays]
-        self.gradients = dict(zip(derivatives, gradients, strict=True))
-        decisions = _decisions(graph, [inputs[position] for position in derivatives])
+        known: dict[Value, Array] = {}
+        gradients = Evaluator(graph)(*self.arrays, observe=known.__setitem__)[1:]
+        self.gradients = {i: np.array(dx) for i, dx in zip(positions, gradients, strict=True)}
+        self._noise = _noise([(known[y], known[dy]) for y, dy in d.items() if y in known and dy in known])
+        decisions = _decisions(graph, variables)
         self._evaluator = Evaluator(Graph(inputs, [number, *decisions]))
         self._branch = [np.array(array) for array in self._evaluator(*self.arrays)[1:]]
 
@@ -64,9 +71,17 @@ class Claim:
             same = all(
                 np.array_equal(a, b, equal_nan=True) for a, b in zip(decisions, self._branch, strict=True)
             )
-            return Sample(float(value), same)
+            return Sample(float(value), self._noise, same)
 
         return sample
+
+
+def _noise(derived: Sequence[tuple[Array, Array]]) -> float:
+    """Return how far the rounding of every y on the way moves the number, by what it weighs there, dy."""
+    with np.errstate(all="ignore"):
+        squares = [np.sum(np.square(y * dy)) for y, dy in derived]
+    noise = EPSILON * math.sqrt(sum(squares))
+    return noise if math.isfinite(noise) else 0.0
 
 
 def _decisions(graph: Graph, variables: Sequence[Value]) -> list[Value]:
@@ -112,19 +127,20 @@ class Plan:
         typical = max(abs(x), float(np.mean(np.abs(claim.arrays[position]))))
         scales = [scale for scale in dict.fromkeys((typical, abs(x), 1.0)) if scale > TINY]
         slope = central_slope(function, x, scales)
-        natural = abs(claim.number) / scales[0]
-        verdict, error = self._judge(analytic, slope, natural)
+        verdict, error = self._judge(analytic, slope)
         if verdict != "right":
-            sides = side_slopes(function, x, scales[0])
+            sides = side_slopes(function, x, scales)
             if sides.is_kink or (slope is UNKNOWN and sides.both is UNKNOWN):
                 slope, verdict, error = UNKNOWN, "kink", 0.0
             elif sides.both is not UNKNOWN:
                 slope = sides.both
-                verdict, error = self._judge(analytic, slope, natural)
-        return CheckedEntry(claim.names[position], index, analytic, *slope, error, verdict)
+                verdict, error = self._judge(analytic, slope)
+        return CheckedEntry(
+            claim.names[position], index, analytic, slope.value, slope.uncertainty, error, verdict
+        )
 
-    def _judge(self, analytic: float, slope: Slope, natural: float) -> tuple[str, float]:
-        """Return the verdict and the relative error; `natural` is how large a usual derivative would be."""
+    def _judge(self, analytic: float, slope: Slope) -> tuple[str, float]:
+        """Return the verdict and the relative error."""
         difference, size = abs(analytic - slope.value), max(abs(analytic), abs(slope.value))
         if not math.isfinite(difference):
             return "wrong", math.inf
@@ -132,4 +148,4 @@ class Plan:
         error = difference / compared_to if compared_to else 0.0
         if error > self.tolerance:
             return "wrong", error
-        return "rough" if slope.uncertainty > max(0.1 * size, 1e-6 * natural) else "right", error
+        return "rough" if slope.uncertainty > max(0.1 * size, 1e-6 * slope.usual) else "right", error

@@ -27,20 +27,34 @@ EPSILON = float(np.finfo(np.float64).eps)
 
 
 class Sample(NamedTuple):
-    """The function at one place, and whether every decision on the way (x > 0?) is as it is at the point."""
+    """The function at one place.
+
+    `noise` is how far rounding on the way moves it, and `same_branch` whether every decision on the way
+    (x > 0?) is as it is at the point.
+    """
 
     value: float
+    noise: float
     same_branch: bool
+
+    @property
+    def doubt(self) -> float:
+        """How far rounding on the way and of the value itself may have moved it."""
+        return max(EPSILON * abs(self.value), self.noise)
 
 
 Function = Callable[[float], Sample]
 
 
 class Slope(NamedTuple):
-    """A derivative and how far it may be off; the uncertainty is infinite where nothing could be measured."""
+    """A derivative and how far it may be off; the uncertainty is infinite where nothing could be measured.
+
+    `usual` is how large it would be if the function changed by its own size over the distance of the steps.
+    """
 
     value: float
     uncertainty: float
+    usual: float = 0.0
 
 
 UNKNOWN = Slope(math.nan, math.inf)
@@ -66,7 +80,16 @@ class Sides(NamedTuple):
         size = max(abs(self.left.value), abs(self.right.value))
         if not abs(self.left.value - self.right.value) <= doubt + 1e-6 * size:
             return UNKNOWN
-        return Slope((self.left.value + self.right.value) / 2, doubt)
+        usual = max(self.left.usual, self.right.usual)
+        return Slope((self.left.value + self.right.value) / 2, doubt, usual)
+
+    def refute(self, far: Sides) -> bool:
+        """Whether these are one slope, and what was measured over larger distances is certainly not it."""
+        near = self.both
+        return near is not UNKNOWN and any(
+            abs(near.value - side.value) > 10 * (near.uncertainty + side.uncertainty) + 1e-6 * abs(near.value)
+            for side in (far.left, far.right)
+        )
 
 
 def central_slope(function: Function, x: float, scales: Sequence[float]) -> Slope:
@@ -87,7 +110,7 @@ def central_slope(function: Function, x: float, scales: Sequence[float]) -> Slop
 def _central_slope(function: Function, x: float, scale: float) -> Slope:
     steps: list[float] = []
     quotients: list[float] = []
-    slope, largest = UNKNOWN, 0.0
+    slope, largest, doubt = UNKNOWN, 0.0, 0.0
     for step in _steps(x, scale):
         right, left = function(x + step), function(x - step)
         quotient = (right.value - left.value) / (2 * step)
@@ -97,36 +120,46 @@ def _central_slope(function: Function, x: float, scale: float) -> Slope:
         steps.append(step)
         quotients.append(quotient)
         largest = max(largest, abs(right.value), abs(left.value))
-        slope = _limit(steps, quotients, 2, largest)
-        rounding_only = 3 * SAFETY * _rounding(largest, step)
+        doubt = max(doubt, right.doubt, left.doubt)
+        slope = _limit(steps, quotients, 2, doubt)._replace(usual=largest / scale)
+        rounding_only = 3 * SAFETY * _rounding(doubt, step)
         if slope.uncertainty <= max(ENOUGH * abs(slope.value), rounding_only):
             break
     return slope
 
 
-def side_slopes(function: Function, x: float, scale: float) -> Sides:
-    """Return the derivatives to the left and to the right, whatever decisions change on the way."""
-    here = function(x).value
-    left, right = (_side_slope(function, x, here, sign, scale) for sign in (-1, 1))
-    return Sides(left, right)
+def side_slopes(function: Function, x: float, scales: Sequence[float]) -> Sides:
+    """Return the derivatives to the left and to the right, whatever decisions change on the way.
+
+    They are measured with the first scale. Its steps may pass over a whole bend, so that smaller scales are
+    believed where they differ.
+    """
+    sides, *nearer = (
+        Sides(_side_slope(function, x, -1, scale), _side_slope(function, x, 1, scale))
+        for scale in (scales[0], *sorted((s for s in scales if s < scales[0]), reverse=True))
+    )
+    for near in nearer:
+        sides = near if near.refute(sides) else sides
+    return sides
 
 
-def _side_slope(function: Function, x: float, here: float, sign: int, scale: float) -> Slope:
+def _side_slope(function: Function, x: float, sign: int, scale: float) -> Slope:
     steps: list[float] = []
     quotients: list[float] = []
-    largest = abs(here)
+    here = function(x)
+    largest, doubt = abs(here.value), here.doubt
     for step in _steps(x, scale):
-        value = function(x + sign * step).value
-        quotient = (value - here) / (sign * step)
+        there = function(x + sign * step)
+        quotient = (there.value - here.value) / (sign * step)
         if math.isfinite(quotient):
             steps.append(step)
             quotients.append(quotient)
-            largest = max(largest, abs(value))
-    slope = _limit(steps, quotients, 1, largest)
+            largest, doubt = max(largest, abs(there.value)), max(doubt, there.doubt)
+    slope = _limit(steps, quotients, 1, doubt)._replace(usual=largest / scale)
     if not quotients:
         return UNKNOWN
     # beside a jump the quotients grow as 1 / step for ever: that is no derivative
-    usual = 1e3 * max(abs(quotients[0]), abs(slope.value)) + 10 * _rounding(largest, steps[-1])
+    usual = 1e3 * max(abs(quotients[0]), abs(slope.value)) + 10 * _rounding(doubt, steps[-1])
     return slope if abs(quotients[-1]) <= usual else UNKNOWN
 
 
@@ -140,19 +173,19 @@ def _steps(x: float, scale: float) -> Iterator[float]:
         step /= RATIO
 
 
-def _limit(steps: Sequence[float], quotients: Sequence[float], order: int, largest: float) -> Slope:
+def _limit(steps: Sequence[float], quotients: Sequence[float], order: int, doubt: float) -> Slope:
     """Return what the quotients tend to, if their error shrinks with this power of the step."""
     if len(steps) < 4:
         return UNKNOWN
     q = np.asarray(quotients)
     better = q[1:] + np.diff(q) / (RATIO**order - 1)
     change = np.abs(np.diff(better))
-    rounding = np.asarray([_rounding(largest, step) for step in steps[2:-1]])
+    rounding = np.asarray([_rounding(doubt, step) for step in steps[2:-1]])
     uncertainty = np.maximum(change[:-1], change[1:]) + rounding
     best = int(np.argmin(uncertainty))
     return Slope(float(better[best + 1]), SAFETY * float(uncertainty[best]))
 
 
-def _rounding(largest: float, step: float) -> float:
-    """Return how much rounding a function of this size can change a quotient."""
-    return 4 * EPSILON * largest / step
+def _rounding(doubt: float, step: float) -> float:
+    """Return how much a quotient can change if the function's values may be off by so much."""
+    return 4 * doubt / step
