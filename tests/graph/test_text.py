@@ -149,7 +149,7 @@ TEXT = """graph
             "  %0: float32[2] = add(x, x)\n",
             "fewer arrays",
         ),
-        ("  input x", "  captured x: float32[2]\n  input x", "the captured array given for it is not"),
+        ("  input x", "  captured $1: float32[2]\n  input x", "the captured array given for it is not"),
     ],
 )
 def test_what_is_no_graph(old, new, sentence):

@@ -47,7 +47,22 @@ Shape = tuple[Dim, ...]
 
 @dataclass(frozen=True, slots=True)
 class ArrayType:
-    """The type of an array: what is known of it before it has numbers."""
+    """The type of an array: what is known of it before it has numbers.
+
+    Attributes
+    ----------
+    shape : tuple
+        Its dimensions: numbers, and `cr.ROWS` for the one that is bound at run time.
+    dtype : numpy.dtype
+        float32, float64, int32, uint32 or bool.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> print(cr.ArrayType((cr.ROWS, 4), np.dtype("float32")))
+    float32[rows, 4]
+    """
 
     shape: Shape
     dtype: DType

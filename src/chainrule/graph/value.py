@@ -60,6 +60,17 @@ class Value:
         dtype of the array that it meets, so that `0.5 * x` keeps the dtype of x.
     serial : int
         The position in the order in which values were made.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> def f(x):
+    ...     print(type(x), x.type)
+    ...     return cr.sum(x * x)
+    >>> cr.grad(f)(np.array([1.0, 2.0]))
+    <class 'chainrule.graph.value.Value'> float64[2]
+    array([2., 4.])
     """
 
     __slots__ = ("attributes", "data", "name", "operands", "origin", "primitive", "serial", "type", "weak")
