@@ -1,0 +1,208 @@
+"""Loads and stores: an index into an array becomes an address, a vector, or a vector of addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.compiler.builder import Element
+from chainrule.compiler.code import BYTES, LANES, SCALARS
+from chainrule.compiler.index import Affine, IndexBuilder, Place
+from chainrule.compiler.memory import Buffer
+
+#: The first arguments of every kernel: pointers, rows, capacity, and the thread's share of the work.
+ARGUMENTS = "ptr %table, i64 %rows, i64 %capacity, i64 %thread, i64 %threads"
+
+
+class Access:
+    """Reads and writes arrays in one function.
+
+    Parameters
+    ----------
+    builder : IndexBuilder
+        Writes the function; its `code` takes `ARGUMENTS`.
+    """
+
+    def __init__(self, builder: IndexBuilder) -> None:
+        self.builder = builder
+        self._code = builder.code
+        self._pointers: dict[tuple[int, int, int], str] = {}
+
+    def pointer(self, buffer: Buffer) -> str:
+        """Return the address of an array's first element; it is written once, in the function's head."""
+        key = (buffer.slot, buffer.offset, buffer.power)
+        if key not in self._pointers:
+            code = self._code
+            entry = code.value(f"getelementptr ptr, ptr %table, i64 {buffer.slot}")
+            base = code.value(f"load ptr, ptr {entry}, !invariant.load !0")
+            offset = self._scaled(str(buffer.offset), buffer.power, "%capacity")
+            self._pointers[key] = code.value(f"getelementptr i8, ptr {base}, i64 {offset}")
+        return self._pointers[key]
+
+    def _scaled(self, number: str, power: int, unit: str) -> str:
+        for _ in range(power):
+            number = unit if number == "1" else self._code.value(f"mul i64 {number}, {unit}")
+        return number
+
+    def load(
+        self, buffer: Buffer, index: Sequence[Element], condition: Element | None, tail: Element | None
+    ) -> Element:
+        """Return the element at an index, or the neighbours from it on.
+
+        Parameters
+        ----------
+        buffer : Buffer
+            The array.
+        index : sequence of Element
+            A place for each axis.
+        condition : Element or None
+            In which lanes the index lies inside of the array; elsewhere nothing is read, and zero returned.
+        tail : Element or None
+            Which lanes have not passed the end of the innermost loop.
+        """
+        affine = self._affine(buffer, index)
+        lanes = None if affine is None else affine[0].lanes
+        if affine is not None and lanes == 0 and all(part.lanes == 0 for part in affine[1:]):
+            return self._load_scalar(buffer, affine, condition)
+        if affine is not None and lanes == 1 and all(part.lanes == 0 for part in affine[1:]):
+            return self._load_vector(
+                buffer, affine, condition if buffer.padded else self._both(condition, tail)
+            )
+        return self._gather(buffer, index, self._both(condition, tail))
+
+    def _both(self, x: Element | None, y: Element | None) -> Element | None:
+        return self.builder.logical_and(x, y) if x is not None and y is not None else x or y
+
+    def store(self, buffer: Buffer, index: Sequence[Element], x: Element, mask: Element | None) -> None:
+        """Write an element, or neighbours, at a place that loops count out."""
+        affine = self._affine(buffer, index)
+        assert affine is not None
+        if x.dtype == "bool":
+            x = self._as_bytes(x)
+        address = self._address(buffer, affine)
+        if any(part.lanes for part in affine):
+            assert affine[0].lanes == 1
+            x = self.builder.spread(x)
+            if mask is not None and not buffer.padded:
+                kind = _memory_type(buffer.dtype)
+                suffix = kind.replace("float", "f32").replace("double", "f64")
+                self._code.run(
+                    f"llvm.masked.store.v{LANES}{suffix}.p0",
+                    f"<{LANES} x {kind}> {x.text}, ptr {address}, i32 {BYTES[buffer.dtype]}, {mask.typed}",
+                )
+                return
+        kind = _memory_type(buffer.dtype)
+        kind = f"<{LANES} x {kind}>" if any(part.lanes for part in affine) else kind
+        self._code.do(f"store {kind} {x.text}, ptr {address}, align {BYTES[buffer.dtype]}")
+
+    # Addresses ---------------------------------------------------------------------------------------
+
+    def _affine(self, buffer: Buffer, index: Sequence[Element]) -> list[Affine] | None:
+        """Return the offset in elements as one sum for each power of rows; None if it is no such sum."""
+        parts = [Affine({}), Affine({}), Affine({})]
+        for place, stride in zip(index, buffer.strides, strict=True):
+            if not isinstance(place, Place):
+                return None
+            parts[stride.power] = parts[stride.power] + place.affine.times(stride.elements)
+        return parts
+
+    def address_of(self, buffer: Buffer, index: Sequence[Element]) -> str:
+        """Return the address of the element at a place that loops count out."""
+        affine = self._affine(buffer, index)
+        assert affine is not None
+        return self._address(buffer, affine)
+
+    def _address(self, buffer: Buffer, affine: Sequence[Affine]) -> str:
+        code, pointer = self._code, self.pointer(buffer)
+        unit = "%capacity" if buffer.padded else "%rows"
+        for power, part in enumerate(affine):
+            offset = self._scaled(part.base(code), power, unit) if part.terms or part.constant else "0"
+            if offset != "0":
+                pointer = code.value(
+                    f"getelementptr {_memory_type(buffer.dtype)}, ptr {pointer}, i64 {offset}"
+                )
+        return pointer
+
+    def _load_scalar(self, buffer: Buffer, affine: Sequence[Affine], mask: Element | None) -> Element:
+        address = self._address(buffer, affine)
+        if mask is not None:  # an index that lies outside reads the first element, and is not used
+            inside = mask if not mask.vector else self._any(mask)
+            address = self._code.value(
+                f"select i1 {inside.text}, ptr {address}, ptr {self.pointer(buffer)}"
+            )
+        text = self._code.value(
+            f"load {_memory_type(buffer.dtype)}, ptr {address}, align {BYTES[buffer.dtype]}"
+        )
+        return self._as_element(text, buffer.dtype, vector=False)
+
+    def _any(self, mask: Element) -> Element:
+        text = self._code.call("i1", f"llvm.vector.reduce.or.v{LANES}i1", mask.typed)
+        return Element(text, "bool")
+
+    def _load_vector(self, buffer: Buffer, affine: Sequence[Affine], mask: Element | None) -> Element:
+        kind = _memory_type(buffer.dtype)
+        address, wide = self._address(buffer, affine), f"<{LANES} x {kind}>"
+        if mask is None:
+            text = self._code.value(f"load {wide}, ptr {address}, align {BYTES[buffer.dtype]}")
+            return self._as_element(text, buffer.dtype, vector=True)
+        suffix = kind.replace("float", "f32").replace("double", "f64")
+        mask = self.builder.spread(mask)
+        arguments = f"ptr {address}, i32 {BYTES[buffer.dtype]}, {mask.typed}, {wide} zeroinitializer"
+        text = self._code.call(wide, f"llvm.masked.load.v{LANES}{suffix}.p0", arguments)
+        return self._as_element(text, buffer.dtype, vector=True)
+
+    def _gather(self, buffer: Buffer, index: Sequence[Element], mask: Element | None) -> Element:
+        """Load every lane from an address of its own."""
+        code, b = self._code, self.builder
+        kind = _memory_type(buffer.dtype)
+        offset = b.spread(Element("0", "int64"))
+        if not any(place.vector for place in index):
+            offset = Element("0", "int64")
+        unit = Element("%capacity" if buffer.padded else "%rows", "int64")
+        for place, stride in zip(index, buffer.strides, strict=True):
+            far = b.multiply(b.cast(place, "int64"), Element(str(stride.elements), "int64"))
+            for _ in range(stride.power):
+                far = b.multiply(far, unit)
+            offset = b.add(offset, far)
+        if mask is not None:
+            offset = b.select(mask, offset, Element("0", "int64"))
+        pointer = self.pointer(buffer)
+        if not offset.vector:
+            address = code.value(f"getelementptr {kind}, ptr {pointer}, i64 {offset.text}")
+            text = code.value(f"load {kind}, ptr {address}, align {BYTES[buffer.dtype]}")
+            return self._as_element(text, buffer.dtype, vector=False)
+        addresses = code.value(f"getelementptr {kind}, ptr {pointer}, {offset.typed}")
+        suffix = kind.replace("float", "f32").replace("double", "f64")
+        every = b.spread(mask if mask is not None else Element("true", "bool"))
+        text = code.call(
+            f"<{LANES} x {kind}>",
+            f"llvm.masked.gather.v{LANES}{suffix}.v{LANES}p0",
+            f"<{LANES} x ptr> {addresses}, i32 {BYTES[buffer.dtype]}, {every.typed}, "
+            f"<{LANES} x {kind}> zeroinitializer",
+        )
+        return self._as_element(text, buffer.dtype, vector=True)
+
+    # Bools are bytes in memory -------------------------------------------------------------------------
+
+    def _as_element(self, text: str, dtype: str, vector: bool) -> Element:
+        if dtype != "bool":
+            return Element(text, dtype, vector)
+        kind, zero = (f"<{LANES} x i8>", "zeroinitializer") if vector else ("i8", "0")
+        return Element(self._code.value(f"icmp ne {kind} {text}, {zero}"), "bool", vector)
+
+    def _as_bytes(self, x: Element) -> Element:
+        wide = f"<{LANES} x i8>" if x.vector else "i8"
+        text = self._code.value(f"zext {x.typed} to {wide}")
+        return _Bytes(text, "bool", x.vector)
+
+
+class _Bytes(Element):
+    """A bool as it stands in memory."""
+
+    @property
+    def type(self) -> str:
+        """A byte, or a vector of them."""
+        return f"<{LANES} x i8>" if self.vector else "i8"
+
+
+def _memory_type(dtype: str) -> str:
+    return "i8" if dtype == "bool" else SCALARS[dtype]

@@ -1,0 +1,198 @@
+"""The text of one LLVM function, written instruction by instruction."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from typing import Final
+
+#: Lanes of a vector in every loop: one AVX-512 register of float32. Narrower CPUs take several registers.
+LANES: Final = 16
+
+#: How an element stands in a register. In memory a bool is a byte.
+SCALARS: Final = {
+    "float32": "float",
+    "float64": "double",
+    "int32": "i32",
+    "uint32": "i32",
+    "int64": "i64",
+    "bool": "i1",
+}
+BYTES: Final = {"float32": 4, "float64": 8, "int32": 4, "uint32": 4, "int64": 8, "bool": 1}
+
+
+def llvm_type(dtype: str, vector: bool) -> str:
+    """Return the LLVM type of an element, or of a vector of them."""
+    scalar = SCALARS[dtype]
+    return f"<{LANES} x {scalar}>" if vector else scalar
+
+
+def literal(number: float, dtype: str) -> str:
+    """Return a number as LLVM writes it; a float by its bits, so that nothing is lost."""
+    if dtype == "bool":
+        return "true" if number else "false"
+    if dtype in ("float32", "float64"):
+        wide = struct.unpack("<f", struct.pack("<f", number))[0] if _fits_float32(number, dtype) else number
+        return f"0x{struct.unpack('<Q', struct.pack('<d', wide))[0]:016X}"
+    return str(int(number))
+
+
+def _fits_float32(number: float, dtype: str) -> bool:
+    if dtype != "float32":
+        return False
+    try:
+        struct.pack("<f", number)
+    except OverflowError:  # rounds to infinity, which a double's bits say as well
+        raise ValueError(f"{number} is too large for float32") from None
+    return True
+
+
+class Code:
+    """One function being written.
+
+    Parameters
+    ----------
+    name : str
+        Its symbol.
+    arguments : str
+        Its parameters, as LLVM writes them.
+    result : str
+        The type that it returns.
+    """
+
+    def __init__(self, name: str, arguments: str, result: str = "void") -> None:
+        self.name = name
+        self.arguments = arguments
+        self.result = result
+        self.declarations: set[str] = set()
+        self._lines: list[str] = ["entry:"]
+        self._count = 0
+        self._block = "entry"
+
+    def value(self, text: str) -> str:
+        """Write an instruction that gives a value; return its register."""
+        self._count += 1
+        self._lines.append(f"  %v{self._count} = {text}")
+        return f"%v{self._count}"
+
+    def do(self, text: str) -> None:
+        """Write an instruction that gives nothing."""
+        self._lines.append(f"  {text}")
+
+    def call(self, result: str, function: str, arguments: str) -> str:
+        """Call an intrinsic, declaring it at its first use: ``arguments`` is "type value, type value"."""
+        self._declare(result, function, arguments)
+        return self.value(f"call {result} @{function}({arguments})")
+
+    def run(self, function: str, arguments: str) -> None:
+        """Call an intrinsic that returns nothing."""
+        self._declare("void", function, arguments)
+        self.do(f"call void @{function}({arguments})")
+
+    def _declare(self, result: str, function: str, arguments: str) -> None:
+        types = ", ".join(_type_of(argument) for argument in _split(arguments))
+        self.declarations.add(f"declare {result} @{function}({types})")
+
+    def reserve(self, name: str, kind: str) -> None:
+        """Have memory on the stack under this name."""
+        line = f"  {name} = alloca {kind}, align 64"
+        if line not in self._lines:
+            self._lines.insert(1, line)
+
+    def label(self) -> str:
+        """Return a new label."""
+        self._count += 1
+        return f"b{self._count}"
+
+    def place(self, label: str) -> None:
+        """Begin the block of this label."""
+        self._lines.append(f"{label}:")
+        self._block = label
+
+    def jump(self, label: str) -> None:
+        """Go on at a label."""
+        self.do(f"br label %{label}")
+
+    def branch(self, condition: str, yes: str, no: str) -> None:
+        """Go on at one label or another."""
+        self.do(f"br i1 {condition}, label %{yes}, label %{no}")
+
+    def when(self, condition: str, body: Callable[[], None]) -> None:
+        """Run `body` only if the condition holds."""
+        inside, after = self.label(), self.label()
+        self.branch(condition, inside, after)
+        self.place(inside)
+        body()
+        self.jump(after)
+        self.place(after)
+
+    def loop(
+        self,
+        begin: str | int,
+        end: str | int,
+        step: int,
+        body: Callable[[str, list[str]], Sequence[str]],
+        carried: Sequence[tuple[str, str]] = (),
+    ) -> list[str]:
+        """Write ``for i in range(begin, end, step)``.
+
+        Parameters
+        ----------
+        begin, end : str or int
+            i64 values.
+        step : int
+            Above 0.
+        body : callable
+            Takes i and the carried values; returns the carried values of the next turn.
+        carried : sequence of (type, start)
+            What each turn hands on to the next.
+
+        Returns
+        -------
+        list of str
+            The carried values after the last turn.
+        """
+        before, head, inside, after = self._block, self.label(), self.label(), self.label()
+        self.jump(head)
+        self.place(head)
+        phis = len(self._lines)
+        names = [self._name() for _ in range(1 + len(carried))]
+        more = self.value(f"icmp slt i64 {names[0]}, {end}")
+        self.branch(more, inside, after)
+        self.place(inside)
+        results = list(body(names[0], names[1:]))
+        following = self.value(f"add i64 {names[0]}, {step}")
+        last = self._block
+        self.jump(head)
+        kinds = [("i64", str(begin)), *carried]
+        self._lines[phis:phis] = [
+            f"  {name} = phi {kind} [ {start}, %{before} ], [ {result}, %{last} ]"
+            for name, (kind, start), result in zip(names, kinds, [following, *results], strict=True)
+        ]
+        self.place(after)
+        return names[1:]
+
+    def _name(self) -> str:
+        self._count += 1
+        return f"%v{self._count}"
+
+    def text(self, attributes: str = "#0", returned: str = "") -> str:
+        """Return the function's text, ending with its return."""
+        tail = f"  ret {self.result} {returned}".rstrip()
+        lines = "\n".join([*self._lines, tail])
+        return f"define {self.result} @{self.name}({self.arguments}) {attributes} {{\n{lines}\n}}\n"
+
+
+def _split(arguments: str) -> list[str]:
+    """Split at the commas that are not inside brackets."""
+    parts, depth, start = [], 0, 0
+    for place, letter in enumerate(arguments):
+        depth += (letter in "<([{") - (letter in ">)]}")
+        if letter == "," and not depth:
+            parts.append(arguments[start:place])
+            start = place + 1
+    return [part.strip() for part in [*parts, arguments[start:]] if part.strip()]
+
+
+def _type_of(argument: str) -> str:
+    return argument[: argument.index(">") + 1] if argument.startswith("<") else argument.split(" ")[0]

@@ -1,0 +1,126 @@
+"""A graph compiled: called on arrays, it gives arrays."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+
+from chainrule.compiler.cache import ObjectCache, cache_key
+from chainrule.compiler.fuse import kernels_of
+from chainrule.compiler.llvm import Library, emit_object, host, module_text
+from chainrule.compiler.memory import REGIONS, SLACK, Arena, plan_arena, user_buffer
+from chainrule.compiler.program import BARRIER, write_program
+from chainrule.graph.evaluate import bind_rows
+from chainrule.graph.graph import Graph
+from chainrule.graph.types import ROWS, Array
+from chainrule.graph.value import Value
+
+#: Changes whenever the code that is generated does.
+GENERATION = "1"
+_NATIVE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *[ctypes.c_int64] * 4)
+BARRIER_SLOT = REGIONS
+FIRST_ARRAY = REGIONS + 1
+
+
+class Executable:
+    """A graph as native code.
+
+    Parameters
+    ----------
+    graph : Graph
+        What to compute.
+
+    Notes
+    -----
+    It may be called from several threads at once: each call has memory of its own.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.kernels = kernels_of(graph)
+        own = {value.serial: value for kernel in self.kernels for value in kernel.stored}
+        self._results = [value for value in unique(graph.outputs) if value.serial in own]
+        given = [*graph.inputs, *graph.captured]
+        buffers = {
+            value.serial: user_buffer(FIRST_ARRAY + place, value)
+            for place, value in enumerate([*given, *self._results])
+        }
+        self.arena: Arena = plan_arena(self.kernels, buffers, [])
+        self.buffers = {**self.arena.buffers, **buffers}
+        program = write_program("graph", self.kernels, self.buffers, BARRIER_SLOT)
+        self.text = BARRIER + module_text(program.functions, program.codes)
+        self._library = library_for(self.text)
+        self._call = _NATIVE(self._library.address("graph"))
+        self._captured = [np.ascontiguousarray(value.data) for value in graph.captured]
+        self._scratch = threading.local()
+
+    def __call__(self, *arguments: Array) -> list[Array]:
+        """Return the outputs for the inputs' arrays; what is returned shares memory with nothing."""
+        given = [np.ascontiguousarray(argument).reshape(argument.shape) for argument in arguments]
+        rows = bind_rows(self.graph.inputs, given)
+        results = [np.empty(_bound(value, rows), value.dtype) for value in self._results]
+        capacity = -(-(rows or 1) // 16) * 16
+        memory, regions = self._memory(capacity)
+        arrays = [*given, *self._captured, *results]
+        table = (ctypes.c_void_p * (FIRST_ARRAY + len(arrays)))(
+            *regions, memory.ctypes.data, *[array.ctypes.data for array in arrays]
+        )
+        self._call(ctypes.addressof(table), rows or 0, capacity, 0, 1)
+        found = dict(zip((value.serial for value in self._results), results, strict=True))
+        known = {value.serial: array for value, array in zip(self.graph.inputs, given, strict=True)}
+        known |= {value.serial: value.data for value in self.graph.captured if value.data is not None}
+        return [
+            found[value.serial] if value.serial in found else known[value.serial].copy()
+            for value in self.graph.outputs
+        ]
+
+    def _memory(self, capacity: int) -> tuple[Array, list[int]]:
+        """Return this thread's arena for so many rows, and where its regions begin."""
+        held = getattr(self._scratch, "held", None)
+        if held is None or held[0] < capacity:
+            held = (capacity, *allocate(self.arena.sizes, capacity))
+            self._scratch.held = held
+        return held[1], held[2]
+
+
+def allocate(sizes: Sequence[int], capacity: int) -> tuple[Array, list[int]]:
+    """Return zeroed memory for an arena, and the addresses of its regions; before them is a counter's place."""
+    lengths = [size * capacity**power + SLACK for power, size in enumerate(sizes)]
+    memory = np.zeros(64 + sum(lengths) // 8 + 64, np.float64)
+    start = -(-memory.ctypes.data // 64) * 64
+    offset = (start - memory.ctypes.data) // 8
+    regions, place = [], start + 64
+    for length in lengths:
+        regions.append(place)
+        place += -(-length // 64) * 64
+    return memory[offset:], regions
+
+
+def unique(values: Sequence[Value]) -> list[Value]:
+    """Return the values without repetition, in order."""
+    return list({value.serial: value for value in values}.values())
+
+
+def _bound(value: Value, rows: int | None) -> tuple[int, ...]:
+    return tuple((rows or 0) if dim is ROWS else int(dim) for dim in value.shape)
+
+
+_cache = ObjectCache()
+
+
+def library_for(text: str) -> Library:
+    """Return a module's functions, its object code from the cache or made anew."""
+    cpu, features = host()
+    key = cache_key(GENERATION, text, cpu, features)
+    code = _cache.get(key)
+    if code is not None:
+        try:
+            return Library(code)
+        except RuntimeError:
+            pass  # what lies in the cache is no object code of this CPU
+    code = emit_object(text, cpu, features)
+    _cache.put(key, code)
+    return Library(code)

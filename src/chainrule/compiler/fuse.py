@@ -1,0 +1,226 @@
+"""Which values are computed together: a graph becomes a list of kernels.
+
+A kernel is one loop nest. It has a root, which needs loops of its own (a reduction, a contraction, a scatter),
+or none, and members, which are computed element by element at the place where the loops are. A value that
+others read from memory is stored; every other one lives in registers only.
+
+    kernel ::= root? member*        (one shape: the root's result's)
+    free   ::= a re-indexing, or an expression of nothing: computed wherever it is read, never stored
+
+The rule is greedy, in the graph's order: a member joins the first kernel of its shape in which all that it
+reads is there already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from chainrule.compiler.code import Code
+from chainrule.compiler.index import Affine, IndexBuilder, Place
+from chainrule.graph.graph import Graph
+from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
+from chainrule.graph.types import Shape
+from chainrule.graph.value import Value
+
+
+@dataclass(eq=False)
+class Kernel:
+    """One loop nest.
+
+    Attributes
+    ----------
+    shape : tuple
+        Of its results.
+    root : Value or None
+        What needs loops of its own.
+    members : list of Value
+        What is computed at each place of the shape, after the root.
+    absorbed : set of int
+        Serials of what only the root's operand is made of, computed inside of the root's loops.
+    stored : list of Value
+        What is written to memory.
+    """
+
+    shape: Shape
+    root: Value | None = None
+    members: list[Value] = field(default_factory=list)
+    absorbed: set[int] = field(default_factory=set)
+    stored: list[Value] = field(default_factory=list)
+
+    @property
+    def computed(self) -> list[Value]:
+        """The root and the members."""
+        return [*([self.root] if self.root is not None else []), *self.members]
+
+
+def is_free(value: Value) -> bool:
+    """Whether a value costs nothing: it is found wherever it is read."""
+    if value.primitive is None:
+        return False
+    lower = value.primitive.lower
+    return isinstance(lower, Reindex) or (isinstance(lower, Expression) and not value.operands)
+
+
+def is_elementwise(value: Value) -> bool:
+    """Whether a value is computed at each place by itself."""
+    return value.primitive is not None and isinstance(value.primitive.lower, Expression | Gather)
+
+
+class Fusion:
+    """The kernels of a graph, as they are found.
+
+    Parameters
+    ----------
+    graph : Graph
+        What is to be computed.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.kernels: list[Kernel] = []
+        self._graph = graph
+        self._home: dict[int, int] = {}
+        self._stored: set[int] = {value.serial for value in graph.outputs}
+        self._absorbed = _absorbed(graph)
+        for value in graph.equations:
+            if value.serial not in self._absorbed and not is_free(value):
+                self._enter(value)
+        for value in graph.outputs:
+            self._materialize(value)
+        for kernel in self.kernels:
+            kernel.stored = [value for value in kernel.computed if value.serial in self._stored]
+
+    def _enter(self, value: Value) -> None:
+        assert value.primitive is not None
+        lower = value.primitive.lower
+        if is_elementwise(value):
+            self._join(value)
+            return
+        kernel = Kernel(value.shape, root=value)
+        if isinstance(lower, Reduction):
+            kernel.absorbed = {serial for serial, root in self._absorbed.items() if root == value.serial}
+            self._read(value.operands[0], kernel.absorbed)
+        elif isinstance(lower, Contraction):
+            left, right = value.operands
+            self._materialize(_source(left))
+            self._materialize(_source(right) if _contiguous(right) else right)
+        else:
+            assert isinstance(lower, Scatter)
+            for operand in value.operands:
+                self._materialize(operand)
+        self._home[value.serial] = len(self.kernels)
+        self.kernels.append(kernel)
+
+    def _join(self, value: Value) -> None:
+        """Put an element-wise value into the first kernel in which it can be computed."""
+        earliest = 0
+        for operand in value.operands:
+            aligned = operand.shape == value.shape and operand.serial in self._home
+            if isinstance(value.primitive.lower, Gather) and operand is value.operands[0]:  # type: ignore[union-attr]
+                aligned = False
+                self._materialize(operand)
+            if aligned:
+                earliest = max(earliest, self._home[operand.serial])
+            else:
+                earliest = max(earliest, self._read(operand, set()) + 1)
+        for number in range(earliest, len(self.kernels)):
+            if self._hosts(self.kernels[number], value):
+                break
+        else:
+            number = len(self.kernels)
+            self.kernels.append(Kernel(value.shape))
+        self.kernels[number].members.append(value)
+        self._home[value.serial] = number
+        for operand in value.operands:
+            home = self._home.get(operand.serial)
+            if home is not None and home != number:
+                self._stored.add(operand.serial)
+
+    def _hosts(self, kernel: Kernel, value: Value) -> bool:
+        scatters = kernel.root is not None and isinstance(_lower(kernel.root), Scatter)
+        return kernel.shape == value.shape and not scatters
+
+    def _read(self, value: Value, absorbed: set[int]) -> int:
+        """Have all stored that a value at any place needs; return the last kernel that computes it."""
+        if value.serial in self._home:
+            self._stored.add(value.serial)
+            return self._home[value.serial]
+        if value.primitive is None:
+            return -1
+        assert is_free(value) or value.serial in absorbed
+        if isinstance(value.primitive.lower, Gather):
+            self._materialize(value.operands[0])
+        return max((self._read(operand, absorbed) for operand in value.operands), default=-1)
+
+    def _materialize(self, value: Value) -> None:
+        """Have a value stored in memory whole."""
+        if value.primitive is None:
+            return
+        if value.serial not in self._home:
+            self._read(value, set())
+            self._home[value.serial] = len(self.kernels)
+            self.kernels.append(Kernel(value.shape, members=[value]))
+        self._stored.add(value.serial)
+
+
+def kernels_of(graph: Graph) -> list[Kernel]:
+    """Return the kernels that compute a graph, in order."""
+    return Fusion(graph).kernels
+
+
+def _lower(value: Value) -> object:
+    assert value.primitive is not None
+    return value.primitive.lower
+
+
+def _absorbed(graph: Graph) -> dict[int, int]:
+    """Return what only one reduction's operand is made of: serial → the reduction's serial."""
+    users: dict[int, list[Value]] = {}
+    for value in graph.equations:
+        for operand in value.operands:
+            users.setdefault(operand.serial, []).append(value)
+    outputs = {value.serial for value in graph.outputs}
+    found: dict[int, int] = {}
+    for value in reversed(graph.equations):
+        if value.serial in outputs or not (is_elementwise(value) or is_free(value)):
+            continue
+        roots = {_reduction_that_absorbs(value, user, found) for user in users.get(value.serial, [])}
+        if len(roots) == 1 and None not in roots:
+            found[value.serial] = roots.pop()  # type: ignore[assignment]
+    return found
+
+
+def _reduction_that_absorbs(value: Value, user: Value, found: dict[int, int]) -> int | None:
+    if isinstance(_lower(user), Reduction):
+        return user.serial
+    return found.get(user.serial) if user.shape == value.shape and is_elementwise(user) else None
+
+
+def as_view(value: Value, places: Sequence[Affine]) -> tuple[Value, list[Affine]]:
+    """Return the value that this one only shows in another order, and where in it a place is found."""
+    builder = IndexBuilder(Code("view", ""))
+    indices = list(places)
+    while value.primitive is not None and len(value.operands) == 1:
+        lower = value.primitive.lower
+        if not isinstance(lower, Reindex):
+            break
+        at = tuple(builder.at(index) for index in indices)
+        types = [operand.type for operand in value.operands]
+        ((source, condition),) = lower.sources(builder, at, types, **value.attributes)
+        if condition is not None or not all(isinstance(place, Place) for place in source):
+            break
+        indices = [place.affine for place in source]
+        value = value.operands[0]
+    return value, indices
+
+
+def _contiguous(value: Value) -> bool:
+    """Whether neighbours along the last axis of a view are neighbours in memory."""
+    counters = [Affine({f"%{axis}": 1}) for axis in range(value.ndim)]
+    _, indices = as_view(value, counters)
+    last = counters[-1]
+    return bool(indices) and indices[-1] == last and last not in indices[:-1]
+
+
+def _source(value: Value) -> Value:
+    return as_view(value, [Affine({f"%{axis}": 1}) for axis in range(value.ndim)])[0]

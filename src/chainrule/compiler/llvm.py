@@ -1,0 +1,75 @@
+"""LLVM: text becomes object code for a CPU, and object code becomes functions. What differs by CPU is here."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+
+import llvmlite.binding as llvm
+
+from chainrule.compiler.code import Code
+
+_ATTRIBUTES = (
+    'attributes #0 = { nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" }\n!0 = !{}\n'
+)
+
+
+def module_text(functions: Sequence[str], codes: Iterable[Code], declarations: Iterable[str] = ()) -> str:
+    """Return a module of these functions, with the declarations that they need."""
+    needed = sorted({*declarations, *(line for code in codes for line in code.declarations)})
+    return "\n".join([*needed, *functions, _ATTRIBUTES])
+
+
+@functools.cache
+def _initialize() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+
+
+@functools.cache
+def host() -> tuple[str, str]:
+    """Return the name and the features of this machine's CPU."""
+    _initialize()
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+@functools.cache
+def _machine(cpu: str, features: str) -> llvm.TargetMachine:
+    _initialize()
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(cpu=cpu, features=features, opt=2, jit=True)
+
+
+def emit_object(text: str, cpu: str, features: str) -> bytes:
+    """Return a module's object code for a CPU."""
+    module = llvm.parse_assembly(text)
+    module.verify()
+    return bytes(_machine(cpu, features).emit_object(module))
+
+
+def emit_assembly(text: str, cpu: str, features: str) -> str:
+    """Return a module's assembly for a CPU."""
+    return str(_machine(cpu, features).emit_assembly(llvm.parse_assembly(text)))
+
+
+class Library:
+    """Object code in memory, ready to be called.
+
+    Parameters
+    ----------
+    code : bytes
+        What `emit_object` returned for this machine's CPU.
+    """
+
+    def __init__(self, code: bytes) -> None:
+        _initialize()
+        cpu, features = host()
+        target = llvm.Target.from_default_triple()
+        machine = target.create_target_machine(cpu=cpu, features=features, opt=2, jit=True)
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self._engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        """Return the address of a function."""
+        return int(self._engine.get_function_address(name))

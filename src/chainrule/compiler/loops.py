@@ -1,0 +1,374 @@
+"""Kernels as loops: element-wise work, reductions and scatters. Contractions have a file of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from chainrule.compiler.access import ARGUMENTS, Access
+from chainrule.compiler.builder import Element
+from chainrule.compiler.code import LANES, Code, literal
+from chainrule.compiler.fuse import Kernel
+from chainrule.compiler.index import ONLY, Affine, IndexBuilder
+from chainrule.compiler.memory import Buffer, reads
+from chainrule.graph.lowering import Expression, Gather, Reduction, Reindex
+from chainrule.graph.types import ROWS, Dim, is_float
+from chainrule.graph.value import Value
+
+Index = tuple[Element, ...]
+Body = Callable[[Index], None]
+
+
+class KernelWriter:
+    """Writes one kernel as a function.
+
+    Parameters
+    ----------
+    name : str
+        Its symbol.
+    kernel : Kernel
+        What it computes.
+    buffers : mapping of int to Buffer
+        Where arrays lie, by the serial of their value.
+    """
+
+    def __init__(self, name: str, kernel: Kernel, buffers: Mapping[int, Buffer]) -> None:
+        self.code = Code(name, ARGUMENTS)
+        self.b = IndexBuilder(self.code)
+        self.kernel = kernel
+        self.buffers = buffers
+        self.access = Access(self.b)
+        self.tail: Element | None = None
+        self._here = {value.serial for value in kernel.members} | kernel.absorbed
+        self._stored = {value.serial for value in kernel.stored}
+        self._memo: dict[object, Element] = {}
+        self._scalars: dict[int, Element] = {}
+        self._enter()
+
+    def _enter(self) -> None:
+        """Find the arrays, and load what is the same at every place."""
+        known = reads(self.kernel, set(self.buffers))
+        for serial in sorted(known | self._stored):
+            buffer = self.buffers[serial]
+            self.access.pointer(buffer)
+        for serial in sorted(known):
+            buffer = self.buffers[serial]
+            if not buffer.strides:
+                scalar = self.access.load(buffer, (), None, None)
+                self._scalars[serial] = scalar
+                if self.kernel.shape or self.kernel.root is not None:
+                    self.b.spreads[scalar.text] = self.b.spread(scalar)
+
+    # Elements ----------------------------------------------------------------------------------------
+
+    def element(self, value: Value, index: Index, condition: Element | None = None) -> Element:
+        """Return an element of a value at a place: from a register, from memory, or computed.
+
+        Parameters
+        ----------
+        value : Value
+            Of which array.
+        index : tuple of Element
+            A place for each axis.
+        condition : Element or None
+            In which lanes the place lies inside of the array.
+        """
+        if value.serial in self._scalars:
+            return self._scalars[value.serial]
+        key = (value.serial, tuple(map(_key, index)), None if condition is None else condition.text)
+        if key not in self._memo:
+            if value.serial in self.buffers and value.serial not in self._here:
+                element = self.access.load(self.buffers[value.serial], index, condition, self.tail)
+            else:
+                element = self._computed(value, index, condition)
+            self._memo[key] = element
+        return self._memo[key]
+
+    def _computed(self, value: Value, index: Index, condition: Element | None) -> Element:
+        assert value.primitive is not None
+        lower, b = value.primitive.lower, self.b
+        if isinstance(lower, Expression):
+            operands = [
+                self.element(operand, index if operand.ndim else (), condition) for operand in value.operands
+            ]
+            b.position, b.shape = index, value.shape
+            return lower.emit(b, *operands, **value.attributes)  # type: ignore[no-any-return]
+        if isinstance(lower, Gather):
+            return self._taken(value, index, condition)
+        assert isinstance(lower, Reindex), f"{value!r} is read before it is computed"
+        types = [operand.type for operand in value.operands]
+        result: Element | None = None
+        sources = lower.sources(b, index, types, **value.attributes)
+        for operand, (source, inside) in reversed(list(zip(value.operands, sources, strict=True))):
+            both = inside if condition is None else b.logical_and(inside, condition) if inside else condition
+            x = self.element(operand, tuple(source), both)
+            if inside is not None:
+                x = b.select(inside, x, result or b.constant(0, value.dtype.name))
+            result = x
+        assert result is not None
+        return result
+
+    def _taken(self, value: Value, index: Index, condition: Element | None) -> Element:
+        x, indices = value.operands
+        b = self.b
+        at = self.element(indices, index[: indices.ndim], condition)
+        inside = b.logical_and(b.less_equal(b.constant(0, "int32"), at), b.less(at, b.size(x.shape[0])))
+        both = inside if condition is None else b.logical_and(inside, condition)
+        found = self.access.load(self.buffers[x.serial], (at, *index[indices.ndim :]), both, self.tail)
+        missing = b.constant(float("nan") if is_float(x.dtype) else 0, x.dtype.name)
+        return b.select(inside, found, missing)
+
+    def finish(self, index: Index, root: Element | None = None) -> None:
+        """Compute the members at a place, and write what is stored there."""
+        if root is not None and self.kernel.root is not None:
+            self._memo[(self.kernel.root.serial, tuple(map(_key, index)), None)] = root
+        elements = [(value, self.element(value, index)) for value in self.kernel.stored]
+        for value, element in elements:
+            self.access.store(self.buffers[value.serial], index, element, self.tail)
+
+    def forget(self) -> None:
+        """Begin a block in which nothing is known yet."""
+        self._memo.clear()
+
+    # Loops -------------------------------------------------------------------------------------------
+
+    def nest(self, dims: Sequence[Dim], body: Body, vector: bool = True, shared: bool = True) -> None:
+        """Write loops over a shape, the last one over vectors.
+
+        Parameters
+        ----------
+        dims : sequence
+            The extents; each axis of size 1 is at its only place without a loop.
+        body : callable
+            Writes what happens at an index.
+        vector : bool
+            Whether the last axis is visited a vector at a time.
+        shared : bool
+            Whether the threads share the outermost loop; otherwise each does all of it.
+        """
+        loops = [axis for axis, dim in enumerate(dims) if dim == ROWS or dim != 1]
+        places = [Affine({})] * len(dims)
+
+        def level(depth: int) -> None:
+            if depth == len(loops):
+                self.forget()
+                body(tuple(map(self.b.at, places)))
+                return
+            axis = loops[depth]
+            wide = vector and depth == len(loops) - 1
+
+            def inside(affine: Affine) -> None:
+                places[axis] = affine
+                level(depth + 1)
+
+            self._count(dims[axis], wide, shared and depth == 0, inside)
+
+        if loops or not shared:
+            level(0)
+        else:
+            self.alone(lambda: level(0))
+        self.tail = None
+
+    def alone(self, body: Callable[[], None]) -> None:
+        """Let only the first thread do it."""
+        self.code.when(self.code.value("icmp eq i64 %thread, 0"), body)
+
+    def _count(self, dim: Dim, wide: bool, shared: bool, body: Callable[[Affine], None]) -> None:
+        """Write one loop."""
+        step = LANES if wide else 1
+        if wide and dim is not ROWS and int(dim) <= LANES:
+            self.b.extents[ONLY] = int(dim)
+            self.tail = first_lanes(int(dim))
+            once = lambda: body(Affine({ONLY: 1}, 0, 1))  # noqa: E731
+            self.alone(once) if shared else once()
+            return
+        extent = "%rows" if dim is ROWS else str(dim)
+        begin, end = self.share(extent, step) if shared else ("0", extent)
+
+        def turn(counter: str, _: list[str]) -> list[str]:
+            if dim is not ROWS:
+                self.b.extents[counter] = int(dim)
+            if wide:
+                exact = dim is not ROWS and int(dim) % LANES == 0
+                self.tail = None if exact else self.below(counter, extent)
+            body(Affine({counter: 1}, 0, int(wide)))
+            return []
+
+        self.code.loop(begin, end, step, turn)
+
+    def share(self, extent: str, unit: int) -> tuple[str, str]:
+        """Return what part of ``range(extent)`` this thread does, in whole units."""
+        code = self.code
+        raised = code.value(f"add i64 {extent}, {unit - 1}")
+        units = code.value(f"udiv i64 {raised}, {unit}")
+        bounds = []
+        for thread in ("%thread", code.value("add i64 %thread, 1")):
+            done = code.value(f"udiv i64 {code.value(f'mul i64 {units}, {thread}')}, %threads")
+            place = code.value(f"mul i64 {done}, {unit}")
+            bounds.append(code.call("i64", "llvm.smin.i64", f"i64 {place}, i64 {extent}"))
+        return bounds[0], bounds[1]
+
+    def below(self, counter: str, extent: str) -> Element:
+        """Return in which lanes `counter + lane` is below the extent."""
+        left = self.code.value(f"sub i64 {extent}, {counter}")
+        narrow = self.code.call("i64", "llvm.smin.i64", f"i64 {left}, i64 {LANES}")
+        wide = self.b.spread(Element(self.code.value(f"trunc i64 {narrow} to i32"), "int32"))
+        lanes = ", ".join(f"i32 {lane}" for lane in range(LANES))
+        text = self.code.value(f"icmp slt <{LANES} x i32> <{lanes}>, {wide.text}")
+        return Element(text, "bool", True)
+
+
+def first_lanes(count: int) -> Element | None:
+    if count == LANES:
+        return None
+    lanes = ", ".join(f"i1 {literal(lane < count, 'bool')}" for lane in range(LANES))
+    return Element(f"<{lanes}>", "bool", True)
+
+
+def _key(place: Element) -> object:
+    affine = getattr(place, "affine", None)
+    return place.text if affine is None else repr(affine)
+
+
+def write_map(writer: KernelWriter) -> None:
+    """Write a kernel that has no root."""
+    writer.nest(writer.kernel.shape, writer.finish)
+
+
+def write_reduction(writer: KernelWriter) -> None:
+    """Write a kernel whose root is a reduction."""
+    root = writer.kernel.root
+    assert root is not None
+    (x,) = root.operands
+    axes = root.attributes["axes"]
+    kept = [axis for axis in range(x.ndim) if axis not in axes]
+    last = max((axis for axis in range(x.ndim) if x.shape[axis] != 1), default=-1)
+    vector_kept = last in kept
+    lower: Any = root.primitive and root.primitive.lower
+    accumulators = len(lower.start(writer.b, x.dtype.name))
+    vector_reduced = not vector_kept and last >= 0 and accumulators == 1
+
+    def at_place(outer: Index) -> None:
+        tail = writer.tail
+        results = _reduce(writer, lower, x, dict(zip(kept, outer, strict=True)), vector_reduced)
+        writer.tail = tail
+        writer.forget()
+        writer.finish(outer, lower.finish(writer.b, results))
+
+    writer.nest([x.shape[axis] for axis in kept], at_place, vector=vector_kept)
+
+
+def _reduce(
+    writer: KernelWriter, lower: Reduction, x: Value, outer: dict[int, Element], vector: bool
+) -> list[Element]:
+    """Combine the elements along the axes that are not in `outer`; return the accumulators."""
+    b, code = writer.b, writer.code
+    axes = [axis for axis in range(x.ndim) if axis not in outer]
+    loops = [axis for axis in axes if x.shape[axis] == ROWS or x.shape[axis] != 1]
+    wide = vector or any(place.vector for place in outer.values())
+    start = lower.start(b, x.dtype.name)
+    accumulators = [b.spread(each) if wide else each for each in start]
+    places: dict[int, Affine] = {axis: Affine({}) for axis in axes}
+
+    def level(depth: int, held: list[Element]) -> list[Element]:
+        if depth == len(loops):
+            writer.forget()
+            index = tuple(outer[a] if a in outer else b.at(places[a]) for a in range(x.ndim))
+            element = writer.element(x, index)
+            new = lower.combine(b, held, element, _position(writer, x, axes, places))
+            if vector and writer.tail is not None:
+                new = [b.select(writer.tail, n, h) for n, h in zip(new, held, strict=True)]
+            return [b.spread(each) if wide else each for each in new]
+        axis = loops[depth]
+        dim = x.shape[axis]
+        lanes = vector and depth == len(loops) - 1
+        if lanes and dim is not ROWS and int(dim) <= LANES:
+            b.extents[ONLY] = int(dim)
+            writer.tail = first_lanes(int(dim))
+            places[axis] = Affine({ONLY: 1}, 0, 1)
+            return level(depth + 1, held)
+        extent = "%rows" if dim is ROWS else str(dim)
+
+        def turn(counter: str, carried: list[str]) -> list[str]:
+            if dim is not ROWS:
+                b.extents[counter] = int(dim)
+            places[axis] = Affine({counter: 1}, 0, int(lanes))
+            if lanes:
+                exact = dim is not ROWS and int(dim) % LANES == 0
+                writer.tail = None if exact else writer.below(counter, extent)
+            inner = [Element(t, h.dtype, h.vector) for t, h in zip(carried, held, strict=True)]
+            return [each.text for each in level(depth + 1, inner)]
+
+        step = LANES if lanes else 1
+        texts = code.loop(0, extent, step, turn, [(each.type, each.text) for each in held])
+        return [Element(t, h.dtype, h.vector) for t, h in zip(texts, held, strict=True)]
+
+    result = level(0, accumulators)
+    if not vector:
+        return result
+    place = b.constant(0, "int32")
+    return [across_lanes(writer, lambda one, other: lower.combine(b, [one], other, place)[0], result[0])]
+
+
+def _position(writer: KernelWriter, x: Value, axes: Sequence[int], places: Mapping[int, Affine]) -> Element:
+    b = writer.b
+    position: Element = b.constant(0, "int32")
+    for axis in axes:
+        position = b.add(b.multiply(position, b.size(x.shape[axis])), b.at(places[axis]))
+    return position
+
+
+def across_lanes(writer: KernelWriter, combine: Callable[[Element, Element], Element], x: Element) -> Element:
+    """Combine the lanes of a vector pairwise."""
+    code = writer.code
+    half = LANES // 2
+    while half:
+        order = ", ".join(f"i32 {(lane + half) % LANES}" for lane in range(LANES))
+        moved = code.value(f"shufflevector {x.typed}, {x.type} poison, <{LANES} x i32> <{order}>")
+        x = combine(x, Element(moved, x.dtype, True))
+        half //= 2
+    return Element(code.value(f"extractelement {x.typed}, i64 0"), x.dtype)
+
+
+def write_scatter(writer: KernelWriter) -> None:
+    """Write a kernel whose root is a scatter: zeros, to which each update is added in its turn.
+
+    Threads share the elements of a slice, so that each adds in the order of the updates.
+    """
+    root = writer.kernel.root
+    assert root is not None
+    indices, updates = root.operands
+    buffer, b = writer.buffers[root.serial], writer.b
+    rest = root.shape[1:]
+    zero = b.constant(0, root.dtype.name)
+
+    def clear(inner: Index) -> None:
+        writer.nest(
+            root.shape[:1],
+            lambda first: writer.access.store(buffer, (*first, *inner), zero, tail[0]),
+            vector=False,
+            shared=False,
+        )
+
+    tail: list[Element | None] = [None]
+
+    def slice_(inner: Index) -> None:
+        tail[0] = writer.tail
+        clear(inner)
+        writer.nest(indices.shape, lambda place: add(place, inner), vector=False, shared=False)
+
+    def add(place: Index, inner: Index) -> None:
+        writer.tail = tail[0]
+        at = writer.element(indices, place)
+        inside = b.logical_and(b.less_equal(b.constant(0, "int32"), at), b.less(at, b.size(root.shape[0])))
+
+        def write() -> None:
+            row = b.at(Affine({writer.code.value(f"sext i32 {at.text} to i64"): 1}))
+            update = writer.element(updates, (*place, *inner))
+            old = writer.access.load(buffer, (row, *inner), None, writer.tail)
+            writer.access.store(buffer, (row, *inner), b.add(old, update), writer.tail)
+
+        writer.code.when(inside.text, write)
+        writer.forget()
+
+    writer.nest(rest, slice_)

@@ -1,0 +1,300 @@
+"""Contractions: a tile of the product is held in registers while the sum runs.
+
+A tile is up to 8 rows by 2 vectors. For every k, an element of each of the rows is spread over a vector and
+multiplied by neighbours of the other operand. The sum of an element runs over k in order, whatever the number
+of rows or threads, so a row's result has the same bits whatever rows stand beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.compiler.builder import Element
+from chainrule.compiler.code import LANES
+from chainrule.compiler.fuse import as_view
+from chainrule.compiler.index import Affine
+from chainrule.compiler.loops import Index, KernelWriter, across_lanes, first_lanes
+from chainrule.compiler.memory import Buffer
+from chainrule.graph.types import ROWS, Dim
+from chainrule.graph.value import Value
+
+TILE_ROWS, TILE_VECTORS = 8, 2
+#: More members than this are written as a loop over the tile's rows, which keeps the code short.
+MOST_UNROLLED = 5
+
+
+class Operand:
+    """One operand of a product, where it lies.
+
+    Parameters
+    ----------
+    writer : KernelWriter
+        Of the kernel.
+    value : Value
+        What is multiplied; it may be another view of what lies in memory.
+    """
+
+    def __init__(self, writer: KernelWriter, value: Value) -> None:
+        counters = [Affine({f"%{axis}": 1}) for axis in range(value.ndim)]
+        if value.serial in writer.buffers:
+            source, self.indices = value, counters
+        else:
+            source, self.indices = as_view(value, counters)
+        self._writer = writer
+        self.buffer: Buffer = writer.buffers[source.serial]
+
+    def places(self, index: Sequence[Affine]) -> Index:
+        """Return where in memory the element at an index is."""
+        result = []
+        for affine in self.indices:
+            place = Affine({}, affine.constant)
+            for name, coefficient in affine.terms.items():
+                place = place + index[int(name[1:])].times(coefficient)
+            result.append(self._writer.b.at(place))
+        return tuple(result)
+
+    def load(self, index: Sequence[Affine], tail: Element | None) -> Element:
+        """Return the element, or the neighbours, at an index."""
+        return self._writer.access.load(self.buffer, self.places(index), None, tail)
+
+
+class ProductWriter:
+    """Writes the loops of a contraction.
+
+    Parameters
+    ----------
+    writer : KernelWriter
+        Its kernel has a contraction as its root.
+    """
+
+    def __init__(self, writer: KernelWriter) -> None:
+        root = writer.kernel.root
+        assert root is not None
+        self.writer = writer
+        self.code, self.b = writer.code, writer.b
+        self.root = root
+        self.left, self.right = (Operand(writer, operand) for operand in root.operands)
+        self.rows: Dim = root.shape[-2]
+        self.columns: Dim = root.shape[-1]
+        self.inner: Dim = root.operands[0].shape[-1]
+        read = {operand.serial for value in writer.kernel.members for operand in value.operands}
+        overwritten = {writer.buffers[value.serial] for value in writer.kernel.stored}
+        self.in_place = any(writer.buffers[serial] in overwritten for serial in read & set(writer.buffers))
+
+    def write(self) -> None:
+        """Write all loops."""
+        batch = self.root.shape[:-2]
+        if self.columns == 1 and not batch:
+            self._column()
+        elif batch:
+            self.writer.nest(batch, lambda outer: self._tiles(_affines(outer), False), vector=False)
+        else:
+            self._tiles([], True)
+
+    # Tiles -------------------------------------------------------------------------------------------
+
+    def _tiles(self, outer: list[Affine], shared: bool) -> None:
+        """Write the loops over panels of columns and the tiles in each."""
+        width = LANES * TILE_VECTORS
+        if self.columns is ROWS:
+            self._panels("0", "%rows", LANES, 1, None, outer, shared)
+            return
+        whole = int(self.columns) // width * width
+        if whole:
+            self._panels("0", str(whole), width, TILE_VECTORS, None, outer, shared)
+        rest = int(self.columns) - whole
+        if rest:
+            self._panels(str(whole), str(whole + 1), width, -(-rest // LANES), rest, outer, shared)
+
+    def _panels(
+        self,
+        begin: str,
+        end: str,
+        step: int,
+        vectors: int,
+        left: int | None,
+        outer: list[Affine],
+        shared: bool,
+    ) -> None:
+        """Share the tiles of some panels among the threads; `left` columns are in a last, narrower one."""
+        code, number = self.code, self._number
+        extent = "%rows" if self.rows is ROWS else str(self.rows)
+        tiles = self._units(extent, TILE_ROWS)
+        panels = self._units(number("sub", end, begin), step)
+        total = number("mul", panels, tiles)
+        first, last = self.writer.share(total, 1) if shared else ("0", total)
+
+        def panel(count: str, _: list[str]) -> list[str]:
+            before = number("mul", count, tiles)
+            low = code.call("i64", "llvm.smax.i64", f"i64 {number('sub', first, before)}, i64 0")
+            high = code.call("i64", "llvm.smin.i64", f"i64 {number('sub', last, before)}, i64 {tiles}")
+            column = number("add", begin, number("mul", count, step))
+            code.loop(
+                low, high, 1, lambda tile, _: self._tile(tile, column, vectors, left, extent, outer)
+            )
+            return []
+
+        def work() -> None:
+            stop = number("add", number("udiv", number("sub", last, 1), tiles), 1)
+            code.loop(number("udiv", first, tiles), stop, 1, panel)
+
+        code.when(code.value(f"icmp slt i64 {first}, {last}"), work)
+
+    def _number(self, operation: str, x: object, y: object) -> str:
+        return self.code.value(f"{operation} i64 {x}, {y}")
+
+    def _units(self, extent: str, unit: int) -> str:
+        """Return how many units cover an extent."""
+        return self._number("udiv", self._number("add", extent, unit - 1), unit)
+
+    def _tile(
+        self, tile: str, column: str, vectors: int, left: int | None, extent: str, outer: list[Affine]
+    ) -> list[str]:
+        """Write one tile: the sum in registers, then what is made of it."""
+        code = self.code
+        self.writer.forget()
+        top = code.value(f"mul i64 {tile}, {TILE_ROWS}")
+        final = code.value(f"sub i64 {extent}, 1")
+        rows = [top] + [
+            code.call("i64", "llvm.smin.i64", f"i64 {code.value(f'add i64 {top}, {r}')}, i64 {final}")
+            for r in range(1, TILE_ROWS)
+        ]
+        columns = [Affine({column: 1}, LANES * v, 1) for v in range(vectors)]
+        tails = self._tails(column, vectors, left)
+        sums = self._sum(rows, columns, tails, outer)
+        if len(self.writer.kernel.members) <= MOST_UNROLLED and not self.in_place:
+            for r, row in enumerate(rows):
+                for v in range(vectors):
+                    self._finish([*outer, Affine({row: 1}), columns[v]], sums[r][v], tails[v])
+        else:
+            self._finish_in_a_loop(top, extent, columns, tails, sums, outer)
+        return []
+
+    def _tails(self, column: str, vectors: int, left: int | None) -> list[Element | None]:
+        """Return for each vector of a panel which lanes are columns; None where all are."""
+        if self.columns is ROWS:
+            return [self.writer.below(column, "%rows")]
+        if left is None:
+            return [None] * vectors
+        return [first_lanes(min(left - LANES * v, LANES)) for v in range(vectors)]
+
+    def _sum(
+        self, rows: list[str], columns: list[Affine], tails: list[Element | None], outer: list[Affine]
+    ) -> list[list[Element]]:
+        """Write the loop over k; return the sums of every row and vector."""
+        b, dtype = self.b, self.root.dtype.name
+        zero = b.spread(b.constant(0, dtype))
+        extent = "%rows" if self.inner is ROWS else str(self.inner)
+
+        def turn(k: str, carried: list[str]) -> list[str]:
+            at = Affine({k: 1})
+            right = [
+                self.right.load([*outer, at, column], tail)
+                for column, tail in zip(columns, tails, strict=True)
+            ]
+            results = []
+            for number, row in enumerate(rows):
+                left = b.spread(self.left.load([*outer, Affine({row: 1}), at], None))
+                for v in range(len(columns)):
+                    held = Element(carried[number * len(columns) + v], dtype, True)
+                    results.append(b.fma(left, right[v], held).text)
+            return results
+
+        start = [(zero.type, zero.text)] * (len(rows) * len(columns))
+        texts = self.code.loop(0, extent, 1, turn, start)
+        sums = [Element(text, dtype, True) for text in texts]
+        return [sums[r * len(columns) : (r + 1) * len(columns)] for r in range(len(rows))]
+
+    def _finish(self, index: list[Affine], total: Element, tail: Element | None) -> None:
+        self.writer.forget()
+        self.writer.tail = tail
+        self.writer.finish(tuple(map(self.b.at, index)), total)
+        self.writer.tail = None
+
+    def _finish_in_a_loop(
+        self,
+        top: str,
+        extent: str,
+        columns: list[Affine],
+        tails: list[Element | None],
+        sums: list[list[Element]],
+        outer: list[Affine],
+    ) -> None:
+        """Put the tile on the stack and go over its rows one by one, each exactly once."""
+        code = self.code
+        kind = sums[0][0].type
+        count = len(columns)
+        slots = [self._slot(number, kind) for number in range(len(sums) * count)]
+        for slot, total in zip(slots, [each for row in sums for each in row], strict=True):
+            code.do(f"store {kind} {total.text}, ptr {slot}, align 64")
+        left = code.value(f"sub i64 {extent}, {top}")
+        height = code.call("i64", "llvm.smin.i64", f"i64 {left}, i64 {TILE_ROWS}")
+
+        def turn(r: str, _: list[str]) -> list[str]:
+            for v in range(count):
+                place = code.value(f"add i64 {code.value(f'mul i64 {r}, {count}')}, {v}")
+                slot = code.value(f"getelementptr {kind}, ptr %tile, i64 {place}")
+                text = code.value(f"load {kind}, ptr {slot}, align 64")
+                index = [*outer, Affine({top: 1, r: 1}), columns[v]]
+                self._finish(index, Element(text, self.root.dtype.name, True), tails[v])
+            return []
+
+        code.loop(0, height, 1, turn)
+
+    def _slot(self, number: int, kind: str) -> str:
+        self.code.reserve("%tile", f"[{TILE_ROWS * TILE_VECTORS} x {kind}]")
+        return self.code.value(f"getelementptr {kind}, ptr %tile, i64 {number}")
+
+    # A single column ---------------------------------------------------------------------------------
+
+    def _column(self) -> None:
+        """Write a matrix times a vector: a vector of rows at a time, or of k, whichever lie side by side."""
+        rows_together = _stride(self.left, -2) == 1
+        b, dtype = self.b, self.root.dtype.name
+
+        def at_row(index: Index) -> None:
+            row, column = _affines(index)
+            wide = not rows_together
+            zero = b.constant(0, dtype)
+            start = b.spread(zero) if wide or row.lanes else zero
+            extent = "%rows" if self.inner is ROWS else str(self.inner)
+            outer_tail = self.writer.tail
+
+            def turn(k: str, carried: list[str]) -> list[str]:
+                tail = self.writer.below(k, extent) if wide else outer_tail
+                at = Affine({k: 1}, 0, int(wide))
+                x = self.left.load([row, at], tail)
+                w = self.right.load([at, column], tail)
+                product = b.fma(x, w, Element(carried[0], dtype, start.vector))
+                if wide and tail is not None:
+                    product = b.select(tail, product, Element(carried[0], dtype, start.vector))
+                return [product.text]
+
+            (text,) = self.code.loop(0, extent, LANES if wide else 1, turn, [(start.type, start.text)])
+            total = Element(text, dtype, start.vector)
+            if wide:
+                total = across_lanes(self.writer, b.add, total)
+            self.writer.forget()
+            self.writer.tail = outer_tail
+            self.writer.finish(index, total)
+
+        self.writer.nest((self.rows, self.columns), at_row, vector=rows_together)
+
+
+def _affines(index: Index) -> list[Affine]:
+    return [place.affine for place in index]  # type: ignore[attr-defined]
+
+
+def _stride(operand: Operand, axis: int) -> int:
+    """Return the distance in memory of neighbours along the last axis (-1) or the one before it (-2)."""
+    name = f"%{2 + axis}"
+    total = 0
+    for affine, stride in zip(operand.indices, operand.buffer.strides, strict=True):
+        if name in affine.terms:
+            total += affine.terms[name] * stride.elements if not stride.power else 0
+    return total
+
+
+def write_contraction(writer: KernelWriter) -> None:
+    """Write a kernel whose root is a contraction."""
+    ProductWriter(writer).write()

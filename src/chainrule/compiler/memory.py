@@ -1,0 +1,177 @@
+"""Where every array lies: buffers of fixed size and buffers that grow with the rows, planned ahead.
+
+Inside of the arena rows of an array begin at multiples of a vector, so that a vector at the end of a row may
+be read and written whole. An array that a user handed over is packed, and is read and written with a mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from chainrule.compiler.code import BYTES, LANES
+from chainrule.compiler.fuse import Kernel
+from chainrule.graph.types import ROWS, Shape
+from chainrule.graph.value import Value
+
+#: Bytes after each array, for vectors that begin inside of it and end after it.
+SLACK = 512
+
+
+@dataclass(frozen=True)
+class Stride:
+    """The distance of two neighbours along an axis: `elements` times the capacity to the power `power`."""
+
+    elements: int
+    power: int = 0
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Where an array lies.
+
+    Attributes
+    ----------
+    slot : int
+        The place of its base in the table of pointers; the arena's regions come first, by power of rows.
+    offset : int
+        Bytes after the base, times the capacity to the power of the region.
+    power : int
+        The region; 0 for a user's array.
+    dtype : str
+        Of its elements.
+    strides : tuple of Stride
+        For each axis.
+    padded : bool
+        Whether whole vectors may be read and written at the end of a row.
+    """
+
+    slot: int
+    offset: int
+    power: int
+    dtype: str
+    strides: tuple[Stride, ...]
+    padded: bool
+
+
+REGIONS = 3
+
+
+def padded_length(size: int) -> int:
+    """Return the distance of two rows of this size: whole vectors, and not a multiple that caches dislike."""
+    length = -(-size // LANES) * LANES
+    return length + LANES if length >= 256 and length % 64 == 0 else length
+
+
+def layout(shape: Shape, padded: bool) -> tuple[tuple[Stride, ...], int, int]:
+    """Return the strides of an array, its number of elements, and the power of rows that this is times."""
+    strides: list[Stride] = []
+    size, power = 1, 0
+    inner = True
+    for dim in reversed(shape):
+        strides.append(Stride(size, power))
+        if dim is ROWS:
+            power += 1
+            inner = False
+        elif dim != 1:
+            size *= padded_length(int(dim)) if inner and padded else int(dim)
+            inner = False
+    return tuple(reversed(strides)), size, power
+
+
+def user_buffer(slot: int, value: Value) -> Buffer:
+    """Return where a packed array of a user lies."""
+    strides, _, _ = layout(value.shape, padded=False)
+    return Buffer(slot, 0, 0, value.dtype.name, strides, padded=False)
+
+
+@dataclass(frozen=True)
+class Arena:
+    """The plan of the arena: a buffer for each stored value, and the size of each region.
+
+    Attributes
+    ----------
+    buffers : dict of int to Buffer
+        By the value's serial.
+    sizes : tuple of int
+        Bytes of each region, times the capacity to its power.
+    """
+
+    buffers: dict[int, Buffer]
+    sizes: tuple[int, ...]
+
+
+def plan_arena(kernels: Sequence[Kernel], placed: Iterable[int], kept: Iterable[Value]) -> Arena:
+    """Give every stored value a place in the arena; values that are never alive together may share one.
+
+    Parameters
+    ----------
+    kernels : sequence of Kernel
+        In order.
+    placed : iterable of int
+        Serials of what lies elsewhere already.
+    kept : iterable of Value
+        What lives from the first kernel to the last: a loop's arrays.
+    """
+    elsewhere = set(placed)
+    kept = list(kept)
+    lives = {value.serial: (0, len(kernels)) for value in kept}
+    values = {value.serial: value for value in kept}
+    stored = {value.serial for kernel in kernels for value in kernel.stored}
+    for number, kernel in enumerate(kernels):
+        for value in kernel.stored:
+            if value.serial not in elsewhere and value.serial not in lives:
+                lives[value.serial] = (number, number)
+                values[value.serial] = value
+        for serial in reads(kernel, stored):
+            if serial in lives and serial not in {value.serial for value in kept}:
+                lives[serial] = (lives[serial][0], number)
+    buffers: dict[int, Buffer] = {}
+    sizes = [0] * REGIONS
+    taken: list[list[tuple[int, int, int, int]]] = [[] for _ in range(REGIONS)]
+    order = sorted(lives, key=lambda serial: -_bytes(values[serial])[0])
+    for serial in order:
+        size, power, strides = _bytes(values[serial])
+        first, last = lives[serial]
+        offset = _lowest(taken[power], size, first, last)
+        taken[power].append((offset, size, first, last))
+        sizes[power] = max(sizes[power], offset + size)
+        dtype = values[serial].dtype.name
+        buffers[serial] = Buffer(power, offset, power, dtype, strides, padded=True)
+    return Arena(buffers, tuple(sizes))
+
+
+def reads(kernel: Kernel, stored: set[int]) -> set[int]:
+    """Return the serials of all that a kernel may read from memory."""
+    own = {value.serial for value in kernel.computed}
+    found: set[int] = set()
+    seen: set[int] = set()
+    waiting = [operand for value in kernel.computed for operand in value.operands]
+    while waiting:
+        value = waiting.pop()
+        if value.serial in seen or value.serial in own:
+            continue
+        seen.add(value.serial)
+        if value.primitive is None or value.serial in stored:
+            found.add(value.serial)
+        else:
+            waiting.extend(value.operands)
+    return found
+
+
+def _bytes(value: Value) -> tuple[int, int, tuple[Stride, ...]]:
+    strides, size, power = layout(value.shape, padded=True)
+    if power >= REGIONS:
+        raise ValueError(f"{value!r} has more than {REGIONS - 1} axes of rows, and cannot be compiled")
+    slack = SLACK if power == 0 else 0
+    unit = 64
+    return -(-(size * BYTES[value.dtype.name] + slack) // unit) * unit, power, strides
+
+
+def _lowest(taken: Sequence[tuple[int, int, int, int]], size: int, first: int, last: int) -> int:
+    """Return the lowest offset at which nothing lies that is alive at the same time."""
+    offset = 0
+    for other, length, begin, end in sorted(taken):
+        if begin <= last and first <= end and other < offset + size:
+            offset = max(offset, other + length)
+    return offset

@@ -1,0 +1,96 @@
+"""A graph as one native function: its kernels in order, with the threads meeting between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chainrule.compiler.access import ARGUMENTS
+from chainrule.compiler.code import Code
+from chainrule.compiler.fuse import Kernel
+from chainrule.compiler.loops import KernelWriter, write_map, write_reduction, write_scatter
+from chainrule.compiler.matmul import write_contraction
+from chainrule.compiler.memory import Buffer
+from chainrule.graph.lowering import Contraction, Reduction, Scatter
+
+PASSED = ARGUMENTS
+#: How often a waiting thread looks before it lets others run.
+_SPINS = 2000
+
+WRITERS = {
+    type(None): write_map,
+    Reduction: write_reduction,
+    Contraction: write_contraction,
+    Scatter: write_scatter,
+}
+
+BARRIER = f"""
+declare i32 @sched_yield()
+define internal void @barrier(ptr %counter, i64 %threads) #0 {{
+entry:
+  %single = icmp eq i64 %threads, 1
+  br i1 %single, label %done, label %meet
+meet:
+  %old = atomicrmw add ptr %counter, i64 1 acq_rel
+  %round = udiv i64 %old, %threads
+  %next = add i64 %round, 1
+  %goal = mul i64 %next, %threads
+  br label %look
+look:
+  %spins = phi i64 [ 0, %meet ], [ %more, %wait ]
+  %now = load atomic i64, ptr %counter acquire, align 8
+  %arrived = icmp sge i64 %now, %goal
+  br i1 %arrived, label %done, label %wait_or_yield
+wait_or_yield:
+  %patient = icmp slt i64 %spins, {_SPINS}
+  br i1 %patient, label %wait, label %let_others
+let_others:
+  %ignored = call i32 @sched_yield()
+  br label %wait
+wait:
+  %more = add i64 %spins, 1
+  br label %look
+done:
+  ret void
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Program:
+    """The text of all kernels, and of the function that runs them in order."""
+
+    functions: list[str]
+    codes: list[Code]
+
+
+def write_program(
+    name: str, kernels: Sequence[Kernel], buffers: dict[int, Buffer], barrier_slot: int
+) -> Program:
+    """Return a function ``name`` that runs the kernels, and theirs.
+
+    Parameters
+    ----------
+    name : str
+        Its symbol; the kernels' begin with it.
+    kernels : sequence of Kernel
+        In order.
+    buffers : dict of int to Buffer
+        Where arrays lie, by serial.
+    barrier_slot : int
+        Where in the table of pointers the address of the barrier's counter stands.
+    """
+    codes, texts = [], []
+    main = Code(name, ARGUMENTS)
+    entry = main.value(f"getelementptr ptr, ptr %table, i64 {barrier_slot}")
+    counter = main.value(f"load ptr, ptr {entry}")
+    for number, kernel in enumerate(kernels):
+        writer = KernelWriter(f"{name}.{number}", kernel, buffers)
+        root = kernel.root
+        kind = type(None) if root is None or root.primitive is None else type(root.primitive.lower)
+        WRITERS[kind](writer)
+        codes.append(writer.code)
+        texts.append(writer.code.text().replace("define ", "define internal ", 1))
+        main.do(f"call void @{writer.code.name}({PASSED})")
+        main.do(f"call void @barrier(ptr {counter}, i64 %threads)")
+    return Program([*texts, main.text()], [*codes, main])
