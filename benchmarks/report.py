@@ -1,0 +1,119 @@
+"""What was measured, as a table on the screen and as a page."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+
+from rich.table import Table
+
+from benchmarks import machine
+from benchmarks.networks import NETWORKS, ROWS
+from benchmarks.peers import OURS, Peer, find
+from benchmarks.rounds import Settings
+from benchmarks.summary import Times, Turns, ratio, step
+
+Results = Mapping[str, Times]
+"""Times by the network's name."""
+
+
+def shown(results: Results) -> list[Peer]:
+    """Return the peers that were measured for some network, in the order of their turns."""
+    names = dict.fromkeys(name for times in results.values() for name in times if name != OURS.name)
+    return [find(name) for name in names]
+
+
+def table(results: Results) -> Table:
+    """Return the ratios for the terminal."""
+    heads, rows = _ratios(results, between="\n")
+    drawn = Table(title="Time of a training step, theirs / ours: median (min–max) of rounds")
+    for number, head in enumerate(heads):
+        drawn.add_column(head, justify="right" if number else "left", no_wrap=number == 0)
+    for row in rows:
+        drawn.add_row(*row)
+    return drawn
+
+
+def page(results: Results, settings: Settings, plot: str) -> str:
+    """Return the page as Markdown; ``plot`` is the picture's file beside it."""
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    parts = [
+        "# Benchmarks",
+        f"Time of one training step: {ROWS} rows in batches, relu, softmax cross-entropy, Adam, "
+        f"{settings.dtype}. Written by `python -m benchmarks` on {today}.",
+        f"![Their time divided by ours]({plot})",
+        "## Their time divided by ours",
+        f"Median (min–max) of {settings.rounds} rounds. In each round everyone trains in turn, in a process "
+        "of their own, and a peer's time is divided by ours of the same round.",
+        _markdown(*_ratios(results)),
+        "## Microseconds a step",
+        "Median (best round). ¹ With one thread, which was faster for this peer than all.",
+        _markdown(*_steps(results, settings.threads)),
+        "## How it was measured",
+        _setting(results, settings),
+        "Each in the form that was found to be its fastest:",
+        _forms(results),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _label(network: str) -> str:
+    return f"{network}, {NETWORKS[network].batch}"
+
+
+def _ratios(results: Results, between: str = " ") -> tuple[list[str], list[list[str]]]:
+    peers = shown(results)
+    heads = ["network, batch", "chainrule, µs", *(peer.title for peer in peers)]
+    rows = [
+        [
+            _label(network),
+            step(times[OURS.name], between),
+            *(ratio(times, peer.name).text(between) if peer.name in times else "—" for peer in peers),
+        ]
+        for network, times in results.items()
+    ]
+    return heads, rows
+
+
+def _steps(results: Results, threads: int) -> tuple[list[str], list[list[str]]]:
+    everyone = [OURS, *shown(results)]
+    heads = ["network, batch", *(peer.title for peer in everyone)]
+
+    def cell(turns: Turns | None) -> str:
+        if turns is None:
+            return "—"
+        return step(turns) + ("¹" if turns.threads < threads else "")
+
+    rows = [
+        [_label(network), *(cell(times.get(peer.name)) for peer in everyone)]
+        for network, times in results.items()
+    ]
+    return heads, rows
+
+
+def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _setting(results: Results, settings: Settings) -> str:
+    packages = [OURS.package, "numpy", *(peer.package for peer in shown(results))]
+    versions = ", ".join(f"{name} {version}" for name, version in machine.versions(packages).items())
+    blas = ", ".join(f"`{name}={value}`" for name, value in machine.openblas().items())
+    lines = [
+        f"Machine: {machine.cpu()} ({machine.vectors()}), of which everyone may "
+        f"use {settings.threads} core{'s' if settings.threads > 1 else ''}",
+        f"Versions: {versions}",
+        f"chainrule's executor: {settings.executor}",
+        f"OpenBLAS, which scikit-learn and NumPy use: {blas or 'no variable is set'}",
+    ]
+    if not blas and machine.vectors() == "avx512f":
+        lines.append(
+            "OpenBLAS does not know every processor and may take AVX2 kernels on one with AVX-512; "
+            "`OPENBLAS_CORETYPE=SkylakeX` then makes scikit-learn faster"
+        )
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _forms(results: Results) -> str:
+    return "\n".join(f"- {peer.title}: {peer.how}" for peer in [OURS, *shown(results)])

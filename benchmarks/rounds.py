@@ -1,0 +1,153 @@
+"""Processes that take turns."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from benchmarks.networks import Network
+from benchmarks.peers import OURS, Peer
+from benchmarks.summary import Turns
+
+REPOSITORY = Path(__file__).parent.parent
+PAUSE = 0.2
+"""Seconds between two turns, in which the threads of the last one stop waiting for more and fall asleep."""
+WORTH_ALL_THREADS = 5e7
+"""Work of a step (see `Network.work`) from which all threads are surely faster than one."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same for everyone in a run."""
+
+    rounds: int = 5
+    threads: int = 2
+    dtype: str = "float32"
+    executor: str = "compiled"
+    seconds: float = 0.5
+
+
+class WorkerError(Exception):
+    """A worker that could not prepare or train; says why."""
+
+
+class Worker:
+    """A peer that has prepared a network in a process of its own."""
+
+    def __init__(self, peer: Peer, network: Network, settings: Settings) -> None:
+        order = {"peer": peer.name, "network": network.name, **asdict(settings)}
+        self._log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  (closed in __exit__)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.worker", json.dumps(order)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            cwd=REPOSITORY,
+            env=environment(settings.threads),
+        )
+        self.threads = settings.threads
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._process.kill()
+        self.end()
+        self._log.close()
+
+    def end(self) -> None:
+        """Close its input, which ends it."""
+        if self._process.returncode is None:
+            self._process.communicate()
+
+    def wait(self) -> float:
+        """Return when it has prepared and warmed up, with the seconds that preparing took."""
+        return float(self._answer()["ready_after"])
+
+    def run(self) -> float:
+        """Train once; return the seconds of a step."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("run\n")
+        self._process.stdin.flush()
+        return float(self._answer()["seconds_per_step"])
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self._process.wait()
+            self._log.seek(0)
+            lines = [text.strip() for text in self._log if text.strip()]
+            raise WorkerError(lines[-1] if lines else f"it ended with code {self._process.returncode}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Return the environment of a worker that may use so many threads.
+
+    chainrule chooses by itself how many of them a network is worth, unless CHAINRULE_NUM_THREADS is set.
+    """
+    count = str(threads)
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
+    ours = {"CHAINRULE_NUM_THREADS": count} if threads == 1 else {}
+    return {**ours, **os.environ, **dict.fromkeys(names, count), "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+
+
+def measure(network: Network, peers: Sequence[Peer], settings: Settings, say: Say) -> dict[str, Turns]:
+    """Return the turns of us and of each peer that could be measured."""
+    with ExitStack() as stack:
+        workers: dict[str, Worker] = {}
+        for peer in (OURS, *peers):
+            try:
+                workers[peer.name] = stack.enter_context(_ready(peer, network, settings, say))
+            except WorkerError as error:
+                if peer is OURS:
+                    raise
+                say(f"{network.name}: {peer.title} is left out: {error}")
+        times = {name: Turns([], worker.threads) for name, worker in workers.items()}
+        for number in range(settings.rounds):
+            say(f"{network.name}: round {number + 1} of {settings.rounds}")
+            for name, worker in workers.items():
+                time.sleep(PAUSE)
+                times[name].seconds.append(worker.run())
+    return times
+
+
+@contextmanager
+def _ready(peer: Peer, network: Network, settings: Settings, say: Say) -> Iterator[Worker]:
+    """Hold a worker that is ready: for a small network the faster of two, with all threads or with one."""
+    workers: dict[Worker, float] = {}
+    with ExitStack() as stack:
+        for threads in _choices(peer, network, settings):
+            worker = stack.enter_context(Worker(peer, network, replace(settings, threads=threads)))
+            say(f"{network.name}: {peer.title} on {threads} is ready after {worker.wait():.1f} s")
+            workers[worker] = worker.run()
+        fastest = min(workers, key=workers.__getitem__)
+        for worker in workers:
+            if worker is not fastest:
+                worker.end()
+        yield fastest
+
+
+def _choices(peer: Peer, network: Network, settings: Settings) -> tuple[int, ...]:
+    """Return the numbers of threads to try; we and large networks need no trial."""
+    if peer is OURS or network.work > WORTH_ALL_THREADS or settings.threads == 1:
+        return (settings.threads,)
+    return (settings.threads, 1)

@@ -1,0 +1,53 @@
+"""From times to ratios, and numbers to text."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchmarks.peers import OURS
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Seconds of a step, one a round, and with how many threads."""
+
+    seconds: list[float]
+    threads: int
+
+
+Times = Mapping[str, Turns]
+"""Turns by the name of who took them."""
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Theirs divided by ours, round by round."""
+
+    median: float
+    low: float
+    high: float
+
+    def text(self, between: str = " ") -> str:
+        return f"{digits(self.median)}{between}({digits(self.low)}–{digits(self.high)})"
+
+
+def ratio(times: Times, peer: str) -> Ratio:
+    """Compare a peer with us, each of its times with ours of the same round."""
+    pairs = zip(times[peer].seconds, times[OURS.name].seconds, strict=True)
+    ratios = [theirs / ours for theirs, ours in pairs]
+    return Ratio(statistics.median(ratios), min(ratios), max(ratios))
+
+
+def step(turns: Turns, between: str = " ") -> str:
+    """Return the median time of a step in microseconds, and the best round's."""
+    median, best = statistics.median(turns.seconds), min(turns.seconds)
+    return f"{digits(median * 1e6)}{between}({digits(best * 1e6)})"
+
+
+def digits(value: float) -> str:
+    """Write a positive number to three digits, or all of them before the point."""
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -1,0 +1,66 @@
+"""A process that imports one library and trains when it is told to.
+
+It is started with a peer's name and a task as JSON, prepares and warms up, and writes one line of JSON: it is
+ready. For each line "run" that it then reads it trains for some epochs and writes the seconds of a step. It
+ends with its input.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from typing import Any, TextIO
+
+from benchmarks.machine import stay_on_cores
+from benchmarks.networks import NETWORKS, Task
+from benchmarks.peers import Train, find
+
+WARM_UP_EPOCHS = 2
+
+
+def main() -> None:
+    answers = _answers()
+    order = json.loads(sys.argv[1])
+    stay_on_cores(order["threads"])  # before the library is imported, which looks how many there are
+    task = Task(NETWORKS[order["network"]], order["dtype"], order["threads"], order["executor"])
+    started = time.perf_counter()
+    train = find(order["peer"]).load()(task)
+    train(1)
+    ready_after = time.perf_counter() - started
+    epochs = _epochs_in(order["seconds"], train)
+    _answer(answers, {"ready_after": ready_after})
+    for line in sys.stdin:
+        if line.strip() != "run":
+            raise ValueError(f"a worker understands 'run', not {line!r}")
+        _answer(answers, {"seconds_per_step": _seconds(train, epochs) / (epochs * task.network.steps)})
+
+
+def _epochs_in(seconds: float, train: Train) -> int:
+    """Return how many epochs last about so long, by a run that also warms up."""
+    an_epoch = _seconds(train, WARM_UP_EPOCHS) / WARM_UP_EPOCHS
+    return max(1, math.ceil(seconds / an_epoch))
+
+
+def _seconds(train: Train, epochs: int) -> float:
+    started = time.perf_counter()
+    train(epochs)
+    return time.perf_counter() - started
+
+
+def _answers() -> TextIO:
+    """Return the standard output for answers alone: what a library prints goes to the standard error."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return answers
+
+
+def _answer(answers: TextIO, answer: dict[str, Any]) -> None:
+    answers.write(json.dumps(answer) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main()
