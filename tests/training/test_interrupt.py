@@ -9,7 +9,8 @@ import pytest
 from training_cases import assert_same, network, regression, table
 
 import chainrule as cr
-from chainrule.graph.loop import EvaluatedRun, shuffled
+from chainrule.graph.loop import EvaluatedRun
+from chainrule.graph.shuffle import shuffled
 
 
 def interrupt_at_step(monkeypatch, number):

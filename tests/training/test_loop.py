@@ -8,7 +8,8 @@ from training_cases import FEATURES, assert_differ, assert_same, regression, tab
 
 import chainrule as cr
 from chainrule.functions import random_key
-from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, Stage, shuffled
+from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, Stage
+from chainrule.graph.shuffle import shuffled
 from chainrule.graph.trace import trace
 from chainrule.graph.types import ArrayType
 

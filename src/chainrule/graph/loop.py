@@ -7,7 +7,6 @@ of an epoch. The last batch of an epoch may be short.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -16,6 +15,7 @@ import numpy as np
 
 from chainrule.graph.evaluate import Evaluator
 from chainrule.graph.graph import Graph
+from chainrule.graph.shuffle import shuffled
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value
 
@@ -261,44 +261,3 @@ def run_stage(stage: Stage, arrays: Arrays) -> dict[str, Array]:
 
 def _run(evaluator: Evaluator, outputs: tuple[str, ...], arrays: Arrays) -> dict[str, Array]:
     return dict(zip(outputs, evaluator(*bind(evaluator.graph.inputs, arrays)), strict=True))
-
-
-# The order of rows -------------------------------------------------------------------------------
-
-_FEISTEL_ROUNDS = 8
-
-
-def shuffled(positions: Array, rows: int, key: Array, epoch: int) -> Array:
-    """Return the row at each position of an epoch: a bijection of 0, ..., rows - 1, fixed by key and epoch.
-
-    A Feistel network permutes the numbers below side², the smallest square that holds all rows; a result that
-    is no row is permuted again until it is one (Black and Rogaway, "Ciphers with arbitrary finite domains",
-    2002).
-    """
-    side = math.isqrt(max(rows - 1, 0)) + 1
-    result = np.asarray(positions, np.int64).copy()
-    pending = np.ones(result.shape, bool)
-    while pending.any():
-        result[pending] = _feistel(result[pending], side, key, epoch)
-        pending = result >= rows
-    return result
-
-
-def _feistel(numbers: Array, side: int, key: Array, epoch: int) -> Array:
-    left, right = numbers // side, numbers % side
-    for turn in range(_FEISTEL_ROUNDS):
-        mixed = _mix(right, key, epoch, turn)
-        left, right = right, (left + (mixed % np.uint64(side)).astype(np.int64)) % side
-    return np.asarray(left * side + right)
-
-
-def _mix(numbers: Array, key: Array, epoch: int, turn: int) -> Array:
-    """Return 64 well mixed bits for each number: two rounds of the finalizer of SplitMix64."""
-    with np.errstate(over="ignore"):
-        bits = numbers.astype(np.uint64) + np.uint64(int(key[0]) | int(key[1]) << 32)
-        for salt in (epoch, turn):
-            bits = bits + np.uint64(((salt + 1) * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF)
-            bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            bits = bits ^ (bits >> np.uint64(31))
-    return np.asarray(bits)
