@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.graph.loop import Inputs, means_over_rows, run_stage
+from chainrule.compiler.epochs import CompiledRun
+from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, Run, means_over_rows, run_stage
 from chainrule.graph.names import checked_options, unknown_name
 from chainrule.graph.types import Array, DType, as_dtype, is_float
 from chainrule.layers import Layer
@@ -17,7 +18,7 @@ from chainrule.losses import Loss, Penalty, as_loss
 from chainrule.optimizers import Optimizer, as_optimizer
 from chainrule.training.callbacks import Callback, Progress, ProgressBar, as_callbacks
 from chainrule.training.data import as_count
-from chainrule.training.fit import EXECUTORS, run_epochs, single_step, with_early_stopping
+from chainrule.training.fit import run_epochs, single_step, with_early_stopping
 from chainrule.training.history import History
 from chainrule.training.saving import load_trainer, save_trainer
 from chainrule.training.stopping import EarlyStopping
@@ -25,6 +26,12 @@ from chainrule.training.task import Objective, Task
 from chainrule.training.trainer import Trainer
 
 _PREDICTION_ROWS = 4096
+
+#: What runs a training loop, by name.
+EXECUTORS: dict[str, Callable[[Loop, LoopState, Inputs], Run]] = {
+    "numpy": EvaluatedRun,
+    "compiled": CompiledRun,
+}
 
 
 class Model:

@@ -15,7 +15,7 @@ from chainrule.graph.shuffle import shuffled
 
 def interrupt_at_step(monkeypatch, number):
     """Make the step of this number raise KeyboardInterrupt, as a signal in the middle of it would."""
-    original = EvaluatedRun._next_step
+    original = EvaluatedRun.next_step
 
     def next_step(self):
         new = original(self)
@@ -23,7 +23,7 @@ def interrupt_at_step(monkeypatch, number):
             raise KeyboardInterrupt
         return new
 
-    monkeypatch.setattr(EvaluatedRun, "_next_step", next_step)
+    monkeypatch.setattr(EvaluatedRun, "next_step", next_step)
 
 
 def test_callback_that_raises_keyboard_interrupt():

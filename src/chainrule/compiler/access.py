@@ -76,12 +76,13 @@ class Access:
         """Write an element, or neighbours, at a place that loops count out."""
         affine = self._affine(buffer, index)
         assert affine is not None
+        wide = any(part.lanes for part in affine)
+        x = self.builder.spread(x) if wide else x
         if x.dtype == "bool":
             x = self._as_bytes(x)
         address = self._address(buffer, affine)
-        if any(part.lanes for part in affine):
+        if wide:
             assert affine[0].lanes == 1
-            x = self.builder.spread(x)
             if mask is not None and not buffer.padded:
                 kind = _memory_type(buffer.dtype)
                 suffix = kind.replace("float", "f32").replace("double", "f64")
@@ -91,7 +92,7 @@ class Access:
                 )
                 return
         kind = _memory_type(buffer.dtype)
-        kind = f"<{LANES} x {kind}>" if any(part.lanes for part in affine) else kind
+        kind = f"<{LANES} x {kind}>" if wide else kind
         self._code.do(f"store {kind} {x.text}, ptr {address}, align {BYTES[buffer.dtype]}")
 
     # Addresses ---------------------------------------------------------------------------------------

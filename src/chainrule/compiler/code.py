@@ -65,9 +65,11 @@ class Code:
         self.arguments = arguments
         self.result = result
         self.declarations: set[str] = set()
-        self._lines: list[str] = ["entry:"]
+        self._lines: list[str] = []
+        self._reserved: dict[str, str] = {}
         self._count = 0
         self._block = "entry"
+        self._open: list[tuple[int, str, list[tuple[str, tuple[str, str]]]]] = []
 
     def value(self, text: str) -> str:
         """Write an instruction that gives a value; return its register."""
@@ -95,9 +97,7 @@ class Code:
 
     def reserve(self, name: str, kind: str) -> None:
         """Have memory on the stack under this name."""
-        line = f"  {name} = alloca {kind}, align 64"
-        if line not in self._lines:
-            self._lines.insert(1, line)
+        self._reserved[name] = f"  {name} = alloca {kind}, align 64"
 
     def label(self) -> str:
         """Return a new label."""
@@ -125,6 +125,25 @@ class Code:
         body()
         self.jump(after)
         self.place(after)
+
+    def join(self, values: Sequence[tuple[str, str]], before: str) -> list[str]:
+        """Begin a block that is entered from `before` with these (type, value) and, at `close`, with others."""
+        names = [self._name() for _ in values]
+        self._open.append((len(self._lines), before, list(zip(names, values, strict=True))))
+        return names
+
+    def close(self, head: str, results: Sequence[str]) -> None:
+        """Go back to the block that the innermost `join` began, with new values."""
+        place, before, joined = self._open.pop()
+        self.jump(head)
+        self._lines[place:place] = [
+            f"  {name} = phi {kind} [ {start}, %{before} ], [ {result}, %{self._block} ]"
+            for (name, (kind, start)), result in zip(joined, results, strict=True)
+        ]
+
+    def copy(self, to: str, source: str, size: int) -> None:
+        """Copy some bytes."""
+        self.run("llvm.memcpy.p0.p0.i64", f"ptr {to}, ptr {source}, i64 {size}, i1 false")
 
     def loop(
         self,
@@ -155,22 +174,13 @@ class Code:
         before, head, inside, after = self._block, self.label(), self.label(), self.label()
         self.jump(head)
         self.place(head)
-        phis = len(self._lines)
-        names = [self._name() for _ in range(1 + len(carried))]
-        more = self.value(f"icmp slt i64 {names[0]}, {end}")
-        self.branch(more, inside, after)
+        counter, *names = self.join([("i64", str(begin)), *carried], before)
+        self.branch(self.value(f"icmp slt i64 {counter}, {end}"), inside, after)
         self.place(inside)
-        results = list(body(names[0], names[1:]))
-        following = self.value(f"add i64 {names[0]}, {step}")
-        last = self._block
-        self.jump(head)
-        kinds = [("i64", str(begin)), *carried]
-        self._lines[phis:phis] = [
-            f"  {name} = phi {kind} [ {start}, %{before} ], [ {result}, %{last} ]"
-            for name, (kind, start), result in zip(names, kinds, [following, *results], strict=True)
-        ]
+        results = body(counter, names)
+        self.close(head, [self.value(f"add i64 {counter}, {step}"), *results])
         self.place(after)
-        return names[1:]
+        return names
 
     def _name(self) -> str:
         self._count += 1
@@ -179,7 +189,7 @@ class Code:
     def text(self, attributes: str = "#0", returned: str = "") -> str:
         """Return the function's text, ending with its return."""
         tail = f"  ret {self.result} {returned}".rstrip()
-        lines = "\n".join([*self._lines, tail])
+        lines = "\n".join(["entry:", *self._reserved.values(), *self._lines, tail])
         return f"define {self.result} @{self.name}({self.arguments}) {attributes} {{\n{lines}\n}}\n"
 
 

@@ -20,7 +20,7 @@ from chainrule.graph.value import Value
 
 #: Changes whenever the code that is generated does.
 GENERATION = "1"
-_NATIVE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *[ctypes.c_int64] * 4)
+NATIVE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *[ctypes.c_int64] * 4)
 BARRIER_SLOT = REGIONS
 FIRST_ARRAY = REGIONS + 1
 
@@ -53,7 +53,7 @@ class Executable:
         program = write_program("graph", self.kernels, self.buffers, BARRIER_SLOT)
         self.text = BARRIER + module_text(program.functions, program.codes)
         self._library = library_for(self.text)
-        self._call = _NATIVE(self._library.address("graph"))
+        self._call = NATIVE(self._library.address("graph"))
         self._captured = [np.ascontiguousarray(value.data) for value in graph.captured]
         self._scratch = threading.local()
 

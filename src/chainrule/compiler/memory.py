@@ -6,11 +6,12 @@ be read and written whole. An array that a user handed over is packed, and is re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.compiler.code import BYTES, LANES
 from chainrule.compiler.fuse import Kernel
+from chainrule.graph.lowering import Gather
 from chainrule.graph.types import ROWS, Shape
 from chainrule.graph.value import Value
 
@@ -93,15 +94,23 @@ class Arena:
     ----------
     buffers : dict of int to Buffer
         By the value's serial.
+    lengths : dict of int to int
+        Bytes of each value, by its serial.
     sizes : tuple of int
         Bytes of each region, times the capacity to its power.
     """
 
     buffers: dict[int, Buffer]
+    lengths: dict[int, int]
     sizes: tuple[int, ...]
 
 
-def plan_arena(kernels: Sequence[Kernel], placed: Iterable[int], kept: Iterable[Value]) -> Arena:
+def plan_arena(
+    kernels: Sequence[Kernel],
+    placed: Iterable[int],
+    kept: Iterable[Value],
+    packed: Iterable[int] = (),
+) -> Arena:
     """Give every stored value a place in the arena; values that are never alive together may share one.
 
     Parameters
@@ -112,6 +121,8 @@ def plan_arena(kernels: Sequence[Kernel], placed: Iterable[int], kept: Iterable[
         Serials of what lies elsewhere already.
     kept : iterable of Value
         What lives from the first kernel to the last: a loop's arrays.
+    packed : iterable of int
+        Serials of what lies without padding, as a user's table does.
     """
     elsewhere = set(placed)
     kept = list(kept)
@@ -129,16 +140,17 @@ def plan_arena(kernels: Sequence[Kernel], placed: Iterable[int], kept: Iterable[
     buffers: dict[int, Buffer] = {}
     sizes = [0] * REGIONS
     taken: list[list[tuple[int, int, int, int]]] = [[] for _ in range(REGIONS)]
-    order = sorted(lives, key=lambda serial: -_bytes(values[serial])[0])
-    for serial in order:
-        size, power, strides = _bytes(values[serial])
+    dense = set(packed)
+    plans = {serial: _bytes(value, serial not in dense) for serial, value in values.items()}
+    for serial in sorted(lives, key=lambda serial: -plans[serial][0]):
+        size, power, strides = plans[serial]
         first, last = lives[serial]
         offset = _lowest(taken[power], size, first, last)
         taken[power].append((offset, size, first, last))
         sizes[power] = max(sizes[power], offset + size)
         dtype = values[serial].dtype.name
-        buffers[serial] = Buffer(power, offset, power, dtype, strides, padded=True)
-    return Arena(buffers, tuple(sizes))
+        buffers[serial] = Buffer(power, offset, power, dtype, strides, serial not in dense)
+    return Arena(buffers, {serial: plan[0] for serial, plan in plans.items()}, tuple(sizes))
 
 
 def reads(kernel: Kernel, stored: set[int]) -> set[int]:
@@ -159,8 +171,67 @@ def reads(kernel: Kernel, stored: set[int]) -> set[int]:
     return found
 
 
-def _bytes(value: Value) -> tuple[int, int, tuple[Stride, ...]]:
-    strides, size, power = layout(value.shape, padded=True)
+def in_place(kernels: Sequence[Kernel], replaced: Mapping[int, Value]) -> dict[int, Value]:
+    """Return which results may be written over the input that they replace: serial → input.
+
+    Everything else that reads the input must be done by then, and the kernel itself may read it only at the
+    place where it writes.
+
+    Parameters
+    ----------
+    kernels : sequence of Kernel
+        In order.
+    replaced : mapping of int to Value
+        For the serial of a result the input that it replaces.
+    """
+    stored = {value.serial for kernel in kernels for value in kernel.stored}
+    readers = [reads(kernel, stored) for kernel in kernels]
+    found: dict[int, Value] = {}
+    for number, kernel in enumerate(kernels):
+        aligned = {
+            operand.serial
+            for member in kernel.members
+            for operand in member.operands
+            if operand.shape == kernel.shape
+        }
+        elsewhere = _read_elsewhere(kernel, stored)
+        for value in kernel.members:
+            old = replaced.get(value.serial)
+            if old is None or old.type != value.type or old.serial in elsewhere:
+                continue
+            later = any(old.serial in readers[after] for after in range(number + 1, len(kernels)))
+            if not later and (old.serial in aligned or old.serial not in readers[number]):
+                found[value.serial] = old
+    return found
+
+
+def _read_elsewhere(kernel: Kernel, stored: set[int]) -> set[int]:
+    """Return what a kernel reads at other places than the one that it computes."""
+    own = {value.serial for value in kernel.members}
+    others = [
+        operand
+        for value in kernel.members
+        for operand in value.operands
+        if operand.serial not in own and operand.primitive is not None and operand.serial not in stored
+    ]
+    gathered = [value.operands[0] for value in kernel.members if isinstance(_lower(value), Gather)]
+    root = [] if kernel.root is None else list(kernel.root.operands)
+    found = {value.serial for value in (*gathered, *root)}
+    waiting = [*others, *root]
+    while waiting:
+        value = waiting.pop()
+        found.add(value.serial)
+        if value.serial not in stored:
+            waiting.extend(value.operands)
+    return found
+
+
+def _lower(value: Value) -> object:
+    return None if value.primitive is None else value.primitive.lower
+
+
+def _bytes(value: Value, padded: bool) -> tuple[int, int, tuple[Stride, ...]]:
+    strides, size, power = layout(value.shape, padded)
     if power >= REGIONS:
         raise ValueError(f"{value!r} has more than {REGIONS - 1} axes of rows, and cannot be compiled")
     slack = SLACK if power == 0 else 0

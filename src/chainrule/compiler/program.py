@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainrule.compiler.access import ARGUMENTS
+from chainrule.compiler.access import ARGUMENTS, Access
 from chainrule.compiler.code import Code
 from chainrule.compiler.fuse import Kernel
+from chainrule.compiler.index import IndexBuilder
 from chainrule.compiler.loops import KernelWriter, write_map, write_reduction, write_scatter
 from chainrule.compiler.matmul import write_contraction
 from chainrule.compiler.memory import Buffer
@@ -65,7 +66,11 @@ class Program:
 
 
 def write_program(
-    name: str, kernels: Sequence[Kernel], buffers: dict[int, Buffer], barrier_slot: int
+    name: str,
+    kernels: Sequence[Kernel],
+    buffers: dict[int, Buffer],
+    barrier_slot: int,
+    copies: Sequence[tuple[Buffer, Buffer, int]] = (),
 ) -> Program:
     """Return a function ``name`` that runs the kernels, and theirs.
 
@@ -79,6 +84,8 @@ def write_program(
         Where arrays lie, by serial.
     barrier_slot : int
         Where in the table of pointers the address of the barrier's counter stands.
+    copies : sequence of (from, to, bytes)
+        What is copied at the end.
     """
     codes, texts = [], []
     main = Code(name, ARGUMENTS)
@@ -93,4 +100,18 @@ def write_program(
         texts.append(writer.code.text().replace("define ", "define internal ", 1))
         main.do(f"call void @{writer.code.name}({PASSED})")
         main.do(f"call void @barrier(ptr {counter}, i64 %threads)")
+    if copies:
+        _write_copies(main, copies)
+        main.do(f"call void @barrier(ptr {counter}, i64 %threads)")
     return Program([*texts, main.text()], [*codes, main])
+
+
+def _write_copies(main: Code, copies: Sequence[tuple[Buffer, Buffer, int]]) -> None:
+    access = Access(IndexBuilder(main))
+    pairs = [(access.pointer(to), access.pointer(source), size) for source, to, size in copies]
+
+    def copy() -> None:
+        for to, source, size in pairs:
+            main.copy(to, source, size)
+
+    main.when(main.value("icmp eq i64 %thread, 0"), copy)

@@ -154,13 +154,13 @@ class EvaluatedRun:
     def __iter__(self) -> Iterator[dict[str, float]]:
         for remaining in reversed(range(self.inputs.epochs)):
             while self.state.position < self.rows:
-                self.state = self._next_step()
-            results = self._end_epoch(last=remaining == 0)
+                self.state = self.next_step()
+            results = self.end_epoch(last=remaining == 0)
             yield results
             if self.state.stopped:
                 return
 
-    def _next_step(self) -> LoopState:
+    def next_step(self) -> LoopState:
         """Return the state after one more batch."""
         loop, state, inputs = self.loop, self.state, self.inputs
         end = min(state.position + inputs.batch_size, self.rows)
@@ -189,7 +189,7 @@ class EvaluatedRun:
             return slice(start, end)
         return shuffled(np.arange(start, end), self.rows, self.inputs.key, self.state.epoch)
 
-    def _end_epoch(self, last: bool) -> dict[str, float]:
+    def end_epoch(self, last: bool) -> dict[str, float]:
         """Close the epoch: its mean loss, the validation results, and what they decide."""
         state = self.state
         results = {"loss": state.loss / state.weight if state.weight else 0.0, **self._validate()}

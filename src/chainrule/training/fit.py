@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from chainrule.graph.loop import (
-    EvaluatedRun,
-    Inputs,
     Loop,
     LoopState,
     NotFiniteError,
@@ -23,9 +21,6 @@ from chainrule.training.failure import first_not_finite
 from chainrule.training.history import History
 from chainrule.training.stopping import EarlyStopping, with_best
 from chainrule.training.trainer import Trainer
-
-#: What runs a loop, by name.
-EXECUTORS: dict[str, Callable[[Loop, LoopState, Inputs], Run]] = {"numpy": EvaluatedRun}
 
 
 def with_early_stopping(

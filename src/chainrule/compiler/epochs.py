@@ -1,0 +1,336 @@
+"""A training loop compiled: Python comes in at the end of an epoch, or every few hundredths of a second."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+import weakref
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+
+from chainrule.compiler.executable import (
+    BARRIER_SLOT,
+    FIRST_ARRAY,
+    NATIVE,
+    Executable,
+    allocate,
+    library_for,
+    unique,
+)
+from chainrule.compiler.fuse import Kernel, kernels_of
+from chainrule.compiler.llvm import module_text
+from chainrule.compiler.loop_code import Control, EpochCode
+from chainrule.compiler.memory import Buffer, in_place, plan_arena, user_buffer
+from chainrule.compiler.program import BARRIER, write_program
+from chainrule.graph.graph import Graph
+from chainrule.graph.lowering import Contraction
+from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, Stage
+from chainrule.graph.shuffle import bits_for, round_keys, shift_for
+from chainrule.graph.types import ROWS, Array
+from chainrule.graph.value import Value, call
+
+CONTROL_SLOT = FIRST_ARRAY
+FIRST_TABLE = FIRST_ARRAY + 1
+#: Seconds that native code runs before Python may look.
+LOOK_EVERY = 0.03
+#: Multiplications in a step from which a second thread is worth its meetings.
+WORTH_THREADS = 1_000_000
+
+
+class CompiledStep:
+    """The native code of a loop's step, and the plan of its memory. It holds no numbers.
+
+    Parameters
+    ----------
+    step : Stage
+        One weight update.
+    data : tuple of str
+        The inputs that hold a batch of rows.
+    """
+
+    def __init__(self, step: Stage, data: tuple[str, ...]) -> None:
+        graph = _own_outputs(step.graph)
+        self.inputs = {value.name: value for value in graph.inputs}
+        self.outputs = dict(zip(step.outputs, graph.outputs, strict=True))
+        self.captured = graph.captured
+        self.data = tuple(name for name in data if name in self.inputs)
+        self.replaced = {name: out for name, out in self.outputs.items() if name in self.inputs}
+        kernels = kernels_of(graph)
+        self.multiplications = [_multiplications(kernel) for kernel in kernels]
+        self._place(graph, kernels)
+        program = write_program("step", kernels, self.buffers, BARRIER_SLOT, self._copies())
+        check = self._check_graph()
+        finite = write_program("check", check[0], self.buffers, BARRIER_SLOT)
+        epoch = EpochCode(
+            [(FIRST_TABLE + i, self.buffers[self.inputs[name].serial], _row_size(self.inputs[name]))
+             for i, name in enumerate(self.data)],
+            {"step": self._buffer("step"), "batch_loss": self.buffers[self.outputs["batch_loss"].serial],
+             "batch_weight": self.buffers[self.outputs["batch_weight"].serial]},
+            CONTROL_SLOT,
+            BARRIER_SLOT,
+        ).write()
+        texts = [*program.functions, *finite.functions, epoch.text()]
+        self.text = BARRIER + module_text(texts, [*program.codes, *finite.codes, epoch])
+        self.library = library_for(self.text)
+        self.run = NATIVE(self.library.address("epoch"))
+        self.check = NATIVE(self.library.address("check"))
+
+    def _buffer(self, name: str) -> Buffer | None:
+        value = self.inputs.get(name)
+        return None if value is None else self.buffers[value.serial]
+
+    def _place(self, graph: Graph, kernels: list[Kernel]) -> None:
+        """Plan the arena: what the loop keeps lies first, and updated arrays lie over the old ones."""
+        first_captured = FIRST_TABLE + len(self.data)
+        fixed = {
+            value.serial: user_buffer(first_captured + i, value) for i, value in enumerate(graph.captured)
+        }
+        self.over = in_place(kernels, {out.serial: self.inputs[name] for name, out in self.replaced.items()})
+        kept = list(graph.inputs)
+        results = [value for value in unique(graph.outputs) if value.serial not in self.over]
+        packed = {self.inputs[name].serial for name in self.data if self.inputs[name].ndim > 2}
+        arena = plan_arena(kernels, {*fixed, *self.over}, [*kept, *results], packed)
+        over = {serial: arena.buffers[old.serial] for serial, old in self.over.items()}
+        self.arena = arena
+        self.buffers = {**arena.buffers, **fixed, **over}
+
+    def _copies(self) -> list[tuple[Buffer, Buffer, int]]:
+        """Return what is copied after a step: (from, to, bytes)."""
+        return [
+            (self.buffers[out.serial], self.buffers[self.inputs[name].serial], self.arena.lengths[out.serial])
+            for name, out in self.replaced.items()
+            if out.serial not in self.over
+        ]
+
+    def _check_graph(self) -> tuple[list[Kernel]]:
+        """Return the kernels that add 0 · x over all arrays that steps replace: NaN if one is not finite."""
+        total = None
+        for name in self.replaced:
+            value = self.inputs[name]
+            if value.dtype.kind != "f":
+                continue
+            part = call("sum", value * 0.0, axes=tuple(range(value.ndim))) if value.ndim else value * 0.0
+            part = call("cast", part, dtype="float64")
+            total = part if total is None else total + part
+        assert total is not None
+        kernels = kernels_of(Graph([self.inputs[name] for name in self.replaced], [total]))
+        own = plan_arena(kernels, set(self.buffers), [])
+        base = self.arena.sizes[0]
+        for serial, buffer in own.buffers.items():
+            self.buffers[serial] = replace(buffer, offset=buffer.offset + base)
+        self.sizes = (base + own.sizes[0], *self.arena.sizes[1:])
+        self.finite = self.buffers[total.serial]
+        return (kernels,)
+
+    def threads(self, rows: int, asked: int | None) -> int:
+        """Return how many threads share a step of so many rows."""
+        set_by_user = os.environ.get("CHAINRULE_NUM_THREADS")
+        if asked is not None or set_by_user:
+            return max(1, asked if asked is not None else int(set_by_user or 1))
+        work = sum(fixed * rows**power for fixed, power in self.multiplications)
+        return len(os.sched_getaffinity(0)) if work >= WORTH_THREADS else 1
+
+
+_steps: weakref.WeakKeyDictionary[Graph, CompiledStep] = weakref.WeakKeyDictionary()
+_executables: weakref.WeakKeyDictionary[Graph, Executable] = weakref.WeakKeyDictionary()
+
+
+def compiled_step(step: Stage, data: tuple[str, ...]) -> CompiledStep:
+    """Return a step's native code, compiled at its first use."""
+    if step.graph not in _steps:
+        _steps[step.graph] = CompiledStep(step, data)
+    return _steps[step.graph]
+
+
+class CompiledRun:
+    """A loop run as native code; it does what `EvaluatedRun` does, up to rounding.
+
+    Parameters
+    ----------
+    loop : Loop
+        What to do.
+    state : LoopState
+        Where to start.
+    inputs : Inputs
+        What to do it on.
+    """
+
+    def __init__(self, loop: Loop, state: LoopState, inputs: Inputs) -> None:
+        self.loop = loop
+        self.inputs = inputs
+        self._step = compiled_step(loop.step, loop.data)
+        self.rows = len(next(iter(inputs.data.values())))
+        batch = min(inputs.batch_size, self.rows)
+        self._capacity = -(-batch // 16) * 16
+        self._threads = self._step.threads(batch, None)
+        self._memory, self._regions = allocate(self._step.sizes, self._capacity)
+        self._control = np.zeros(Control.SIZE, np.int64)
+        self._tables = [np.ascontiguousarray(inputs.data[name]) for name in self._step.data]
+        captured = [np.ascontiguousarray(value.data) for value in self._step.captured]
+        self._held = captured
+        addresses = [
+            *self._regions,
+            self._memory.ctypes.data,
+            self._control.ctypes.data,
+            *[array.ctypes.data for array in (*self._tables, *captured)],
+        ]
+        self._table = (ctypes.c_void_p * len(addresses))(*addresses)
+        self._pace = 1
+        self._views = {name: self._view(value) for name, value in self._step.inputs.items()
+                       if name not in loop.data}
+        self._finite = self._view_of(self._step.finite, (), np.dtype("float64"))
+        self._rest = {name: array for name, array in state.carried.items()}
+        for name, number in {**inputs.arguments, "key": inputs.key}.items():
+            if name in self._views:
+                self._views[name][...] = number
+        self._evaluated = EvaluatedRun(loop, state, inputs)
+        self._load(state)
+
+    # State ---------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> LoopState:
+        """Where the run stands, after its last whole step."""
+        carried = {
+            name: self._views[name].copy() if name in self._step.replaced else array
+            for name, array in self._rest.items()
+        }
+        return replace(self._position, carried=carried)
+
+    @state.setter
+    def state(self, state: LoopState) -> None:
+        self._load(state)
+
+    def _load(self, state: LoopState) -> None:
+        self._rest = dict(state.carried)
+        for name, array in state.carried.items():
+            if name in self._views:
+                self._views[name][...] = array
+        self._position = replace(state, carried={})
+
+    def _view(self, value: Value) -> Array:
+        return self._view_of(self._step.buffers[value.serial], value.shape, value.dtype)
+
+    def _view_of(self, buffer: Buffer, shape: tuple[object, ...], dtype: np.dtype) -> Array:  # type: ignore[type-arg]
+        """Return an array of the arena as NumPy sees it."""
+        start = self._regions[buffer.slot] + buffer.offset - self._memory.ctypes.data
+        raw = self._memory.view(np.uint8)[start:]
+        size = dtype.itemsize
+        strides = tuple(stride.elements * size for stride in buffer.strides)
+        return np.ndarray(tuple(int(d) for d in shape), dtype, raw.data, 0, strides)  # type: ignore[call-overload]
+
+    # Running -------------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        with ThreadPoolExecutor(max(self._threads - 1, 1)) as pool:
+            for remaining in reversed(range(self.inputs.epochs)):
+                self._begin_epoch()
+                while self._position.position < self.rows:
+                    self._go_on(pool)
+                yield self._end_epoch(last=remaining == 0)
+                if self._position.stopped:
+                    return
+
+    def _begin_epoch(self) -> None:
+        control, bits = self._control, bits_for(self.rows)
+        control[Control.ROWS] = self.rows
+        control[Control.BATCH] = min(self.inputs.batch_size, self.rows)
+        control[Control.SHUFFLE] = self.loop.shuffle
+        control[Control.MASK] = (1 << bits) - 1
+        control[Control.SHIFT] = shift_for(bits)
+        keys = [word for pair in round_keys(self.inputs.key, self._position.epoch) for word in pair]
+        control[Control.KEYS : Control.SIZE] = np.array(keys, np.uint64).view(np.int64)
+
+    def _go_on(self, pool: ThreadPoolExecutor) -> None:
+        """Make steps for a short while; where one fails, find it by going the same way on the evaluator."""
+        position = self._position
+        control, floats = self._control, self._control.view(np.float64)
+        control[Control.POSITION], control[Control.STEP] = position.position, position.step
+        control[Control.STEPS] = self._pace
+        floats[Control.LOSS], floats[Control.WEIGHT] = position.loss, position.weight
+        before = {name: self._views[name].copy() for name in self._step.replaced}
+        began = time.perf_counter()
+        self._call(self._step.run, pool)
+        seconds = time.perf_counter() - began
+        made = int(control[Control.STEPS])
+        self._step.check(ctypes.addressof(self._table), 0, self._capacity, 0, 1)
+        if control[Control.FAILED] or not np.isfinite(self._finite[()]):
+            self._replay(before, made)
+            return
+        self._position = replace(
+            position,
+            step=int(control[Control.STEP]),
+            position=int(control[Control.POSITION]),
+            loss=float(floats[Control.LOSS]),
+            weight=float(floats[Control.WEIGHT]),
+        )
+        if seconds < LOOK_EVERY / 2 and made == self._pace:
+            self._pace = min(self._pace * 4, 1 << 40)
+        elif seconds > LOOK_EVERY * 1.5:
+            self._pace = max(1, int(made * LOOK_EVERY / seconds))
+
+    def _call(self, function: object, pool: ThreadPoolExecutor) -> None:
+        table, capacity, threads = ctypes.addressof(self._table), self._capacity, self._threads
+        others = [
+            pool.submit(function, table, 0, capacity, thread, threads)  # type: ignore[arg-type]
+            for thread in range(1, threads)
+        ]
+        function(table, 0, capacity, 0, threads)  # type: ignore[operator]
+        for other in others:
+            other.result()
+
+    def _replay(self, before: Mapping[str, Array], steps: int) -> None:
+        """Repeat some steps on the evaluator, which raises at the first number that is not finite."""
+        run = self._evaluated
+        run.state = replace(self._position, carried={**self._rest, **before})
+        self._load(run.state)
+        try:
+            for _ in range(steps):
+                run.state = run.next_step()
+        finally:
+            self._load(run.state)
+
+    def _end_epoch(self, last: bool) -> dict[str, float]:
+        """Close the epoch: without validation and decisions it needs no copy of the weights."""
+        if self.loop.validation is None and self.loop.epoch_end is None:
+            position = self._position
+            loss = position.loss / position.weight if position.weight else 0.0
+            self._position = LoopState({}, position.step, position.epoch + 1)
+            return {"loss": loss}
+        self._evaluated.state = self.state
+        results = self._evaluated.end_epoch(last)
+        self._load(self._evaluated.state)
+        return results
+
+
+def _own_outputs(graph: Graph) -> Graph:
+    """Return the graph with every output computed: an input that is handed on gets a place of its own."""
+    outputs = [
+        value if value.primitive is not None else call("identity", value) for value in graph.outputs
+    ]
+    return Graph(graph.inputs, outputs)
+
+
+def _row_size(value: Value) -> int:
+    size = 1
+    for dim in value.shape[1:]:
+        size *= int(dim)
+    return size
+
+
+def _multiplications(kernel: Kernel) -> tuple[int, int]:
+    """Return the multiplications of a product as (number, power of rows that it is times)."""
+    root = kernel.root
+    if root is None or root.primitive is None or not isinstance(root.primitive.lower, Contraction):
+        return 0, 0
+    number, power = 1, 0
+    for dim in (*root.shape, root.operands[0].shape[-1]):
+        if dim is ROWS:
+            power += 1
+        else:
+            number *= int(dim)
+    return number, power
