@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from benchmarks.networks import NETWORKS
 from benchmarks.peers import OURS, PEERS, Peer
 from benchmarks.report import Results, page, table
 from benchmarks.rounds import Settings, WorkerError, measure
+from benchmarks.summary import others
+
+QUIET = 0.05
+"""Share of the machine that other processes may use."""
 
 
 def main() -> None:
@@ -25,6 +30,8 @@ def main() -> None:
     except WorkerError as error:
         raise SystemExit(f"{OURS.title} could not be measured: {error}") from None
     console.print(table(results))
+    if (share := others(results.values())) > QUIET:
+        console.print(f"Other processes used {share:.0%} of the machine: measure again when it is quiet.")
     if options.output:
         _write(results, settings, options.output, console)
 
@@ -42,7 +49,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=0.5, help="about how long a turn lasts")
     parser.add_argument("--output", type=Path, help="a folder for benchmarks.md and benchmarks.svg")
     parser.epilog = f"WIDTHS: {', '.join(NETWORKS)}. NAME: {', '.join(PEERS)}."
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.output and importlib.util.find_spec("matplotlib") is None:
+        parser.error("--output draws with matplotlib, which the extra `bench` has")
+    return options
 
 
 def _installed(peers: list[Peer], console: Console) -> list[Peer]:

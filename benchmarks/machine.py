@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,6 +27,25 @@ def vectors() -> str:
     except OSError:
         return "unknown"
     return next((name for name in ("avx512f", "avx2", "avx", "sse2") if name in flags), "unknown")
+
+
+def busy_during(seconds: float) -> float:
+    """Sleep; return the share of all processors' time that was used meanwhile, 0 where it is not known."""
+    busy, total = _ticks()
+    time.sleep(seconds)
+    busy_after, total_after = _ticks()
+    return (busy_after - busy) / max(total_after - total, 1)
+
+
+def _ticks() -> tuple[int, int]:
+    """Return how long the processors were busy since the start, and how long they were there."""
+    try:
+        first = Path("/proc/stat").read_text(encoding="utf-8").partition("\n")[0]
+    except OSError:
+        return 0, 0
+    user, nice, system, idle, waiting, *more = map(int, first.split()[1:9])
+    busy = user + nice + system + sum(more)
+    return busy, busy + idle + waiting
 
 
 def stay_on_cores(count: int) -> None:

@@ -11,7 +11,7 @@ from benchmarks import machine
 from benchmarks.networks import NETWORKS, ROWS
 from benchmarks.peers import OURS, Peer, find
 from benchmarks.rounds import Settings
-from benchmarks.summary import Times, Turns, ratio, step
+from benchmarks.summary import Times, Turns, others, ratio, step
 
 Results = Mapping[str, Times]
 """Times by the network's name."""
@@ -104,6 +104,7 @@ def _setting(results: Results, settings: Settings) -> str:
         f"Machine: {machine.cpu()} ({machine.vectors()}), of which everyone may "
         f"use {settings.threads} core{'s' if settings.threads > 1 else ''}",
         f"Versions: {versions}",
+        f"Other processes used {others(results.values()):.0%} of the machine meanwhile",
         f"chainrule's executor: {settings.executor}",
         f"OpenBLAS, which scikit-learn and NumPy use: {blas or 'no variable is set'}",
     ]

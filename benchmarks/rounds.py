@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from benchmarks.machine import busy_during
 from benchmarks.networks import Network
 from benchmarks.peers import OURS, Peer
 from benchmarks.summary import Turns
@@ -22,7 +21,7 @@ from benchmarks.summary import Turns
 REPOSITORY = Path(__file__).parent.parent
 PAUSE = 0.2
 """Seconds between two turns, in which the threads of the last one stop waiting for more and fall asleep."""
-WORTH_ALL_THREADS = 5e7
+WORTH_ALL_THREADS = 5e8
 """Work of a step (see `Network.work`) from which all threads are surely faster than one."""
 
 Say = Callable[[str], None]
@@ -48,12 +47,11 @@ class Worker:
 
     def __init__(self, peer: Peer, network: Network, settings: Settings) -> None:
         order = {"peer": peer.name, "network": network.name, **asdict(settings)}
-        self._log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  (closed in __exit__)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", json.dumps(order)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._log,
+            stderr=subprocess.DEVNULL,
             text=True,
             cwd=REPOSITORY,
             env=environment(settings.threads),
@@ -69,7 +67,6 @@ class Worker:
         if error is not None:
             self._process.kill()
         self.end()
-        self._log.close()
 
     def end(self) -> None:
         """Close its input, which ends it."""
@@ -91,11 +88,10 @@ class Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            self._process.wait()
-            self._log.seek(0)
-            lines = [text.strip() for text in self._log if text.strip()]
-            raise WorkerError(lines[-1] if lines else f"it ended with code {self._process.returncode}")
+            raise WorkerError(f"its process ended with code {self._process.wait()}")
         answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise WorkerError(answer["error"])
         return answer
 
 
@@ -121,18 +117,18 @@ def measure(network: Network, peers: Sequence[Peer], settings: Settings, say: Sa
                 if peer is OURS:
                     raise
                 say(f"{network.name}: {peer.title} is left out: {error}")
-        times = {name: Turns([], worker.threads) for name, worker in workers.items()}
+        times = {name: Turns(worker.threads) for name, worker in workers.items()}
         for number in range(settings.rounds):
             say(f"{network.name}: round {number + 1} of {settings.rounds}")
             for name, worker in workers.items():
-                time.sleep(PAUSE)
+                times[name].others.append(busy_during(PAUSE))
                 times[name].seconds.append(worker.run())
     return times
 
 
 @contextmanager
 def _ready(peer: Peer, network: Network, settings: Settings, say: Say) -> Iterator[Worker]:
-    """Hold a worker that is ready: for a small network the faster of two, with all threads or with one."""
+    """Hold a worker that is ready: for a peer the faster of two."""
     workers: dict[Worker, float] = {}
     with ExitStack() as stack:
         for threads in _choices(peer, network, settings):
@@ -147,7 +143,11 @@ def _ready(peer: Peer, network: Network, settings: Settings, say: Say) -> Iterat
 
 
 def _choices(peer: Peer, network: Network, settings: Settings) -> tuple[int, ...]:
-    """Return the numbers of threads to try; we and large networks need no trial."""
-    if peer is OURS or network.work > WORTH_ALL_THREADS or settings.threads == 1:
+    """Return the numbers of threads of the processes to choose from.
+
+    A small network may be faster with one thread. A large one is not, but a process with several threads may
+    be slower than the next as long as it lives. We have one process, and take it as it is.
+    """
+    if peer is OURS:
         return (settings.threads,)
-    return (settings.threads, 1)
+    return (settings.threads, 1 if network.work < WORTH_ALL_THREADS else settings.threads)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from benchmarks.peers import OURS
 
 
 @dataclass(frozen=True)
 class Turns:
-    """Seconds of a step, one a round, and with how many threads."""
+    """With how many threads, seconds of a step in each round, and how busy the machine was just before it."""
 
-    seconds: list[float]
     threads: int
+    seconds: list[float] = field(default_factory=list)
+    others: list[float] = field(default_factory=list)
 
 
 Times = Mapping[str, Turns]
@@ -38,6 +39,11 @@ def ratio(times: Times, peer: str) -> Ratio:
     pairs = zip(times[peer].seconds, times[OURS.name].seconds, strict=True)
     ratios = [theirs / ours for theirs, ours in pairs]
     return Ratio(statistics.median(ratios), min(ratios), max(ratios))
+
+
+def others(results: Iterable[Times]) -> float:
+    """Return the share of the machine that was busy, on average, while everyone here slept."""
+    return statistics.fmean(share for times in results for turns in times.values() for share in turns.others)
 
 
 def step(turns: Turns, between: str = " ") -> str:

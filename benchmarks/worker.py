@@ -1,8 +1,8 @@
 """A process that imports one library and trains when it is told to.
 
 It is started with a peer's name and a task as JSON, prepares and warms up, and writes one line of JSON: it is
-ready. For each line "run" that it then reads it trains for some epochs and writes the seconds of a step. It
-ends with its input.
+ready. For each line "run" that it then reads it trains for some epochs and writes the seconds of a step. If
+something fails it writes what, and ends; otherwise it ends with its input.
 """
 
 from __future__ import annotations
@@ -23,7 +23,15 @@ WARM_UP_EPOCHS = 2
 
 def main() -> None:
     answers = _answers()
-    order = json.loads(sys.argv[1])
+    try:
+        _work(json.loads(sys.argv[1]), answers)
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        _answer(answers, {"error": f"{type(error).__name__}: {reason}"})
+        raise
+
+
+def _work(order: dict[str, Any], answers: TextIO) -> None:
     stay_on_cores(order["threads"])  # before the library is imported, which looks how many there are
     task = Task(NETWORKS[order["network"]], order["dtype"], order["threads"], order["executor"])
     started = time.perf_counter()
