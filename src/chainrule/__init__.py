@@ -1,6 +1,7 @@
 """Neural networks trained by backpropagation: correct, clear, fast, and able to show every step."""
 
 from chainrule import functions
+from chainrule.compiler.function import compile
 from chainrule.functions import *  # noqa: F403  (every name in functions.__all__ is public)
 from chainrule.gradient.check import check_gradients
 from chainrule.gradient.transforms import grad, hessian, jacobian, value_and_grad, vjp
@@ -140,6 +141,7 @@ __all__ = [
     "Value",
     "Zeros",
     "check_gradients",
+    "compile",
     "grad",
     "hessian",
     "jacobian",

@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.compiler.epochs import CompiledRun
-from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, Run, means_over_rows, run_stage
+from chainrule.compiler.executable import executable_of
+from chainrule.graph.evaluate import Evaluator
+from chainrule.graph.loop import (
+    EvaluatedRun,
+    Inputs,
+    Loop,
+    LoopState,
+    Prepare,
+    Run,
+    means_over_rows,
+    run_stage,
+)
 from chainrule.graph.names import checked_options, unknown_name
 from chainrule.graph.types import Array, DType, as_dtype, is_float
 from chainrule.layers import Layer
@@ -27,10 +38,18 @@ from chainrule.training.trainer import Trainer
 
 _PREDICTION_ROWS = 4096
 
-#: What runs a training loop, by name.
-EXECUTORS: dict[str, Callable[[Loop, LoopState, Inputs], Run]] = {
-    "numpy": EvaluatedRun,
-    "compiled": CompiledRun,
+
+class Executor(NamedTuple):
+    """What runs a model: `run` its training loops, `prepare` single graphs."""
+
+    run: Callable[[Loop, LoopState, Inputs], Run]
+    prepare: Prepare
+
+
+#: What can run a model, by name.
+EXECUTORS = {
+    "numpy": Executor(EvaluatedRun, Evaluator),
+    "compiled": Executor(CompiledRun, executable_of),
 }
 
 
@@ -60,8 +79,8 @@ class Model:
         Of weights and computation.
     seed : int, default 0
         Fixes the initial weights, the order of the rows and every random draw of training.
-    executor : {"numpy"}, default "numpy"
-        What runs the training loop.
+    executor : {"compiled", "numpy"}, default "compiled"
+        What runs training and prediction: native code, or NumPy equation by equation, the reference.
 
     Attributes
     ----------
@@ -97,7 +116,7 @@ class Model:
         penalties: Penalty | Sequence[Penalty] = (),
         dtype: object = "float32",
         seed: int = 0,
-        executor: str = "numpy",
+        executor: str = "compiled",
     ) -> None:
         if not isinstance(network, Layer):
             raise TypeError(f"a model's network is a layer, usually cr.Sequential([...]), not {network!r}")
@@ -145,6 +164,10 @@ class Model:
     def dtype(self) -> DType:
         """The dtype of weights and computation."""
         return self._trainer.task.dtype
+
+    @property
+    def _prepare(self) -> Prepare:
+        return EXECUTORS[self.executor].prepare
 
     @property
     def weights(self) -> dict[str, Array]:
@@ -261,7 +284,7 @@ class Model:
             inputs = Inputs(data, trainer.arguments(), trainer.key, size, count, validation)
             loop = trainer.loop(data, validation, shuffle)
             loop, start = with_early_stopping(loop, trainer.run, stopping, trainer.predicting_arrays())
-        run = EXECUTORS[self.executor](loop, start, inputs)
+        run = EXECUTORS[self.executor].run(loop, start, inputs)
         return run_epochs(run, loop.step, Progress(count, self), looking, trainer.keep)
 
     @checked_options
@@ -282,7 +305,7 @@ class Model:
         True
         """
         stage, arrays, _ = self._trainer.prepared("step", x, y, sample_weight)
-        return single_step(self._trainer, stage, arrays)
+        return single_step(self._trainer, stage, arrays, self._prepare)
 
     @checked_options
     def gradients(
@@ -299,7 +322,7 @@ class Model:
             ``{"layers.0.weight": array, ...}``, each of its parameter's shape.
         """
         stage, arrays, _ = self._trainer.prepared("gradients", x, y, sample_weight)
-        results = run_stage(stage, arrays)
+        results = run_stage(stage, arrays, self._prepare)
         gradients = {name: np.array(results[name]) for name in self._trainer.carried.parameters}
         return float(results["batch_loss"]), gradients
 
@@ -322,13 +345,14 @@ class Model:
         parts = []
         for start in range(0, len(features), _PREDICTION_ROWS):
             arrays = trainer.arrays({"x": features[start : start + _PREDICTION_ROWS]})
-            parts.append(run_stage(stage, arrays)["prediction"])
+            parts.append(run_stage(stage, arrays, self._prepare)["prediction"])
         return np.concatenate(parts)
 
     @checked_options
     def evaluate(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> dict[str, float]:
         """Return the loss, penalties included, and the loss's metrics: ``{"loss": ..., "accuracy": ...}``."""
-        return means_over_rows(*self._trainer.prepared("evaluation", x, y, sample_weight))
+        prepared = self._trainer.prepared("evaluation", x, y, sample_weight)
+        return means_over_rows(*prepared, self._prepare)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model into one file (safetensors), whole or not at all.

@@ -127,9 +127,7 @@ class Access:
         address = self._address(buffer, affine)
         if mask is not None:  # an index that lies outside reads the first element, and is not used
             inside = mask if not mask.vector else self._any(mask)
-            address = self._code.value(
-                f"select i1 {inside.text}, ptr {address}, ptr {self.pointer(buffer)}"
-            )
+            address = self._code.value(f"select i1 {inside.text}, ptr {address}, ptr {self.pointer(buffer)}")
         text = self._code.value(
             f"load {_memory_type(buffer.dtype)}, ptr {address}, align {BYTES[buffer.dtype]}"
         )

@@ -127,7 +127,7 @@ class Code:
         self.place(after)
 
     def join(self, values: Sequence[tuple[str, str]], before: str) -> list[str]:
-        """Begin a block that is entered from `before` with these (type, value) and, at `close`, with others."""
+        """Begin a block entered from `before` with these (type, value) and, at `close`, with others."""
         names = [self._name() for _ in values]
         self._open.append((len(self._lines), before, list(zip(names, values, strict=True))))
         return names
@@ -205,4 +205,8 @@ def _split(arguments: str) -> list[str]:
 
 
 def _type_of(argument: str) -> str:
-    return argument[: argument.index(">") + 1] if argument.startswith("<") else argument.split(" ")[0]
+    return (
+        argument[: argument.index(">") + 1]
+        if argument.startswith("<")
+        else argument.split(" ", maxsplit=1)[0]
+    )

@@ -6,7 +6,7 @@ import ctypes
 import os
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -16,7 +16,6 @@ from chainrule.compiler.executable import (
     BARRIER_SLOT,
     FIRST_ARRAY,
     NATIVE,
-    Executable,
     allocate,
     library_for,
     unique,
@@ -27,10 +26,10 @@ from chainrule.compiler.loop_code import Control, EpochCode
 from chainrule.compiler.memory import Buffer, in_place, plan_arena, user_buffer
 from chainrule.compiler.program import BARRIER, write_program
 from chainrule.graph.graph import Graph
-from chainrule.graph.lowering import Contraction
 from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, Stage
+from chainrule.graph.lowering import Contraction
 from chainrule.graph.shuffle import bits_for, round_keys, shift_for
-from chainrule.graph.types import ROWS, Array
+from chainrule.graph.types import ROWS, Array, DType, Shape
 from chainrule.graph.value import Value, call
 
 CONTROL_SLOT = FIRST_ARRAY
@@ -66,10 +65,15 @@ class CompiledStep:
         check = self._check_graph()
         finite = write_program("check", check[0], self.buffers, BARRIER_SLOT)
         epoch = EpochCode(
-            [(FIRST_TABLE + i, self.buffers[self.inputs[name].serial], _row_size(self.inputs[name]))
-             for i, name in enumerate(self.data)],
-            {"step": self._buffer("step"), "batch_loss": self.buffers[self.outputs["batch_loss"].serial],
-             "batch_weight": self.buffers[self.outputs["batch_weight"].serial]},
+            [
+                (FIRST_TABLE + i, self.buffers[self.inputs[name].serial], _row_size(self.inputs[name]))
+                for i, name in enumerate(self.data)
+            ],
+            {
+                "step": self._buffer("step"),
+                "batch_loss": self.buffers[self.outputs["batch_loss"].serial],
+                "batch_weight": self.buffers[self.outputs["batch_weight"].serial],
+            },
             CONTROL_SLOT,
             BARRIER_SLOT,
         ).write()
@@ -136,7 +140,6 @@ class CompiledStep:
 
 
 _steps: weakref.WeakKeyDictionary[Graph, CompiledStep] = weakref.WeakKeyDictionary()
-_executables: weakref.WeakKeyDictionary[Graph, Executable] = weakref.WeakKeyDictionary()
 
 
 def compiled_step(step: Stage, data: tuple[str, ...]) -> CompiledStep:
@@ -180,10 +183,11 @@ class CompiledRun:
         ]
         self._table = (ctypes.c_void_p * len(addresses))(*addresses)
         self._pace = 1
-        self._views = {name: self._view(value) for name, value in self._step.inputs.items()
-                       if name not in loop.data}
+        self._views = {
+            name: self._view(value) for name, value in self._step.inputs.items() if name not in loop.data
+        }
         self._finite = self._view_of(self._step.finite, (), np.dtype("float64"))
-        self._rest = {name: array for name, array in state.carried.items()}
+        self._rest = dict(state.carried)
         for name, number in {**inputs.arguments, "key": inputs.key}.items():
             if name in self._views:
                 self._views[name][...] = number
@@ -215,13 +219,13 @@ class CompiledRun:
     def _view(self, value: Value) -> Array:
         return self._view_of(self._step.buffers[value.serial], value.shape, value.dtype)
 
-    def _view_of(self, buffer: Buffer, shape: tuple[object, ...], dtype: np.dtype) -> Array:  # type: ignore[type-arg]
+    def _view_of(self, buffer: Buffer, shape: Shape, dtype: DType) -> Array:
         """Return an array of the arena as NumPy sees it."""
         start = self._regions[buffer.slot] + buffer.offset - self._memory.ctypes.data
         raw = self._memory.view(np.uint8)[start:]
         size = dtype.itemsize
         strides = tuple(stride.elements * size for stride in buffer.strides)
-        return np.ndarray(tuple(int(d) for d in shape), dtype, raw.data, 0, strides)  # type: ignore[call-overload]
+        return np.ndarray(tuple(map(int, shape)), dtype, raw.data, 0, strides)
 
     # Running -------------------------------------------------------------------------------------------
 
@@ -273,13 +277,10 @@ class CompiledRun:
         elif seconds > LOOK_EVERY * 1.5:
             self._pace = max(1, int(made * LOOK_EVERY / seconds))
 
-    def _call(self, function: object, pool: ThreadPoolExecutor) -> None:
+    def _call(self, function: Callable[..., None], pool: ThreadPoolExecutor) -> None:
         table, capacity, threads = ctypes.addressof(self._table), self._capacity, self._threads
-        others = [
-            pool.submit(function, table, 0, capacity, thread, threads)  # type: ignore[arg-type]
-            for thread in range(1, threads)
-        ]
-        function(table, 0, capacity, 0, threads)  # type: ignore[operator]
+        others = [pool.submit(function, table, 0, capacity, thread, threads) for thread in range(1, threads)]
+        function(table, 0, capacity, 0, threads)
         for other in others:
             other.result()
 
@@ -309,9 +310,7 @@ class CompiledRun:
 
 def _own_outputs(graph: Graph) -> Graph:
     """Return the graph with every output computed: an input that is handed on gets a place of its own."""
-    outputs = [
-        value if value.primitive is not None else call("identity", value) for value in graph.outputs
-    ]
+    outputs = [value if value.primitive is not None else call("identity", value) for value in graph.outputs]
     return Graph(graph.inputs, outputs)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
@@ -86,8 +87,18 @@ class Executable:
         return held[1], held[2]
 
 
+_executables: weakref.WeakKeyDictionary[Graph, Executable] = weakref.WeakKeyDictionary()
+
+
+def executable_of(graph: Graph) -> Executable:
+    """Return a graph as native code, compiled at its first use."""
+    if graph not in _executables:
+        _executables[graph] = Executable(graph)
+    return _executables[graph]
+
+
 def allocate(sizes: Sequence[int], capacity: int) -> tuple[Array, list[int]]:
-    """Return zeroed memory for an arena, and the addresses of its regions; before them is a counter's place."""
+    """Return zeroed memory for an arena, and where its regions begin; a counter lies before them."""
     lengths = [size * capacity**power + SLACK for power, size in enumerate(sizes)]
     memory = np.zeros(64 + sum(lengths) // 8 + 64, np.float64)
     start = -(-memory.ctypes.data // 64) * 64

@@ -1,8 +1,8 @@
 """Which values are computed together: a graph becomes a list of kernels.
 
-A kernel is one loop nest. It has a root, which needs loops of its own (a reduction, a contraction, a scatter),
-or none, and members, which are computed element by element at the place where the loops are. A value that
-others read from memory is stored; every other one lives in registers only.
+A kernel is one loop nest. It has a root, which needs loops of its own (a reduction, a contraction, a
+scatter), or none, and members, which are computed element by element at the place where the loops are. A
+value that others read from memory is stored; every other one lives in registers only.
 
     kernel ::= root? member*        (one shape: the root's result's)
     free   ::= a re-indexing, or an expression of nothing: computed wherever it is read, never stored

@@ -1,4 +1,4 @@
-"""Places in arrays as sums of loop counters, so that addresses and neighbours are known while code is written."""
+"""Places in arrays as sums of loop counters: addresses and neighbours are known while code is written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from chainrule.compiler.builder import Builder, Element
 from chainrule.compiler.code import LANES, Code
 from chainrule.graph.types import Dim, Rows
-
 
 #: The counter of a loop of one turn: it is 0, and its lanes stay below its extent.
 ONLY = "0"

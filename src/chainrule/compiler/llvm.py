@@ -1,4 +1,4 @@
-"""LLVM: text becomes object code for a CPU, and object code becomes functions. What differs by CPU is here."""
+"""LLVM: text becomes object code for a CPU, and object code becomes functions."""
 
 from __future__ import annotations
 

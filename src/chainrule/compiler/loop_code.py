@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 
 from chainrule.compiler.access import ARGUMENTS
@@ -13,7 +13,7 @@ from chainrule.graph.shuffle import ROUNDS
 
 
 class Control(IntEnum):
-    """The places in the table of 64-bit numbers through which Python steers a run and learns where it stands."""
+    """The places in the table of 64-bit numbers by which Python steers a run and learns where it stands."""
 
     POSITION = 0  # rows of the epoch that are done
     ROWS = 1  # of the whole table
@@ -35,10 +35,11 @@ class EpochCode:
 
     Parameters
     ----------
-    data : sequence of (slot, buffer)
-        Where in the table of pointers a user's table stands, and the buffer that a batch of it is put into.
-    step, loss, weight : Buffer
-        The scalars that the step reads and gives.
+    data : sequence of (slot, buffer, size)
+        Where in the table of pointers a user's table stands, the buffer that a batch of it is put into, and
+        the elements of a row.
+    scalars : dict of str to Buffer or None
+        The scalars that the step reads (``step``, if it does) and gives (``batch_loss``, ``batch_weight``).
     control_slot, barrier_slot : int
         Where in the table of pointers the control numbers and the barrier's counter stand.
     """
@@ -51,13 +52,11 @@ class EpochCode:
         barrier_slot: int,
     ) -> None:
         self.code = Code("epoch", ARGUMENTS)
-        self._data = data
         self._scalars = scalars
         code = self.code
         self._control = self._slot(control_slot)
         self._counter = self._slot(barrier_slot)
-        self._sources = [self._slot(slot) for slot, _, _ in data]
-        self._targets = [self._address(buffer) for _, buffer, _ in data]
+        self._data = [(self._slot(slot), self._address(buffer), buffer, size) for slot, buffer, size in data]
         self._places = {
             name: None if buffer is None else self._address(buffer) for name, buffer in scalars.items()
         }
@@ -113,7 +112,7 @@ class EpochCode:
         return code
 
     def _steps(self, start: list[tuple[str, str]], batch: str, steps: str) -> list[str]:
-        """Write a loop that ends with the epoch, with the steps allowed, or with a loss that is not finite."""
+        """Write a loop that ends with the epoch, the steps allowed, or a loss that is not finite."""
         code = self.code
         before, head, inside, after = (code.label() for _ in range(4))
         code.jump(before)
@@ -167,20 +166,14 @@ class EpochCode:
         code = self.code
         bounds = []
         for thread in ("%thread", code.value("add i64 %thread, 1")):
-            bounds.append(
-                code.value(f"udiv i64 {code.value(f'mul i64 {count}, {thread}')}, %threads")
-            )
+            bounds.append(code.value(f"udiv i64 {code.value(f'mul i64 {count}, {thread}')}, %threads"))
 
         def row(number: str, _: list[str]) -> list[str]:
             source = self._row_at(code.value(f"add i64 {position}, {number}"))
-            for origin, target, (_, buffer, size) in zip(
-                self._sources, self._targets, self._data, strict=True
-            ):
+            for table, batch, buffer, size in self._data:
                 width = BYTES[buffer.dtype]
-                stride = (buffer.strides[0].elements if buffer.strides else 1) * width
-                from_ = self._moved(origin, source, size * width)
-                to = self._moved(target, number, stride)
-                code.copy(to, from_, size * width)
+                to = self._moved(batch, number, buffer.strides[0].elements * width)
+                code.copy(to, self._moved(table, source, size * width), size * width)
             return []
 
         code.loop(bounds[0], bounds[1], 1, row)
@@ -212,7 +205,7 @@ class EpochCode:
         return code.value(f"phi i64 [ {position}, %{before} ], [ {number}, %{mix} ]")
 
 
-def _flush_denormals(code: Code):  # type: ignore[no-untyped-def]
+def _flush_denormals(code: Code) -> Callable[[], None]:
     """Have the CPU take denormals for zero; return what restores its mode."""
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return lambda: None

@@ -179,8 +179,11 @@ class KernelWriter:
         if wide and dim is not ROWS and int(dim) <= LANES:
             self.b.extents[ONLY] = int(dim)
             self.tail = first_lanes(int(dim))
-            once = lambda: body(Affine({ONLY: 1}, 0, 1))  # noqa: E731
-            self.alone(once) if shared else once()
+            only = Affine({ONLY: 1}, 0, 1)
+            if shared:
+                self.alone(lambda: body(only))
+            else:
+                body(only)
             return
         extent = "%rows" if dim is ROWS else str(dim)
         begin, end = self.share(extent, step) if shared else ("0", extent)
@@ -219,6 +222,7 @@ class KernelWriter:
 
 
 def first_lanes(count: int) -> Element | None:
+    """Return the mask of the first lanes; None for all of them."""
     if count == LANES:
         return None
     lanes = ", ".join(f"i1 {literal(lane < count, 'bool')}" for lane in range(LANES))

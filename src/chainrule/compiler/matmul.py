@@ -8,6 +8,7 @@ of rows or threads, so a row's result has the same bits whatever rows stand besi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import LANES
@@ -58,6 +59,31 @@ class Operand:
         return self._writer.access.load(self.buffer, self.places(index), None, tail)
 
 
+@dataclass(frozen=True)
+class Panels:
+    """Columns that are done alike.
+
+    Attributes
+    ----------
+    begin, end : str
+        From which column to which.
+    vectors : int
+        How many vectors of columns a panel has.
+    left : int or None
+        How many columns there are, where the last vector is not full.
+    """
+
+    begin: str
+    end: str
+    vectors: int
+    left: int | None = None
+
+    @property
+    def width(self) -> int:
+        """The columns of a panel."""
+        return LANES * self.vectors
+
+
 class ProductWriter:
     """Writes the loops of a contraction.
 
@@ -74,9 +100,10 @@ class ProductWriter:
         self.code, self.b = writer.code, writer.b
         self.root = root
         self.left, self.right = (Operand(writer, operand) for operand in root.operands)
-        self.rows: Dim = root.shape[-2]
         self.columns: Dim = root.shape[-1]
-        self.inner: Dim = root.operands[0].shape[-1]
+        self.height = _extent(root.shape[-2])
+        self.inner = _extent(root.operands[0].shape[-1])
+        self.outer: list[Affine] = []
         read = {operand.serial for value in writer.kernel.members for operand in value.operands}
         overwritten = {writer.buffers[value.serial] for value in writer.kernel.stored}
         self.in_place = any(writer.buffers[serial] in overwritten for serial in read & set(writer.buffers))
@@ -84,54 +111,46 @@ class ProductWriter:
     def write(self) -> None:
         """Write all loops."""
         batch = self.root.shape[:-2]
-        if self.columns == 1 and not batch:
+        if batch:
+            self.writer.nest(batch, self._in_batch, vector=False)
+        elif self.columns == 1:
             self._column()
-        elif batch:
-            self.writer.nest(batch, lambda outer: self._tiles(_affines(outer), False), vector=False)
         else:
-            self._tiles([], True)
+            self._tiles(shared=True)
+
+    def _in_batch(self, outer: Index) -> None:
+        self.outer = _affines(outer)
+        self._tiles(shared=False)
 
     # Tiles -------------------------------------------------------------------------------------------
 
-    def _tiles(self, outer: list[Affine], shared: bool) -> None:
+    def _tiles(self, shared: bool) -> None:
         """Write the loops over panels of columns and the tiles in each."""
-        width = LANES * TILE_VECTORS
         if self.columns is ROWS:
-            self._panels("0", "%rows", LANES, 1, None, outer, shared)
+            self._panels(Panels("0", "%rows", 1), shared)
             return
+        width = LANES * TILE_VECTORS
         whole = int(self.columns) // width * width
+        left = int(self.columns) - whole
         if whole:
-            self._panels("0", str(whole), width, TILE_VECTORS, None, outer, shared)
-        rest = int(self.columns) - whole
-        if rest:
-            self._panels(str(whole), str(whole + 1), width, -(-rest // LANES), rest, outer, shared)
+            self._panels(Panels("0", str(whole), TILE_VECTORS), shared)
+        if left:
+            self._panels(Panels(str(whole), str(whole + 1), -(-left // LANES), left), shared)
 
-    def _panels(
-        self,
-        begin: str,
-        end: str,
-        step: int,
-        vectors: int,
-        left: int | None,
-        outer: list[Affine],
-        shared: bool,
-    ) -> None:
-        """Share the tiles of some panels among the threads; `left` columns are in a last, narrower one."""
+    def _panels(self, panels: Panels, shared: bool) -> None:
+        """Share the tiles of some panels among the threads."""
         code, number = self.code, self._number
-        extent = "%rows" if self.rows is ROWS else str(self.rows)
-        tiles = self._units(extent, TILE_ROWS)
-        panels = self._units(number("sub", end, begin), step)
-        total = number("mul", panels, tiles)
+        tiles = self._units(self.height, TILE_ROWS)
+        count = self._units(number("sub", panels.end, panels.begin), panels.width)
+        total = number("mul", count, tiles)
         first, last = self.writer.share(total, 1) if shared else ("0", total)
 
-        def panel(count: str, _: list[str]) -> list[str]:
-            before = number("mul", count, tiles)
+        def panel(place: str, _: list[str]) -> list[str]:
+            before = number("mul", place, tiles)
             low = code.call("i64", "llvm.smax.i64", f"i64 {number('sub', first, before)}, i64 0")
             high = code.call("i64", "llvm.smin.i64", f"i64 {number('sub', last, before)}, i64 {tiles}")
-            column = number("add", begin, number("mul", count, step))
-            code.loop(
-                low, high, 1, lambda tile, _: self._tile(tile, column, vectors, left, extent, outer)
-            )
+            column = number("add", panels.begin, number("mul", place, panels.width))
+            code.loop(low, high, 1, lambda tile, _: self._tile(tile, column, panels))
             return []
 
         def work() -> None:
@@ -147,61 +166,58 @@ class ProductWriter:
         """Return how many units cover an extent."""
         return self._number("udiv", self._number("add", extent, unit - 1), unit)
 
-    def _tile(
-        self, tile: str, column: str, vectors: int, left: int | None, extent: str, outer: list[Affine]
-    ) -> list[str]:
+    def _tile(self, tile: str, column: str, panels: Panels) -> list[str]:
         """Write one tile: the sum in registers, then what is made of it."""
         code = self.code
         self.writer.forget()
-        top = code.value(f"mul i64 {tile}, {TILE_ROWS}")
-        final = code.value(f"sub i64 {extent}, 1")
+        top = self._number("mul", tile, TILE_ROWS)
+        final = self._number("sub", self.height, 1)
         rows = [top] + [
-            code.call("i64", "llvm.smin.i64", f"i64 {code.value(f'add i64 {top}, {r}')}, i64 {final}")
+            code.call("i64", "llvm.smin.i64", f"i64 {self._number('add', top, r)}, i64 {final}")
             for r in range(1, TILE_ROWS)
         ]
-        columns = [Affine({column: 1}, LANES * v, 1) for v in range(vectors)]
-        tails = self._tails(column, vectors, left)
-        sums = self._sum(rows, columns, tails, outer)
+        columns = [Affine({column: 1}, LANES * v, 1) for v in range(panels.vectors)]
+        tails = self._tails(column, panels)
+        sums = self._sum(rows, columns, tails)
         if len(self.writer.kernel.members) <= MOST_UNROLLED and not self.in_place:
-            for r, row in enumerate(rows):
-                for v in range(vectors):
-                    self._finish([*outer, Affine({row: 1}), columns[v]], sums[r][v], tails[v])
+            for row, totals in zip(rows, sums, strict=True):
+                for place, total, tail in zip(columns, totals, tails, strict=True):
+                    self._finish([*self.outer, Affine({row: 1}), place], total, tail)
         else:
-            self._finish_in_a_loop(top, extent, columns, tails, sums, outer)
+            self._finish_in_a_loop(top, columns, tails, sums)
         return []
 
-    def _tails(self, column: str, vectors: int, left: int | None) -> list[Element | None]:
+    def _tails(self, column: str, panels: Panels) -> list[Element | None]:
         """Return for each vector of a panel which lanes are columns; None where all are."""
         if self.columns is ROWS:
             return [self.writer.below(column, "%rows")]
-        if left is None:
-            return [None] * vectors
-        return [first_lanes(min(left - LANES * v, LANES)) for v in range(vectors)]
+        if panels.left is None:
+            return [None] * panels.vectors
+        return [first_lanes(min(panels.left - LANES * v, LANES)) for v in range(panels.vectors)]
 
     def _sum(
-        self, rows: list[str], columns: list[Affine], tails: list[Element | None], outer: list[Affine]
+        self, rows: list[str], columns: list[Affine], tails: list[Element | None]
     ) -> list[list[Element]]:
         """Write the loop over k; return the sums of every row and vector."""
         b, dtype = self.b, self.root.dtype.name
         zero = b.spread(b.constant(0, dtype))
-        extent = "%rows" if self.inner is ROWS else str(self.inner)
 
         def turn(k: str, carried: list[str]) -> list[str]:
             at = Affine({k: 1})
             right = [
-                self.right.load([*outer, at, column], tail)
+                self.right.load([*self.outer, at, column], tail)
                 for column, tail in zip(columns, tails, strict=True)
             ]
             results = []
             for number, row in enumerate(rows):
-                left = b.spread(self.left.load([*outer, Affine({row: 1}), at], None))
+                left = b.spread(self.left.load([*self.outer, Affine({row: 1}), at], None))
                 for v in range(len(columns)):
                     held = Element(carried[number * len(columns) + v], dtype, True)
                     results.append(b.fma(left, right[v], held).text)
             return results
 
         start = [(zero.type, zero.text)] * (len(rows) * len(columns))
-        texts = self.code.loop(0, extent, 1, turn, start)
+        texts = self.code.loop(0, self.inner, 1, turn, start)
         sums = [Element(text, dtype, True) for text in texts]
         return [sums[r * len(columns) : (r + 1) * len(columns)] for r in range(len(rows))]
 
@@ -214,11 +230,9 @@ class ProductWriter:
     def _finish_in_a_loop(
         self,
         top: str,
-        extent: str,
         columns: list[Affine],
         tails: list[Element | None],
         sums: list[list[Element]],
-        outer: list[Affine],
     ) -> None:
         """Put the tile on the stack and go over its rows one by one, each exactly once."""
         code = self.code
@@ -227,7 +241,7 @@ class ProductWriter:
         slots = [self._slot(number, kind) for number in range(len(sums) * count)]
         for slot, total in zip(slots, [each for row in sums for each in row], strict=True):
             code.do(f"store {kind} {total.text}, ptr {slot}, align 64")
-        left = code.value(f"sub i64 {extent}, {top}")
+        left = code.value(f"sub i64 {self.height}, {top}")
         height = code.call("i64", "llvm.smin.i64", f"i64 {left}, i64 {TILE_ROWS}")
 
         def turn(r: str, _: list[str]) -> list[str]:
@@ -235,7 +249,7 @@ class ProductWriter:
                 place = code.value(f"add i64 {code.value(f'mul i64 {r}, {count}')}, {v}")
                 slot = code.value(f"getelementptr {kind}, ptr %tile, i64 {place}")
                 text = code.value(f"load {kind}, ptr {slot}, align 64")
-                index = [*outer, Affine({top: 1, r: 1}), columns[v]]
+                index = [*self.outer, Affine({top: 1, r: 1}), columns[v]]
                 self._finish(index, Element(text, self.root.dtype.name, True), tails[v])
             return []
 
@@ -257,11 +271,10 @@ class ProductWriter:
             wide = not rows_together
             zero = b.constant(0, dtype)
             start = b.spread(zero) if wide or row.lanes else zero
-            extent = "%rows" if self.inner is ROWS else str(self.inner)
             outer_tail = self.writer.tail
 
             def turn(k: str, carried: list[str]) -> list[str]:
-                tail = self.writer.below(k, extent) if wide else outer_tail
+                tail = self.writer.below(k, self.inner) if wide else outer_tail
                 at = Affine({k: 1}, 0, int(wide))
                 x = self.left.load([row, at], tail)
                 w = self.right.load([at, column], tail)
@@ -270,7 +283,7 @@ class ProductWriter:
                     product = b.select(tail, product, Element(carried[0], dtype, start.vector))
                 return [product.text]
 
-            (text,) = self.code.loop(0, extent, LANES if wide else 1, turn, [(start.type, start.text)])
+            (text,) = self.code.loop(0, self.inner, LANES if wide else 1, turn, [(start.type, start.text)])
             total = Element(text, dtype, start.vector)
             if wide:
                 total = across_lanes(self.writer, b.add, total)
@@ -278,7 +291,11 @@ class ProductWriter:
             self.writer.tail = outer_tail
             self.writer.finish(index, total)
 
-        self.writer.nest((self.rows, self.columns), at_row, vector=rows_together)
+        self.writer.nest(self.root.shape, at_row, vector=rows_together)
+
+
+def _extent(dim: Dim) -> str:
+    return "%rows" if dim is ROWS else str(dim)
 
 
 def _affines(index: Index) -> list[Affine]:

@@ -7,7 +7,7 @@ of an epoch. The last batch of an epoch may be short.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -20,6 +20,9 @@ from chainrule.graph.types import Array
 from chainrule.graph.value import Value
 
 Arrays = Mapping[str, Array]
+GraphFunction = Callable[..., list[Array]]
+#: Makes a graph ready to run: `Evaluator`, or a compiler.
+Prepare = Callable[[Graph], GraphFunction]
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ class EvaluatedRun:
             "key": inputs.key,
             "step": np.asarray(state.step, np.int32),
         }
-        results = _run(self._step, loop.step.outputs, arrays)
+        results = _run(loop.step, self._step, arrays)
         check_finite(results, arrays)
         loss, weight = float(results["batch_loss"]), float(results["batch_weight"])
         return replace(
@@ -233,17 +236,19 @@ def check_finite(results: Arrays, arrays: Arrays) -> None:
             raise NotFiniteError(name, float(results[name][~finite][0]), arrays)
 
 
-def means_over_rows(stage: Stage, arrays: Arrays, data: Sequence[str], chunk: int = 4096) -> dict[str, float]:
+def means_over_rows(
+    stage: Stage, arrays: Arrays, data: Sequence[str], prepare: Prepare = Evaluator, chunk: int = 4096
+) -> dict[str, float]:
     """Return a stage's results, which are sums over rows, divided by its result ``weight``.
 
     The rows are taken in chunks, so that memory does not grow with them.
     """
-    evaluator = Evaluator(stage.graph)
+    function = prepare(stage.graph)
     rows = len(arrays[data[0]])
     totals = dict.fromkeys(stage.outputs, 0.0)
     for start in range(0, rows, chunk):
         part = {**arrays, **{name: arrays[name][start : start + chunk] for name in data}}
-        for name, array in _run(evaluator, stage.outputs, part).items():
+        for name, array in _run(stage, function, part).items():
             totals[name] += float(array)
     weight = totals.pop("weight")
     return {name: total / weight if weight else 0.0 for name, total in totals.items()}
@@ -254,10 +259,10 @@ def bind(inputs: Sequence[Value], arrays: Arrays) -> list[Array]:
     return [arrays[value.name] for value in inputs]
 
 
-def run_stage(stage: Stage, arrays: Arrays) -> dict[str, Array]:
-    """Return a stage's outputs by name."""
-    return _run(Evaluator(stage.graph), stage.outputs, arrays)
+def run_stage(stage: Stage, arrays: Arrays, prepare: Prepare = Evaluator) -> dict[str, Array]:
+    """Return a stage's outputs by name; `prepare` makes its graph ready to run."""
+    return _run(stage, prepare(stage.graph), arrays)
 
 
-def _run(evaluator: Evaluator, outputs: tuple[str, ...], arrays: Arrays) -> dict[str, Array]:
-    return dict(zip(outputs, evaluator(*bind(evaluator.graph.inputs, arrays)), strict=True))
+def _run(stage: Stage, function: GraphFunction, arrays: Arrays) -> dict[str, Array]:
+    return dict(zip(stage.outputs, function(*bind(stage.graph.inputs, arrays)), strict=True))

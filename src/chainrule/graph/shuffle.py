@@ -44,7 +44,7 @@ def _mixed(number: int) -> int:
 
 
 def shuffled(positions: Array, rows: int, key: Array, epoch: int) -> Array:
-    """Return the row at each position of an epoch: a bijection of 0, ..., rows - 1, fixed by key and epoch."""
+    """Return the row at each position of an epoch: a bijection of the rows, fixed by key and epoch."""
     keys = round_keys(key, epoch)
     bits = bits_for(rows)
     result = np.asarray(positions, np.uint64).copy()

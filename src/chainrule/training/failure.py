@@ -20,8 +20,12 @@ def first_not_finite(graph: Graph, arrays: Mapping[str, Array]) -> str:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             return f"{value.name} already held {_example(array)} before it"
     found: list[tuple[Value, Array]] = []
+    computed = {value.serial for value in (*graph.inputs, *graph.captured)}
 
     def observe(value: Value, array: Array) -> None:
+        if not any(operand.serial in computed for operand in value.operands):
+            return  # a NaN that is written into the graph stands where a loss is not known
+        computed.add(value.serial)
         if not found and array.dtype.kind == "f" and not np.isfinite(array).all():
             found.append((value, array))
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from chainrule.graph.evaluate import Evaluator
 from chainrule.graph.loop import (
     Loop,
     LoopState,
     NotFiniteError,
+    Prepare,
     Run,
     Stage,
     check_finite,
@@ -70,7 +72,7 @@ def run_epochs(
     callbacks : sequence of Callback
         Called before, after each epoch, and at the end.
     keep : callable
-        Is given the state after each epoch and, however the run ends, after its last whole step.
+        Is given the state after each epoch that callbacks look at and, however the run ends, after its last whole step.
 
     Raises
     ------
@@ -85,7 +87,8 @@ def run_epochs(
             callback.on_start(progress)
         for results in run:
             history.append(results)
-            keep(run.state)
+            if callbacks:
+                keep(run.state)
             progress.epoch, progress.logs = progress.epoch + 1, results
             for callback in callbacks:
                 callback.on_epoch(progress)
@@ -110,9 +113,11 @@ def _not_finite(failure: NotFiniteError, step: Stage, state: LoopState) -> str:
     )
 
 
-def single_step(trainer: Trainer, stage: Stage, arrays: Mapping[str, Array]) -> float:
+def single_step(
+    trainer: Trainer, stage: Stage, arrays: Mapping[str, Array], prepare: Prepare = Evaluator
+) -> float:
     """Update a trainer's arrays once and return the loss before it."""
-    results = run_stage(stage, arrays)
+    results = run_stage(stage, arrays, prepare)
     run = trainer.run
     try:
         check_finite(results, arrays)
