@@ -43,7 +43,7 @@ def test_callback_that_raises_keyboard_interrupt():
 
 def test_interrupt_within_an_epoch_keeps_the_finished_steps(monkeypatch):
     x, y = table()
-    model, by_hand = regression(seed=2), regression(seed=2)
+    model, by_hand = (regression(seed=2, executor="numpy") for _ in range(2))
     with monkeypatch.context() as patch:
         interrupt_at_step(patch, 8)
         with pytest.raises(KeyboardInterrupt):
@@ -62,7 +62,7 @@ def test_interrupt_within_an_epoch_keeps_the_finished_steps(monkeypatch):
 
 def test_interrupt_with_early_stopping_keeps_the_last_step_not_the_best(monkeypatch):
     x, y = table()
-    plain, stopping = regression(), regression()
+    plain, stopping = (regression(executor="numpy") for _ in range(2))
     interrupt_at_step(monkeypatch, 8)
     for model, callbacks in ((plain, []), (stopping, [cr.EarlyStopping(patience=2, monitor="loss")])):
         with pytest.raises(KeyboardInterrupt):

@@ -16,9 +16,9 @@ from chainrule.compiler.code import LANES, Code, literal, llvm_type
 FLOATS: Final = ("float32", "float64")
 _INTEGER_OF: Final = {"float32": "int32", "float64": "int64"}
 _BINARY: Final = {
-    "add": ("fadd contract", "add"),
-    "subtract": ("fsub contract", "sub"),
-    "multiply": ("fmul contract", "mul"),
+    "add": ("fadd", "add"),
+    "subtract": ("fsub", "sub"),
+    "multiply": ("fmul", "mul"),
     "divide": ("fdiv", "sdiv"),
     "modulo": ("frem", "srem"),
 }

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +34,7 @@ from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, Stage
 from chainrule.graph.lowering import Contraction
 from chainrule.graph.shuffle import bits_for, round_keys, shift_for
 from chainrule.graph.types import ROWS, Array, DType, Shape
-from chainrule.graph.value import Value, call
+from chainrule.graph.value import Value, call, input_value
 
 CONTROL_SLOT = FIRST_ARRAY
 FIRST_TABLE = FIRST_ARRAY + 1
@@ -57,7 +61,9 @@ class CompiledStep:
         self.outputs = dict(zip(step.outputs, graph.outputs, strict=True))
         self.captured = graph.captured
         self.data = tuple(name for name in data if name in self.inputs)
-        self.replaced = {name: out for name, out in self.outputs.items() if name in self.inputs}
+        self.replaced = {
+            name: out for name, out in self.outputs.items() if name not in ("batch_loss", "batch_weight")
+        }
         kernels = kernels_of(graph)
         self.multiplications = [_multiplications(kernel) for kernel in kernels]
         self._place(graph, kernels)
@@ -93,7 +99,7 @@ class CompiledStep:
         fixed = {
             value.serial: user_buffer(first_captured + i, value) for i, value in enumerate(graph.captured)
         }
-        self.over = in_place(kernels, {out.serial: self.inputs[name] for name, out in self.replaced.items()})
+        self.over = in_place(kernels, self._pairs())
         kept = list(graph.inputs)
         results = [value for value in unique(graph.outputs) if value.serial not in self.over]
         packed = {self.inputs[name].serial for name in self.data if self.inputs[name].ndim > 2}
@@ -102,26 +108,40 @@ class CompiledStep:
         self.arena = arena
         self.buffers = {**arena.buffers, **fixed, **over}
 
+    def _pairs(self) -> dict[int, Value]:
+        """Return for the serial of a result the input that it replaces."""
+        return {out.serial: self.inputs[name] for name, out in self.replaced.items() if name in self.inputs}
+
+    def buffer(self, name: str) -> tuple[Value, Buffer]:
+        """Return where a carried array lies, and its type: an array that is not read has only a result."""
+        value = self.inputs.get(name)
+        value = self.replaced[name] if value is None else value
+        return value, self.buffers[value.serial]
+
     def _copies(self) -> list[tuple[Buffer, Buffer, int]]:
         """Return what is copied after a step: (from, to, bytes)."""
         return [
             (self.buffers[out.serial], self.buffers[self.inputs[name].serial], self.arena.lengths[out.serial])
             for name, out in self.replaced.items()
-            if out.serial not in self.over
+            if out.serial not in self.over and name in self.inputs
         ]
 
     def _check_graph(self) -> tuple[list[Kernel]]:
         """Return the kernels that add 0 · x over all arrays that steps replace: NaN if one is not finite."""
         total = None
-        for name in self.replaced:
-            value = self.inputs[name]
+        carried = [self.buffer(name)[0] for name in self.replaced]
+        inputs = {
+            value.serial: input_value(f"x{i}", value.shape, value.dtype) for i, value in enumerate(carried)
+        }
+        for serial, value in inputs.items():
+            self.buffers[value.serial] = self.buffers[serial]
             if value.dtype.kind != "f":
                 continue
             part = call("sum", value * 0.0, axes=tuple(range(value.ndim))) if value.ndim else value * 0.0
             part = call("cast", part, dtype="float64")
             total = part if total is None else total + part
         assert total is not None
-        kernels = kernels_of(Graph([self.inputs[name] for name in self.replaced], [total]))
+        kernels = kernels_of(Graph(list(inputs.values()), [total]))
         own = plan_arena(kernels, set(self.buffers), [])
         base = self.arena.sizes[0]
         for serial, buffer in own.buffers.items():
@@ -183,9 +203,8 @@ class CompiledRun:
         ]
         self._table = (ctypes.c_void_p * len(addresses))(*addresses)
         self._pace = 1
-        self._views = {
-            name: self._view(value) for name, value in self._step.inputs.items() if name not in loop.data
-        }
+        names = {**self._step.inputs, **self._step.replaced}
+        self._views = {name: self._view(name) for name in names if name not in loop.data}
         self._finite = self._view_of(self._step.finite, (), np.dtype("float64"))
         self._rest = dict(state.carried)
         for name, number in {**inputs.arguments, "key": inputs.key}.items():
@@ -216,8 +235,9 @@ class CompiledRun:
                 self._views[name][...] = array
         self._position = replace(state, carried={})
 
-    def _view(self, value: Value) -> Array:
-        return self._view_of(self._step.buffers[value.serial], value.shape, value.dtype)
+    def _view(self, name: str) -> Array:
+        value, buffer = self._step.buffer(name)
+        return self._view_of(buffer, value.shape, value.dtype)
 
     def _view_of(self, buffer: Buffer, shape: Shape, dtype: DType) -> Array:
         """Return an array of the arena as NumPy sees it."""
@@ -250,21 +270,28 @@ class CompiledRun:
         control[Control.KEYS : Control.SIZE] = np.array(keys, np.uint64).view(np.int64)
 
     def _go_on(self, pool: ThreadPoolExecutor) -> None:
-        """Make steps for a short while; where one fails, find it by going the same way on the evaluator."""
-        position = self._position
-        control, floats = self._control, self._control.view(np.float64)
-        control[Control.POSITION], control[Control.STEP] = position.position, position.step
-        control[Control.STEPS] = self._pace
-        floats[Control.LOSS], floats[Control.WEIGHT] = position.loss, position.weight
-        before = {name: self._views[name].copy() for name in self._step.replaced}
+        """Make steps for a short while; where one fails, go back and find out which."""
+        before, start = {name: self._views[name].copy() for name in self._step.replaced}, self._position
         began = time.perf_counter()
+        with deferred_interrupt():
+            made = self._make_steps(self._pace, pool)
+            seconds = time.perf_counter() - began
+            if not self._is_sound():
+                self._restore(before, start)
+                self._find_failure(made, pool)
+        if seconds < LOOK_EVERY / 2 and made == self._pace:
+            self._pace = min(self._pace * 4, 1 << 40)
+        elif seconds > LOOK_EVERY * 1.5:
+            self._pace = max(1, int(made * LOOK_EVERY / seconds))
+
+    def _make_steps(self, steps: int, pool: ThreadPoolExecutor) -> int:
+        """Make at most so many steps of the epoch natively; return how many were made."""
+        control, floats = self._control, self._control.view(np.float64)
+        position = self._position
+        control[Control.POSITION], control[Control.STEP] = position.position, position.step
+        control[Control.STEPS] = steps
+        floats[Control.LOSS], floats[Control.WEIGHT] = position.loss, position.weight
         self._call(self._step.run, pool)
-        seconds = time.perf_counter() - began
-        made = int(control[Control.STEPS])
-        self._step.check(ctypes.addressof(self._table), 0, self._capacity, 0, 1)
-        if control[Control.FAILED] or not np.isfinite(self._finite[()]):
-            self._replay(before, made)
-            return
         self._position = replace(
             position,
             step=int(control[Control.STEP]),
@@ -272,10 +299,27 @@ class CompiledRun:
             loss=float(floats[Control.LOSS]),
             weight=float(floats[Control.WEIGHT]),
         )
-        if seconds < LOOK_EVERY / 2 and made == self._pace:
-            self._pace = min(self._pace * 4, 1 << 40)
-        elif seconds > LOOK_EVERY * 1.5:
-            self._pace = max(1, int(made * LOOK_EVERY / seconds))
+        return int(control[Control.STEPS])
+
+    def _is_sound(self) -> bool:
+        """Whether the last loss, and all that steps replace, are finite."""
+        self._step.check(ctypes.addressof(self._table), 0, self._capacity, 0, 1)
+        return not self._control[Control.FAILED] and bool(np.isfinite(self._finite[()]))
+
+    def _restore(self, arrays: Mapping[str, Array], position: LoopState) -> None:
+        for name, array in arrays.items():
+            self._views[name][...] = array
+        self._position = position
+
+    def _find_failure(self, steps: int, pool: ThreadPoolExecutor) -> None:
+        """Make the steps one by one; the evaluator repeats the one that fails, and raises what is wrong."""
+        for _ in range(steps):
+            before, start = {name: self._views[name].copy() for name in self._step.replaced}, self._position
+            self._make_steps(1, pool)
+            if not self._is_sound():
+                self._restore(before, start)
+                self._evaluated.state = self.state
+                self.state = self._evaluated.next_step()
 
     def _call(self, function: Callable[..., None], pool: ThreadPoolExecutor) -> None:
         table, capacity, threads = ctypes.addressof(self._table), self._capacity, self._threads
@@ -283,17 +327,6 @@ class CompiledRun:
         function(table, 0, capacity, 0, threads)
         for other in others:
             other.result()
-
-    def _replay(self, before: Mapping[str, Array], steps: int) -> None:
-        """Repeat some steps on the evaluator, which raises at the first number that is not finite."""
-        run = self._evaluated
-        run.state = replace(self._position, carried={**self._rest, **before})
-        self._load(run.state)
-        try:
-            for _ in range(steps):
-                run.state = run.next_step()
-        finally:
-            self._load(run.state)
 
     def _end_epoch(self, last: bool) -> dict[str, float]:
         """Close the epoch: without validation and decisions it needs no copy of the weights."""
@@ -306,6 +339,22 @@ class CompiledRun:
         results = self._evaluated.end_epoch(last)
         self._load(self._evaluated.state)
         return results
+
+
+@contextmanager
+def deferred_interrupt() -> Iterator[None]:
+    """Hold back Ctrl-C until the block is done: threads that meet in native code must all arrive."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[tuple[int, Any]] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: pressed.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if pressed and callable(handler):
+            handler(*pressed[0])
 
 
 def _own_outputs(graph: Graph) -> Graph:

@@ -72,7 +72,8 @@ def run_epochs(
     callbacks : sequence of Callback
         Called before, after each epoch, and at the end.
     keep : callable
-        Is given the state after each epoch that callbacks look at and, however the run ends, after its last whole step.
+        Is given the state after each epoch that callbacks look at and, however the run ends, after its last
+        whole step.
 
     Raises
     ------
