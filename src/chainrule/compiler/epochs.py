@@ -28,7 +28,8 @@ from chainrule.compiler.fuse import Kernel, kernels_of
 from chainrule.compiler.llvm import module_text
 from chainrule.compiler.loop_code import Control, EpochCode
 from chainrule.compiler.memory import Buffer, in_place, plan_arena, user_buffer
-from chainrule.compiler.program import BARRIER, write_program
+from chainrule.compiler.program import PREAMBLE, write_program
+from chainrule.compiler.simplify import simplify
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, Stage
 from chainrule.graph.lowering import Contraction
@@ -56,7 +57,7 @@ class CompiledStep:
     """
 
     def __init__(self, step: Stage, data: tuple[str, ...]) -> None:
-        graph = _own_outputs(step.graph)
+        graph = _own_outputs(simplify(step.graph))
         self.inputs = {value.name: value for value in graph.inputs}
         self.outputs = dict(zip(step.outputs, graph.outputs, strict=True))
         self.captured = graph.captured
@@ -84,7 +85,7 @@ class CompiledStep:
             BARRIER_SLOT,
         ).write()
         texts = [*program.functions, *finite.functions, epoch.text()]
-        self.text = BARRIER + module_text(texts, [*program.codes, *finite.codes, epoch])
+        self.text = PREAMBLE + module_text(texts, [*program.codes, *finite.codes, epoch])
         self.library = library_for(self.text)
         self.run = NATIVE(self.library.address("epoch"))
         self.check = NATIVE(self.library.address("check"))

@@ -13,7 +13,8 @@ from chainrule.compiler.cache import ObjectCache, cache_key
 from chainrule.compiler.fuse import kernels_of
 from chainrule.compiler.llvm import Library, emit_object, host, module_text
 from chainrule.compiler.memory import REGIONS, SLACK, Arena, plan_arena, user_buffer
-from chainrule.compiler.program import BARRIER, write_program
+from chainrule.compiler.program import PREAMBLE, write_program
+from chainrule.compiler.simplify import simplify
 from chainrule.graph.evaluate import bind_rows
 from chainrule.graph.graph import Graph
 from chainrule.graph.types import ROWS, Array
@@ -41,10 +42,11 @@ class Executable:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.kernels = kernels_of(graph)
+        self._simple = simplify(graph)
+        self.kernels = kernels_of(self._simple)
         own = {value.serial: value for kernel in self.kernels for value in kernel.stored}
-        self._results = [value for value in unique(graph.outputs) if value.serial in own]
-        given = [*graph.inputs, *graph.captured]
+        self._results = [value for value in unique(self._simple.outputs) if value.serial in own]
+        given = [*graph.inputs, *self._simple.captured]
         buffers = {
             value.serial: user_buffer(FIRST_ARRAY + place, value)
             for place, value in enumerate([*given, *self._results])
@@ -52,10 +54,10 @@ class Executable:
         self.arena: Arena = plan_arena(self.kernels, buffers, [])
         self.buffers = {**self.arena.buffers, **buffers}
         program = write_program("graph", self.kernels, self.buffers, BARRIER_SLOT)
-        self.text = BARRIER + module_text(program.functions, program.codes)
+        self.text = PREAMBLE + module_text(program.functions, program.codes)
         self._library = library_for(self.text)
         self._call = NATIVE(self._library.address("graph"))
-        self._captured = [np.ascontiguousarray(value.data) for value in graph.captured]
+        self._captured = [np.ascontiguousarray(value.data) for value in self._simple.captured]
         self._scratch = threading.local()
 
     def __call__(self, *arguments: Array) -> list[Array]:
@@ -72,10 +74,10 @@ class Executable:
         self._call(ctypes.addressof(table), rows or 0, capacity, 0, 1)
         found = dict(zip((value.serial for value in self._results), results, strict=True))
         known = {value.serial: array for value, array in zip(self.graph.inputs, given, strict=True)}
-        known |= {value.serial: value.data for value in self.graph.captured if value.data is not None}
+        known |= {value.serial: value.data for value in self._simple.captured if value.data is not None}
         return [
             found[value.serial] if value.serial in found else known[value.serial].copy()
-            for value in self.graph.outputs
+            for value in self._simple.outputs
         ]
 
     def _memory(self, capacity: int) -> tuple[Array, list[int]]:

@@ -8,7 +8,7 @@ value that others read from memory is stored; every other one lives in registers
     free   ::= a re-indexing, or an expression of nothing: computed wherever it is read, never stored
 
 The rule is greedy, in the graph's order: a member joins the first kernel of its shape in which all that it
-reads is there already.
+reads is there already; what is made of inputs alone waits for the first that reads it.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ class Fusion:
         self._home: dict[int, int] = {}
         self._stored: set[int] = {value.serial for value in graph.outputs}
         self._absorbed = _absorbed(graph)
+        self._deferred: set[int] = set()
         for value in graph.equations:
             if value.serial not in self._absorbed and not is_free(value):
                 self._enter(value)
@@ -94,7 +95,10 @@ class Fusion:
         assert value.primitive is not None
         lower = value.primitive.lower
         if is_elementwise(value):
-            self._join(value)
+            if self._waits(value):
+                self._deferred.add(value.serial)
+            else:
+                self._join(value)
             return
         kernel = Kernel(value.shape, root=value)
         if isinstance(lower, Reduction):
@@ -111,24 +115,48 @@ class Fusion:
         self._home[value.serial] = len(self.kernels)
         self.kernels.append(kernel)
 
-    def _join(self, value: Value) -> None:
-        """Put an element-wise value into the first kernel in which it can be computed."""
+    def _waits(self, value: Value) -> bool:
+        """Whether an array is made of what is there from the start: it is computed where it is needed."""
+        return bool(value.shape) and all(map(self._is_there, value.operands))
+
+    def _is_there(self, value: Value) -> bool:
+        if value.primitive is None or not value.ndim or value.serial in self._deferred:
+            return True
+        return is_free(value) and all(map(self._is_there, value.operands))
+
+    def _earliest(self, value: Value) -> int:
+        """Return the first kernel that may compute an element-wise value."""
         earliest = 0
         for operand in value.operands:
-            aligned = operand.shape == value.shape and operand.serial in self._home
-            if isinstance(value.primitive.lower, Gather) and operand is value.operands[0]:  # type: ignore[union-attr]
-                aligned = False
+            gathered = isinstance(_lower(value), Gather) and operand is value.operands[0]
+            if gathered:
                 self._materialize(operand)
-            if aligned:
+            aligned = operand.shape == value.shape and not gathered
+            if aligned and operand.serial in self._deferred:
+                earliest = max(earliest, self._earliest(operand))
+            elif aligned and operand.serial in self._home:
                 earliest = max(earliest, self._home[operand.serial])
             else:
                 earliest = max(earliest, self._read(operand, set()) + 1)
+        return earliest
+
+    def _join(self, value: Value) -> None:
+        """Put an element-wise value into the first kernel in which it can be computed."""
+        earliest = self._earliest(value)
         for number in range(earliest, len(self.kernels)):
             if self._hosts(self.kernels[number], value):
                 break
         else:
             number = len(self.kernels)
             self.kernels.append(Kernel(value.shape))
+        self._add(value, number)
+
+    def _add(self, value: Value, number: int) -> None:
+        """Let a kernel compute a value, and before it what has waited for it."""
+        self._deferred.discard(value.serial)
+        for operand in value.operands:
+            if operand.serial in self._deferred and operand.shape == value.shape:
+                self._add(operand, number)
         self.kernels[number].members.append(value)
         self._home[value.serial] = number
         for operand in value.operands:
@@ -142,6 +170,8 @@ class Fusion:
 
     def _read(self, value: Value, absorbed: set[int]) -> int:
         """Have all stored that a value at any place needs; return the last kernel that computes it."""
+        if value.serial in self._deferred:
+            self._join(value)
         if value.serial in self._home:
             self._stored.add(value.serial)
             return self._home[value.serial]
@@ -156,6 +186,8 @@ class Fusion:
         """Have a value stored in memory whole."""
         if value.primitive is None:
             return
+        if value.serial in self._deferred:
+            self._join(value)
         if value.serial not in self._home:
             self._read(value, set())
             self._home[value.serial] = len(self.kernels)

@@ -201,15 +201,13 @@ class KernelWriter:
 
     def share(self, extent: str, unit: int) -> tuple[str, str]:
         """Return what part of ``range(extent)`` this thread does, in whole units."""
-        code = self.code
-        raised = code.value(f"add i64 {extent}, {unit - 1}")
-        units = code.value(f"udiv i64 {raised}, {unit}")
-        bounds = []
-        for thread in ("%thread", code.value("add i64 %thread, 1")):
-            done = code.value(f"udiv i64 {code.value(f'mul i64 {units}, {thread}')}, %threads")
-            place = code.value(f"mul i64 {done}, {unit}")
-            bounds.append(code.call("i64", "llvm.smin.i64", f"i64 {place}, i64 {extent}"))
-        return bounds[0], bounds[1]
+        arguments = f"i64 {extent}, i64 {unit}, i64"
+        following = self.code.value("add i64 %thread, 1")
+        begin, end = (
+            self.code.value(f"call i64 @share({arguments} {thread}, i64 %threads)")
+            for thread in ("%thread", following)
+        )
+        return begin, end
 
     def below(self, counter: str, extent: str) -> Element:
         """Return in which lanes `counter + lane` is below the extent."""
@@ -247,7 +245,7 @@ def write_reduction(writer: KernelWriter) -> None:
     axes = root.attributes["axes"]
     kept = [axis for axis in range(x.ndim) if axis not in axes]
     last = max((axis for axis in range(x.ndim) if x.shape[axis] != 1), default=-1)
-    vector_kept = last in kept
+    vector_kept = last in kept or _is_narrow(x, last, kept)
     lower: Any = root.primitive and root.primitive.lower
     accumulators = len(lower.start(writer.b, x.dtype.name))
     vector_reduced = not vector_kept and last >= 0 and accumulators == 1
@@ -260,6 +258,14 @@ def write_reduction(writer: KernelWriter) -> None:
         writer.finish(outer, lower.finish(writer.b, results))
 
     writer.nest([x.shape[axis] for axis in kept], at_place, vector=vector_kept)
+
+
+def _is_narrow(x: Value, last: int, kept: Sequence[int]) -> bool:
+    """Whether a vector of neighbours along the last kept axis is better filled than one along the last."""
+    if last < 0 or not kept or x.shape[last] is ROWS:
+        return False
+    beside = x.shape[kept[-1]]
+    return int(x.shape[last]) <= LANES and (beside is ROWS or int(beside) > int(x.shape[last]))
 
 
 def _reduce(

@@ -25,7 +25,7 @@ WRITERS = {
     Scatter: write_scatter,
 }
 
-BARRIER = f"""
+_BARRIER = f"""
 declare i32 @sched_yield()
 define internal void @barrier(ptr %counter, i64 %threads) #0 {{
 entry:
@@ -55,6 +55,37 @@ done:
   ret void
 }}
 """
+
+
+#: Where the share of a thread begins: ⌊units · thread / threads⌋ units, and the end of all for the last.
+_SHARE = """
+define internal i64 @share(i64 %extent, i64 %unit, i64 %thread, i64 %threads) #0 {
+entry:
+  %last = icmp eq i64 %thread, %threads
+  %first = icmp eq i64 %thread, 0
+  br i1 %last, label %all, label %not_last
+all:
+  ret i64 %extent
+not_last:
+  br i1 %first, label %none, label %some
+none:
+  ret i64 0
+some:
+  %more = add i64 %extent, %unit
+  %raised = sub i64 %more, 1
+  %units = udiv i64 %raised, %unit
+  %part = mul i64 %units, %thread
+  %done = udiv i64 %part, %threads
+  %place = mul i64 %done, %unit
+  %below = icmp slt i64 %place, %extent
+  %bounded = select i1 %below, i64 %place, i64 %extent
+  ret i64 %bounded
+}
+"""
+
+
+#: What every module begins with.
+PREAMBLE = _BARRIER + _SHARE
 
 
 @dataclass(frozen=True)
