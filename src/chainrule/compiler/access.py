@@ -128,18 +128,25 @@ class Access:
         if mask is not None:  # an index that lies outside reads the first element, and is not used
             inside = mask if not mask.vector else self._any(mask)
             address = self._code.value(f"select i1 {inside.text}, ptr {address}, ptr {self.pointer(buffer)}")
-        text = self._code.value(
-            f"load {_memory_type(buffer.dtype)}, ptr {address}, align {BYTES[buffer.dtype]}"
-        )
-        return self._as_element(text, buffer.dtype, vector=False)
+        return self.scalar_at(address, buffer)
 
     def _any(self, mask: Element) -> Element:
         text = self._code.call("i1", f"llvm.vector.reduce.or.v{LANES}i1", mask.typed)
         return Element(text, "bool")
 
     def _load_vector(self, buffer: Buffer, affine: Sequence[Affine], mask: Element | None) -> Element:
+        return self.vector_at(self._address(buffer, affine), buffer, mask)
+
+    def scalar_at(self, address: str, buffer: Buffer) -> Element:
+        """Return the element at an address in a buffer."""
         kind = _memory_type(buffer.dtype)
-        address, wide = self._address(buffer, affine), f"<{LANES} x {kind}>"
+        text = self._code.value(f"load {kind}, ptr {address}, align {BYTES[buffer.dtype]}")
+        return self._as_element(text, buffer.dtype, vector=False)
+
+    def vector_at(self, address: str, buffer: Buffer, mask: Element | None) -> Element:
+        """Return the neighbours from an address in a buffer on; zero in lanes that the mask leaves out."""
+        kind = _memory_type(buffer.dtype)
+        wide = f"<{LANES} x {kind}>"
         if mask is None:
             text = self._code.value(f"load {wide}, ptr {address}, align {BYTES[buffer.dtype]}")
             return self._as_element(text, buffer.dtype, vector=True)
@@ -148,6 +155,16 @@ class Access:
         arguments = f"ptr {address}, i32 {BYTES[buffer.dtype]}, {mask.typed}, {wide} zeroinitializer"
         text = self._code.call(wide, f"llvm.masked.load.v{LANES}{suffix}.p0", arguments)
         return self._as_element(text, buffer.dtype, vector=True)
+
+    def distance(self, buffer: Buffer, place: Sequence[Affine], counter: str) -> str:
+        """Return how many elements two places lie apart whose `counter` differs by 1."""
+        unit, total = "%capacity" if buffer.padded else "%rows", "0"
+        for affine, stride in zip(place, buffer.strides, strict=True):
+            elements = affine.terms.get(counter, 0) * stride.elements
+            if elements:
+                far = self._scaled(str(elements), stride.power, unit)
+                total = far if total == "0" else self._code.value(f"add i64 {total}, {far}")
+        return total
 
     def _gather(self, buffer: Buffer, index: Sequence[Element], mask: Element | None) -> Element:
         """Load every lane from an address of its own."""

@@ -58,6 +58,14 @@ class Operand:
         """Return the element, or the neighbours, at an index."""
         return self._writer.access.load(self.buffer, self.places(index), None, tail)
 
+    def address(self, index: Sequence[Affine]) -> str:
+        """Return where the element at an index lies."""
+        return self._writer.access.address_of(self.buffer, self.places(index))
+
+    def distance(self, axis: int) -> str:
+        """Return how many elements neighbours along an axis lie apart."""
+        return self._writer.access.distance(self.buffer, self.indices, f"%{axis}")
+
 
 @dataclass(frozen=True)
 class Panels:
@@ -199,27 +207,40 @@ class ProductWriter:
         self, rows: list[str], columns: list[Affine], tails: list[Element | None]
     ) -> list[list[Element]]:
         """Write the loop over k; return the sums of every row and vector."""
-        b, dtype = self.b, self.root.dtype.name
+        b, dtype, access = self.b, self.root.dtype.name, self.writer.access
         zero = b.spread(b.constant(0, dtype))
+        kind, first = zero.type.split(" x ")[1].rstrip(">"), Affine({})
+        rank = len(self.outer)
+        lefts = [self.left.address([*self.outer, Affine({row: 1}), first]) for row in rows]
+        rights = [self.right.address([*self.outer, first, Affine(c.terms, c.constant)]) for c in columns]
+        steps = (self.left.distance(rank + 1), self.right.distance(rank))
 
-        def turn(k: str, carried: list[str]) -> list[str]:
-            at = Affine({k: 1})
+        def turn(_: str, carried: list[str]) -> list[str]:
+            at_left, at_right, *held = carried
             right = [
-                self.right.load([*self.outer, at, column], tail)
-                for column, tail in zip(columns, tails, strict=True)
+                access.vector_at(
+                    self._element_at(kind, pointer, at_right), self.right.buffer, self._mask(tail)
+                )
+                for pointer, tail in zip(rights, tails, strict=True)
             ]
             results = []
-            for number, row in enumerate(rows):
-                left = b.spread(self.left.load([*self.outer, Affine({row: 1}), at], None))
+            for number, pointer in enumerate(lefts):
+                left = b.spread(access.scalar_at(self._element_at(kind, pointer, at_left), self.left.buffer))
                 for v in range(len(columns)):
-                    held = Element(carried[number * len(columns) + v], dtype, True)
-                    results.append(b.fma(left, right[v], held).text)
-            return results
+                    total = Element(held[number * len(columns) + v], dtype, True)
+                    results.append(b.fma(left, right[v], total).text)
+            return [self._number("add", at_left, steps[0]), self._number("add", at_right, steps[1]), *results]
 
-        start = [(zero.type, zero.text)] * (len(rows) * len(columns))
-        texts = self.code.loop(0, self.inner, 1, turn, start)
+        start = [("i64", "0"), ("i64", "0")] + [(zero.type, zero.text)] * (len(rows) * len(columns))
+        texts = self.code.loop(0, self.inner, 1, turn, start)[2:]
         sums = [Element(text, dtype, True) for text in texts]
         return [sums[r * len(columns) : (r + 1) * len(columns)] for r in range(len(rows))]
+
+    def _element_at(self, kind: str, pointer: str, offset: str) -> str:
+        return self.code.value(f"getelementptr {kind}, ptr {pointer}, i64 {offset}")
+
+    def _mask(self, tail: Element | None) -> Element | None:
+        return None if self.right.buffer.padded else tail
 
     def _finish(self, index: list[Affine], total: Element, tail: Element | None) -> None:
         self.writer.forget()

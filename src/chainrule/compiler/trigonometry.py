@@ -45,28 +45,28 @@ HALF_PI: Final = (1.5707963109016418, 1.5893254773528196e-08)
 #: 2/π in digits of 26 bits: 2/π = Σ PIECES[j] 2^-26(j+1).
 # fmt: off
 PIECES: Final = (
-    42722829, 48555073, 21659401, 56087029, 13858563, 28715353, 38736100, 4324945, 26128250, 62674459, 29957006,
-    37899730, 58726692, 49193117, 6588223, 35515164, 46442140, 65964067, 24988590, 54822121, 41009306, 54917092,
-    5137525, 37323603, 15192690, 4585659, 58608142, 52426903, 67074070, 25231090, 63202006, 34237727, 28629499,
-    15891632, 40752081, 37709470, 25143477, 55737260, 33225084, 24853767, 15195689, 19476134, 50255852, 18845021,
-    2185228,
+    42722829, 48555073, 21659401, 56087029, 13858563, 28715353, 38736100, 4324945, 26128250,
+    62674459, 29957006, 37899730, 58726692, 49193117, 6588223, 35515164, 46442140, 65964067,
+    24988590, 54822121, 41009306, 54917092, 5137525, 37323603, 15192690, 4585659, 58608142,
+    52426903, 67074070, 25231090, 63202006, 34237727, 28629499, 15891632, 40752081, 37709470,
+    25143477, 55737260, 33225084, 24853767, 15195689, 19476134, 50255852, 18845021, 2185228,
 )
 # fmt: on
 SCALE: Final = 600  # the stored pieces are multiplied by 2^600: they would be denormal
 
 
 def sin(b: Any, x: Element) -> Element:
-    """sin x, for all finite x."""
+    """Return sin x; NaN of infinity."""
     return _sine(b, x, 0)
 
 
 def cos(b: Any, x: Element) -> Element:
-    """cos x = sin(x + π/2), for all finite x."""
+    """Return cos x = sin(x + π/2); NaN of infinity."""
     return _sine(b, x, 1)
 
 
 def _sine(b: Any, x: Element, turns: int) -> Element:
-    """sin(x + turns π/2), of which n = 0, 1, 2, 3 is sin r, cos r, -sin r, -cos r."""
+    """Return sin(x + turns π/2): for n = 0, 1, 2, 3 (modulo 4) it is sin r, cos r, -sin r, -cos r."""
     dtype, integer = b.dtype(x), format_of(b, x).integer
     n, r = _reduced(b, b.cast(x, "float64"), REACH[dtype])
     r, n = b.cast(r, dtype), b.cast(n, integer)
@@ -81,7 +81,7 @@ def _sine(b: Any, x: Element, turns: int) -> Element:
 
 
 def _reduced(b: Any, x: Element, reach: Reach) -> tuple[Element, Element]:
-    """x = n π/2 + r: an int64 whose lowest two bits are those of n, and r."""
+    """Return n, of which only the lowest two bits of an int64 are right, and r."""
     n, r = _small(b, x, reach)
     a = b.abs(x)
     huge = b.logical_and(b.less(number(b, reach.bound, a), a), b.less(a, number(b, math.inf, a)))
@@ -103,24 +103,24 @@ def _one_if_any(b: Any, condition: Element) -> str:
 
 
 def _small(b: Any, x: Element, reach: Reach) -> tuple[Element, Element]:
-    """x = n π/2 + r, by subtracting the parts of n π/2 one after the other.
+    """Return n and r, by subtracting the parts of n π/2 from x one after the other.
 
     What the subtractions lose is gathered, and goes in with the last part.
     """
     n, shifted = nearest(b, x, 2 / math.pi)
-    first, *parts, last = (b.multiply(n, number(b, part, x)) for part in reach.half_pi)
-    r, lost = b.subtract(x, first), []  # exact
-    for part in parts:
-        following = b.subtract(r, part)
-        lost.append(b.subtract(b.subtract(r, following), part))
-        r = following
-    for error in lost:
-        last = b.subtract(last, error)
-    return b.bits(shifted), b.subtract(r, last)
+    first, *middle, last = (number(b, -part, x) for part in reach.half_pi)
+    r, lost = b.fma(n, first, x), None  # exact
+    for part in middle:
+        following = b.fma(n, part, r)
+        error = b.fma(n, part, b.subtract(r, following))
+        r, lost = following, error if lost is None else b.add(lost, error)
+    if lost is None:
+        return b.bits(shifted), b.fma(n, last, r)
+    return b.bits(shifted), b.add(r, b.fma(n, last, lost))
 
 
 def _huge(b: Any, x: Element, reach: Reach) -> list[Element]:
-    """x = n π/2 + r, by multiplying with 2/π digit by digit.
+    """Return n and r, by multiplying x with 2/π digit by digit.
 
     Every product is exact, and multiples of 4 are dropped from it. The sum without its whole part is kept in
     two floats.

@@ -45,47 +45,47 @@ ERF_ONE: Final = {"float32": 4.0, "float64": 6.0}
 
 
 def exp(b: Any, x: Element) -> Element:
-    """e^x."""
+    """Return e^x."""
     return _exp(b, at_most(b, x, EXP_RANGE[b.dtype(x)][1]))
 
 
 def _exp(b: Any, x: Element) -> Element:
-    """e^x = 2^n e^r for x that is not above `EXP_RANGE`."""
+    """Return e^x = 2^n e^r for x that is not above `EXP_RANGE`."""
     x = at_least(b, x, EXP_RANGE[b.dtype(x)][0])
     r, shifted = _reduced(b, x, 2 * format_of(b, x).bias)
     return times_two_to(b, _exp_of_rest(b, r), shifted)
 
 
 def _reduced(b: Any, x: Element, plus: int) -> tuple[Element, Element]:
-    """x = n ln 2 + r with |r| ≤ ln 2 / 2: r, and n as `nearest` returns it."""
+    """Return r of x = n ln 2 + r with |r| ≤ ln 2 / 2, and n as the second of `nearest`."""
     high, low = LN2[b.dtype(x)]
     n, shifted = nearest(b, x, LOG2_E, plus)
     return b.fma(n, number(b, -low, x), b.fma(n, number(b, -high, x), x)), shifted
 
 
 def _exp_of_rest(b: Any, r: Element) -> Element:
-    """e^r = 1 + r (1 + r q(r)) for |r| ≤ ln 2 / 2."""
+    """Return e^r = 1 + r (1 + r q(r)) for |r| ≤ ln 2 / 2."""
     return polynomial(b, r, (1.0, 1.0, *EXP[b.dtype(r)]))
 
 
 def expm1(b: Any, x: Element) -> Element:
-    """e^x - 1."""
+    """Return e^x - 1; x itself where the rest is lost, -0 too."""
     dtype = b.dtype(x)
     inside = at_most(b, at_least(b, x, -LOST[dtype]), EXP_RANGE[dtype][1])
-    half = _expm1(b, inside, 0.5)  # 2^n alone may overflow
+    half = _half_expm1(b, inside)
     return b.select(b.less(b.abs(x), number(b, TINY[dtype], x)), x, b.add(half, half))
 
 
-def _expm1(b: Any, x: Element, factor: float) -> Element:
-    """(e^x - 1) factor = h (r + r² q(r)) + (h - factor) with h = 2^n factor; the factor is 1 or 1/2."""
-    r, shifted = _reduced(b, x, format_of(b, x).bias - (factor != 1))
+def _half_expm1(b: Any, x: Element) -> Element:
+    """Return (e^x - 1) / 2 = h (r + r² q(r)) + (h - 1/2) with h = 2^n / 2: 2^n alone may overflow."""
+    r, shifted = _reduced(b, x, format_of(b, x).bias - 1)
     h = two_to(b, shifted)
-    first = b.fma(h, r, b.subtract(h, number(b, factor, x)))
+    first = b.fma(h, r, b.subtract(h, number(b, 0.5, x)))
     return b.fma(b.multiply(b.multiply(r, r), h), polynomial(b, r, EXP[b.dtype(x)]), first)
 
 
 def tanh(b: Any, x: Element) -> Element:
-    """tanh |x| = |x| + |x|³ P(x²) up to where it is 1/2, beyond it 1 - 2 / (e^2|x| + 1); the sign of x."""
+    """Return a + a³ P(a²) with a = |x| up to where it is 1/2, beyond it 1 - 2 / (e^2a + 1); the sign of x."""
     dtype, one = b.dtype(x), number(b, 1, x)
     a = b.abs(x)
     z = b.multiply(x, x)
@@ -97,7 +97,7 @@ def tanh(b: Any, x: Element) -> Element:
 
 
 def logistic(b: Any, x: Element) -> Element:
-    """1 / (1 + e^-x), which is v / (1 + u) with u = e^-|x| and v = u for x < 0, otherwise 1.
+    """Return 1 / (1 + e^-x), which is v / (1 + u) with u = e^-|x| and v = u for x < 0, otherwise 1.
 
     As y = v - u y this is repeated once: what the division and its operands lost is multiplied by u.
     """
@@ -111,7 +111,7 @@ def logistic(b: Any, x: Element) -> Element:
 
 
 def log(b: Any, x: Element) -> Element:
-    """ln x = e ln 2 + ln m for x = m 2^e; -∞ at 0, NaN below."""
+    """Return ln x = e ln 2 + ln m for x = m 2^e; -∞ at 0, NaN below."""
     form = format_of(b, x)
     denormal = b.less(x, number(b, form.smallest, x))
     scaled = b.select(denormal, b.multiply(x, number(b, 2.0**form.mantissa, x)), x)
@@ -121,7 +121,7 @@ def log(b: Any, x: Element) -> Element:
 
 
 def log1p(b: Any, x: Element) -> Element:
-    """ln(1 + x): of u = 1 + x, rounded, with what the rounding lost added to its fraction."""
+    """Return ln(1 + x): that of u = 1 + x with what its rounding lost added to its fraction."""
     one = number(b, 1, x)
     u = b.add(one, x)
     lost = b.subtract(x, b.subtract(u, one))
@@ -131,7 +131,7 @@ def log1p(b: Any, x: Element) -> Element:
 
 
 def _log(b: Any, e: Element, f: Element) -> Element:
-    """e ln 2 + ln(1 + f), which is e ln 2 + f + f² (-1/2 + f P(f))."""
+    """Return e ln 2 + ln(1 + f), which is e ln 2 + f + f² (-1/2 + f P(f))."""
     high, low = (number(b, part, f) for part in LN2[b.dtype(f)])
     second = polynomial(b, f, (-0.5, *LOG[b.dtype(f)]))
     rest = b.fma(b.multiply(f, f), second, b.multiply(e, low))
@@ -150,7 +150,7 @@ def _at_the_ends(b: Any, x: Element, y: Element) -> Element:
 
 
 def erf(b: Any, x: Element) -> Element:
-    """erf x = x + x P(x²) up to 1, beyond it 1 - e^p(|x|)."""
+    """Return erf x = x + x P(x²) up to 1, beyond it 1 - e^p(|x|)."""
     dtype, one = b.dtype(x), number(b, 1, x)
     near = b.fma(x, polynomial(b, b.multiply(x, x), ERF[dtype]), x)
     a = b.abs(x)

@@ -1,7 +1,7 @@
 """x^y = 2^(y log2 |x|), and the sign.
 
-An error of log2 |x| is magnified up to a thousand times, so a power of float32 is computed in float64, and one
-of float64 with a logarithm in two parts.
+An error of log2 |x| is magnified up to a thousand times, so a power of float32 is computed in float64, and
+one of float64 with a logarithm in two parts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from chainrule.compiler.vectormath_tables import EXP2, LOG2, LOG2_C0, LOG2_C1, L
 
 
 def power(b: Any, x: Element, y: Element) -> Element:
-    """x^y; 1 for y = 0 and for x = 1, even of NaN; NaN for x < 0 and y that is no whole number."""
+    """Return x^y; 1 for y = 0 and for x = 1, even of NaN; NaN for x < 0 and y that is no whole number."""
     magnitude = _of_float32(b, x, y) if b.dtype(x) == "float32" else _of_float64(b, x, y)
     zero, one, infinity = (number(b, value, x) for value in (0, 1, math.inf))
     a, h = b.abs(x), b.abs(y)
@@ -43,7 +43,7 @@ def power(b: Any, x: Element, y: Element) -> Element:
 
 
 def _of_float32(b: Any, x: Element, y: Element) -> Element:
-    """|x|^y by float64: log2 |x| = e + f P(f)."""
+    """Return |x|^y by float64: log2 |x| = e + f P(f)."""
     a = b.abs(b.cast(x, "float64"))
     e, m, _ = split(b, a)
     f = b.subtract(m, number(b, 1, m))
@@ -55,7 +55,7 @@ def _of_float32(b: Any, x: Element, y: Element) -> Element:
 
 
 def _of_float64(b: Any, x: Element, y: Element) -> Element:
-    """|x|^y by y log2 |x| in two parts."""
+    """Return |x|^y by y log2 |x| in two parts."""
     a = b.abs(x)
     high, low = _log2(b, a)
     y_high = upper(b, y)
@@ -71,7 +71,7 @@ def _of_float64(b: Any, x: Element, y: Element) -> Element:
 
 
 def _exp2(b: Any, r: Element, precision: str) -> Element:
-    """2^r = 1 + r q(r) for |r| ≤ 1/2."""
+    """Return 2^r = 1 + r q(r) for |r| ≤ 1/2."""
     return polynomial(b, r, (1.0, *EXP2[precision]))
 
 
@@ -82,7 +82,7 @@ def _at_the_ends(b: Any, a: Element, log2: Element) -> Element:
 
 
 def _log2(b: Any, a: Element) -> tuple[Element, Element]:
-    """log2 a = e + s (c₀ + c₁ z + z² R(z)) with s = (m - 1) / (m + 1), z = s², in two floats, the first short.
+    """Return log2 a = e + s (c₀ + c₁ z + z² R(z)), with s = (m - 1) / (m + 1) and z = s², in two floats.
 
     A name that ends in `_high` has 26 bits at most, so that products of two such are exact; the one that ends
     in `_low` is what is missing, known to 53 bits.
@@ -112,7 +112,7 @@ def _log2(b: Any, a: Element) -> tuple[Element, Element]:
 
 
 def _ratio(b: Any, m: Element) -> tuple[Element, Element]:
-    """(m - 1) / (m + 1) in two floats."""
+    """Return (m - 1) / (m + 1) in two floats."""
     one = number(b, 1, m)
     f, u = b.subtract(m, one), b.add(m, one)
     u_high = upper(b, u)
