@@ -108,15 +108,15 @@ def _small(b: Any, x: Element, reach: Reach) -> tuple[Element, Element]:
     What the subtractions lose is gathered, and goes in with the last part.
     """
     n, shifted = nearest(b, x, 2 / math.pi)
-    first, *middle, last = (number(b, -part, x) for part in reach.half_pi)
-    r, lost = b.fma(n, first, x), None  # exact
+    first, *middle = (number(b, -part, x) for part in reach.half_pi[:-1])
+    last = number(b, reach.half_pi[-1], x)
+    r = b.fma(n, first, x)  # exact
+    lost = number(b, 0, x)
     for part in middle:
         following = b.fma(n, part, r)
-        error = b.fma(n, part, b.subtract(r, following))
-        r, lost = following, error if lost is None else b.add(lost, error)
-    if lost is None:
-        return b.bits(shifted), b.fma(n, last, r)
-    return b.bits(shifted), b.add(r, b.fma(n, last, lost))
+        lost = b.add(lost, b.fma(n, part, b.subtract(r, following)))
+        r = following
+    return b.bits(shifted), b.subtract(r, b.fma(n, last, b.negative(lost)))  # -0 stays -0
 
 
 def _huge(b: Any, x: Element, reach: Reach) -> list[Element]:
