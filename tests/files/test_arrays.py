@@ -86,7 +86,10 @@ def whole_file(tmp_path):
 
 
 def refused(path):
-    sentence = f"{str(path)!r} is not a model file of chainrule, or it is damaged"
+    sentence = (
+        f"{str(path)!r} is not a model file of chainrule, or it is damaged; "
+        "name a file that a model was saved to, or save the model again"
+    )
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         read_arrays(path)
 
@@ -159,7 +162,7 @@ def test_files_of_other_kinds(tmp_path, content):
 
 def test_a_missing_file_and_a_folder(tmp_path):
     with pytest.raises(
-        FileNotFoundError, match=f"^there is no file {re.escape(repr(str(tmp_path / 'no')))}$"
+        FileNotFoundError, match=f"^there is no file {re.escape(repr(str(tmp_path / 'no')))}; check its path$"
     ):
         read_arrays(tmp_path / "no")
     with pytest.raises(IsADirectoryError, match=r"is a folder, not a model file$"):

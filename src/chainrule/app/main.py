@@ -43,6 +43,11 @@ class Commands(TyperGroup):
             status = _refuse(_usage_sentence(problem))
         except (ValueError, OSError) as problem:
             status = _refuse(str(problem))
+        except MemoryError as problem:
+            status = _refuse(
+                f"there is not enough memory ({problem or 'no more could be had'}); "
+                "choose fewer or narrower hidden layers, a smaller batch, or a smaller table"
+            )
         except (KeyboardInterrupt, typer.Abort):
             status = INTERRUPTED
         sys.exit(status)

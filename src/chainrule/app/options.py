@@ -8,15 +8,19 @@ from typing import Annotated
 
 import typer
 
+#: A wider hidden layer is a slip of the pen.
+WIDEST = 1_000_000
+
 
 def widths(text: str) -> tuple[int, ...]:
     """Return the widths in `64,64`; `none` is no hidden layer."""
     if text.strip().casefold() == "none":
         return ()
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+    if not all(part.isdecimal() and 0 < int(part) <= WIDEST for part in parts):
         raise typer.BadParameter(
-            f"{text!r} is not the widths of hidden layers, such as 64,64 or 128, or none"
+            f"{text!r} is not the widths of hidden layers, such as 64,64 or 128, or none; "
+            f"a width is at most {WIDEST:,}"
         )
     return tuple(map(int, parts))
 

@@ -74,7 +74,7 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[st
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).exists():
-        raise FileNotFoundError(f"there is no file {os.fspath(path)!r}")
+        raise FileNotFoundError(f"there is no file {os.fspath(path)!r}; check its path")
     if Path(path).is_dir():
         raise IsADirectoryError(f"{os.fspath(path)!r} is a folder, not a model file")
     try:
@@ -85,4 +85,7 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[st
             raise ValueError("the description is no object")
         return arrays, description
     except (SafetensorError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
-        raise ValueError(f"{os.fspath(path)!r} is not a model file of chainrule, or it is damaged") from None
+        raise ValueError(
+            f"{os.fspath(path)!r} is not a model file of chainrule, or it is damaged; "
+            "name a file that a model was saved to, or save the model again"
+        ) from None
