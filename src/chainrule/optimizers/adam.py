@@ -23,8 +23,8 @@ class _AdamRule(MomentOptimizer):
     ) -> tuple[Value, dict[str, Value]]:
         """Go down the mean gradient over the root of its mean square."""
         new = self.moments(gradient, slots)
-        mean = new["mean"] / (1 - self.beta_1**t)
-        return parameter - learning_rate * mean / self.root(new["mean_square"], t), new
+        rate = learning_rate / (1 - self.beta_1**t)  # corrects the mean, with one number for all weights
+        return parameter - rate * new["mean"] / self.root(new["mean_square"], t), new
 
 
 @final
@@ -154,6 +154,6 @@ class AMSGrad(MomentOptimizer):
         """Go down the mean gradient over the root of its largest mean square."""
         new = self.moments(gradient, slots)
         largest = maximum(slots["largest_mean_square"], new["mean_square"])
-        mean = new["mean"] / (1 - self.beta_1**t)
-        direction = mean / self.root(largest, t)
-        return parameter - learning_rate * direction, {**new, "largest_mean_square": largest}
+        rate = learning_rate / (1 - self.beta_1**t)
+        step = rate * new["mean"] / self.root(largest, t)
+        return parameter - step, {**new, "largest_mean_square": largest}
