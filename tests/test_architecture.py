@@ -16,7 +16,18 @@ SOURCES = sorted((ROOT / "src").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 MOST_LINES = 500
 MOST_LINES_OF_A_FUNCTION = 50  # of code: a screen
-HEAVY = {"scipy", "sklearn", "safetensors", "rich", "typer", "pandas", "polars", "matplotlib"}
+HEAVY = {
+    "scipy",
+    "sklearn",
+    "safetensors",
+    "rich",
+    "typer",
+    "pandas",
+    "polars",
+    "matplotlib",
+    "llvmlite",
+    "platformdirs",
+}
 
 
 @pytest.mark.parametrize("path", [*SOURCES, *TESTS], ids=lambda path: str(path.relative_to(ROOT)))

@@ -78,8 +78,8 @@ class Reduction:
 
     ``start(b, dtype) -> accumulators`` for an operand of this dtype, ``combine(b, accumulators, element,
     position) -> accumulators``, ``finish(b, accumulators) -> element``; `position` counts the elements along
-    the axes, int32. Over no elements, the result is finish(start). Where there is one accumulator, those of two
-    parts are combined as an accumulator and an element are, so that a compiler may reduce parts side by side.
+    the axes, int32. Over no elements, the result is finish(start). Where there is one accumulator, those of
+    two parts are combined as an accumulator and an element are: a compiler may reduce parts side by side.
     """
 
     start: Callable[..., Sequence[Element]]
