@@ -1,5 +1,7 @@
 """Functions of a mathematics library as vector code: polynomials on a reduced range, without branches.
 
+The one exception is sine and cosine, which loop if a lane is huge.
+
 Each takes a builder and an element, float32 or float64, scalar or vector, and returns within 2 units in the
 last place (`power`: 4). Products that must be exact are so because their factors are short, not because a
 CPU fuses them; where it does, results may differ in the last place.
