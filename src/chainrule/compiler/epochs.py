@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from chainrule.compiler.cache import cache_key
 from chainrule.compiler.executable import (
     BARRIER_SLOT,
     FIRST_ARRAY,
@@ -60,7 +62,6 @@ class CompiledStep:
         graph = _own_outputs(simplify(step.graph))
         self.inputs = {value.name: value for value in graph.inputs}
         self.outputs = dict(zip(step.outputs, graph.outputs, strict=True))
-        self.captured = graph.captured
         self.data = tuple(name for name in data if name in self.inputs)
         self.replaced = {
             name: out for name, out in self.outputs.items() if name not in ("batch_loss", "batch_weight")
@@ -161,12 +162,19 @@ class CompiledStep:
 
 
 _steps: weakref.WeakKeyDictionary[Graph, CompiledStep] = weakref.WeakKeyDictionary()
+#: Steps that were traced anew and are the same, as in a search over learning rates, share their code.
+_by_text: dict[str, CompiledStep] = {}
+MOST_KEPT = 64
 
 
 def compiled_step(step: Stage, data: tuple[str, ...]) -> CompiledStep:
     """Return a step's native code, compiled at its first use."""
     if step.graph not in _steps:
-        _steps[step.graph] = CompiledStep(step, data)
+        key = cache_key(str(step.graph), *step.outputs, "", *data)
+        made = _by_text.pop(key, None) or CompiledStep(step, data)
+        _by_text[key] = _steps[step.graph] = made
+        if len(_by_text) > MOST_KEPT:
+            del _by_text[next(iter(_by_text))]
     return _steps[step.graph]
 
 
@@ -194,7 +202,7 @@ class CompiledRun:
         self._memory, self._regions = allocate(self._step.sizes, self._capacity)
         self._control = np.zeros(Control.SIZE, np.int64)
         self._tables = [np.ascontiguousarray(inputs.data[name]) for name in self._step.data]
-        captured = [np.ascontiguousarray(value.data) for value in self._step.captured]
+        captured = [np.ascontiguousarray(value.data) for value in loop.step.graph.captured]
         self._held = captured
         addresses = [
             *self._regions,
@@ -211,7 +219,6 @@ class CompiledRun:
         for name, number in {**inputs.arguments, "key": inputs.key}.items():
             if name in self._views:
                 self._views[name][...] = number
-        self._evaluated = EvaluatedRun(loop, state, inputs)
         self._load(state)
 
     # State ---------------------------------------------------------------------------------------------
@@ -247,6 +254,10 @@ class CompiledRun:
         size = dtype.itemsize
         strides = tuple(stride.elements * size for stride in buffer.strides)
         return np.ndarray(tuple(map(int, shape)), dtype, raw.data, 0, strides)
+
+    @cached_property
+    def _evaluated(self) -> EvaluatedRun:
+        return EvaluatedRun(self.loop, self.state, self.inputs)
 
     # Running -------------------------------------------------------------------------------------------
 
