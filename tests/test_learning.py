@@ -102,7 +102,7 @@ def test_every_optimizer_learns():
     x = generator.normal(size=(200, 5))
     y = np.tanh(x @ generator.normal(size=(5, 3))).argmax(axis=1)
     rates = {
-        cr.SGD(0.3, momentum=0.9): 0.15,
+        cr.SGD(0.05, momentum=0.9): 0.15,
         cr.RMSprop(0.01): 0.15,
         cr.Adagrad(0.1): 0.15,
         cr.Adadelta(1.0): 0.3,
