@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.compiler.access import ARGUMENTS, Access
@@ -123,7 +123,7 @@ def write_program(
     entry = main.value(f"getelementptr ptr, ptr %table, i64 {barrier_slot}")
     counter = main.value(f"load ptr, ptr {entry}")
     for number, kernel in enumerate(kernels):
-        writer = KernelWriter(f"{name}.{number}", kernel, buffers)
+        writer = KernelWriter(f"{name}.{number}", kernel, _written(kernels[number + 1 :], buffers))
         root = kernel.root
         kind = type(None) if root is None or root.primitive is None else type(root.primitive.lower)
         WRITERS[kind](writer)
@@ -135,6 +135,12 @@ def write_program(
         _write_copies(main, copies)
         main.do(f"call void @barrier(ptr {counter}, i64 %threads)")
     return Program([*texts, main.text()], [*codes, main])
+
+
+def _written(later: Sequence[Kernel], buffers: Mapping[int, Buffer]) -> dict[int, Buffer]:
+    """Return the buffers without those of later kernels: what these store is computed where it is read."""
+    unwritten = {value.serial for kernel in later for value in kernel.stored}
+    return {serial: buffer for serial, buffer in buffers.items() if serial not in unwritten}
 
 
 def _write_copies(main: Code, copies: Sequence[tuple[Buffer, Buffer, int]]) -> None:
