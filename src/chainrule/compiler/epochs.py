@@ -42,7 +42,7 @@ from chainrule.graph.value import Value, call, input_value
 CONTROL_SLOT = FIRST_ARRAY
 FIRST_TABLE = FIRST_ARRAY + 1
 #: Seconds that native code runs before Python may look.
-LOOK_EVERY = 0.03
+LOOK_EVERY = 0.05
 #: Multiplications in a step from which a second thread is worth its meetings.
 WORTH_THREADS = 1_000_000
 
@@ -214,6 +214,7 @@ class CompiledRun:
         self._pace = 1
         names = {**self._step.inputs, **self._step.replaced}
         self._views = {name: self._view(name) for name in names if name not in loop.data}
+        self._copies = {name: np.empty_like(self._views[name]) for name in self._step.replaced}
         self._finite = self._view_of(self._step.finite, (), np.dtype("float64"))
         self._rest = dict(state.carried)
         for name, number in {**inputs.arguments, "key": inputs.key}.items():
@@ -283,12 +284,12 @@ class CompiledRun:
 
     def _go_on(self, pool: ThreadPoolExecutor) -> None:
         """Make steps for a short while; where one fails, go back and find out which."""
-        before, start = {name: self._views[name].copy() for name in self._step.replaced}, self._position
+        before, start = self._saved(), self._position
         began = time.perf_counter()
         with deferred_interrupt():
             made = self._make_steps(self._pace, pool)
             seconds = time.perf_counter() - began
-            if not self._is_sound():
+            if not self._is_sound(pool):
                 self._restore(before, start)
                 self._find_failure(made, pool)
         if seconds < LOOK_EVERY / 2 and made == self._pace:
@@ -313,10 +314,16 @@ class CompiledRun:
         )
         return int(control[Control.STEPS])
 
-    def _is_sound(self) -> bool:
+    def _is_sound(self, pool: ThreadPoolExecutor) -> bool:
         """Whether the last loss, and all that steps replace, are finite."""
-        self._step.check(ctypes.addressof(self._table), 0, self._capacity, 0, 1)
+        self._call(self._step.check, pool)
         return not self._control[Control.FAILED] and bool(np.isfinite(self._finite[()]))
+
+    def _saved(self) -> dict[str, Array]:
+        """Return copies of all that steps replace; the next call writes over them."""
+        for name, array in self._copies.items():
+            np.copyto(array, self._views[name])
+        return self._copies
 
     def _restore(self, arrays: Mapping[str, Array], position: LoopState) -> None:
         for name, array in arrays.items():
@@ -326,9 +333,9 @@ class CompiledRun:
     def _find_failure(self, steps: int, pool: ThreadPoolExecutor) -> None:
         """Make the steps one by one; the evaluator repeats the one that fails, and raises what is wrong."""
         for _ in range(steps):
-            before, start = {name: self._views[name].copy() for name in self._step.replaced}, self._position
+            before, start = self._saved(), self._position
             self._make_steps(1, pool)
-            if not self._is_sound():
+            if not self._is_sound(pool):
                 self._restore(before, start)
                 self._evaluated.state = self.state
                 self.state = self._evaluated.next_step()
