@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -30,8 +29,8 @@ from chainrule.compiler.fuse import Kernel, kernels_of
 from chainrule.compiler.llvm import module_text
 from chainrule.compiler.loop_code import Control, EpochCode
 from chainrule.compiler.memory import Buffer, in_place, plan_arena, user_buffer
+from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.program import PREAMBLE, write_program
-from chainrule.compiler.simplify import simplify
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, Stage
 from chainrule.graph.lowering import Contraction
@@ -59,7 +58,7 @@ class CompiledStep:
     """
 
     def __init__(self, step: Stage, data: tuple[str, ...]) -> None:
-        graph = _own_outputs(simplify(step.graph))
+        graph = _own_outputs(run_passes(step.graph))
         self.inputs = {value.name: value for value in graph.inputs}
         self.outputs = dict(zip(step.outputs, graph.outputs, strict=True))
         self.data = tuple(name for name in data if name in self.inputs)
@@ -363,17 +362,18 @@ class CompiledRun:
 @contextmanager
 def deferred_interrupt() -> Iterator[None]:
     """Hold back Ctrl-C until the block is done: threads that meet in native code must all arrive."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or handler is None:
+        yield  # only the main thread is interrupted, and only by a handler that Python knows
         return
-    pressed: list[tuple[int, Any]] = []
-    handler = signal.signal(signal.SIGINT, lambda number, frame: pressed.append((number, frame)))
+    pressed: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, handler)
-        if pressed and callable(handler):
-            handler(*pressed[0])
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _own_outputs(graph: Graph) -> Graph:

@@ -13,8 +13,8 @@ from chainrule.compiler.cache import ObjectCache, cache_key
 from chainrule.compiler.fuse import kernels_of
 from chainrule.compiler.llvm import Library, emit_object, host, module_text
 from chainrule.compiler.memory import REGIONS, SLACK, Arena, plan_arena, user_buffer
+from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.program import PREAMBLE, write_program
-from chainrule.compiler.simplify import simplify
 from chainrule.graph.evaluate import bind_rows
 from chainrule.graph.graph import Graph
 from chainrule.graph.types import ROWS, Array
@@ -42,7 +42,7 @@ class Executable:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self._simple = simplify(graph)
+        self._simple = run_passes(graph)
         self.kernels = kernels_of(self._simple)
         own = {value.serial: value for kernel in self.kernels for value in kernel.stored}
         self._results = [value for value in unique(self._simple.outputs) if value.serial in own]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.compiler.description import describe
 from chainrule.compiler.executable import Executable
 from chainrule.graph.graph import Graph
 from chainrule.graph.structure import flatten, unflatten
@@ -27,6 +28,7 @@ class Compiled:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
         self._made: dict[Hashable, tuple[Executable, Any]] = {}
+        self._last: Executable | None = None
 
     def __call__(self, *arguments: Any) -> Any:
         """Return the function's result; inside of another function's trace, its symbolic result."""
@@ -38,8 +40,24 @@ class Compiled:
         if key not in self._made:
             self._made[key] = self._compile(list(arguments), leaves, arrays)
         executable, structure = self._made[key]
+        self._last = executable
         results = executable(*arrays)
         return unflatten(structure, results) if isinstance(structure, dict | list | tuple) else results[0]
+
+    def explain(self) -> str:
+        """Return how the last call is computed.
+
+        It shows the graph, the graph after each pass, the kernels, the memory plan, the LLVM IR and the
+        assembly.
+
+        Raises
+        ------
+        ValueError
+            If the function has not been called, so that nothing is known of its arguments.
+        """
+        if self._last is None:
+            raise ValueError("nothing is compiled yet: call the function once, then explain it")
+        return describe(self._last)
 
     def _compile(
         self, arguments: list[Any], leaves: list[Any], arrays: list[Array]
@@ -76,6 +94,8 @@ def compile(function: Callable[..., Any]) -> Compiled:
     >>> slope = cr.compile(cr.grad(lambda w: cr.sum(w**2)))
     >>> slope(np.array([1.0, 2.0, 3.0]))
     array([2., 4., 6.])
+    >>> print(slope.explain().split("==== kernels ====")[1].split("====")[0].strip())
+    0: loop (3,); then add; stores 1
     """
     return Compiled(function)
 

@@ -37,7 +37,23 @@ def same_shape(value: Value) -> Value | None:
     return None
 
 
-RULES: Final[tuple[Rule, ...]] = (same_operand, twice_negative, same_shape)
+def times_one(value: Value) -> Value | None:
+    """1 · x = x,  x · 1 = x,  x / 1 = x."""
+    if _name(value) not in ("multiply", "divide"):
+        return None
+    x, y = value.operands
+    if _is_one(y):
+        return x
+    return y if _name(value) == "multiply" and _is_one(x) else None
+
+
+def _is_one(value: Value) -> bool:
+    while _name(value) == "broadcast":
+        value = value.operands[0]
+    return _name(value) == "constant" and value.attributes["value"] == 1
+
+
+RULES: Final[tuple[Rule, ...]] = (same_operand, twice_negative, same_shape, times_one)
 
 
 def simplify(graph: Graph) -> Graph:

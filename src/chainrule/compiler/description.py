@@ -1,0 +1,41 @@
+"""What the compiler made of a graph, as text that a person can read."""
+
+from __future__ import annotations
+
+from chainrule.compiler.executable import Executable
+from chainrule.compiler.fuse import Kernel
+from chainrule.compiler.llvm import emit_assembly, host
+from chainrule.compiler.memory import Arena
+from chainrule.compiler.pipeline import run_passes
+from chainrule.graph.types import str_shape
+
+
+def describe(executable: Executable) -> str:
+    """Return the graph, the graph after each pass, the kernels, the memory, the LLVM IR and the assembly."""
+    sections = [("graph", str(executable.graph))]
+    run_passes(executable.graph, lambda name, graph: sections.append((f"after {name}", str(graph))))
+    sections += [
+        ("kernels", "\n".join(f"{i}: {_kernel(kernel)}" for i, kernel in enumerate(executable.kernels))),
+        ("memory", _memory(executable.arena)),
+        ("LLVM IR", executable.text),
+        ("assembly", emit_assembly(executable.text, *host())),
+    ]
+    return "\n\n".join(f"==== {title} ====\n{text}" for title, text in sections)
+
+
+def _kernel(kernel: Kernel) -> str:
+    root = kernel.root.primitive.name if kernel.root is not None and kernel.root.primitive else "loop"
+    members = ", ".join(value.primitive.name for value in kernel.members if value.primitive)
+    absorbed = f", over {len(kernel.absorbed)} operations on its operand" if kernel.absorbed else ""
+    then = members or "nothing"
+    return f"{root} {str_shape(kernel.shape)}{absorbed}; then {then}; stores {len(kernel.stored)}"
+
+
+def _memory(arena: Arena) -> str:
+    names = ("fixed", "by rows", "by rows squared")
+    sizes = "\n".join(f"{name}: {size} bytes" for name, size in zip(names, arena.sizes, strict=True))
+    places = "\n".join(
+        f"  {names[buffer.power]} + {buffer.offset}: {buffer.dtype}, {arena.lengths[serial]} bytes"
+        for serial, buffer in sorted(arena.buffers.items(), key=lambda item: (item[1].power, item[1].offset))
+    )
+    return f"{sizes}\n{places}".rstrip()
