@@ -81,6 +81,10 @@ class Model:
         Fixes the initial weights, the order of the rows and every random draw of training.
     executor : {"compiled", "numpy"}, default "compiled"
         What runs training and prediction: native code, or NumPy equation by equation, the reference.
+    n_threads : int, optional
+        How many threads share a training step; weights and losses have the same bits at any number. None
+        takes what the environment variable CHAINRULE_NUM_THREADS says, or else all cores if a step is work
+        enough for them.
 
     Attributes
     ----------
@@ -117,6 +121,7 @@ class Model:
         dtype: object = "float32",
         seed: int = 0,
         executor: str = "compiled",
+        n_threads: int | None = None,
     ) -> None:
         if not isinstance(network, Layer):
             raise TypeError(f"a model's network is a layer, usually cr.Sequential([...]), not {network!r}")
@@ -141,6 +146,7 @@ class Model:
         self._trainer = Trainer(task, seed)
         self.seed = seed
         self.executor = executor
+        self.n_threads = None if n_threads is None else as_count(n_threads, "n_threads")
         self.metadata: dict[str, Any] = {}
 
     # What it is made of ---------------------------------------------------------------------------
@@ -281,7 +287,7 @@ class Model:
                 {} if validation_data is None else trainer.batch(*_three(validation_data), "validation ")
             )
             size = len(data["x"]) if batch_size is None else as_count(batch_size, "batch_size")
-            inputs = Inputs(data, trainer.arguments(), trainer.key, size, count, validation)
+            inputs = Inputs(data, trainer.arguments(), trainer.key, size, count, validation, self.n_threads)
             loop = trainer.loop(data, validation, shuffle)
             loop, start = with_early_stopping(loop, trainer.run, stopping, trainer.predicting_arrays())
         run = EXECUTORS[self.executor].run(loop, start, inputs)

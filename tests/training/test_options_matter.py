@@ -36,7 +36,8 @@ MODEL_OPTIONS = {
     "penalties": cr.L2(0.1),
     "dtype": "float32",
     "seed": 1,
-    "executor": None,  # one so far
+    "executor": None,  # both do the same: tests/compiler
+    "n_threads": None,  # the same bits at any number: tests/compiler/test_threads.py
 }
 FIT_OPTIONS = {
     "x": None,

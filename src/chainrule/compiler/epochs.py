@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import signal
 import threading
 import time
@@ -31,6 +30,7 @@ from chainrule.compiler.loop_code import Control, EpochCode
 from chainrule.compiler.memory import Buffer, in_place, plan_arena, user_buffer
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.program import PREAMBLE, write_program
+from chainrule.compiler.threads import thread_count
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, Stage
 from chainrule.graph.lowering import Contraction
@@ -42,8 +42,6 @@ CONTROL_SLOT = FIRST_ARRAY
 FIRST_TABLE = FIRST_ARRAY + 1
 #: Seconds that native code runs before Python may look.
 LOOK_EVERY = 0.05
-#: Multiplications in a step from which a second thread is worth its meetings.
-WORTH_THREADS = 1_000_000
 
 
 class CompiledStep:
@@ -151,13 +149,9 @@ class CompiledStep:
         self.finite = self.buffers[total.serial]
         return (kernels,)
 
-    def threads(self, rows: int, asked: int | None) -> int:
-        """Return how many threads share a step of so many rows."""
-        set_by_user = os.environ.get("CHAINRULE_NUM_THREADS")
-        if asked is not None or set_by_user:
-            return max(1, asked if asked is not None else int(set_by_user or 1))
-        work = sum(fixed * rows**power for fixed, power in self.multiplications)
-        return len(os.sched_getaffinity(0)) if work >= WORTH_THREADS else 1
+    def work(self, rows: int) -> int:
+        """Return the multiplications of a step's products on so many rows."""
+        return sum(fixed * rows**power for fixed, power in self.multiplications)
 
 
 _steps: weakref.WeakKeyDictionary[Graph, CompiledStep] = weakref.WeakKeyDictionary()
@@ -197,7 +191,7 @@ class CompiledRun:
         self.rows = len(next(iter(inputs.data.values())))
         batch = min(inputs.batch_size, self.rows)
         self._capacity = -(-batch // 16) * 16
-        self._threads = self._step.threads(batch, None)
+        self._threads = thread_count(self._step.work(batch), inputs.n_threads)
         self._memory, self._regions = allocate(self._step.sizes, self._capacity)
         self._control = np.zeros(Control.SIZE, np.int64)
         self._tables = [np.ascontiguousarray(inputs.data[name]) for name in self._step.data]

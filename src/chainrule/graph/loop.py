@@ -95,7 +95,7 @@ class LoopState:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a loop runs on: data by name, run-time arguments, sizes and the random key."""
+    """What a loop runs on: data by name, run-time arguments, sizes, the random key, and how many threads."""
 
     data: Arrays
     arguments: Arrays
@@ -103,6 +103,7 @@ class Inputs:
     batch_size: int
     epochs: int
     validation_data: Arrays = field(default_factory=dict)
+    n_threads: int | None = None
 
 
 class NotFiniteError(ArithmeticError):

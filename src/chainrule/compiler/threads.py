@@ -1,0 +1,44 @@
+"""How many threads share a step."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+#: Multiplications in a step from which a second thread is worth its meetings.
+WORTH_THREADS: Final = 1_000_000
+VARIABLE: Final = "CHAINRULE_NUM_THREADS"
+
+
+def thread_count(multiplications: int, asked: int | None) -> int:
+    """Return what was asked for, what CHAINRULE_NUM_THREADS says, or what the work is worth.
+
+    Parameters
+    ----------
+    multiplications : int
+        In one step.
+    asked : int or None
+        By whoever made the model.
+
+    Raises
+    ------
+    ValueError
+        If CHAINRULE_NUM_THREADS is not a whole number of at least 1.
+    """
+    if asked is not None:
+        return asked
+    text = os.environ.get(VARIABLE, "").strip()
+    if text:
+        if not text.isdecimal() or int(text) < 1:
+            raise ValueError(
+                f"{VARIABLE} is a whole number of at least 1, not {text!r}; unset it for all cores"
+            )
+        return int(text)
+    return cores() if multiplications >= WORTH_THREADS else 1
+
+
+def cores() -> int:
+    """Return how many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
