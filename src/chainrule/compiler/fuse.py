@@ -16,11 +16,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from chainrule.compiler.code import Code
+from chainrule.compiler.code import LANES, Code
 from chainrule.compiler.index import Affine, IndexBuilder, Place
 from chainrule.graph.graph import Graph
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
-from chainrule.graph.types import Shape
+from chainrule.graph.types import ROWS, Shape
 from chainrule.graph.value import Value
 
 
@@ -60,6 +60,11 @@ def is_free(value: Value) -> bool:
         return False
     lower = value.primitive.lower
     return isinstance(lower, Reindex) or (isinstance(lower, Expression) and not value.operands)
+
+
+def is_narrow(shape: Shape) -> bool:
+    """Whether an array of fixed size has rows that would leave a vector half empty: it lies without gaps."""
+    return ROWS not in shape and len(shape) > 1 and int(shape[-1]) < LANES
 
 
 def is_elementwise(value: Value) -> bool:
@@ -106,8 +111,8 @@ class Fusion:
             self._read(value.operands[0], kernel.absorbed)
         elif isinstance(lower, Contraction):
             left, right = value.operands
-            self._materialize(_source(left))
-            self._materialize(_source(right) if _contiguous(right) else right)
+            self._materialize(source_of(left))
+            self._materialize(source_of(right) if _contiguous(right) else right)
         else:
             assert isinstance(lower, Scatter)
             for operand in value.operands:
@@ -165,8 +170,12 @@ class Fusion:
                 self._stored.add(operand.serial)
 
     def _hosts(self, kernel: Kernel, value: Value) -> bool:
-        scatters = kernel.root is not None and isinstance(_lower(kernel.root), Scatter)
-        return kernel.shape == value.shape and not scatters
+        if kernel.shape != value.shape:
+            return False
+        lower = None if kernel.root is None else _lower(kernel.root)
+        return not isinstance(lower, Scatter) and not (
+            isinstance(lower, Contraction) and is_narrow(kernel.shape)
+        )
 
     def _read(self, value: Value, absorbed: set[int]) -> int:
         """Have all stored that a value at any place needs; return the last kernel that computes it."""
@@ -254,5 +263,6 @@ def _contiguous(value: Value) -> bool:
     return bool(indices) and indices[-1] == last and last not in indices[:-1]
 
 
-def _source(value: Value) -> Value:
+def source_of(value: Value) -> Value:
+    """Return the value of which this one is only a view."""
     return as_view(value, [Affine({f"%{axis}": 1}) for axis in range(value.ndim)])[0]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chainrule.compiler.access import ARGUMENTS, Access
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import LANES, Code, literal
-from chainrule.compiler.fuse import Kernel
+from chainrule.compiler.fuse import Kernel, is_free
 from chainrule.compiler.index import ONLY, Affine, IndexBuilder
-from chainrule.compiler.memory import Buffer, reads
+from chainrule.compiler.memory import Buffer, layout, reads
 from chainrule.graph.lowering import Expression, Gather, Reduction, Reindex
 from chainrule.graph.types import ROWS, Dim, is_float
 from chainrule.graph.value import Value
@@ -233,8 +234,43 @@ def _key(place: Element) -> object:
 
 
 def write_map(writer: KernelWriter) -> None:
-    """Write a kernel that has no root."""
-    writer.nest(writer.kernel.shape, writer.finish)
+    """Write a kernel that has no root; over arrays without gaps it is one loop."""
+    shape = writer.kernel.shape
+    if _lies_without_gaps(writer):
+        size = math.prod(int(dim) for dim in shape)
+        writer.nest((*(1 for _ in shape[1:]), size), writer.finish)
+    else:
+        writer.nest(shape, writer.finish)
+
+
+def _lies_without_gaps(writer: KernelWriter) -> bool:
+    """Whether a kernel touches only numbers, and arrays of its shape whose elements follow each other."""
+    kernel = writer.kernel
+    if len(kernel.shape) < 2 or ROWS in kernel.shape:
+        return False
+    own = {value.serial for value in kernel.members}
+    touched = [*kernel.stored, *(operand for value in kernel.members for operand in value.operands)]
+    return (
+        not any(is_free(value) for value in kernel.members)
+        and all(
+            value.serial in own
+            or _is_number_everywhere(value)
+            or (value.shape == kernel.shape and _follows(writer, value))
+            for value in touched
+        )
+        and all(_follows(writer, value) for value in kernel.stored)
+    )
+
+
+def _is_number_everywhere(value: Value) -> bool:
+    while is_free(value) and len(value.operands) == 1:
+        value = value.operands[0]
+    return not value.ndim
+
+
+def _follows(writer: KernelWriter, value: Value) -> bool:
+    buffer = writer.buffers.get(value.serial)
+    return buffer is not None and buffer.strides == layout(value.shape, padded=False)[0]
 
 
 def write_reduction(writer: KernelWriter) -> None:

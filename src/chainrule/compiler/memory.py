@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.compiler.code import BYTES, LANES
-from chainrule.compiler.fuse import Kernel
-from chainrule.graph.lowering import Gather
+from chainrule.compiler.fuse import Kernel, is_narrow
+from chainrule.graph.lowering import Contraction, Gather
 from chainrule.graph.types import ROWS, Shape
 from chainrule.graph.value import Value
 
@@ -128,8 +128,9 @@ def plan_arena(
     kept = list(kept)
     lives = {value.serial: (0, len(kernels)) for value in kept}
     values = {value.serial: value for value in kept}
-    stored = {value.serial for kernel in kernels for value in kernel.stored}
+    stored: set[int] = set()
     for number, kernel in enumerate(kernels):
+        stored |= {value.serial for value in kernel.stored}
         for value in kernel.stored:
             if value.serial not in elsewhere and value.serial not in lives:
                 lives[value.serial] = (number, number)
@@ -141,6 +142,7 @@ def plan_arena(
     sizes = [0] * REGIONS
     taken: list[list[tuple[int, int, int, int]]] = [[] for _ in range(REGIONS)]
     dense = set(packed)
+    dense |= {serial for serial, value in values.items() if is_narrow(value.shape)}
     plans = {serial: _bytes(value, serial not in dense) for serial, value in values.items()}
     for serial in sorted(lives, key=lambda serial: -plans[serial][0]):
         size, power, strides = plans[serial]
@@ -154,11 +156,11 @@ def plan_arena(
 
 
 def reads(kernel: Kernel, stored: set[int]) -> set[int]:
-    """Return the serials of all that a kernel may read from memory."""
+    """Return the serials of all that a kernel may read from memory, of what is stored by then."""
     own = {value.serial for value in kernel.computed}
     found: set[int] = set()
     seen: set[int] = set()
-    waiting = [operand for value in kernel.computed for operand in value.operands]
+    waiting = [operand for value in kernel.computed for operand in _operands(value, stored)]
     while waiting:
         value = waiting.pop()
         if value.serial in seen or value.serial in own:
@@ -169,6 +171,13 @@ def reads(kernel: Kernel, stored: set[int]) -> set[int]:
         else:
             waiting.extend(value.operands)
     return found
+
+
+def _operands(value: Value, stored: set[int]) -> list[Value]:
+    """Return what a value is computed from; a contraction reads what its operands are views of."""
+    if not isinstance(_lower(value), Contraction):
+        return list(value.operands)
+    return [operand if operand.serial in stored else source_of(operand) for operand in value.operands]
 
 
 def in_place(kernels: Sequence[Kernel], replaced: Mapping[int, Value]) -> dict[int, Value]:
@@ -184,8 +193,11 @@ def in_place(kernels: Sequence[Kernel], replaced: Mapping[int, Value]) -> dict[i
     replaced : mapping of int to Value
         For the serial of a result the input that it replaces.
     """
-    stored = {value.serial for kernel in kernels for value in kernel.stored}
-    readers = [reads(kernel, stored) for kernel in kernels]
+    stored = [
+        {value.serial for kernel in kernels[: number + 1] for value in kernel.stored}
+        for number in range(len(kernels))
+    ]
+    readers = [reads(kernel, by_then) for kernel, by_then in zip(kernels, stored, strict=True)]
     found: dict[int, Value] = {}
     for number, kernel in enumerate(kernels):
         aligned = {
@@ -194,7 +206,7 @@ def in_place(kernels: Sequence[Kernel], replaced: Mapping[int, Value]) -> dict[i
             for operand in member.operands
             if operand.shape == kernel.shape
         }
-        elsewhere = _read_elsewhere(kernel, stored)
+        elsewhere = _read_elsewhere(kernel, stored[number])
         for value in kernel.members:
             old = replaced.get(value.serial)
             if old is None or old.type != value.type or old.serial in elsewhere:
@@ -215,7 +227,7 @@ def _read_elsewhere(kernel: Kernel, stored: set[int]) -> set[int]:
         if operand.serial not in own and operand.primitive is not None and operand.serial not in stored
     ]
     gathered = [value.operands[0] for value in kernel.members if isinstance(_lower(value), Gather)]
-    root = [] if kernel.root is None else list(kernel.root.operands)
+    root = [] if kernel.root is None else _operands(kernel.root, stored)
     found = {value.serial for value in (*gathered, *root)}
     waiting = [*others, *root]
     while waiting:
