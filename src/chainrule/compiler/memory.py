@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.compiler.code import BYTES, LANES
-from chainrule.compiler.fuse import Kernel, is_narrow
+from chainrule.compiler.fuse import Kernel, is_narrow, source_of
 from chainrule.graph.lowering import Contraction, Gather
 from chainrule.graph.types import ROWS, Shape
 from chainrule.graph.value import Value
