@@ -147,6 +147,8 @@ class KernelWriter:
         shared : bool
             Whether the threads share the outermost loop; otherwise each does all of it.
         """
+        if 0 in dims:  # a vector of an axis of size 0 would have a place in memory
+            return
         loops = [axis for axis, dim in enumerate(dims) if dim == ROWS or dim != 1]
         places = [Affine({})] * len(dims)
 
