@@ -1,0 +1,305 @@
+"""Compiled code under conditions that show what it should not depend on."""
+
+import contextlib
+import itertools
+import re
+import threading
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.compiler import epochs, executable
+from chainrule.compiler.executable import NATIVE, Executable
+from chainrule.compiler.llvm import Library, emit_assembly, emit_object
+from chainrule.graph.evaluate import evaluate
+from chainrule.graph.trace import trace
+
+SIZES = (1, 15, 16, 17, 37)
+DTYPES = ("float32", "float64")
+#: Functions that are not 0 at 0, or not finite: what a kernel computes beside its array must not be seen.
+ACTIVATIONS = {
+    "sigmoid": cr.sigmoid,
+    "softplus": cr.softplus,
+    "cos": cr.cos,
+    "exp": lambda x: cr.exp(cr.minimum(x, 2.0)),
+    "log": lambda x: cr.log(cr.abs(x) + 1e-3),
+    "reciprocal": lambda x: 1 / (cr.abs(x) + 1e-3),
+}
+CPUS = {
+    "skylake-avx512": ("avx512f", "avx512bw", "avx512dq", "avx512cd", "avx512vl"),
+    "haswell": ("avx2", "fma", "bmi", "bmi2"),
+    "x86-64": ("sse2",),
+}
+REGISTERS = {
+    "skylake-avx512": {"xmm", "ymm", "zmm"},
+    "haswell": {"xmm", "ymm"},
+    "x86-64": {"xmm"},
+}
+
+llvm.initialize_native_target()
+llvm.initialize_native_asmprinter()
+
+on_x86 = pytest.mark.skipif(
+    not llvm.get_default_triple().startswith("x86_64"), reason="it asks for an x86-64 by name"
+)
+
+
+def network(rows_of_x, w, v, activation):
+    """Two layers and a softmax: products, row sums and maxima, and functions of both."""
+    hidden = activation(rows_of_x @ w)
+    return cr.softmax(hidden @ v, axis=-1)
+
+
+def loss_and_gradients(activation):
+    """Return the function (x, w, v) → (prediction, loss, gradients)."""
+
+    def loss(w, v, x):
+        return cr.mean(cr.log(network(x, w, v, activation) + 1e-6) ** 2)
+
+    def function(x, w, v):
+        value, gradients = cr.value_and_grad(loss, argnums=(0, 1))(w, v, x)
+        return network(x, w, v, activation), value, gradients
+
+    return function
+
+
+def graph_of(size, activation, dtype, outputs=3):
+    types = [(cr.ROWS, size), (size, size), (size, outputs)]
+    examples = [cr.ArrayType(shape, np.dtype(dtype)) for shape in types]
+    return trace(loss_and_gradients(ACTIVATIONS[activation]), *examples)
+
+
+def arguments_for(graph, rows, seed=0):
+    generator = np.random.default_rng(seed)
+    shapes = [[rows if dim is cr.ROWS else dim for dim in value.shape] for value in graph.inputs]
+    return [
+        (generator.normal(size=shape) / np.sqrt(shape[0] + 1)).astype(value.dtype)
+        for shape, value in zip(shapes, graph.inputs, strict=True)
+    ]
+
+
+def close(results, expected):
+    for x, y in zip(results, expected, strict=True):
+        room = 2000 * np.finfo(y.dtype).eps
+        np.testing.assert_allclose(x, y, rtol=room, atol=room * np.max(np.abs(y), initial=0))
+
+
+def same(results, expected):
+    for x, y in zip(results, expected, strict=True):
+        assert x.tobytes() == y.tobytes()
+
+
+# Odd sizes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_odd_sizes(activation, dtype):
+    for size in SIZES:
+        graph = graph_of(size, activation, dtype)
+        compiled = Executable(graph)
+        for rows in SIZES:
+            arguments = arguments_for(graph, rows)
+            close(compiled(*arguments), evaluate(graph, *arguments))
+
+
+# Scratch -----------------------------------------------------------------------------------------
+
+
+BYTES = (0x00, 0xFF, 0x7F)  # zeros, NaN, huge numbers
+
+
+@contextlib.contextmanager
+def poisoned(byte):
+    """Fill every new arena with a byte; yield the list of those that were filled."""
+    fills, allocate = [], executable.allocate
+
+    def filled(sizes, capacity):
+        memory, regions = allocate(sizes, capacity)
+        memory.view(np.uint8)[regions[0] - memory.ctypes.data :] = byte
+        fills.append(capacity)
+        return memory, regions
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executable, "allocate", filled)
+        patch.setattr(epochs, "allocate", filled)
+        yield fills
+    assert fills
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", SIZES)
+def test_what_lies_in_the_arena_does_not_matter(size, dtype):
+    for activation in ("log", "softplus"):
+        graph = graph_of(size, activation, dtype)
+        cases = [arguments_for(graph, rows) for rows in (1, 17, 37)]  # each needs a larger arena
+        results = []
+        for byte in BYTES:
+            with poisoned(byte) as fills:
+                compiled = Executable(graph)
+                results.append([compiled(*case) for case in cases])
+            assert len(fills) == len(cases)
+        for case, *of_each_byte in zip(cases, *results, strict=True):
+            close(of_each_byte[0], evaluate(graph, *case))
+            for other in of_each_byte[1:]:
+                same(other, of_each_byte[0])
+
+
+def table(rows=53, features=5):
+    generator = np.random.default_rng(4)
+    x = generator.normal(size=(rows, features))
+    x[:, 0] = generator.integers(0, 7, rows)
+    return x, generator.integers(0, 3, rows)
+
+
+def networks():
+    """Networks by name: what is in them writes and reads memory in all ways that there are."""
+    embedded = cr.Sequential([cr.Columns([0]), cr.Embedding(7, 3), cr.Flatten()])
+    rest = cr.Columns([1, 2, 3, 4])
+    return {
+        "dropout": [cr.Dense(17, activation="sigmoid"), cr.Dropout(0.3), cr.Dense(3)],
+        "embedding": [cr.Concatenate([rest, embedded]), cr.Dense(37, activation="softplus"), cr.Dense(3)],
+        "batch_norm": [cr.Dense(16, activation="relu"), cr.BatchNorm(), cr.Dense(3)],
+        "layer_norm": [cr.Dense(33, activation="gelu"), cr.LayerNorm(), cr.Dense(15), cr.Dense(3)],
+        "wide": [cr.Dense(100, activation="tanh"), cr.Dense(130, activation=cr.cos), cr.Dense(3)],
+    }
+
+
+def trained(name, dtype="float32", rows=53, **options):
+    """Return all arrays of a model after two epochs, and the losses."""
+    x, y = table(rows)
+    model = cr.Model(
+        cr.Sequential(networks()[name]), loss="cross_entropy", optimizer=cr.Adam(0.01), dtype=dtype, seed=3
+    )
+    history = model.fit(x, y, epochs=2, batch_size=17, **options)
+    return {**model.weights, **model.state, "loss": np.array(history["loss"])}
+
+
+def same_arrays(one, other):
+    assert list(one) == list(other)
+    same(one.values(), other.values())
+
+
+@pytest.mark.parametrize("name", networks())
+def test_training_on_a_poisoned_arena(name):
+    results = []
+    for byte in BYTES:
+        with poisoned(byte):
+            results.append(trained(name))
+    assert np.all(np.isfinite(results[0]["loss"]))
+    for other in results[1:]:
+        same_arrays(other, results[0])
+
+
+# Again, and at once ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_called_again(dtype):
+    graph = graph_of(17, "softplus", dtype)
+    compiled = Executable(graph)
+    small, large = arguments_for(graph, 5, seed=1), arguments_for(graph, 60, seed=2)
+    first = compiled(*small)
+    kept = [array.copy() for array in first]
+    given = [array.copy() for array in small]
+    others = compiled(*large)
+    same(compiled(*small), kept)
+    same(first, kept)
+    same(small, given)
+    same(compiled(*large), others)
+
+
+def test_called_from_two_threads_at_once():
+    graph = graph_of(37, "sigmoid", "float32")
+    compiled = Executable(graph)
+    cases = [arguments_for(graph, rows, seed=rows) for rows in (3, 64, 17, 100)]
+    expected = [compiled(*case) for case in cases]
+    failures, together = [], threading.Barrier(len(cases))
+
+    def work(case, results):
+        together.wait()
+        for _ in range(200):
+            try:
+                same(compiled(*case), results)
+            except AssertionError as error:
+                failures.append(error)
+                return
+
+    workers = [threading.Thread(target=work, args=pair) for pair in zip(cases, expected, strict=True)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not failures
+
+
+def test_two_models_trained_at_once():
+    expected = {name: trained(name) for name in ("dropout", "batch_norm")}
+    found = {}
+    workers = [
+        threading.Thread(target=lambda key=key, name=name: found.update({key: (name, trained(name))}))
+        for key, name in enumerate(("dropout", "batch_norm", "dropout"))
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(found) == 3
+    for name, result in found.values():
+        same_arrays(result, expected[name])
+
+
+# Rows and threads --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", networks())
+def test_a_prediction_does_not_depend_on_the_rows_beside_it(name, dtype):
+    x, y = table(100)
+    model = cr.Model(cr.Sequential(networks()[name]), loss="cross_entropy", dtype=dtype)
+    model.fit(x, y)
+    whole = model.predict(x)
+    for rows in (1, 2, 7, 16, 17):
+        for start in (0, 5, 83):
+            part = slice(start, start + rows)
+            same([model.predict(x[part])], [whole[part]])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", networks())
+def test_the_same_weights_with_any_number_of_threads(name, dtype, monkeypatch):
+    results = []
+    for threads in ("1", "2", "3"):
+        monkeypatch.setenv("CHAINRULE_NUM_THREADS", threads)
+        results.append(trained(name, dtype, rows=40))
+    for result in results[1:]:
+        same_arrays(result, results[0])
+
+
+# CPUs --------------------------------------------------------------------------------------------
+
+
+def runs(cpu):
+    features = llvm.get_host_cpu_features()
+    return all(features.get(name, False) for name in CPUS[cpu])
+
+
+@on_x86
+@pytest.mark.parametrize("cpu", CPUS)
+def test_object_code_for_every_cpu(cpu):
+    """The same text as code of each CPU; what this one can run gives what the evaluator does."""
+    for name, dtype in itertools.product(ACTIVATIONS, DTYPES):
+        graph = graph_of(17, name, dtype)
+        compiled = Executable(graph)
+        code = emit_object(compiled.text, cpu, "")
+        if not runs(cpu):
+            continue
+        compiled._library = Library(code)
+        compiled._call = NATIVE(compiled._library.address("graph"))
+        for rows in (1, 37):
+            arguments = arguments_for(graph, rows)
+            close(compiled(*arguments), evaluate(graph, *arguments))
+    assembly = emit_assembly(compiled.text, cpu, "")
+    assert set(re.findall("[xyz]mm", assembly)) == REGISTERS[cpu]
