@@ -127,7 +127,7 @@ class Growth:
 
         other = self.any(kinds, fits)
         if other is None or self.random.randint(0, 5) == 0:
-            other = constant(self.choose((0, 1, 2, -3)), x.dtype)
+            other = constant(self.choose((0, 1, 2) if x.dtype.kind == "u" else (0, 1, 2, -3)), x.dtype)
         return stretch(other, x.shape)
 
     # One more equation -------------------------------------------------------------------------------

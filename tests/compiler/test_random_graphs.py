@@ -148,7 +148,7 @@ def test_derivatives_of_random_graphs(dtype, thorough):
     check(cases(dtype, derivatives=True), 4000 if thorough else 60, thorough)
 
 
-def test_the_evaluation_here_is_the_evaluator(thorough):
+def test_the_evaluation_here_is_the_evaluator():
     @settings(max_examples=20, deadline=None, database=None, derandomize=True)
     @given(cases("float32"))
     def same(case):
