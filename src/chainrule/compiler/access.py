@@ -5,38 +5,62 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule.compiler.builder import Element
-from chainrule.compiler.code import BYTES, LANES, SCALARS
+from chainrule.compiler.code import BYTES, LANES, SCALARS, Code
 from chainrule.compiler.index import Affine, IndexBuilder, Place
 from chainrule.compiler.memory import Buffer
 
-#: The first arguments of every kernel: pointers, rows, capacity, and the thread's share of the work.
-ARGUMENTS = "ptr %table, i64 %rows, i64 %capacity, i64 %thread, i64 %threads"
+#: The last parameters of every kernel: rows, capacity, and the thread's share of the work.
+SIZES = "i64 %rows, i64 %capacity, i64 %thread, i64 %threads"
+#: The parameters of what Python calls: a table of pointers, and the sizes.
+ARGUMENTS = f"ptr %table, {SIZES}"
+
+
+def from_table(code: Code, slot: int) -> str:
+    """Return a pointer of the table."""
+    entry = code.value(f"getelementptr ptr, ptr %table, i64 {slot}")
+    return code.value(f"load ptr, ptr {entry}")
+
+
+def first_element(code: Code, buffer: Buffer) -> str:
+    """Return the address of an array, in a function that has the table."""
+    offset = str(buffer.offset)
+    for _ in range(buffer.power):
+        offset = code.value(f"mul i64 {offset}, %capacity")
+    return code.value(f"getelementptr i8, ptr {from_table(code, buffer.slot)}, i64 {offset}")
 
 
 class Access:
-    """Reads and writes arrays in one function.
+    """Reads and writes arrays in one function, which takes their addresses as its first parameters.
 
     Parameters
     ----------
     builder : IndexBuilder
-        Writes the function; its `code` takes `ARGUMENTS`.
+        Writes the function.
+
+    Attributes
+    ----------
+    buffers : list of Buffer
+        The arrays whose addresses the function takes, in order.
     """
 
     def __init__(self, builder: IndexBuilder) -> None:
         self.builder = builder
+        self.buffers: list[Buffer] = []
         self._code = builder.code
         self._pointers: dict[tuple[int, int, int], str] = {}
 
     def pointer(self, buffer: Buffer) -> str:
-        """Return the address of an array's first element; it is written once, in the function's head."""
+        """Return the address of an array's first element."""
         key = (buffer.slot, buffer.offset, buffer.power)
         if key not in self._pointers:
-            code = self._code
-            entry = code.value(f"getelementptr ptr, ptr %table, i64 {buffer.slot}")
-            base = code.value(f"load ptr, ptr {entry}, !invariant.load !0")
-            offset = self._scaled(str(buffer.offset), buffer.power, "%capacity")
-            self._pointers[key] = code.value(f"getelementptr i8, ptr {base}, i64 {offset}")
+            self._pointers[key] = f"%array{len(self.buffers)}"
+            self.buffers.append(buffer)
         return self._pointers[key]
+
+    @property
+    def parameters(self) -> str:
+        """The function's parameters."""
+        return ", ".join([*(f"ptr {name}" for name in self._pointers.values()), SIZES])
 
     def _scaled(self, number: str, power: int, unit: str) -> str:
         for _ in range(power):

@@ -60,7 +60,7 @@ class Code:
         The type that it returns.
     """
 
-    def __init__(self, name: str, arguments: str, result: str = "void") -> None:
+    def __init__(self, name: str, arguments: str = "", result: str = "void") -> None:
         self.name = name
         self.arguments = arguments
         self.result = result

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 
-from chainrule.compiler.access import ARGUMENTS
+from chainrule.compiler.access import ARGUMENTS, first_element, from_table
 from chainrule.compiler.code import BYTES, SCALARS, Code
 from chainrule.compiler.memory import Buffer
 from chainrule.graph.shuffle import ROUNDS
@@ -54,26 +54,18 @@ class EpochCode:
         self.code = Code("epoch", ARGUMENTS)
         self._scalars = scalars
         code = self.code
-        self._control = self._slot(control_slot)
-        self._counter = self._slot(barrier_slot)
-        self._data = [(self._slot(slot), self._address(buffer), buffer, size) for slot, buffer, size in data]
+        self._control = from_table(code, control_slot)
+        self._counter = from_table(code, barrier_slot)
+        self._data = [
+            (from_table(code, slot), first_element(code, buffer), buffer, size) for slot, buffer, size in data
+        ]
         self._places = {
-            name: None if buffer is None else self._address(buffer) for name, buffer in scalars.items()
+            name: None if buffer is None else first_element(code, buffer) for name, buffer in scalars.items()
         }
         self._rows = self._number(Control.ROWS)
         self._shuffle = code.value(f"icmp ne i64 {self._number(Control.SHUFFLE)}, 0")
         self._mask, self._shift = self._number(Control.MASK), self._number(Control.SHIFT)
         self._keys = [self._number(Control.KEYS + i) for i in range(2 * ROUNDS)]
-
-    def _slot(self, slot: int) -> str:
-        entry = self.code.value(f"getelementptr ptr, ptr %table, i64 {slot}")
-        return self.code.value(f"load ptr, ptr {entry}")
-
-    def _address(self, buffer: Buffer) -> str:
-        offset = str(buffer.offset)
-        for _ in range(buffer.power):
-            offset = self.code.value(f"mul i64 {offset}, %capacity")
-        return self.code.value(f"getelementptr i8, ptr {self._slot(buffer.slot)}, i64 {offset}")
 
     def _place(self, name: int) -> str:
         return self.code.value(f"getelementptr i64, ptr {self._control}, i64 {int(name)}")

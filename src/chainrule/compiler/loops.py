@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from chainrule.compiler.access import ARGUMENTS, Access
+from chainrule.compiler.access import Access
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import LANES, Code, literal
 from chainrule.compiler.fuse import Kernel, is_free
@@ -25,16 +25,14 @@ class KernelWriter:
 
     Parameters
     ----------
-    name : str
-        Its symbol.
     kernel : Kernel
         What it computes.
     buffers : mapping of int to Buffer
         Where arrays lie, by the serial of their value.
     """
 
-    def __init__(self, name: str, kernel: Kernel, buffers: Mapping[int, Buffer]) -> None:
-        self.code = Code(name, ARGUMENTS)
+    def __init__(self, kernel: Kernel, buffers: Mapping[int, Buffer]) -> None:
+        self.code = Code("kernel")
         self.b = IndexBuilder(self.code)
         self.kernel = kernel
         self.buffers = buffers

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.compiler.access import ARGUMENTS, Access
+from chainrule.compiler.access import ARGUMENTS, SIZES, first_element, from_table
 from chainrule.compiler.code import Code
 from chainrule.compiler.fuse import Kernel
-from chainrule.compiler.index import IndexBuilder
 from chainrule.compiler.loops import KernelWriter, write_map, write_reduction, write_scatter
 from chainrule.compiler.matmul import write_contraction
 from chainrule.compiler.memory import Buffer
 from chainrule.graph.lowering import Contraction, Reduction, Scatter
 
-PASSED = ARGUMENTS
 #: How often a waiting thread looks before it lets others run.
 _SPINS = 2000
 
@@ -118,34 +116,46 @@ def write_program(
     copies : sequence of (from, to, bytes)
         What is copied at the end.
     """
-    codes, texts = [], []
     main = Code(name, ARGUMENTS)
-    entry = main.value(f"getelementptr ptr, ptr %table, i64 {barrier_slot}")
-    counter = main.value(f"load ptr, ptr {entry}")
+    counter = from_table(main, barrier_slot)
+    symbols: dict[str, str] = {}
+    codes = [main]
     for number, kernel in enumerate(kernels):
-        writer = KernelWriter(f"{name}.{number}", kernel, _written(kernels[number + 1 :], buffers))
-        root = kernel.root
-        kind = type(None) if root is None or root.primitive is None else type(root.primitive.lower)
-        WRITERS[kind](writer)
-        codes.append(writer.code)
-        texts.append(writer.code.text().replace("define ", "define internal ", 1))
-        main.do(f"call void @{writer.code.name}({PASSED})")
+        writer = _written(kernel, _there_by_then(kernels[number + 1 :], buffers))
+        body = writer.code.text()
+        if body not in symbols:  # equal layers share their code
+            symbols[body] = f"{name}.{len(symbols)}"
+            codes.append(writer.code)
+        arrays = [f"ptr {first_element(main, buffer)}" for buffer in writer.access.buffers]
+        main.do(f"call void @{symbols[body]}({', '.join([*arrays, SIZES])})")
         main.do(f"call void @barrier(ptr {counter}, i64 %threads)")
     if copies:
         _write_copies(main, copies)
         main.do(f"call void @barrier(ptr {counter}, i64 %threads)")
-    return Program([*texts, main.text()], [*codes, main])
+    texts = [
+        body.replace("define void @kernel(", f"define internal void @{symbol}(", 1)
+        for body, symbol in symbols.items()
+    ]
+    return Program([*texts, main.text()], codes)
 
 
-def _written(later: Sequence[Kernel], buffers: Mapping[int, Buffer]) -> dict[int, Buffer]:
+def _there_by_then(later: Sequence[Kernel], buffers: Mapping[int, Buffer]) -> dict[int, Buffer]:
     """Return the buffers without those of later kernels: what these store is computed where it is read."""
     unwritten = {value.serial for kernel in later for value in kernel.stored}
     return {serial: buffer for serial, buffer in buffers.items() if serial not in unwritten}
 
 
+def _written(kernel: Kernel, buffers: Mapping[int, Buffer]) -> KernelWriter:
+    """Return a writer that has written a kernel."""
+    writer = KernelWriter(kernel, buffers)
+    root = kernel.root
+    WRITERS[type(None) if root is None or root.primitive is None else type(root.primitive.lower)](writer)
+    writer.code.arguments = writer.access.parameters
+    return writer
+
+
 def _write_copies(main: Code, copies: Sequence[tuple[Buffer, Buffer, int]]) -> None:
-    access = Access(IndexBuilder(main))
-    pairs = [(access.pointer(to), access.pointer(source), size) for source, to, size in copies]
+    pairs = [(first_element(main, to), first_element(main, source), size) for source, to, size in copies]
 
     def copy() -> None:
         for to, source, size in pairs:
