@@ -400,7 +400,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     >>> bool((cr.load("line.safetensors").predict([[1, 2]]) == model.predict([[1, 2]])).all())
     True
     """
-    trainer, header = load_trainer(path)
+    trainer, kept = load_trainer(path, more=("seed", "metadata"))
     task = trainer.task
     model = Model(
         task.network,
@@ -409,10 +409,10 @@ def load(path: str | os.PathLike[str]) -> Model:
         optimizer=task.optimizer,
         penalties=task.penalties,
         dtype=task.dtype,
-        seed=header["seed"],
+        seed=kept["seed"],
     )
     model._trainer = trainer
-    model.metadata = header["metadata"]
+    model.metadata = kept["metadata"]
     return model
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from chainrule.app import main
+from chainrule.files import read_arrays, write_arrays
 
 TRAIN = ("train", "good.csv", "--target", "kind", "--epochs", 1)
 
@@ -88,6 +89,21 @@ def test_commands_that_cannot_be_done(command, sentence, run, folder):
     before = contents(folder)
     assert_refused(run(*command), sentence)
     assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda header: header.pop("metadata"), "'good.safetensors' is damaged: it lacks 'metadata'; train"),
+        (lambda header: header.pop("seed"), "'good.safetensors' is damaged: it lacks 'seed'; train"),
+        (lambda header: header.update(metadata=3), "holds a model without a description of its table"),
+    ],
+)
+def test_a_model_file_with_a_damaged_header(change, sentence, run, folder):
+    arrays, header = read_arrays("good.safetensors")
+    change(header)
+    write_arrays("good.safetensors", arrays, header)
+    assert_refused(run("predict", "good.safetensors", "good.csv"), sentence)
 
 
 @pytest.mark.parametrize(("text", "sentence"), TABLES.values(), ids=TABLES)

@@ -277,10 +277,18 @@ def test_only_parts_of_a_network_are_made(file, name):
     refused(file, "cannot be read as a model")
 
 
-@pytest.mark.parametrize("field", ["format", "network", "loss", "optimizer", "dtype", "x", "seed", "step"])
+PARTS = ["network", "loss", "objective", "optimizer", "penalties", "dtype", "x", "y"]
+FIELDS = ["format", *PARTS, "step", "epoch", "seed", "metadata"]
+
+
+@pytest.mark.parametrize("field", FIELDS)
 def test_missing_entries(file, field):
     rewrite(file, lambda header: header.pop(field))
-    refused(file, "cannot be read as a model")
+    refused(file, f"is damaged: it lacks '{field}'; train the model and save it again$")
+
+
+def test_every_entry_is_tried(file):
+    rewrite(file, lambda header: sorted(header) == sorted(FIELDS) or pytest.fail(str(sorted(header))))
 
 
 @pytest.mark.parametrize(
@@ -294,12 +302,16 @@ def test_missing_entries(file, field):
         lambda header: header.update(dtype="float16"),
         lambda header: header.update(network=3),
         lambda header: header.update(seed="a"),
+        lambda header: header.update(step="a"),
+        lambda header: header.update(epoch=-1),
+        lambda header: header.update(format="a"),
         lambda header: header.update(x=None),
+        lambda header: header.update(x={"shape": ["rows", float("inf")], "dtype": "float64"}),
     ],
 )
 def test_entries_that_make_no_sense(file, change):
     rewrite(file, change)
-    refused(file, "cannot be read as a model")
+    refused(file, "cannot be read as a model: .*; load it with the version .*, or train the model and save")
 
 
 @pytest.mark.parametrize("name", ["parameters:layers.0.bias", "optimizer:layers.0.bias/mean"])

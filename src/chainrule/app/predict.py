@@ -42,7 +42,7 @@ def load_trained(path: str | Path) -> tuple[Model, Description]:
         Where the file is not one that `chainrule train` has written.
     """
     model = load(path)
-    if "table" not in model.metadata:
+    if not isinstance(model.metadata, dict) or "table" not in model.metadata:
         raise ValueError(
             f"{path} holds a model without a description of its table: it was saved from Python; "
             "load it there with cr.load, or train one with: chainrule train"

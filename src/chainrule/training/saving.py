@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from chainrule.files import read_arrays, write_arrays
 from chainrule.graph.types import Array, ArrayType
 from chainrule.layers import Declaration, declare
+from chainrule.training.data import as_count
 from chainrule.training.description import describe_task, restore_task, type_as_json, type_from_json
 from chainrule.training.task import DataTypes
 from chainrule.training.trainer import Trainer
 
 _FORMAT = 1
+_REMEDY = "load it with the version of chainrule that wrote it, or train the model and save it again"
 _GROUPS = ("parameters", "state", "optimizer")
 
 
@@ -38,22 +40,28 @@ def save_trainer(trainer: Trainer, path: str | os.PathLike[str], more: Mapping[s
     write_arrays(path, {**arrays, **captured}, header)
 
 
-def load_trainer(path: str | os.PathLike[str]) -> tuple[Trainer, dict[str, Any]]:
-    """Return the trainer in a file, and its header; a ValueError says why a file is none."""
+def load_trainer(path: str | os.PathLike[str], more: Iterable[str]) -> tuple[Trainer, dict[str, Any]]:
+    """Return the trainer in a file, and the entries that were saved as `more`; a ValueError says why not."""
     arrays, header = read_arrays(path)
     try:
         if header["format"] > _FORMAT:
             raise ValueError(f"it was written by a newer version (format {header['format']})")
+        kept = {name: header[name] for name in more}
         trainer = Trainer(restore_task(header, arrays), header["seed"])
         x = type_from_json(header["x"])
         if x is None:
             raise ValueError("it does not say what the network takes")
         _enter(trainer, x, arrays)
         trainer.data = DataTypes(x, type_from_json(header["y"]), weighted=False)
-        trainer.run = replace(trainer.run, step=header["step"], epoch=header["epoch"])
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"{os.fspath(path)!r} cannot be read as a model: {error}") from None
-    return trainer, header
+        step, epoch = (as_count(header[name], name, least=0) for name in ("step", "epoch"))
+        trainer.run = replace(trainer.run, step=step, epoch=epoch)
+    except KeyError as error:
+        raise ValueError(
+            f"{os.fspath(path)!r} is damaged: it lacks {error}; train the model and save it again"
+        ) from None
+    except (LookupError, ArithmeticError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{os.fspath(path)!r} cannot be read as a model: {error}; {_REMEDY}") from None
+    return trainer, kept
 
 
 def _enter(trainer: Trainer, x: ArrayType, arrays: Mapping[str, Array]) -> None:
