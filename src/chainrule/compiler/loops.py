@@ -9,7 +9,7 @@ from typing import Any
 from chainrule.compiler.access import Access
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import LANES, Code, literal
-from chainrule.compiler.fuse import Kernel, is_free
+from chainrule.compiler.fuse import Kernel, is_free, source_of
 from chainrule.compiler.index import ONLY, Affine, IndexBuilder
 from chainrule.compiler.memory import Buffer, layout, reads
 from chainrule.graph.lowering import Expression, Gather, Reduction, Reindex
@@ -251,10 +251,10 @@ def _lies_without_gaps(writer: KernelWriter) -> bool:
     own = {value.serial for value in kernel.members}
     touched = [*kernel.stored, *(operand for value in kernel.members for operand in value.operands)]
     return (
-        not any(is_free(value) for value in kernel.members)
+        not any(is_free(value) or _gathers(value) for value in kernel.members)
         and all(
             value.serial in own
-            or _is_number_everywhere(value)
+            or not source_of(value).ndim  # one number, seen everywhere
             or (value.shape == kernel.shape and _follows(writer, value))
             for value in touched
         )
@@ -262,10 +262,8 @@ def _lies_without_gaps(writer: KernelWriter) -> bool:
     )
 
 
-def _is_number_everywhere(value: Value) -> bool:
-    while is_free(value) and len(value.operands) == 1:
-        value = value.operands[0]
-    return not value.ndim
+def _gathers(value: Value) -> bool:
+    return value.primitive is not None and isinstance(value.primitive.lower, Gather)
 
 
 def _follows(writer: KernelWriter, value: Value) -> bool:
