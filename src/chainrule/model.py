@@ -372,7 +372,8 @@ class Model:
             If the model has no weights yet, or holds what a file cannot: an optimizer or a penalty of one's
             own, or metadata that JSON has no words for.
         OSError
-            If the file cannot be written; what it held before is still there.
+            If the file cannot be written; what it held before is still there. Where its folder is missing, or
+            it is a folder, the error is a ValueError as well.
         """
         try:
             json.dumps(self.metadata)
@@ -386,8 +387,8 @@ def load(path: str | os.PathLike[str]) -> Model:
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
+    FileNotFoundError, IsADirectoryError
+        If there is no such file, or it is a folder; either is a ValueError as well.
     ValueError
         If it is not a model file, is damaged, or comes from a newer version.
 

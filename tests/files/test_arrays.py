@@ -165,7 +165,7 @@ def test_a_missing_file_and_a_folder(tmp_path):
         FileNotFoundError, match=f"^there is no file {re.escape(repr(str(tmp_path / 'no')))}; check its path$"
     ):
         read_arrays(tmp_path / "no")
-    with pytest.raises(IsADirectoryError, match=r"is a folder, not a model file$"):
+    with pytest.raises(IsADirectoryError, match=r"is a folder, not a model file; name the file in it$"):
         read_arrays(str(tmp_path))
 
 

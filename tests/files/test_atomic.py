@@ -98,11 +98,12 @@ def test_a_folder_without_the_right_to_write(folder):
 
 
 def test_places_where_no_file_can_stand(folder):
-    with pytest.raises(FileNotFoundError, match=re.escape(f"its folder does not exist: '{folder}/no/model'")):
+    sentence = re.escape(f"the folder of '{folder}/no/model' does not exist; make it, or name another file")
+    with pytest.raises(FileNotFoundError, match=f"^{sentence}$"):
         write_atomically(folder / "no" / "model", b"new")
-    with pytest.raises(IsADirectoryError, match=re.escape(f"it is a folder: '{folder}'")):
+    with pytest.raises(IsADirectoryError, match=f"^{re.escape(repr(str(folder)))} is a folder; name a file$"):
         write_atomically(folder, b"new")
-    with pytest.raises(FileNotFoundError, match="its folder does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"^the folder of .*below' does not exist"):
         write_atomically(folder / "model" / "below", b"new")
     assert contents(folder) == {"model": b"old"}
 

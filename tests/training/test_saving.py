@@ -1,5 +1,6 @@
 """A model in a file: it predicts the same bits and trains on as if nothing had happened."""
 
+import errno
 import json
 import struct
 
@@ -210,6 +211,13 @@ EVERY_LAYER_OF_NUMBERS = cr.Sequential([cr.Dense(5), cr.BatchNorm(), cr.Dropout(
 # Files that are none -----------------------------------------------------------------------------
 
 
+def built():
+    """A model that has weights."""
+    model = regression()
+    model.build(features=3)
+    return model
+
+
 @pytest.fixture
 def file(tmp_path):
     """A small model's file."""
@@ -238,11 +246,24 @@ def refused(path, sentence):
     assert "\n" not in str(caught.value)
 
 
-def test_no_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"nothing.safetensors"):
-        cr.load(tmp_path / "nothing.safetensors")
-    with pytest.raises(OSError, match="folder"):
-        cr.load(tmp_path)
+@pytest.mark.parametrize("kind", [FileNotFoundError, OSError, ValueError])
+def test_no_file(tmp_path, kind):
+    """It is caught as what it is, and as bad input."""
+    place, missing = str(tmp_path), str(tmp_path / "no" / "m.safetensors")
+    with pytest.raises(kind, match=f"^there is no file {missing!r}; check its path$") as caught:
+        cr.load(missing)
+    assert caught.value.errno == errno.ENOENT
+    sentence = f"^the folder of {missing!r} does not exist; make it, or name another file$"
+    with pytest.raises(kind, match=sentence):
+        built().save(missing)
+    kind = IsADirectoryError if kind is FileNotFoundError else kind
+    with pytest.raises(
+        kind, match=f"^{place!r} is a folder, not a model file; name the file in it$"
+    ) as caught:
+        cr.load(place)
+    assert caught.value.errno == errno.EISDIR
+    with pytest.raises(kind, match=f"^{place!r} is a folder; name a file$"):
+        built().save(place)
 
 
 @pytest.mark.parametrize("keep", [0, 4, 100, 0.5, 0.99])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.files.atomic import write_atomically
+from chainrule.files.errors import FolderError, MissingFileError
 from chainrule.graph.types import Array
 
 _KEY = "chainrule"
@@ -35,7 +36,8 @@ def write_arrays(
     TypeError
         If JSON cannot hold the description.
     OSError
-        If the file cannot be written; it is then untouched.
+        If the file cannot be written; it is then untouched. Where its folder is missing, or it is a folder,
+        the error is a ValueError as well.
 
     Examples
     --------
@@ -66,17 +68,17 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[st
 
     Raises
     ------
-    FileNotFoundError, OSError
-        If the file cannot be read.
+    OSError
+        If the file cannot be read. Where there is none, or a folder, the error is a ValueError as well.
     ValueError
         If it is no such file, or is damaged.
     """
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).exists():
-        raise FileNotFoundError(f"there is no file {os.fspath(path)!r}; check its path")
+        raise MissingFileError(f"there is no file {os.fspath(path)!r}; check its path")
     if Path(path).is_dir():
-        raise IsADirectoryError(f"{os.fspath(path)!r} is a folder, not a model file")
+        raise FolderError(f"{os.fspath(path)!r} is a folder, not a model file; name the file in it")
     try:
         with safe_open(os.fspath(path), framework="numpy") as file:
             description = json.loads((file.metadata() or {})[_KEY])

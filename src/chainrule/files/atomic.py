@@ -9,6 +9,8 @@ import secrets
 import stat
 from pathlib import Path
 
+from chainrule.files.errors import FolderError, MissingFileError
+
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file so that it holds either what it held before or all of `content`.
@@ -27,7 +29,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     ------
     OSError
         If the folder is missing or cannot be written, `path` is a folder or a device, or the disk is full;
-        `path` is then untouched.
+        `path` is then untouched. For a missing folder, or a folder as `path`, it is a ValueError as well.
 
     Examples
     --------
@@ -38,7 +40,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     target = Path(os.path.realpath(path))
     fresh = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        _check_place(target)
+        _check_place(target, path)
         with open(fresh, "xb") as file:
             if target.exists():
                 os.chmod(fresh, stat.S_IMODE(target.stat().st_mode))
@@ -46,6 +48,8 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(fresh, target)
+    except (MissingFileError, FolderError):
+        raise
     except OSError as error:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from None  # names the file that was meant
     finally:
@@ -53,11 +57,13 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
             os.unlink(fresh)
 
 
-def _check_place(target: Path) -> None:
+def _check_place(target: Path, path: str | os.PathLike[str]) -> None:
     """Raise an OSError where no file can stand, or where one would take the place of something else."""
     if not target.parent.is_dir():
-        raise OSError(errno.ENOENT, "its folder does not exist")
+        raise MissingFileError(
+            f"the folder of {os.fspath(path)!r} does not exist; make it, or name another file"
+        )
     if target.is_dir():
-        raise OSError(errno.EISDIR, "it is a folder")
+        raise FolderError(f"{os.fspath(path)!r} is a folder; name a file")
     if target.exists() and not target.is_file():
         raise OSError(errno.EINVAL, "it is a device, not a file")
