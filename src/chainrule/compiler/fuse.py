@@ -234,6 +234,8 @@ def _absorbed(graph: Graph) -> dict[int, int]:
 def _reduction_that_absorbs(value: Value, user: Value, found: dict[int, int]) -> int | None:
     if isinstance(_lower(user), Reduction):
         return user.serial
+    if isinstance(_lower(user), Gather) and user.operands[0] is value:
+        return None  # it is read at other places than the one that is computed
     return found.get(user.serial) if user.shape == value.shape and is_elementwise(user) else None
 
 
