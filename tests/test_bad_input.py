@@ -93,8 +93,8 @@ def test_y_that_is_not_finite(model, value):
     [
         (np.nan, "holds nan at row 3"),
         (np.inf, "holds inf at row 3"),
-        (-0.5, "is negative in row 3"),
-        (1e300, r"holds 1e\+300 at row 3, which is too large for float32"),
+        (-0.5, "is negative in row 3; use 0 for a row not to count$"),
+        (1e300, r'holds 1e\+300 at row 3, which is too large for float32; use dtype="float64", or scale'),
     ],
 )
 def test_sample_weights_out_of_range(model, value, sentence):
@@ -107,12 +107,34 @@ def test_sample_weights_out_of_range(model, value, sentence):
 
 
 def test_numbers_too_large_for_the_dtype(model):
-    with refused(r"^x holds 1e\+39 at row 1, column 0, which is too large for float32", model):
+    sentence = (
+        r'^x holds 1e\+39 at row 1, column 0, which is too large for float32; use dtype="float64", or scale x'
+    )
+    with refused(sentence, model):
         model.fit(changed(X, (1, 0), 1e39), Y)
     with refused(r"^y holds 1e\+39 in row 1", model):
         model.fit(X, changed(Y, 1, 1e39))
     wide = regression(dtype="float64")
     assert np.isfinite(wide.fit(changed(X, (1, 0), 1e39), Y)["loss"]).all()
+
+
+def test_whole_numbers_too_large_for_any_dtype():
+    with refused("^x holds a number that is too large for float64; scale x down$"):
+        regression(dtype="float64").fit(np.array([[10**400, 1.0]], object), [1.0])
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).max == np.finfo(np.float64).max, reason="no wider floats here")
+def test_numbers_too_large_for_float64():
+    huge = np.array(X, np.longdouble)
+    huge[1, 0] = np.longdouble("1e400")
+    with refused(r"^x holds 1e\+400 at row 1, column 0, which is too large for float64; scale x down$"):
+        regression(dtype="float64").fit(huge, Y)
+
+
+def test_whole_numbers_too_large_for_an_objective():
+    model = cr.Model(cr.Dense(1), objective=lambda network, x, y: cr.mean(network(x) * y))
+    with refused("^y holds 4294967296 at row 2, which does not fit int32; give smaller numbers, or floats$"):
+        model.fit(X, changed(NUMBERS, 2, 2**32))
 
 
 def test_the_place_in_more_axes():
@@ -131,13 +153,19 @@ def test_the_place_in_more_axes():
     [
         ([["a", "b", "c"]] * ROWS, "^x holds text, and numbers are needed"),
         ([[b"a", b"b", b"c"]] * ROWS, "^x holds bytes"),
-        (np.array([[1.0, "2.5", 3]] * ROWS, object), "^x holds '2.5' at row 0, column 1"),
+        (
+            np.array([[1.0, "2.5", 3]] * ROWS, object),
+            "^x holds '2.5' at row 0, column 1, and .*; encode it, or drop",
+        ),
         (np.array([[1.0, None, 3]] * ROWS, object), "^x holds None at row 0, column 1"),
         (X + 1j, "^x holds complex numbers"),
         (np.full((ROWS, FEATURES), np.datetime64("2020-01-01")), "^x holds dates"),
-        ([[1, 2, 3]] * 5 + [[1, 2]] * 7, "^x is not an array: its rows differ in length"),
+        (
+            [[1, 2, 3]] * 5 + [[1, 2]] * 7,
+            "^x is not an array: its rows differ in length; make them equally long",
+        ),
         ([], r"^x "),
-        (np.zeros((0, FEATURES)), "^x has no rows"),
+        (np.zeros((0, FEATURES)), "^x has no rows; give it at least one$"),
         (X[:, 0], r"^x has the shape \(12,\), and \(rows, features\) is needed.*x.reshape\(-1, 1\)"),
         (3.0, r"^x has the shape \(\)"),
         ({"a": [1, 2]}, "^x holds {'a': \\[1, 2\\]} at its only place"),
@@ -157,14 +185,14 @@ def test_x_of_another_kind(x, sentence):
 @pytest.mark.parametrize(
     ("y", "sentence"),
     [
-        (None, "^y is missing: the loss compares the prediction with it"),
+        (None, "^y is missing: the loss compares the prediction with it; give targets$"),
         (["a"] * ROWS, r"^y holds text \('a' in row 0\)"),
         (np.array([*Y[:4], "2.5", *Y[5:]], object), r"^y holds text \('2.5' in row 4\)"),
         (np.array([*Y[:4], None, *Y[5:]], object), "^y holds None in row 4"),
         (Y + 1j, r"^y holds \(.*j\) in row 0"),
-        ([[1], [1, 2]] * 6, "^y is not an array: its rows differ in length"),
-        (Y[:5], "^x has 12 rows and y 5"),
-        (3.0, "^x has 12 rows and y none"),
+        ([[1], [1, 2]] * 6, "^y is not an array: its rows differ in length; make them equally long"),
+        (Y[:5], "^x has 12 rows and y 5; give y one entry for each row$"),
+        (3.0, "^x has 12 rows and y none; give y one entry for each row$"),
         ([], "^x has 12 rows and y 0"),
         (np.c_[Y, Y], r"^y has the shape \(12, 2\), and the network's output \(rows, 1\)"),
         (sparse.csr_matrix(Y[:, None]), "^y is a sparse matrix"),
@@ -182,7 +210,10 @@ def test_y_of_another_kind(model, y, sentence):
 @pytest.mark.parametrize(
     ("weight", "sentence"),
     [
-        (np.ones(5), r"^sample_weight has the shape \(5,\), and x has 12 rows"),
+        (
+            np.ones(5),
+            r"^sample_weight has the shape \(5,\), and x has 12 rows; give one weight for each row$",
+        ),
         (np.ones((ROWS, 1)), r"^sample_weight has the shape \(12, 1\), and x has 12 rows"),
         (1.0, r"^sample_weight has the shape \(\), and x has 12 rows"),
         (["a"] * ROWS, "^sample_weight holds text"),
@@ -271,7 +302,7 @@ def test_another_number_of_features():
     model = regression()
     model.fit(X, Y)
     wide = np.c_[X, X[:, 0]]
-    sentence = r"x has the shape \(rows, 4\), and layers.0 \(Dense\) was built for \(rows, 3\)"
+    sentence = r"x has the shape \(rows, 4\), and layers.0 \(Dense\) was built for \(rows, 3\); give rows"
     for call in (model.fit, model.step, model.gradients, model.evaluate):
         with refused(f"^{sentence}", model):
             call(wide, Y)
@@ -314,7 +345,10 @@ def test_layers_that_do_not_fit_each_other(layers, sentence):
 @pytest.mark.parametrize(
     ("weights", "sentence"),
     [
-        ({"layers.0.bias": np.zeros(4)}, r"^layers.0.bias has the shape \(5,\), and was given \(4,\)"),
+        (
+            {"layers.0.bias": np.zeros(4)},
+            r"^layers.0.bias has the shape \(5,\), and was given \(4,\); give an array of \(5,\)$",
+        ),
         (
             {"layers.0.weights": np.zeros((3, 5))},
             "no weight 'layers.0.weights'; did you mean 'layers.0.weight'",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.graph.types import INT32, Array, DType, str_shape
+from chainrule.graph.types import FLOAT32, INT32, Array, DType, str_shape
 
 
 def as_features(x: Any, dtype: DType, name: str = "x") -> Array:
@@ -35,7 +35,7 @@ def as_numbers(x: Any, name: str) -> Array:
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} holds {_kind(array)}, and numbers are needed; encode them first")
     if array.ndim and not len(array):
-        raise ValueError(f"{name} has no rows")
+        raise ValueError(f"{name} has no rows; give it at least one")
     return array
 
 
@@ -46,15 +46,23 @@ def as_dense(x: Any, name: str) -> Array:
     try:
         return np.asarray(x)
     except ValueError:
-        raise ValueError(f"{name} is not an array: its rows differ in length") from None
+        raise ValueError(
+            f"{name} is not an array: its rows differ in length; make them equally long"
+        ) from None
 
 
 def _from_objects(array: Array, name: str) -> Array:
     """Return an object array as floats, or name the first element that is not a number."""
     for place, item in np.ndenumerate(array):
         if not isinstance(item, Real | np.bool_):
-            raise ValueError(f"{name} holds {item!r} at {_place(place)}, and numbers are needed")
-    return array.astype(np.float64)
+            raise ValueError(
+                f"{name} holds {item!r} at {_place(place)}, and numbers are needed; "
+                "encode it, or drop the row"
+            )
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        raise ValueError(f"{name} holds a number that is too large for float64; scale {name} down") from None
 
 
 def _kind(array: Array) -> str:
@@ -71,9 +79,10 @@ def as_finite(x: Any, dtype: DType, name: str) -> Array:
     finite = np.isfinite(array)
     if not finite.all():
         place = tuple(int(i) for i in np.argwhere(~finite)[0])
-        what = f"{name} holds {numbers[place]} at {_place(place)}"
+        what = f"{name} holds {numbers[place]!s} at {_place(place)}"
         if np.isfinite(numbers[place]):
-            raise ValueError(f"{what}, which is too large for {dtype}")
+            wider = 'use dtype="float64", or ' if dtype == FLOAT32 else ""
+            raise ValueError(f"{what}, which is too large for {dtype}; {wider}scale {name} down")
         raise ValueError(f"{what}; fill missing values in, or drop the row")
     return array
 
@@ -86,7 +95,10 @@ def as_objective_target(y: Any, dtype: DType, name: str) -> Array:
     whole = numbers.astype(INT32)
     if (whole != numbers).any():
         place = tuple(np.argwhere(whole != numbers)[0])
-        raise ValueError(f"{name} holds {numbers[place]} at {_place(place)}, which does not fit int32")
+        raise ValueError(
+            f"{name} holds {numbers[place]} at {_place(place)}, which does not fit int32; "
+            "give smaller numbers, or floats"
+        )
     return whole
 
 
@@ -101,16 +113,24 @@ def as_sample_weight(weight: Any, rows: int, dtype: DType, name: str = "sample_w
     """Return sample weights as an array (rows,), finite and not negative."""
     array = as_finite(weight, dtype, name)
     if array.shape != (rows,):
-        raise ValueError(f"{name} has the shape {str_shape(array.shape)}, and x has {rows} rows")
+        raise ValueError(
+            f"{name} has the shape {str_shape(array.shape)}, and x has {rows} rows; "
+            "give one weight for each row"
+        )
     if (array < 0).any():
-        raise ValueError(f"{name} is negative in row {int(np.argmax(array < 0))}")
+        raise ValueError(
+            f"{name} is negative in row {int(np.argmax(array < 0))}; use 0 for a row not to count"
+        )
     return array
 
 
 def check_rows(x: Array, y: Array, names: tuple[str, str] = ("x", "y")) -> None:
     """Raise a ValueError if x and y differ in length."""
     if not y.ndim or len(x) != len(y):
-        raise ValueError(f"{names[0]} has {len(x)} rows and {names[1]} {len(y) if y.ndim else 'none'}")
+        raise ValueError(
+            f"{names[0]} has {len(x)} rows and {names[1]} {len(y) if y.ndim else 'none'}; "
+            f"give {names[1]} one entry for each row"
+        )
 
 
 def as_count(number: Any, name: str, least: int = 1) -> int:

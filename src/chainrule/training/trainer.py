@@ -107,8 +107,10 @@ class Trainer:
                 raise ValueError(unknown_name("weight", name, types))
             converted = np.array(as_finite(array, self.task.dtype, name))
             if converted.shape != types[name].shape:
-                shapes = str_shape(types[name].shape), str_shape(converted.shape)
-                raise ValueError(f"{name} has the shape {shapes[0]}, and was given {shapes[1]}")
+                shape, given = str_shape(types[name].shape), str_shape(converted.shape)
+                raise ValueError(
+                    f"{name} has the shape {shape}, and was given {given}; give an array of {shape}"
+                )
             new[name] = converted
             new[predicting.get(name, name)] = converted
         self.run = replace(self.run, carried={**self.run.carried, **new})
@@ -144,7 +146,10 @@ class Trainer:
         if shape != self.x.shape[1:]:
             given, built = str_shape((ROWS, *shape)), str_shape(self.x.shape)
             first = _first_layer(self.task.network)
-            raise ValueError(f"{name} has the shape {given}, and {first} was built for {built}")
+            raise ValueError(
+                f"{name} has the shape {given}, and {first} was built for {built}; "
+                "give rows of that shape, or make a new model"
+            )
 
     def batch(self, x: Any, y: Any, weight: Any, prefix: str = "") -> Arrays:
         """Return what a user handed over, checked and converted, by the names of the graphs' inputs."""
@@ -164,7 +169,7 @@ class Trainer:
         """Return targets as the loss or the objective takes them."""
         loss = self.task.loss
         if y is None:
-            raise ValueError(f"{prefix}y is missing: the loss compares the prediction with it")
+            raise ValueError(f"{prefix}y is missing: the loss compares the prediction with it; give targets")
         if loss is None:
             return as_objective_target(y, self.task.dtype, f"{prefix}y")
         try:
