@@ -1,9 +1,11 @@
-"""Every public name has a docstring whose example runs, and so does the Python of the README."""
+"""Every public name has a docstring with an example; every example in the package and the README runs."""
 
 from __future__ import annotations
 
 import doctest
+import importlib
 import inspect
+import pkgutil
 import re
 from pathlib import Path
 
@@ -47,14 +49,37 @@ def test_a_function_says_what_it_takes_and_returns(name):
         assert re.search(rf"^(\w+, )*{parameter}(, \w+)* : ", documented, re.MULTILINE), parameter
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_examples_run(name, tmp_path, monkeypatch):
+MODULES = ["chainrule", *(module.name for module in pkgutil.walk_packages(cr.__path__, "chainrule."))]
+
+
+def examples(module):
+    """The docstrings of a module that hold examples."""
+    found = doctest.DocTestFinder().find(importlib.import_module(module))
+    return [test for test in found if test.examples]
+
+
+def outer_name(test, module):
+    """The function or class of a module that an example belongs to."""
+    return test.name.removeprefix(f"{module}.").partition(".")[0]
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if examples(module)])
+def test_the_examples_run(module, tmp_path, monkeypatch):
+    """In an empty folder; those of public names need no more than what they import themselves."""
     monkeypatch.chdir(tmp_path)
     runner = doctest.DocTestRunner(verbose=False)
     report = []
-    for test in doctest.DocTestFinder().find(getattr(cr, name), name, globs={}):
+    for test in examples(module):
+        if outer_name(test, module) in NAMES:
+            test.globs = {}
         runner.run(test, out=report.append)
     assert not runner.failures, "".join(report)
+
+
+def test_every_example_of_a_public_name_is_found():
+    """Also where its module is not the one that it was written in."""
+    found = {outer_name(test, module) for module in MODULES for test in examples(module)}
+    assert set(NAMES) <= found
 
 
 def python_blocks(path):

@@ -1,6 +1,5 @@
 """Arrays and a description in a file: nothing is lost, and what is no such file gets one sentence."""
 
-import doctest
 import json
 import re
 import struct
@@ -12,8 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 import chainrule as cr
-from chainrule.files import arrays as module
-from chainrule.files import atomic, read_arrays, write_arrays
+from chainrule.files import read_arrays, write_arrays
 
 DTYPES = ["float32", "float64", "int32", "uint32", "bool"]
 
@@ -167,11 +165,3 @@ def test_a_missing_file_and_a_folder(tmp_path):
         read_arrays(tmp_path / "no")
     with pytest.raises(IsADirectoryError, match=r"is a folder, not a model file; name the file in it$"):
         read_arrays(str(tmp_path))
-
-
-@pytest.mark.parametrize("part", [module, atomic], ids=["arrays", "atomic"])
-def test_the_examples_run(part, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    result = doctest.testmod(part)
-    assert result.attempted > 1
-    assert not result.failed
