@@ -155,6 +155,57 @@ def test_functions_that_change_over_tiny_and_huge_distances():
     assert verdicts(lambda w: cr.sum(cr.log(w)), np.array([1e-8, 1e8])) == ["right"] * 2
 
 
+beside_poles = pytest.mark.parametrize(
+    ("pole", "w"),
+    [
+        (0.0, [1e-6, 1e6]),
+        (0.0, [-1e-6, 1e6]),
+        (0.0, [1e-6, 1e3]),
+        (0.0, [1e-5, 1e4]),
+        (0.0, [1e-4, 1e5]),
+        (0.0, [1e-3, 1e6]),
+        (0.0, [1e-10, 1.0, 1e6]),
+        (-1e-6, [0.0, 1e6]),
+        (-1e-6, [0.0, 1e3]),
+        (-1e-6, [0.0, 0.0]),
+        (-1e-8, [0.0, 1e-6, 1e6]),
+        (-1e-8, [0.0, 1.0]),
+        (1 - 1e-8, [1.0, 1e6]),
+    ],
+)
+
+
+@beside_poles
+def test_steps_do_not_pass_over_a_pole(pole, w):
+    report = cr.check_gradients(lambda w: cr.sum(1 / (w - pole)), np.array(w))
+    assert report, report
+    assert "wrong" not in {entry.verdict for entry in report.entries}
+    assert report.entries[0].verdict == "right"
+    assert np.isclose(report.entries[0].numeric, -1 / (w[0] - pole) ** 2, rtol=1e-6)
+
+
+@beside_poles
+@pytest.mark.parametrize("factor", [0.0, -1.0, 1.001])
+def test_a_wrong_derivative_beside_a_pole_is_found_and_named(pole, w, factor, monkeypatch):
+    wrong = lambda dy, y, a, b: (dy / b, -dy * y / b * factor)
+    monkeypatch.setitem(PRIMITIVES, "divide", dataclasses.replace(PRIMITIVES["divide"], derivative=wrong))
+    divide = PRIMITIVES["divide"]
+    report = cr.check_gradients(lambda w: cr.sum(divide(1.0, w - pole)), np.array(w))
+    assert report.entries[0].verdict == "wrong"
+    assert np.isclose(report.entries[0].numeric, -1 / (w[0] - pole) ** 2, rtol=1e-6)
+    assert {(found.primitive, found.operand) for found in report.wrong_primitives} == {("divide", 1)}
+
+
+@pytest.mark.parametrize("w", [[1e-7, 1.0], [-1e-7, 0.1], [0.0, 1e3], [2e-6, 0.0, 1.0]])
+def test_steps_do_not_pass_over_a_bend(w, monkeypatch):
+    """What looks like a kink from afar is round at the point, and its derivative is judged."""
+    bent = lambda sqrt: lambda w: cr.sum(sqrt(w * w + 1e-12) + w)
+    assert set(verdicts(bent(cr.sqrt), np.array(w))) == {"right"}
+    report = cr.check_gradients(bent(scale_derivative(monkeypatch, "sqrt", -1.0)), np.array(w))
+    assert [entry.verdict for entry in report.entries] == ["wrong" if x else "right" for x in w]
+    assert {found.primitive for found in report.wrong_primitives} == {"sqrt"}
+
+
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
 def test_a_wrong_derivative_is_found_at_every_scale(scale, monkeypatch):
     sin = scale_derivative(monkeypatch, "sin", 1.001)

@@ -132,7 +132,7 @@ class Plan:
             sides = side_slopes(function, x, scales)
             if sides.is_kink or (slope is UNKNOWN and sides.both is UNKNOWN):
                 slope, verdict, error = UNKNOWN, "kink", 0.0
-            elif sides.both is not UNKNOWN:
+            elif sides.both is not UNKNOWN and (not slope.is_sharp or sides.both.refutes(slope)):
                 slope = sides.both
                 verdict, error = self._judge(analytic, slope)
         return CheckedEntry(

@@ -3,7 +3,8 @@
 A difference quotient is wrong by the curvature of the function where the step is large, and by rounding where
 it is small. So it is measured at many steps, each a quarter of the one before; Richardson's extrapolation
 removes the leading error, and the step at which neighbouring results agree best is taken, with their
-disagreement as the uncertainty.
+disagreement as the uncertainty. Large steps may agree on what is far away, beyond a pole or a bend: a result
+of smaller ones that contradicts them is believed instead.
 
 References
 ----------
@@ -22,6 +23,7 @@ import numpy as np
 RATIO = 4.0  # between a step and the next one
 LEVELS = 18  # from a tenth of the scale down to 6e-12 of it
 ENOUGH = 1e-9  # a relative uncertainty that needs no smaller steps
+SHARP = 1e-6  # one that needs no other scale
 SAFETY = 2.0  # the uncertainty is an estimate, too
 EPSILON = float(np.finfo(np.float64).eps)
 
@@ -56,6 +58,20 @@ class Slope(NamedTuple):
     uncertainty: float
     usual: float = 0.0
 
+    @property
+    def is_sharp(self) -> bool:
+        """Whether it is known so well that no other measurement is needed."""
+        return self.uncertainty <= SHARP * abs(self.value)
+
+    def refutes(self, other: Slope, least: float = 0.0) -> bool:
+        """Whether the other is certainly not this one; they differ at least by this part of it."""
+        doubt = self.uncertainty + other.uncertainty
+        return abs(self.value - other.value) > 10 * doubt + least * abs(self.value)
+
+    def overrules(self, farther: Slope) -> bool:
+        """Whether this one, measured nearer to the point, is to be believed rather than the other."""
+        return self.uncertainty < farther.uncertainty or self.refutes(farther)
+
 
 UNKNOWN = Slope(math.nan, math.inf)
 
@@ -86,24 +102,22 @@ class Sides(NamedTuple):
     def refute(self, far: Sides) -> bool:
         """Whether these are one slope, and what was measured over larger distances is certainly not it."""
         near = self.both
-        return near is not UNKNOWN and any(
-            abs(near.value - side.value) > 10 * (near.uncertainty + side.uncertainty) + 1e-6 * abs(near.value)
-            for side in (far.left, far.right)
-        )
+        return near is not UNKNOWN and any(near.refutes(side, least=1e-6) for side in (far.left, far.right))
 
 
 def central_slope(function: Function, x: float, scales: Sequence[float]) -> Slope:
     """Return the derivative by steps to both sides on which no decision changes; unknown if there are none.
 
-    The first scale with which it can be measured well is taken, otherwise the best.
+    The scale |x| comes first, and the larger ones only where rounding drowns what it shows.
     """
-    best = UNKNOWN
-    for scale in scales:
-        slope = _central_slope(function, x, scale)
-        if slope.uncertainty < best.uncertainty:
-            best = slope
-        if best.uncertainty <= math.sqrt(ENOUGH) * abs(best.value):
+    measured: dict[float, Slope] = {}
+    for scale in sorted(scales, key=lambda scale: (scale != abs(x), scale)):
+        slope = measured[scale] = _central_slope(function, x, scale)
+        if slope.is_sharp:
             break
+    best = UNKNOWN
+    for scale in sorted(measured, reverse=True):
+        best = measured[scale] if measured[scale].overrules(best) else best
     return best
 
 
@@ -182,8 +196,11 @@ def _limit(steps: Sequence[float], quotients: Sequence[float], order: int, doubt
     change = np.abs(np.diff(better))
     rounding = np.asarray([_rounding(doubt, step) for step in steps[2:-1]])
     uncertainty = np.maximum(change[:-1], change[1:]) + rounding
-    best = int(np.argmin(uncertainty))
-    return Slope(float(better[best + 1]), SAFETY * float(uncertainty[best]))
+    best = UNKNOWN
+    for value, doubtful in zip(better[1:-1].tolist(), (SAFETY * uncertainty).tolist(), strict=True):
+        slope = Slope(value, doubtful)
+        best = slope if slope.overrules(best) else best
+    return best
 
 
 def _rounding(doubt: float, step: float) -> float:
