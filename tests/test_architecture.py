@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,22 @@ def test_importing_chainrule_imports_nothing_heavy():
     code = "import sys, chainrule; print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not HEAVY & set(done.stdout.split())
+
+
+def test_the_readme_and_contributing_tell_the_checks_that_the_ci_runs():
+    run = (ROOT / ".ci" / "run").read_text()
+    told = (
+        (ROOT / "CONTRIBUTING.md")
+        .read_text()
+        .partition("## Check")[2]
+        .partition("```sh")[2]
+        .partition("```")[0]
+    )
+    written = [check.strip() for check in re.sub("#.*", "", told).replace("&&", "\n").splitlines()]
+    checks = re.findall(r'^"\$venv/bin/(?!pip)(.*?)"(.*)$', run, re.MULTILINE)
+    checks = [f".venv/bin/{name}{options}" for name, options in checks]
+    assert list(filter(None, written)) == checks
+    assert f"&& {checks[-1]}\n" in (ROOT / "README.md").read_text()
 
 
 def test_the_contract_on_imports_holds():

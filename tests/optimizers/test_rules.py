@@ -34,8 +34,12 @@ SHARED = {
 CASES = [
     pytest.param(key, OPTIMIZERS[key](0.1, **options), id=f"{key} {options}")
     for key in OPTIMIZERS
-    for options in ({}, *VARIANTS[key], SHARED)
+    for options in ({}, *VARIANTS.get(key, ()), SHARED)
 ]
+
+
+def test_every_optimizer_has_variants_and_a_formula():
+    assert VARIANTS.keys() == references.RULES.keys() == OPTIMIZERS.keys()
 
 
 def assert_paths_agree(path, expected, **tolerance):
