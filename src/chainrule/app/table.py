@@ -173,14 +173,24 @@ def _records(text: str, delimiter: str, path: str) -> Iterator[tuple[int, list[s
         try:
             cells = next(reader, None)
         except csv.Error as problem:
-            raise ValueError(
-                f"{path}, line {line}: the quotes do not match ({problem}); "
-                'close every quoted cell with ", and write a quote inside it twice'
-            ) from None
+            raise ValueError(f"{path}, line {line}: {_wrong_with_cells(problem)}") from None
         if cells is None:
             return
         if cells:
             yield line, [cell.strip() for cell in cells]
+
+
+def _wrong_with_cells(problem: csv.Error) -> str:
+    """Return what is wrong with the cells of a line that cannot be read, and what to do."""
+    if "limit" in str(problem):
+        return (
+            f"a cell is longer than {csv.field_size_limit():,} characters; "
+            "shorten it, or close the quotes before it"
+        )
+    return (
+        f"the quotes do not match ({problem}); "
+        'close every quoted cell with ", and write a quote inside it twice'
+    )
 
 
 def _check_names(names: Sequence[str], path: str) -> None:
