@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import threading
 import weakref
 from collections.abc import Sequence
@@ -121,19 +122,21 @@ def _bound(value: Value, rows: int | None) -> tuple[int, ...]:
     return tuple((rows or 0) if dim is ROWS else int(dim) for dim in value.shape)
 
 
-_cache = ObjectCache()
+@functools.cache
+def _cache() -> ObjectCache:
+    return ObjectCache()
 
 
 def library_for(text: str) -> Library:
     """Return a module's functions, its object code from the cache or made anew."""
     cpu, features = host()
     key = cache_key(GENERATION, text, cpu, features)
-    code = _cache.get(key)
+    code = _cache().get(key)
     if code is not None:
         try:
             return Library(code)
         except RuntimeError:
             pass  # what lies in the cache is no object code of this CPU
     code = emit_object(text, cpu, features)
-    _cache.put(key, code)
+    _cache().put(key, code)
     return Library(code)
