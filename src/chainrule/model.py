@@ -199,6 +199,7 @@ class Model:
         aim = f"objective={self._trainer.task.objective!r}" if self.loss is None else f"loss={self.loss!r}"
         return f"Model({self.network!r}, {aim}, optimizer={self.optimizer!r}, dtype={self.dtype.name!r})"
 
+    @checked_options
     def build(self, features: int | Sequence[int]) -> None:
         """Draw the initial weights for an input of this size; `fit` does it by itself.
 
@@ -214,6 +215,7 @@ class Model:
         """
         self._trainer.build(tuple(features) if isinstance(features, Sequence) else (features,))
 
+    @checked_options
     def set_weights(self, weights: Mapping[str, Any]) -> None:
         """Replace parameters, or layer state, by name; those that are not named stay.
 
@@ -360,6 +362,7 @@ class Model:
         prepared = self._trainer.prepared("evaluation", x, y, sample_weight)
         return means_over_rows(*prepared, self._prepare)
 
+    @checked_options
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model into one file (safetensors), whole or not at all.
 
@@ -382,6 +385,7 @@ class Model:
         save_trainer(self._trainer, path, {"seed": self.seed, "metadata": self.metadata})
 
 
+@checked_options
 def load(path: str | os.PathLike[str]) -> Model:
     """Return the model that `Model.save` wrote. Nothing in the file is run.
 
