@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from bad_input import FEATURES, X, Y, refused, regression
+from bad_input import FEATURES, ROWS, X, Y, refused, regression
 
 # One's own functions -----------------------------------------------------------------------------
 
@@ -99,6 +99,27 @@ def test_unknown_names(make, sentence):
         make()
 
 
+@pytest.mark.parametrize("kind", [ValueError, TypeError])
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda model: model.build(feature=3), "Model.build: .* 'feature'; did you mean 'features'"),
+        (
+            lambda model: model.set_weights(weight={}),
+            "Model.set_weights: .* 'weight'; did you mean 'weights'",
+        ),
+        (lambda model: model.save(pth="m"), "Model.save: there is no option 'pth'; did you mean 'path'"),
+        (lambda model: cr.load(pth="m"), "load: there is no option 'pth'; did you mean 'path'"),
+        (lambda model: model.predict(X, links=True), "Model.predict: .* 'links'; did you mean 'link'"),
+    ],
+)
+def test_unknown_options(call, sentence, kind):
+    """They are caught as Python's own error, and as bad input."""
+    model = regression()
+    with refused(f"^{sentence}", model, kind):
+        call(model)
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -132,6 +153,23 @@ def test_a_loss_that_becomes_infinite():
     short.fit(X, Y, epochs=step - 1, batch_size=None)
     for name, w in short.weights.items():
         np.testing.assert_array_equal(w, model.weights[name])
+
+
+@pytest.mark.parametrize(
+    ("table", "remedy"),
+    [
+        (
+            np.ones(3),
+            "what it is to take holds a number there that is no category; give whole numbers from 0 to 2",
+        ),
+        (np.array([1, np.nan, 1, 1]), "a smaller learning rate"),
+    ],
+)
+def test_a_nan_that_a_loss_has_taken(table, remedy):
+    """Only a number outside the table is blamed on the data."""
+    model = cr.Model(cr.Dense(1), loss=lambda p, t: p[:, 0] * cr.take(table, t[:, 0]), dtype="float64")
+    with refused(f"^the loss became nan in step 1 .*: the first is nan, made by take .*; {remedy}"):
+        model.fit(X, np.arange(ROWS)[:, None] % 3 + 1, shuffle=False)
 
 
 @pytest.mark.parametrize("call", ["fit", "step"])

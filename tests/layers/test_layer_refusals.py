@@ -193,9 +193,12 @@ def test_what_is_no_category_stops_the_fit_and_names_the_layer(number):
     model.build(2)
     before = model.weights
     x = np.array([[0, 1], [2, number]])
-    with pytest.raises(
-        ValueError, match=r"in step 1 .*: the first is nan in row 1, made by take in layers\.0"
-    ):
+    sentence = (
+        r"in step 1 .*: the first is nan in row 1, made by take in layers\.0 of the forward pass; "
+        r"the input of layers\.0 holds a number there that is no category; "
+        r"give whole numbers from 0 to 2 \(the model has"
+    )
+    with pytest.raises(ValueError, match=sentence):
         model.fit(x, [1.0, 2.0], shuffle=False)
     for name, array in model.weights.items():
         np.testing.assert_array_equal(array, before[name])

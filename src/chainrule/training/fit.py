@@ -109,8 +109,8 @@ def _not_finite(failure: NotFiniteError, step: Stage, state: LoopState) -> str:
     what = "the loss" if failure.name == "batch_loss" else failure.name
     return (
         f"{what} became {failure.number} in step {state.step + 1} (epoch {state.epoch + 1}): "
-        f"{first_not_finite(step.graph, failure.arrays)}; a smaller learning rate, clipped gradients or "
-        "scaled features may help (the model has kept the weights from before this step)"
+        f"{first_not_finite(step.graph, failure.arrays)} "
+        "(the model has kept the weights from before this step)"
     )
 
 
