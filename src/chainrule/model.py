@@ -31,7 +31,7 @@ from chainrule.training.callbacks import Callback, Progress, ProgressBar, as_cal
 from chainrule.training.data import as_count
 from chainrule.training.fit import run_epochs, single_step, with_early_stopping
 from chainrule.training.history import History
-from chainrule.training.saving import load_trainer, save_trainer
+from chainrule.training.saving import load_trainer, save_trainer, unreadable
 from chainrule.training.stopping import EarlyStopping
 from chainrule.training.task import Objective, Task
 from chainrule.training.trainer import Trainer
@@ -407,15 +407,18 @@ def load(path: str | os.PathLike[str]) -> Model:
     """
     trainer, kept = load_trainer(path, more=("seed", "metadata"))
     task = trainer.task
-    model = Model(
-        task.network,
-        loss=task.loss,
-        objective=task.objective,
-        optimizer=task.optimizer,
-        penalties=task.penalties,
-        dtype=task.dtype,
-        seed=kept["seed"],
-    )
+    try:
+        model = Model(
+            task.network,
+            loss=task.loss,
+            objective=task.objective,
+            optimizer=task.optimizer,
+            penalties=task.penalties,
+            dtype=task.dtype,
+            seed=kept["seed"],
+        )
+    except (TypeError, ValueError) as error:
+        raise unreadable(path, error) from None
     model._trainer = trainer
     model.metadata = kept["metadata"]
     return model

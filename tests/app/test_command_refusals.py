@@ -96,6 +96,10 @@ def test_commands_that_cannot_be_done(command, sentence, run, folder):
     [
         (lambda header: header.pop("metadata"), "'good.safetensors' is damaged: it lacks 'metadata'; train"),
         (lambda header: header.pop("seed"), "'good.safetensors' is damaged: it lacks 'seed'; train"),
+        (
+            lambda header: header["network"]["layers"].pop(),
+            "and the model's table description tells of 2 outputs",
+        ),
         (lambda header: header.update(metadata=3), "holds a model without a description of its table"),
     ],
 )
@@ -104,6 +108,29 @@ def test_a_model_file_with_a_damaged_header(change, sentence, run, folder):
     change(header)
     write_arrays("good.safetensors", arrays, header)
     assert_refused(run("predict", "good.safetensors", "good.csv"), sentence)
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        ("target", "name", {}),
+        ("target", "classes", "a"),
+        ("target", "classes", [[], "x"]),
+        ("number", "mean", None),
+        ("number", "deviation", float("inf")),
+        ("number", "missing", 0.5),
+        ("number", "colour", "red"),
+        ("category", "values", None),
+    ],
+)
+def test_a_model_file_with_a_damaged_description(part, field, value, run, folder):
+    arrays, header = read_arrays("good.safetensors")
+    table = header["metadata"]["table"]
+    parts = {"target": table["target"], **{column["kind"]: column for column in table["columns"]}}
+    parts[part][field] = value
+    write_arrays("good.safetensors", arrays, header)
+    result = run("predict", "good.safetensors", "good.csv")
+    assert_refused(result, "cannot be used: its table description is damaged; train the model again")
 
 
 @pytest.mark.parametrize(("text", "sentence"), TABLES.values(), ids=TABLES)

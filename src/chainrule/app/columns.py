@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.app.cells import as_number, is_missing, mean_and_deviation
 from chainrule.app.holdout import Positions
+from chainrule.app.records import record_from_json
 from chainrule.app.table import Table
 
 Features = NDArray[np.float64]
@@ -168,8 +169,8 @@ def column_to_json(column: Column) -> dict[str, Any]:
 
 def column_from_json(item: dict[str, Any]) -> Column:
     """Return the column that was written as JSON."""
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
-    column: Column = KINDS[str(fields.pop("kind"))](**fields)
+    fields = dict(item)
+    column: Column = record_from_json(KINDS[str(fields.pop("kind"))], fields)
     return column
 
 

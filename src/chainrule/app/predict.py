@@ -58,9 +58,20 @@ def predict_table(model: Model, description: Description, table: Table) -> Predi
     features = description.encode(table)
     target = description.target
     if isinstance(target, ClassTarget):
-        probabilities = model.predict(features, link=True)
+        probabilities = _outputs(model, features, target.outputs, link=True)
         return Predictions(np.argmax(probabilities, axis=1), probabilities)
-    return Predictions(target.restore(model.predict(features)), None)
+    return Predictions(target.restore(_outputs(model, features, target.outputs)), None)
+
+
+def _outputs(model: Model, features: NDArray[Any], count: int, *, link: bool = False) -> NDArray[Any]:
+    """Return what the network says, (rows, count)."""
+    outputs: NDArray[Any] = model.predict(features, link=link)
+    if outputs.shape[1:] != (count,):
+        raise ValueError(
+            f"the network's output has the shape {outputs.shape}, and the model's table description tells of "
+            f"{count} outputs; train the model again"
+        )
+    return outputs
 
 
 def to_csv(predictions: Predictions, description: Description) -> str:

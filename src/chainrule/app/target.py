@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.app.cells import as_number, is_missing, mean_and_deviation
 from chainrule.app.holdout import Positions
+from chainrule.app.records import record_from_json
 from chainrule.app.table import Table
 
 #: Whole numbers are classes if at most so many are different, and each occurs so often on average.
@@ -103,8 +104,8 @@ def target_to_json(target: Target) -> dict[str, Any]:
 
 def target_from_json(item: dict[str, Any]) -> Target:
     """Return the target that was written as JSON."""
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
-    target: Target = TASKS[str(fields.pop("task"))](**fields)
+    fields = dict(item)
+    target: Target = record_from_json(TASKS[str(fields.pop("task"))], fields)
     return target
 
 

@@ -60,8 +60,13 @@ def load_trainer(path: str | os.PathLike[str], more: Iterable[str]) -> tuple[Tra
             f"{os.fspath(path)!r} is damaged: it lacks {error}; train the model and save it again"
         ) from None
     except (LookupError, ArithmeticError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise ValueError(f"{os.fspath(path)!r} cannot be read as a model: {error}; {_REMEDY}") from None
+        raise unreadable(path, error) from None
     return trainer, kept
+
+
+def unreadable(path: str | os.PathLike[str], error: Exception) -> ValueError:
+    """Return the error for a file whose entries make no model."""
+    return ValueError(f"{os.fspath(path)!r} cannot be read as a model: {error}; {_REMEDY}")
 
 
 def _enter(trainer: Trainer, x: ArrayType, arrays: Mapping[str, Array]) -> None:
