@@ -67,8 +67,7 @@ class CompiledStep:
         self.multiplications = [_multiplications(kernel) for kernel in kernels]
         self._place(graph, kernels)
         program = write_program("step", kernels, self.buffers, BARRIER_SLOT, self._copies())
-        check = self._check_graph()
-        finite = write_program("check", check[0], self.buffers, BARRIER_SLOT)
+        finite = write_program("check", self._check_kernels(), self.buffers, BARRIER_SLOT)
         epoch = EpochCode(
             [
                 (FIRST_TABLE + i, self.buffers[self.inputs[name].serial], _row_size(self.inputs[name]))
@@ -93,7 +92,7 @@ class CompiledStep:
         return None if value is None else self.buffers[value.serial]
 
     def _place(self, graph: Graph, kernels: list[Kernel]) -> None:
-        """Plan the arena: what the loop keeps lies first, and updated arrays lie over the old ones."""
+        """Plan the arena: what the loop keeps stays, and updated arrays lie over the old ones if they may."""
         first_captured = FIRST_TABLE + len(self.data)
         fixed = {
             value.serial: user_buffer(first_captured + i, value) for i, value in enumerate(graph.captured)
@@ -125,7 +124,7 @@ class CompiledStep:
             if out.serial not in self.over and name in self.inputs
         ]
 
-    def _check_graph(self) -> tuple[list[Kernel]]:
+    def _check_kernels(self) -> list[Kernel]:
         """Return the kernels that add 0 · x over all arrays that steps replace: NaN if one is not finite."""
         total = None
         carried = [self.buffer(name)[0] for name in self.replaced]
@@ -147,7 +146,7 @@ class CompiledStep:
             self.buffers[serial] = replace(buffer, offset=buffer.offset + base)
         self.sizes = (base + own.sizes[0], *self.arena.sizes[1:])
         self.finite = self.buffers[total.serial]
-        return (kernels,)
+        return kernels
 
     def work(self, rows: int) -> int:
         """Return the multiplications of a step's products on so many rows."""
