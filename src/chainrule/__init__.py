@@ -33,6 +33,7 @@ from chainrule.layers import (
     Sequential,
     Zeros,
 )
+from chainrule.loading import load
 from chainrule.losses import (
     L1,
     L2,
@@ -49,7 +50,7 @@ from chainrule.losses import (
     Poisson,
     Quantile,
 )
-from chainrule.model import Model, load
+from chainrule.model import Model
 from chainrule.optimizers import (
     SGD,
     Adadelta,

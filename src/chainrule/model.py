@@ -5,23 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from chainrule.compiler.epochs import CompiledRun
-from chainrule.compiler.executable import executable_of
-from chainrule.graph.evaluate import Evaluator
-from chainrule.graph.loop import (
-    EvaluatedRun,
-    Inputs,
-    Loop,
-    LoopState,
-    Prepare,
-    Run,
-    means_over_rows,
-    run_stage,
-)
+from chainrule.executors import EXECUTORS
+from chainrule.graph.loop import Inputs, Prepare, means_over_rows, run_stage
 from chainrule.graph.names import checked_options, unknown_name
 from chainrule.graph.types import Array, DType, as_dtype, is_float
 from chainrule.layers import Layer
@@ -31,26 +20,12 @@ from chainrule.training.callbacks import Callback, Progress, ProgressBar, as_cal
 from chainrule.training.data import as_count
 from chainrule.training.fit import run_epochs, single_step, with_early_stopping
 from chainrule.training.history import History
-from chainrule.training.saving import load_trainer, save_trainer, unreadable
+from chainrule.training.saving import save_trainer
 from chainrule.training.stopping import EarlyStopping
 from chainrule.training.task import Objective, Task
 from chainrule.training.trainer import Trainer
 
 _PREDICTION_ROWS = 4096
-
-
-class Executor(NamedTuple):
-    """What runs a model: `run` its training loops, `prepare` single graphs."""
-
-    run: Callable[[Loop, LoopState, Inputs], Run]
-    prepare: Prepare
-
-
-#: What can run a model, by name.
-EXECUTORS = {
-    "numpy": Executor(EvaluatedRun, Evaluator),
-    "compiled": Executor(CompiledRun, executable_of),
-}
 
 
 class Model:
@@ -383,45 +358,6 @@ class Model:
         except (TypeError, ValueError) as error:
             raise ValueError(f"the model's metadata cannot be written as JSON: {error}") from None
         save_trainer(self._trainer, path, {"seed": self.seed, "metadata": self.metadata})
-
-
-@checked_options
-def load(path: str | os.PathLike[str]) -> Model:
-    """Return the model that `Model.save` wrote. Nothing in the file is run.
-
-    Raises
-    ------
-    FileNotFoundError, IsADirectoryError
-        If there is no such file, or it is a folder; either is a ValueError as well.
-    ValueError
-        If it is not a model file, is damaged, or comes from a newer version.
-
-    Examples
-    --------
-    >>> import chainrule as cr
-    >>> model = cr.Model(cr.Dense(1), loss="mean_squared_error")
-    >>> model.build(features=2)
-    >>> model.save("line.safetensors")
-    >>> bool((cr.load("line.safetensors").predict([[1, 2]]) == model.predict([[1, 2]])).all())
-    True
-    """
-    trainer, kept = load_trainer(path, more=("seed", "metadata"))
-    task = trainer.task
-    try:
-        model = Model(
-            task.network,
-            loss=task.loss,
-            objective=task.objective,
-            optimizer=task.optimizer,
-            penalties=task.penalties,
-            dtype=task.dtype,
-            seed=kept["seed"],
-        )
-    except (TypeError, ValueError) as error:
-        raise unreadable(path, error) from None
-    model._trainer = trainer
-    model.metadata = kept["metadata"]
-    return model
 
 
 def _three(data: Any) -> tuple[Any, Any, Any]:

@@ -12,7 +12,7 @@ from sklearn.datasets import load_diabetes
 
 from chainrule.app import learn, report
 from chainrule.app.table import read_table
-from chainrule.model import load
+from chainrule.loading import load
 
 NUMBER = r"(\d+\.\d+)"
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from chainrule.app.description import Description
 from chainrule.app.table import Table
 from chainrule.app.target import ClassTarget
-from chainrule.model import Model, load
+from chainrule.loading import load
+from chainrule.model import Model
 
 
 @dataclass(frozen=True)
