@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.compiler import epochs, executable
+from chainrule.compiler import epochs, executable, matmul
 from chainrule.compiler.executable import NATIVE, Executable
-from chainrule.compiler.llvm import Library, emit_assembly, emit_object
+from chainrule.compiler.llvm import Library, Registers, emit_assembly, emit_object
+from chainrule.compiler.table import BARRIER_SLOT
 from chainrule.graph.evaluate import evaluate
 from chainrule.graph.trace import trace
 
@@ -31,6 +32,11 @@ CPUS = {
     "skylake-avx512": ("avx512f", "avx512bw", "avx512dq", "avx512cd", "avx512vl"),
     "haswell": ("avx2", "fma", "bmi", "bmi2"),
     "x86-64": ("sse2",),
+}
+TILES_FOR = {
+    "skylake-avx512": Registers(32, 64),
+    "haswell": Registers(16, 32),
+    "x86-64": Registers(16, 16),
 }
 REGISTERS = {
     "skylake-avx512": {"xmm", "ymm", "zmm"},
@@ -116,11 +122,13 @@ def poisoned(byte):
     """Fill every new arena with a byte; yield the list of those that were filled."""
     fills, allocate = [], executable.allocate
 
-    def filled(sizes, capacity):
-        memory, regions = allocate(sizes, capacity)
-        memory.view(np.uint8)[regions[0] - memory.ctypes.data :] = byte
-        fills.append(capacity)
-        return memory, regions
+    def filled(*arguments):
+        memory, places = allocate(*arguments)
+        start, counter = places[0] - memory.ctypes.data, places[BARRIER_SLOT] - memory.ctypes.data
+        memory.view(np.uint8)[start:] = byte
+        memory.view(np.uint8)[counter : counter + 8] = 0
+        fills.append(places)
+        return memory, places
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(executable, "allocate", filled)
@@ -288,8 +296,9 @@ def runs(cpu):
 
 @on_x86
 @pytest.mark.parametrize("cpu", CPUS)
-def test_object_code_for_every_cpu(cpu):
-    """The same text as code of each CPU; what this one can run gives what the evaluator does."""
+def test_object_code_for_every_cpu(cpu, monkeypatch):
+    """A graph as code of each CPU; what this one can run gives what the evaluator does."""
+    monkeypatch.setattr(matmul, "vector_registers", lambda: TILES_FOR[cpu])
     for name, dtype in itertools.product(ACTIVATIONS, DTYPES):
         graph = graph_of(17, name, dtype)
         compiled = Executable(graph)

@@ -58,9 +58,9 @@ class Access:
         return self._pointers[key]
 
     @property
-    def parameters(self) -> str:
-        """The function's parameters."""
-        return ", ".join([*(f"ptr {name}" for name in self._pointers.values()), SIZES])
+    def parameters(self) -> list[str]:
+        """The function's parameters that are arrays' addresses."""
+        return [f"ptr {name}" for name in self._pointers.values()]
 
     def _scaled(self, number: str, power: int, unit: str) -> str:
         for _ in range(power):
@@ -146,6 +146,10 @@ class Access:
                     f"getelementptr {_memory_type(buffer.dtype)}, ptr {pointer}, i64 {offset}"
                 )
         return pointer
+
+    def prefetch(self, buffer: Buffer, index: Sequence[Element]) -> None:
+        """Have the element at a place that loops count out fetched into the caches, to be written."""
+        self._code.run("llvm.prefetch.p0", f"ptr {self.address_of(buffer, index)}, i32 1, i32 3, i32 1")
 
     def _load_scalar(self, buffer: Buffer, affine: Sequence[Affine], mask: Element | None) -> Element:
         address = self._address(buffer, affine)

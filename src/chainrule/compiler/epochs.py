@@ -16,20 +16,14 @@ from functools import cached_property
 import numpy as np
 
 from chainrule.compiler.cache import cache_key
-from chainrule.compiler.executable import (
-    BARRIER_SLOT,
-    FIRST_ARRAY,
-    NATIVE,
-    allocate,
-    library_for,
-    unique,
-)
+from chainrule.compiler.executable import NATIVE, library_for, unique
 from chainrule.compiler.fuse import Kernel, kernels_of
 from chainrule.compiler.llvm import module_text
 from chainrule.compiler.loop_code import Control, EpochCode
 from chainrule.compiler.memory import Buffer, in_place, plan_arena, user_buffer
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.program import PREAMBLE, write_program
+from chainrule.compiler.table import FIRST_ARRAY, allocate
 from chainrule.compiler.threads import thread_count
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, Stage
@@ -66,8 +60,9 @@ class CompiledStep:
         kernels = kernels_of(graph)
         self.multiplications = [_multiplications(kernel) for kernel in kernels]
         self._place(graph, kernels)
-        program = write_program("step", kernels, self.buffers, BARRIER_SLOT, self._copies())
-        finite = write_program("check", self._check_kernels(), self.buffers, BARRIER_SLOT)
+        program = write_program("step", kernels, self.buffers, self._copies())
+        self.scratch = program.scratch
+        finite = write_program("check", self._check_kernels(), self.buffers)
         epoch = EpochCode(
             [
                 (FIRST_TABLE + i, self.buffers[self.inputs[name].serial], _row_size(self.inputs[name]))
@@ -79,7 +74,6 @@ class CompiledStep:
                 "batch_weight": self.buffers[self.outputs["batch_weight"].serial],
             },
             CONTROL_SLOT,
-            BARRIER_SLOT,
         ).write()
         texts = [*program.functions, *finite.functions, epoch.text()]
         self.text = PREAMBLE + module_text(texts, [*program.codes, *finite.codes, epoch])
@@ -191,14 +185,15 @@ class CompiledRun:
         batch = min(inputs.batch_size, self.rows)
         self._capacity = -(-batch // 16) * 16
         self._threads = thread_count(self._step.work(batch), inputs.n_threads)
-        self._memory, self._regions = allocate(self._step.sizes, self._capacity)
+        self._memory, self._places = allocate(
+            self._step.sizes, self._step.scratch, self._capacity, self._threads
+        )
         self._control = np.zeros(Control.SIZE, np.int64)
         self._tables = [np.ascontiguousarray(inputs.data[name]) for name in self._step.data]
         captured = [np.ascontiguousarray(value.data) for value in loop.step.graph.captured]
         self._held = captured
         addresses = [
-            *self._regions,
-            self._memory.ctypes.data,
+            *self._places,
             self._control.ctypes.data,
             *[array.ctypes.data for array in (*self._tables, *captured)],
         ]
@@ -242,7 +237,7 @@ class CompiledRun:
 
     def _view_of(self, buffer: Buffer, shape: Shape, dtype: DType) -> Array:
         """Return an array of the arena as NumPy sees it."""
-        start = self._regions[buffer.slot] + buffer.offset - self._memory.ctypes.data
+        start = self._places[buffer.slot] + buffer.offset - self._memory.ctypes.data
         raw = self._memory.view(np.uint8)[start:]
         size = dtype.itemsize
         strides = tuple(stride.elements * size for stride in buffer.strides)

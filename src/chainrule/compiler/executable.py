@@ -13,19 +13,18 @@ import numpy as np
 from chainrule.compiler.cache import ObjectCache, cache_key
 from chainrule.compiler.fuse import kernels_of
 from chainrule.compiler.llvm import Library, emit_object, host, module_text
-from chainrule.compiler.memory import REGIONS, SLACK, Arena, plan_arena, user_buffer
+from chainrule.compiler.memory import Arena, plan_arena, user_buffer
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.program import PREAMBLE, write_program
+from chainrule.compiler.table import FIRST_ARRAY, allocate
 from chainrule.graph.evaluate import bind_rows
 from chainrule.graph.graph import Graph
 from chainrule.graph.types import ROWS, Array
 from chainrule.graph.value import Value
 
 #: Changes whenever the code that is generated does.
-GENERATION = "1"
+GENERATION = "2"
 NATIVE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *[ctypes.c_int64] * 4)
-BARRIER_SLOT = REGIONS
-FIRST_ARRAY = REGIONS + 1
 
 
 class Executable:
@@ -54,7 +53,8 @@ class Executable:
         }
         self.arena: Arena = plan_arena(self.kernels, buffers, [])
         self.buffers = {**self.arena.buffers, **buffers}
-        program = write_program("graph", self.kernels, self.buffers, BARRIER_SLOT)
+        program = write_program("graph", self.kernels, self.buffers)
+        self._needed = program.scratch
         self.text = PREAMBLE + module_text(program.functions, program.codes)
         self._library = library_for(self.text)
         self._call = NATIVE(self._library.address("graph"))
@@ -67,10 +67,10 @@ class Executable:
         rows = bind_rows(self.graph.inputs, given)
         results = [np.empty(_bound(value, rows), value.dtype) for value in self._results]
         capacity = -(-(rows or 1) // 16) * 16
-        memory, regions = self._memory(capacity)
+        _, places = self._memory(capacity)
         arrays = [*given, *self._captured, *results]
         table = (ctypes.c_void_p * (FIRST_ARRAY + len(arrays)))(
-            *regions, memory.ctypes.data, *[array.ctypes.data for array in arrays]
+            *places, *[array.ctypes.data for array in arrays]
         )
         self._call(ctypes.addressof(table), rows or 0, capacity, 0, 1)
         found = dict(zip((value.serial for value in self._results), results, strict=True))
@@ -82,10 +82,10 @@ class Executable:
         ]
 
     def _memory(self, capacity: int) -> tuple[Array, list[int]]:
-        """Return this thread's arena for so many rows, and where its regions begin."""
+        """Return this thread's arena for so many rows, and the table's first entries."""
         held = getattr(self._scratch, "held", None)
         if held is None or held[0] < capacity:
-            held = (capacity, *allocate(self.arena.sizes, capacity))
+            held = (capacity, *allocate(self.arena.sizes, self._needed, capacity))
             self._scratch.held = held
         return held[1], held[2]
 
@@ -98,19 +98,6 @@ def executable_of(graph: Graph) -> Executable:
     if graph not in _executables:
         _executables[graph] = Executable(graph)
     return _executables[graph]
-
-
-def allocate(sizes: Sequence[int], capacity: int) -> tuple[Array, list[int]]:
-    """Return zeroed memory for an arena, and where its regions begin; a counter lies before them."""
-    lengths = [size * capacity**power + SLACK for power, size in enumerate(sizes)]
-    memory = np.zeros(64 + sum(lengths) // 8 + 64, np.float64)
-    start = -(-memory.ctypes.data // 64) * 64
-    offset = (start - memory.ctypes.data) // 8
-    regions, place = [], start + 64
-    for length in lengths:
-        regions.append(place)
-        place += -(-length // 64) * 64
-    return memory[offset:], regions
 
 
 def unique(values: Sequence[Value]) -> list[Value]:

@@ -112,7 +112,8 @@ class Fusion:
         elif isinstance(lower, Contraction):
             left, right = value.operands
             self._materialize(source_of(left))
-            self._materialize(source_of(right) if _contiguous(right) else right)
+            seen = is_contiguous(right, -1) or is_contiguous(right, -2)
+            self._materialize(source_of(right) if seen else right)
         else:
             assert isinstance(lower, Scatter)
             for operand in value.operands:
@@ -257,12 +258,11 @@ def as_view(value: Value, places: Sequence[Affine]) -> tuple[Value, list[Affine]
     return value, indices
 
 
-def _contiguous(value: Value) -> bool:
-    """Whether neighbours along the last axis of a view are neighbours in memory."""
+def is_contiguous(value: Value, axis: int) -> bool:
+    """Whether neighbours along an axis (-1 or -2) of a view are neighbours in memory."""
     counters = [Affine({f"%{axis}": 1}) for axis in range(value.ndim)]
     _, indices = as_view(value, counters)
-    last = counters[-1]
-    return bool(indices) and indices[-1] == last and last not in indices[:-1]
+    return bool(indices) and indices[-1] == counters[axis] and counters[axis] not in indices[:-1]
 
 
 def source_of(value: Value) -> Value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from chainrule.compiler.code import Code
 
@@ -33,6 +33,23 @@ def _llvm() -> Any:
 def host() -> tuple[str, str]:
     """Return the name and the features of this machine's CPU."""
     return _llvm().get_host_cpu_name(), _llvm().get_host_cpu_features().flatten()
+
+
+class Registers(NamedTuple):
+    """The vector registers of a CPU: how many, and the bytes of each."""
+
+    number: int
+    width: int
+
+
+def vector_registers() -> Registers:
+    """Return the vector registers of this machine's CPU."""
+    _, features = host()
+    if "+avx512f" in features:
+        return Registers(32, 64)
+    if "+neon" in features:
+        return Registers(32, 16)
+    return Registers(16, 32 if "+avx2" in features else 16)
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from enum import IntEnum
 from chainrule.compiler.access import ARGUMENTS, first_element, from_table
 from chainrule.compiler.code import BYTES, SCALARS, Code
 from chainrule.compiler.memory import Buffer
+from chainrule.compiler.table import BARRIER_SLOT
 from chainrule.graph.shuffle import ROUNDS
 
 
@@ -40,8 +41,8 @@ class EpochCode:
         the elements of a row.
     scalars : dict of str to Buffer or None
         The scalars that the step reads (``step``, if it does) and gives (``batch_loss``, ``batch_weight``).
-    control_slot, barrier_slot : int
-        Where in the table of pointers the control numbers and the barrier's counter stand.
+    control_slot : int
+        Where in the table of pointers the control numbers stand.
     """
 
     def __init__(
@@ -49,13 +50,12 @@ class EpochCode:
         data: Sequence[tuple[int, Buffer, int]],
         scalars: dict[str, Buffer | None],
         control_slot: int,
-        barrier_slot: int,
     ) -> None:
         self.code = Code("epoch", ARGUMENTS)
         self._scalars = scalars
         code = self.code
         self._control = from_table(code, control_slot)
-        self._counter = from_table(code, barrier_slot)
+        self._counter = from_table(code, BARRIER_SLOT)
         self._data = [
             (from_table(code, slot), first_element(code, buffer), buffer, size) for slot, buffer, size in data
         ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
-from chainrule.compiler.access import Access
+from chainrule.compiler.access import SIZES, Access
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import LANES, Code, literal
 from chainrule.compiler.fuse import Kernel, is_free, source_of
@@ -38,6 +39,7 @@ class KernelWriter:
         self.buffers = buffers
         self.access = Access(self.b)
         self.tail: Element | None = None
+        self.scratch = (0, 0)
         self._here = {value.serial for value in kernel.members} | kernel.absorbed
         self._stored = {value.serial for value in kernel.stored}
         self._memo: dict[object, Element] = {}
@@ -125,9 +127,30 @@ class KernelWriter:
         for value, element in elements:
             self.access.store(self.buffers[value.serial], index, element, self.tail)
 
+    def fetch(self, index: Index) -> None:
+        """Have the caches fetch what the members read at a place, which will be finished soon."""
+        for serial in self._aligned:
+            self.access.prefetch(self.buffers[serial], index)
+
+    @cached_property
+    def _aligned(self) -> list[int]:
+        """The serials of the arrays that the members read at the place where they are computed."""
+        operands = [operand for value in self.kernel.members for operand in value.operands]
+        found = {operand.serial for operand in operands if operand.shape == self.kernel.shape}
+        return sorted((found - self._here) & set(self.buffers))
+
     def forget(self) -> None:
         """Begin a block in which nothing is known yet."""
         self._memo.clear()
+
+    def reserve(self, size: int, per_row: int) -> None:
+        """Have ``%scratch`` point to so many bytes, and so many for each row of the capacity."""
+        self.scratch = (max(self.scratch[0], size), max(self.scratch[1], per_row))
+
+    @property
+    def parameters(self) -> str:
+        """The parameters of the function: the arrays, scratch memory if it uses any, and the sizes."""
+        return ", ".join([*self.access.parameters, *(["ptr %scratch"] if any(self.scratch) else []), SIZES])
 
     # Loops -------------------------------------------------------------------------------------------
 

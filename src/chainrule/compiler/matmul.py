@@ -1,70 +1,48 @@
 """Contractions: a tile of the product is held in registers while the sum runs.
 
-A tile is up to 8 rows by 2 vectors. For every k, an element of each of the rows is spread over a vector and
-multiplied by neighbours of the other operand. The sum of an element runs over k in order, whatever the number
-of rows or threads, so a row's result has the same bits whatever rows stand beside it.
+For every k, an element of each of the tile's rows is spread over a vector and multiplied by neighbours of the
+other operand. The sum of an element runs over k in order, whatever the number of rows or threads, so a row's
+result has the same bits whatever rows stand beside it.
+
+What little is made of a tile (a bias, an activation) follows its sums at once. A weight update is computed
+row by row beside the sums of the next tile: its divisions, square roots and memory are waited for meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainrule.compiler.builder import Element
-from chainrule.compiler.code import LANES
-from chainrule.compiler.fuse import as_view
+from chainrule.compiler.code import BYTES, LANES, llvm_type
+from chainrule.compiler.fuse import is_contiguous
 from chainrule.compiler.index import Affine
+from chainrule.compiler.llvm import Registers, vector_registers
 from chainrule.compiler.loops import Index, KernelWriter, across_lanes, first_lanes
-from chainrule.compiler.memory import Buffer
+from chainrule.compiler.operand import Operand, Panel
 from chainrule.graph.types import ROWS, Dim
-from chainrule.graph.value import Value
 
-TILE_ROWS, TILE_VECTORS = 8, 2
-#: More members than this are written as a loop over the tile's rows, which keeps the code short.
-MOST_UNROLLED = 5
+#: With fewer tiles than this in a panel it is not worth packing.
+WORTH_PACKING = 4
 
 
-class Operand:
-    """One operand of a product, where it lies.
+#: With more members than this a tile is finished row by row, beside the next one's sums.
+MOST_AT_ONCE = 5
 
-    Parameters
-    ----------
-    writer : KernelWriter
-        Of the kernel.
-    value : Value
-        What is multiplied; it may be another view of what lies in memory.
-    """
 
-    def __init__(self, writer: KernelWriter, value: Value) -> None:
-        counters = [Affine({f"%{axis}": 1}) for axis in range(value.ndim)]
-        if value.serial in writer.buffers:
-            source, self.indices = value, counters
-        else:
-            source, self.indices = as_view(value, counters)
-        self._writer = writer
-        self.buffer: Buffer = writer.buffers[source.serial]
+@dataclass(frozen=True)
+class Tile:
+    """The shape of a tile: its rows, and how many vectors each has."""
 
-    def places(self, index: Sequence[Affine]) -> Index:
-        """Return where in memory the element at an index is."""
-        result = []
-        for affine in self.indices:
-            place = Affine({}, affine.constant)
-            for name, coefficient in affine.terms.items():
-                place = place + index[int(name[1:])].times(coefficient)
-            result.append(self._writer.b.at(place))
-        return tuple(result)
+    rows: int
+    vectors: int
 
-    def load(self, index: Sequence[Affine], tail: Element | None) -> Element:
-        """Return the element, or the neighbours, at an index."""
-        return self._writer.access.load(self.buffer, self.places(index), None, tail)
 
-    def address(self, index: Sequence[Affine]) -> str:
-        """Return where the element at an index lies."""
-        return self._writer.access.address_of(self.buffer, self.places(index))
-
-    def distance(self, axis: int) -> str:
-        """Return how many elements neighbours along an axis lie apart."""
-        return self._writer.access.distance(self.buffer, self.indices, f"%{axis}")
+def tile_for(dtype: str, registers: Registers) -> Tile:
+    """Return the largest tile whose sums stay in registers, beside a row of the panel and a factor."""
+    each = max(1, LANES * BYTES[dtype] // registers.width)
+    vectors = 2 if each == 1 else 1
+    free = registers.number - 1 - vectors * each
+    return Tile(max(1, min(8, free // (vectors * each))), vectors)
 
 
 @dataclass(frozen=True)
@@ -92,6 +70,14 @@ class Panels:
         return LANES * self.vectors
 
 
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a panel: where the first begins, and how many elements later the next."""
+
+    start: str
+    step: str
+
+
 class ProductWriter:
     """Writes the loops of a contraction.
 
@@ -112,9 +98,20 @@ class ProductWriter:
         self.height = _extent(root.shape[-2])
         self.inner = _extent(root.operands[0].shape[-1])
         self.outer: list[Affine] = []
-        read = {operand.serial for value in writer.kernel.members for operand in value.operands}
-        overwritten = {writer.buffers[value.serial] for value in writer.kernel.stored}
-        self.in_place = any(writer.buffers[serial] in overwritten for serial in read & set(writer.buffers))
+        self.tile = tile_for(root.dtype.name, vector_registers())
+        self.turned = root.operands[1].serial not in writer.buffers and not is_contiguous(
+            root.operands[1], -1
+        )
+        self.dtype = root.dtype.name
+        self.wide = llvm_type(self.dtype, vector=True)
+        self.light = len(writer.kernel.members) <= MOST_AT_ONCE and not self._overwrites()
+
+    def _overwrites(self) -> bool:
+        """Whether the kernel writes over what it reads, so that it must finish each row exactly once."""
+        kernel, buffers = self.writer.kernel, self.writer.buffers
+        read = {operand.serial for value in kernel.members for operand in value.operands}
+        written = {buffers[value.serial] for value in kernel.stored}
+        return any(buffers[serial] in written for serial in read & set(buffers))
 
     def write(self) -> None:
         """Write all loops."""
@@ -130,42 +127,38 @@ class ProductWriter:
         self.outer = _affines(outer)
         self._tiles(shared=False)
 
-    # Tiles -------------------------------------------------------------------------------------------
+    # Panels ------------------------------------------------------------------------------------------
 
     def _tiles(self, shared: bool) -> None:
         """Write the loops over panels of columns and the tiles in each."""
         if self.columns is ROWS:
             self._panels(Panels("0", "%rows", 1), shared)
             return
-        width = LANES * TILE_VECTORS
+        width = LANES * self.tile.vectors
         whole = int(self.columns) // width * width
         left = int(self.columns) - whole
         if whole:
-            self._panels(Panels("0", str(whole), TILE_VECTORS), shared)
+            self._panels(Panels("0", str(whole), self.tile.vectors), shared)
         if left:
             self._panels(Panels(str(whole), str(whole + 1), -(-left // LANES), left), shared)
 
     def _panels(self, panels: Panels, shared: bool) -> None:
-        """Share the tiles of some panels among the threads."""
-        code, number = self.code, self._number
-        tiles = self._units(self.height, TILE_ROWS)
-        count = self._units(number("sub", panels.end, panels.begin), panels.width)
-        total = number("mul", count, tiles)
-        first, last = self.writer.share(total, 1) if shared else ("0", total)
+        """Write the loop over some panels. The threads share the rows: each writes a part of its own.
+
+        Where neighbouring columns of a row belong to two cores, these take lines from each other's caches.
+        """
+        number = self._number
+        tiles = self._units(self.height, self.tile.rows)
+        low, high = self.writer.share(tiles, 1) if shared else ("0", tiles)
 
         def panel(place: str, _: list[str]) -> list[str]:
-            before = number("mul", place, tiles)
-            low = code.call("i64", "llvm.smax.i64", f"i64 {number('sub', first, before)}, i64 0")
-            high = code.call("i64", "llvm.smin.i64", f"i64 {number('sub', last, before)}, i64 {tiles}")
-            column = number("add", panels.begin, number("mul", place, panels.width))
-            code.loop(low, high, 1, lambda tile, _: self._tile(tile, column, panels))
+            self._panel(number("add", panels.begin, number("mul", place, panels.width)), panels, low, high)
             return []
 
-        def work() -> None:
-            stop = number("add", number("udiv", number("sub", last, 1), tiles), 1)
-            code.loop(number("udiv", first, tiles), stop, 1, panel)
-
-        code.when(code.value(f"icmp slt i64 {first}, {last}"), work)
+        count = self._units(number("sub", panels.end, panels.begin), panels.width)
+        some = self.code.value(f"icmp slt i64 {low}, {high}")
+        stop = self.code.value(f"select i1 {some}, i64 {count}, i64 0")
+        self.code.loop(0, stop, 1, panel)
 
     def _number(self, operation: str, x: object, y: object) -> str:
         return self.code.value(f"{operation} i64 {x}, {y}")
@@ -174,26 +167,16 @@ class ProductWriter:
         """Return how many units cover an extent."""
         return self._number("udiv", self._number("add", extent, unit - 1), unit)
 
-    def _tile(self, tile: str, column: str, panels: Panels) -> list[str]:
-        """Write one tile: the sum in registers, then what is made of it."""
-        code = self.code
-        self.writer.forget()
-        top = self._number("mul", tile, TILE_ROWS)
-        final = self._number("sub", self.height, 1)
-        rows = [top] + [
-            code.call("i64", "llvm.smin.i64", f"i64 {self._number('add', top, r)}, i64 {final}")
-            for r in range(1, TILE_ROWS)
-        ]
-        columns = [Affine({column: 1}, LANES * v, 1) for v in range(panels.vectors)]
-        tails = self._tails(column, panels)
-        sums = self._sum(rows, columns, tails)
-        if len(self.writer.kernel.members) <= MOST_UNROLLED and not self.in_place:
-            for row, totals in zip(rows, sums, strict=True):
-                for place, total, tail in zip(columns, totals, tails, strict=True):
-                    self._finish([*self.outer, Affine({row: 1}), place], total, tail)
-        else:
-            self._finish_in_a_loop(top, columns, tails, sums)
-        return []
+    def _panel(self, column: str, panels: Panels, low: str, high: str) -> None:
+        """Write the loop over the tiles of a panel."""
+        first = [*self.outer, Affine({}), Affine({column: 1})]
+        panel = Panel(first, self._tails(column, panels), _extent(self.columns), self.turned)
+        right = self._right(panel, self._number("sub", high, low))
+        if self.light:
+            self.code.loop(low, high, 1, lambda tile, _: self._finished_tile(tile, panel, right))
+        else:  # one more turn, in which only the last tile is finished
+            end = self._number("add", high, 1)
+            self.code.loop(low, end, 1, lambda tile, _: self._tile(tile, (low, high), panel, right))
 
     def _tails(self, column: str, panels: Panels) -> list[Element | None]:
         """Return for each vector of a panel which lanes are columns; None where all are."""
@@ -203,82 +186,128 @@ class ProductWriter:
             return [None] * panels.vectors
         return [first_lanes(min(panels.left - LANES * v, LANES)) for v in range(panels.vectors)]
 
-    def _sum(
-        self, rows: list[str], columns: list[Affine], tails: list[Element | None]
-    ) -> list[list[Element]]:
-        """Write the loop over k; return the sums of every row and vector."""
-        b, dtype, access = self.b, self.root.dtype.name, self.writer.access
-        zero = b.spread(b.constant(0, dtype))
-        kind, first = zero.type.split(" x ")[1].rstrip(">"), Affine({})
-        rank = len(self.outer)
-        lefts = [self.left.address([*self.outer, Affine({row: 1}), first]) for row in rows]
-        rights = [self.right.address([*self.outer, first, Affine(c.terms, c.constant)]) for c in columns]
-        steps = (self.left.distance(rank + 1), self.right.distance(rank))
-
-        def turn(_: str, carried: list[str]) -> list[str]:
-            at_left, at_right, *held = carried
-            right = [
-                access.vector_at(
-                    self._element_at(kind, pointer, at_right), self.right.buffer, self._mask(tail)
-                )
-                for pointer, tail in zip(rights, tails, strict=True)
-            ]
-            results = []
-            for number, pointer in enumerate(lefts):
-                left = b.spread(access.scalar_at(self._element_at(kind, pointer, at_left), self.left.buffer))
-                for v in range(len(columns)):
-                    total = Element(held[number * len(columns) + v], dtype, True)
-                    results.append(b.fma(left, right[v], total).text)
-            return [self._number("add", at_left, steps[0]), self._number("add", at_right, steps[1]), *results]
-
-        start = [("i64", "0"), ("i64", "0")] + [(zero.type, zero.text)] * (len(rows) * len(columns))
-        texts = self.code.loop(0, self.inner, 1, turn, start)[2:]
-        sums = [Element(text, dtype, True) for text in texts]
-        return [sums[r * len(columns) : (r + 1) * len(columns)] for r in range(len(rows))]
-
-    def _element_at(self, kind: str, pointer: str, offset: str) -> str:
-        return self.code.value(f"getelementptr {kind}, ptr {pointer}, i64 {offset}")
-
-    def _mask(self, tail: Element | None) -> Element | None:
-        return None if self.right.buffer.padded else tail
-
-    def _finish(self, index: list[Affine], total: Element, tail: Element | None) -> None:
-        self.writer.forget()
-        self.writer.tail = tail
-        self.writer.finish(tuple(map(self.b.at, index)), total)
-        self.writer.tail = None
-
-    def _finish_in_a_loop(
-        self,
-        top: str,
-        columns: list[Affine],
-        tails: list[Element | None],
-        sums: list[list[Element]],
-    ) -> None:
-        """Put the tile on the stack and go over its rows one by one, each exactly once."""
+    def _right(self, panel: Panel, tiles: str) -> Rows:
+        """Return where the rows of a panel lie; pack them if that is needed, or worth it."""
         code = self.code
-        kind = sums[0][0].type
-        count = len(columns)
-        slots = [self._slot(number, kind) for number in range(len(sums) * count)]
-        for slot, total in zip(slots, [each for row in sums for each in row], strict=True):
-            code.do(f"store {kind} {total.text}, ptr {slot}, align 64")
-        left = code.value(f"sub i64 {self.height}, {top}")
-        height = code.call("i64", "llvm.smin.i64", f"i64 {left}, i64 {TILE_ROWS}")
+        if self.turned:
+            self._reserve(panel)
+            self.right.pack(panel, self.inner)
+            return Rows("%scratch", str(panel.width))
+        start, step = self.right.address(panel.first), self.right.distance(panel.rank)
+        if step == str(panel.width):
+            return Rows(start, step)
+        self._reserve(panel)
+        many = code.value(f"icmp sge i64 {tiles}, {WORTH_PACKING}")
+        code.when(many, lambda: self.right.pack(panel, self.inner))
+        return Rows(
+            code.value(f"select i1 {many}, ptr %scratch, ptr {start}"),
+            code.value(f"select i1 {many}, i64 {panel.width}, i64 {step}"),
+        )
 
-        def turn(r: str, _: list[str]) -> list[str]:
-            for v in range(count):
-                place = code.value(f"add i64 {code.value(f'mul i64 {r}, {count}')}, {v}")
-                slot = code.value(f"getelementptr {kind}, ptr %tile, i64 {place}")
-                text = code.value(f"load {kind}, ptr {slot}, align 64")
-                index = [*self.outer, Affine({top: 1, r: 1}), columns[v]]
-                self._finish(index, Element(text, self.root.dtype.name, True), tails[v])
-            return []
+    def _reserve(self, panel: Panel) -> None:
+        """Have scratch memory for a panel, and for the squares of lanes that it is turned in."""
+        row = panel.width * BYTES[self.dtype]
+        inner = self.root.operands[0].shape[-1]
+        self.writer.reserve(0 if inner is ROWS else (int(inner) + LANES) * row, row if inner is ROWS else 0)
 
-        code.loop(0, height, 1, turn)
+    # Tiles -------------------------------------------------------------------------------------------
 
-    def _slot(self, number: int, kind: str) -> str:
-        self.code.reserve("%tile", f"[{TILE_ROWS * TILE_VECTORS} x {kind}]")
-        return self.code.value(f"getelementptr {kind}, ptr %tile, i64 {number}")
+    def _finished_tile(self, tile: str, panel: Panel, right: Rows) -> list[str]:
+        """Write the sums of a tile, and at once what little is made of them."""
+        rows = self._rows(tile)
+        sums = self._sum(("0", self.inner), self._zeros(panel), self._lefts(rows), panel, right)[2:]
+        for number, text in enumerate(sums):
+            row, v = divmod(number, len(panel.tails))
+            self._finish(Affine({rows[row]: 1}), v, Element(text, self.dtype, True), panel)
+        return []
+
+    def _tile(self, tile: str, bounds: tuple[str, str], panel: Panel, right: Rows) -> list[str]:
+        """Write the sums of a tile in as many parts as it has rows; beside each a row of the last one."""
+        code, number, (low, high) = self.code, self._number, bounds
+        rows = self._rows(tile)
+        inner = code.value(f"select i1 {code.value(f'icmp slt i64 {tile}, {high}')}, i64 {self.inner}, i64 0")
+        last = number("sub", rows[0], self.tile.rows)
+        left = self._smaller(number("sub", self.height, last), str(self.tile.rows))
+        height = code.value(f"select i1 {code.value(f'icmp sgt i64 {tile}, {low}')}, i64 {left}, i64 0")
+        lefts = self._lefts(rows)
+        part = self._units(inner, self.tile.rows)
+
+        def turn(r: str, carried: list[str]) -> list[str]:
+            for column in panel.columns:
+                self.writer.fetch(tuple(map(self.b.at, [*self.outer, Affine({rows[0]: 1, r: 1}), column])))
+            ends = [number("mul", r, part), number("mul", number("add", r, 1), part)]
+            begin, end = (self._smaller(place, inner) for place in ends)
+            kinds = [kind for kind, _ in self._zeros(panel)]
+            carried = self._sum((begin, end), list(zip(kinds, carried, strict=True)), lefts, panel, right)
+            code.when(code.value(f"icmp slt i64 {r}, {height}"), lambda: self._finish_kept(r, last, panel))
+            return carried
+
+        texts = code.loop(0, self.tile.rows, 1, turn, self._zeros(panel))[2:]
+        for place, text in enumerate(texts):
+            code.do(f"store {self.wide} {text}, ptr {self._slot(place)}, align 64")
+        return []
+
+    def _rows(self, tile: str) -> list[str]:
+        """Return the rows of a tile; where there are no more, the last one again."""
+        self.writer.forget()
+        top, final = self._number("mul", tile, self.tile.rows), self._number("sub", self.height, 1)
+        return [top, *(self._smaller(self._number("add", top, r), final) for r in range(1, self.tile.rows))]
+
+    def _smaller(self, x: str, y: str) -> str:
+        return self.code.call("i64", "llvm.smin.i64", f"i64 {x}, i64 {y}")
+
+    def _lefts(self, rows: list[str]) -> list[str]:
+        return [self.left.address([*self.outer, Affine({row: 1}), Affine({})]) for row in rows]
+
+    def _zeros(self, panel: Panel) -> list[tuple[str, str]]:
+        """Return what a sum begins with: the places in both operands, and zeros."""
+        zero = self.b.spread(self.b.constant(0, self.dtype)).text
+        return [("i64", "0"), ("i64", "0"), *[(self.wide, zero)] * (self.tile.rows * len(panel.tails))]
+
+    def _sum(
+        self,
+        bounds: tuple[str, str],
+        carried: list[tuple[str, str]],
+        lefts: list[str],
+        panel: Panel,
+        right: Rows,
+    ) -> list[str]:
+        """Write the loop over a range of k: every row's factor times a row of the panel."""
+        b, count = self.b, len(panel.tails)
+        far = self.left.distance(panel.rank + 1)
+
+        def turn(_: str, held: list[str]) -> list[str]:
+            at_left, at_right, *sums = held
+            row = self.right.after(right.start, at_right)
+            ys = [self.right.vector(self.right.after(row, LANES * v), panel.tails[v]) for v in range(count)]
+            results = []
+            for number, start in enumerate(lefts):
+                x = b.spread(self.left.scalar(self.left.after(start, at_left)))
+                for v, y in enumerate(ys):
+                    total = Element(sums[number * count + v], self.dtype, True)
+                    results.append(b.fma(x, y, total).text)
+            return [self._number("add", at_left, far), self._number("add", at_right, right.step), *results]
+
+        return self.code.loop(*bounds, 1, turn, carried)
+
+    def _finish_kept(self, r: str, top: str, panel: Panel) -> None:
+        """Finish a row of the tile that lies on the stack."""
+        code, count = self.code, len(panel.tails)
+        for v in range(count):
+            slot = self._slot(self._number("add", self._number("mul", r, count), v))
+            total = Element(code.value(f"load {self.wide}, ptr {slot}, align 64"), self.dtype, True)
+            self._finish(Affine({top: 1, r: 1}), v, total, panel)
+
+    def _slot(self, place: object) -> str:
+        self.code.reserve("%tile", f"[{self.tile.rows * self.tile.vectors} x {self.wide}]")
+        return self.code.value(f"getelementptr {self.wide}, ptr %tile, i64 {place}")
+
+    def _finish(self, row: Affine, v: int, total: Element, panel: Panel) -> None:
+        """Compute and store what is made of a vector of sums."""
+        self.writer.forget()
+        self.writer.tail = panel.tails[v]
+        self.writer.finish(tuple(map(self.b.at, [*self.outer, row, panel.columns[v]])), total)
+        self.writer.tail = None
 
     # A single column ---------------------------------------------------------------------------------
 

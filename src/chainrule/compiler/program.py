@@ -11,6 +11,7 @@ from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.loops import KernelWriter, write_map, write_reduction, write_scatter
 from chainrule.compiler.matmul import write_contraction
 from chainrule.compiler.memory import Buffer
+from chainrule.compiler.table import BARRIER_SLOT, Scratch
 from chainrule.graph.lowering import Contraction, Reduction, Scatter
 
 #: How often a waiting thread looks before it lets others run.
@@ -88,17 +89,17 @@ PREAMBLE = _BARRIER + _SHARE
 
 @dataclass(frozen=True)
 class Program:
-    """The text of all kernels, and of the function that runs them in order."""
+    """The text of all kernels and of what runs them in order, and the memory that a thread needs."""
 
     functions: list[str]
     codes: list[Code]
+    scratch: Scratch
 
 
 def write_program(
     name: str,
     kernels: Sequence[Kernel],
     buffers: dict[int, Buffer],
-    barrier_slot: int,
     copies: Sequence[tuple[Buffer, Buffer, int]] = (),
 ) -> Program:
     """Return a function ``name`` that runs the kernels, and theirs.
@@ -111,23 +112,27 @@ def write_program(
         In order.
     buffers : dict of int to Buffer
         Where arrays lie, by serial.
-    barrier_slot : int
-        Where in the table of pointers the address of the barrier's counter stands.
     copies : sequence of (from, to, bytes)
         What is copied at the end.
     """
+    writers = [
+        _written(kernel, _there_by_then(kernels[number + 1 :], buffers))
+        for number, kernel in enumerate(kernels)
+    ]
+    scratch = Scratch(*(max((writer.scratch[i] for writer in writers), default=0) for i in (0, 1)))
     main = Code(name, ARGUMENTS)
-    counter = from_table(main, barrier_slot)
+    counter = from_table(main, BARRIER_SLOT)
+    own = scratch.of_thread(main)
     symbols: dict[str, str] = {}
     codes = [main]
-    for number, kernel in enumerate(kernels):
-        writer = _written(kernel, _there_by_then(kernels[number + 1 :], buffers))
+    for writer in writers:
         body = writer.code.text()
         if body not in symbols:  # equal layers share their code
             symbols[body] = f"{name}.{len(symbols)}"
             codes.append(writer.code)
         arrays = [f"ptr {first_element(main, buffer)}" for buffer in writer.access.buffers]
-        main.do(f"call void @{symbols[body]}({', '.join([*arrays, SIZES])})")
+        more = [f"ptr {own}"] if any(writer.scratch) else []
+        main.do(f"call void @{symbols[body]}({', '.join([*arrays, *more, SIZES])})")
         main.do(f"call void @barrier(ptr {counter}, i64 %threads)")
     if copies:
         _write_copies(main, copies)
@@ -136,7 +141,7 @@ def write_program(
         body.replace("define void @kernel(", f"define internal void @{symbol}(", 1)
         for body, symbol in symbols.items()
     ]
-    return Program([*texts, main.text()], codes)
+    return Program([*texts, main.text()], codes, scratch)
 
 
 def _there_by_then(later: Sequence[Kernel], buffers: Mapping[int, Buffer]) -> dict[int, Buffer]:
@@ -150,7 +155,7 @@ def _written(kernel: Kernel, buffers: Mapping[int, Buffer]) -> KernelWriter:
     writer = KernelWriter(kernel, buffers)
     root = kernel.root
     WRITERS[type(None) if root is None or root.primitive is None else type(root.primitive.lower)](writer)
-    writer.code.arguments = writer.access.parameters
+    writer.code.arguments = writer.parameters
     return writer
 
 

@@ -1,0 +1,66 @@
+"""The table of pointers that native code is called with, and the memory that its first entries point to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainrule.compiler.access import from_table
+from chainrule.compiler.code import Code
+from chainrule.compiler.memory import REGIONS, SLACK
+from chainrule.graph.types import Array
+
+#: The places in the table: after the arena's regions the barrier's counter, scratch memory, and the arrays.
+BARRIER_SLOT = REGIONS
+SCRATCH_SLOT = REGIONS + 1
+FIRST_ARRAY = REGIONS + 2
+
+_LINE = 64
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Memory that each thread has for itself: some bytes, and some more for each row of the capacity."""
+
+    size: int = 0
+    per_row: int = 0
+
+    def of_thread(self, code: Code) -> str:
+        """Return where the memory of the thread begins."""
+        size = code.value(f"add i64 {code.value(f'mul i64 %capacity, {self.per_row}')}, {self.size}")
+        before = code.value(f"mul i64 %thread, {size}")
+        return code.value(f"getelementptr i8, ptr {from_table(code, SCRATCH_SLOT)}, i64 {before}")
+
+    def bytes(self, capacity: int, threads: int) -> int:
+        """Return how much all threads need."""
+        return (self.size + self.per_row * capacity) * threads
+
+
+def allocate(
+    sizes: Sequence[int], scratch: Scratch, capacity: int, threads: int = 1
+) -> tuple[Array, list[int]]:
+    """Return zeroed memory, and the table's first entries, which point into it.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Bytes of each region of the arena, times the capacity to its power.
+    scratch : Scratch
+        What each thread has for itself.
+    capacity : int
+        The most rows.
+    threads : int
+        How many share the work.
+    """
+    lengths = [size * capacity**power + SLACK for power, size in enumerate(sizes)]
+    lengths += [_LINE, scratch.bytes(capacity, threads) + SLACK]
+    lengths = [-(-length // _LINE) * _LINE for length in lengths]
+    memory = np.zeros((_LINE + sum(lengths)) // 8, np.float64)
+    place = -(-memory.ctypes.data // _LINE) * _LINE
+    places = []
+    for length in lengths:
+        places.append(place)
+        place += length
+    return memory, places
