@@ -14,7 +14,7 @@ class Progress:
     Attributes
     ----------
     epoch : int
-        Epochs finished in this fit.
+        Epochs finished in this fit, with those before it went on from a checkpoint.
     epochs : int
         Epochs asked for.
     logs : dict of float
@@ -107,7 +107,7 @@ class ProgressBar(Callback):
             TextColumn("{task.description}"),
             TimeRemainingColumn(),
         )
-        self._task = self._bar.add_task("", total=progress.epochs)
+        self._task = self._bar.add_task("", total=progress.epochs, completed=progress.epoch)
         self._bar.start()
 
     def on_epoch(self, progress: Progress) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.functions import isfinite, logical_and, logical_or, where
+from chainrule.functions import isfinite, logical_and, where
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Stage
 from chainrule.graph.names import CheckedOptions
-from chainrule.graph.types import BOOL, FLOAT64, Array, ArrayType
+from chainrule.graph.types import FLOAT64, Array, ArrayType
 from chainrule.graph.value import Value, input_value
 
 _BEST, _WAITED = "early_stopping/best", "early_stopping/waited"
@@ -68,7 +68,6 @@ class EarlyStopping(CheckedOptions):
         """Return the graph of the decision; `kept` are the arrays that make up the best weights."""
         scalar = ArrayType((), FLOAT64)
         inputs = {name: _input(name, scalar) for name in (_BEST, _WAITED, self.monitor)}
-        last = inputs["last"] = _input("last", ArrayType((), BOOL))
         loss = -inputs[self.monitor] if self.mode == "max" else inputs[self.monitor]
         better = logical_and(loss < inputs[_BEST] - self.min_delta, isfinite(loss))
         waited = where(better, 0.0, inputs[_WAITED] + 1)
@@ -78,13 +77,15 @@ class EarlyStopping(CheckedOptions):
             for name, type_ in kept.items():
                 now = inputs[name] = _input(name, type_)
                 best = inputs[_KEPT + name] = _input(_KEPT + name, type_)
-                outputs[_KEPT + name] = best = where(better, now, best)
-                outputs[name] = where(logical_or(stop, last), best, now)
+                outputs[_KEPT + name] = where(better, now, best)
         return Stage(Graph(list(inputs.values()), list(outputs.values())), tuple(outputs))
 
 
 def with_best(carried: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the carried arrays with the best weights in place of the last ones, where best ones are kept."""
+    """Return the carried arrays with the best weights in place of the last ones, where best ones are kept.
+
+    It is how a fit ends; the loop itself goes on from the last ones, should it be asked for more epochs.
+    """
     best = {name.removeprefix(_KEPT): array for name, array in carried.items() if name.startswith(_KEPT)}
     return {**carried, **best}
 
