@@ -106,6 +106,9 @@ class Checkpoint:
             stack.enter_context(locked(self.path))
             remove_leftovers(self.path)
             self._arrays, self._header = self._read()
+            if not self.is_new:
+                with self._intact():
+                    self.notes = self._entry("notes")
             self._lock = stack.pop_all()
         return self
 
@@ -157,7 +160,7 @@ class Checkpoint:
         if self.is_new:
             return Saved(start, History())
         with self._intact():
-            before: dict[str, Fingerprint] = {name: dict(self._header[name]) for name in self._identity}
+            before: dict[str, Fingerprint] = {name: self._entry(name) for name in self._identity}
         for group, now in identity.items():
             self._refuse(differences(before[group], now))
         with self._intact():
@@ -178,7 +181,6 @@ class Checkpoint:
         with self._intact():
             arrays, header = read_arrays(self.path)
             version = header["checkpoint"]
-            self.notes = dict(header["notes"])
         if version != _FORMAT:
             raise ValueError(
                 f"the checkpoint {str(self.path)!r} was written by another version of chainrule (format "
@@ -186,14 +188,21 @@ class Checkpoint:
             )
         return arrays, header
 
+    def _entry(self, name: str) -> dict[str, Any]:
+        """Return one of the objects that the file's description is made of."""
+        entry = self._header[name]
+        if not isinstance(entry, dict):
+            raise TypeError(f"{name} is no object")
+        return entry
+
     def _saved(self, start: LoopState, first: int, epochs: int) -> Saved:
         """Return where the file's fit stands; an error of any kind says that it is damaged."""
-        entry = self._header["state"]
+        entry = self._entry("state")
         step, epoch, position = (
             as_count(entry[name], name, least=0) for name in ("step", "epoch", "position")
         )
         history = History(
-            {name: [float(number) for number in numbers] for name, numbers in self._header["history"].items()}
+            {name: [float(number) for number in numbers] for name, numbers in self._entry("history").items()}
         )
         carried = {name: self._arrays[name] for name in start.carried}
         types = [(array.shape, array.dtype) for array in carried.values()]
@@ -204,7 +213,9 @@ class Checkpoint:
         } or history.epochs != epoch - first:
             raise ValueError("the history is not of these epochs")
         sums = float(entry["loss"]), float(entry["weight"])
-        stopped = bool(entry["stopped"])
+        stopped = entry["stopped"]
+        if not isinstance(stopped, bool):
+            raise TypeError("stopped is true or false")
         state = LoopState(carried, step, epoch, position, *sums, stopped)
         return Saved(state, history, stopped or (history.epochs >= epochs and not position))
 
