@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from chainrule.files import locked, remove_leftovers, write_atomically
+from chainrule.files import lock, locked, remove_leftovers, write_atomically
 
 HOLDER = """
 import sys, time
@@ -83,7 +83,6 @@ def test_two_names_of_one_file(tmp_path):
 
 
 def test_of_many_threads_one_at_a_time_has_it(tmp_path):
-    """Who waits for the file of a lock that is being given back does not hold a file that is gone."""
     inside, most, had = [0], [0], [0]
 
     def take():
@@ -104,6 +103,27 @@ def test_of_many_threads_one_at_a_time_has_it(tmp_path):
         thread.join()
     assert most == [1]
     assert had[0] > 1
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_the_file_of_a_lock_that_is_being_given_back(replaced, tmp_path, monkeypatch):
+    """It is opened, and then removed by the one who held it: holding that file would be no lock."""
+    real_lock, place, calls = lock._lock, tmp_path / "run.lock", []
+
+    def lock_what_is_gone(file):
+        if not calls:
+            place.unlink()
+            if replaced:
+                place.touch()
+        calls.append(file)
+        real_lock(file)
+
+    monkeypatch.setattr(lock, "_lock", lock_what_is_gone)
+    with locked(tmp_path / "run"):
+        assert len(calls) == 2
+        with pytest.raises(BlockingIOError), locked(tmp_path / "run"):
+            pass
+    assert names(tmp_path) == []
 
 
 def test_places_where_no_file_can_stand(tmp_path):
