@@ -208,9 +208,7 @@ class Checkpoint:
         types = [(array.shape, array.dtype) for array in carried.values()]
         if types != [(array.shape, array.dtype) for array in start.carried.values()]:
             raise ValueError("the arrays are not of these types")
-        if {len(numbers) for numbers in history.values()} - {
-            epoch - first
-        } or history.epochs != epoch - first:
+        if {history.epochs, *map(len, history.values())} != {epoch - first}:
             raise ValueError("the history is not of these epochs")
         sums = float(entry["loss"]), float(entry["weight"])
         stopped = entry["stopped"]
@@ -249,7 +247,7 @@ class Checkpoint:
     # Writing -------------------------------------------------------------------------------------------
 
     def write(self, state: LoopState, history: History) -> None:
-        """Write where the fit stands, whole or not at all."""
+        """Write where the fit stands, whole or not at all; `resume` has told which fit it is."""
         began = time.monotonic()
         counters = ("step", "epoch", "position", "loss", "weight", "stopped")
         header = {
