@@ -146,7 +146,9 @@ class Checkpoint:
             How many the fit is to have, those included that the file has. More than it was to have before
             train it further.
         own : iterable of str, optional
-            The carried arrays that a model keeps; all of them, unless the fit carries more for itself.
+            The carried arrays that the model brings along, which must be those that the fit began with, or
+            those that it has left: all of them, unless the fit carries more for itself; none, where it draws
+            them anew.
 
         Raises
         ------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -111,12 +111,11 @@ def _items(path: str, part: Any) -> Iterator[tuple[str, Any]]:
         for i, each in enumerate(part):
             yield from _items(f"{path}.{i}", each)
     elif dataclasses.is_dataclass(part) and not isinstance(part, type):
-        yield path, type(part).__qualname__
+        yield path, type(part).__name__
         for field in dataclasses.fields(part):
             yield from _items(f"{path}.{field.name}", getattr(part, field.name))
     else:
-        named: Callable[..., Any] | type = part if hasattr(part, "__qualname__") else type(part)
-        yield path, named.__qualname__
+        yield path, getattr(part, "__name__", type(part).__name__)
 
 
 def _hash(arrays: Mapping[str, Array]) -> str:
