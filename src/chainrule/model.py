@@ -24,6 +24,7 @@ from chainrule.training.data import as_count
 from chainrule.training.fingerprint import identity
 from chainrule.training.fit import fit_from, single_step, with_early_stopping
 from chainrule.training.history import History
+from chainrule.training.plateau import ReduceOnPlateau, with_plateau
 from chainrule.training.saving import save_trainer
 from chainrule.training.stopping import EarlyStopping
 from chainrule.training.task import Objective, Task
@@ -219,7 +220,7 @@ class Model:
         validation_data: tuple[Any, ...] | None = None,
         sample_weight: Any = None,
         shuffle: bool = True,
-        callbacks: Iterable[Callback | EarlyStopping | Callable[[Progress], object]] = (),
+        callbacks: Iterable[Callback | EarlyStopping | ReduceOnPlateau | Callable[[Progress], object]] = (),
         verbose: bool = False,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> History:
@@ -242,7 +243,8 @@ class Model:
         shuffle : bool, default True
             Whether the rows are visited in a new order in each epoch.
         callbacks : iterable
-            `Callback` objects, functions of the `Progress` after each epoch, and an `EarlyStopping`.
+            `Callback` objects, functions of the `Progress` after each epoch, an `EarlyStopping` and a
+            `ReduceOnPlateau`.
         verbose : bool, default False
             Whether a progress bar is shown.
         checkpoint : str or path, optional
@@ -279,7 +281,7 @@ class Model:
         True
         """
         trainer = self._trainer
-        stopping, others = _split(callbacks)
+        (stopping, plateau), others = _split(callbacks, EarlyStopping, ReduceOnPlateau)
         looking = [*as_callbacks(others), *([ProgressBar()] if verbose else [])]
         count = as_count(epochs, "epochs")
         with nullcontext() if checkpoint is None else Checkpoint(checkpoint) as file:
@@ -294,9 +296,11 @@ class Model:
                 )
                 loop = trainer.loop(data, validation, shuffle)
                 loop, start = with_early_stopping(loop, trainer.run, stopping, trainer.predicting_arrays())
+                loop, start, inputs = with_plateau(loop, start, inputs, plateau)
                 saved = Saved(start, History())
                 if file is not None:
-                    made_of = identity(loop, inputs, self._options(early_stopping=stopping))
+                    options = self._options(early_stopping=stopping, plateau=plateau)
+                    made_of = identity(loop, inputs, options)
                     saved = file.resume(start, made_of, count, own=trainer.run.carried)
             return fit_from(
                 saved,
@@ -412,12 +416,15 @@ def _three(data: Any) -> tuple[Any, Any, Any]:
     return x, y, weight[0] if weight else None
 
 
-def _split(callbacks: Iterable[Any]) -> tuple[EarlyStopping | None, list[Any]]:
-    """Return the early stopping, if there is one, and the other callbacks."""
+def _split(callbacks: Iterable[Any], *kinds: type) -> tuple[list[Any], list[Any]]:
+    """Return the one callback of each of these kinds, or None, and the others."""
     if not isinstance(callbacks, Iterable):
         raise TypeError(f"callbacks is a list of callbacks, not {callbacks!r}")
     given = list(callbacks)
-    stopping = [callback for callback in given if isinstance(callback, EarlyStopping)]
-    if len(stopping) > 1:
-        raise ValueError("a fit takes one EarlyStopping")
-    return stopping[0] if stopping else None, [one for one in given if not isinstance(one, EarlyStopping)]
+    found: list[Any] = []
+    for kind in kinds:
+        of_kind = [one for one in given if isinstance(one, kind)]
+        if len(of_kind) > 1:
+            raise ValueError(f"a fit takes one {kind.__name__}")
+        found.append(of_kind[0] if of_kind else None)
+    return found, [one for one in given if not isinstance(one, kinds)]

@@ -222,7 +222,8 @@ class EvaluatedRun:
             }
             decided = run_stage(self.loop.epoch_end, arrays)
             carried = {name: decided.get(name, array) for name, array in carried.items()}
-            stopped = bool(decided.get("stop", False))
+            stopped = bool(decided.pop("stop", False))
+            results |= {name: float(number) for name, number in decided.items() if name not in carried}
         self.results.append(results)
         self.state = LoopState(carried, state.step, state.epoch + 1, stopped=stopped)
         return results

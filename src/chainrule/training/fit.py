@@ -17,13 +17,12 @@ from chainrule.graph.loop import (
     check_finite,
     run_stage,
 )
-from chainrule.graph.names import unknown_name
 from chainrule.graph.types import Array, ArrayType
 from chainrule.training.callbacks import Callback, Progress
 from chainrule.training.checkpoint import Checkpoint, Saved
 from chainrule.training.failure import first_not_finite
 from chainrule.training.history import History
-from chainrule.training.stopping import EarlyStopping, with_best
+from chainrule.training.stopping import EarlyStopping, check_monitor, with_best
 from chainrule.training.trainer import Trainer
 
 
@@ -43,12 +42,7 @@ def with_early_stopping(
     """
     if stopping is None:
         return loop, state
-    measured = ["loss"]
-    if loop.validation is not None:
-        measured += [f"validation_{name}" for name in loop.validation.outputs if name != "weight"]
-    if stopping.monitor not in measured:
-        more = "" if loop.validation is not None else "; validation_data= gives more"
-        raise ValueError(f"EarlyStopping: {unknown_name('result', stopping.monitor, measured)}{more}")
+    check_monitor(stopping, loop)
     types = {name: ArrayType(array.shape, array.dtype) for name, array in kept.items()}
     carried = {**state.carried, **stopping.initial(kept)}
     return replace(loop, epoch_end=stopping.stage(types)), LoopState(carried, state.step, state.epoch)
@@ -148,7 +142,7 @@ def run_epochs(
             progress.epoch, progress.logs = progress.epoch + 1, results
             for callback in callbacks:
                 callback.on_epoch(progress)
-            if progress.stopped:
+            if progress.stopped or progress.paused:
                 break
         ended = True
     except NotFiniteError as failure:
