@@ -88,13 +88,12 @@ def kill_in_write(number, cut):
     atomic.open, os.replace = counted_open, counted_replace
 
 
-def tell_when_it_trains():
-    """Print a line when the checkpoint is written or due for the first time: preparations are over then."""
+def tell_each_write():
+    """Print a line before each write of the checkpoint; the first comes when the fit is prepared."""
     write = checkpoint.Checkpoint.write
 
     def told(self, state, history):
-        checkpoint.Checkpoint.write = write
-        print("trains", flush=True)
+        print("writes", flush=True)
         write(self, state, history)
 
     checkpoint.Checkpoint.write = told
@@ -112,5 +111,5 @@ if __name__ == "__main__":
     look_often(given["seconds"])
     if "cut" in given:
         kill_in_write(*given["cut"])
-    tell_when_it_trains()
+    tell_each_write()
     np.savez(given["end"], **end_of(*fitted(**given["fit"], path=given["path"])))

@@ -69,7 +69,8 @@ class Checkpoint:
     ----------
     notes : dict
         What else the fit must know again, such as a seed that was drawn, as far as JSON can hold it: what the
-        file held, and what is written with the next state.
+        file held, and what is written with the next state. Those of a callback may be of one epoch less than
+        the history, where Ctrl-C came before it had seen the last.
 
     Raises
     ------

@@ -117,7 +117,8 @@ def run_epochs(
     OSError
         If the checkpoint cannot be written.
     """
-    past, first, ended = past or History(), run.state.epoch, False
+    past, ended = past or History(), False
+    first = run.state.epoch if checkpoint is not None else 0
     started: list[Callback] = []
 
     def save() -> None:
