@@ -28,6 +28,7 @@ HEAVY = {
     "matplotlib",
     "llvmlite",
     "platformdirs",
+    "tensorboard",
 }
 
 

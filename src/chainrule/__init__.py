@@ -70,8 +70,10 @@ from chainrule.optimizers import (
     RMSprop,
     StepDecay,
 )
-from chainrule.training.callbacks import Callback, Progress, ProgressBar
+from chainrule.training.callbacks import Callback, Progress, ProgressBar, TimeLimit
 from chainrule.training.history import History
+from chainrule.training.loggers import CSVLogger, EpochLogger, TensorBoard
+from chainrule.training.plateau import ReduceOnPlateau
 from chainrule.training.stopping import EarlyStopping
 
 __version__ = "0.1.0"
@@ -90,6 +92,7 @@ __all__ = [
     "ArrayType",
     "BatchNorm",
     "BinaryCrossEntropy",
+    "CSVLogger",
     "Callback",
     "Columns",
     "Concatenate",
@@ -102,6 +105,7 @@ __all__ = [
     "Dropout",
     "EarlyStopping",
     "Embedding",
+    "EpochLogger",
     "ExponentialDecay",
     "Flatten",
     "FunctionLoss",
@@ -136,9 +140,12 @@ __all__ = [
     "Quantile",
     "RAdam",
     "RMSprop",
+    "ReduceOnPlateau",
     "Residual",
     "Sequential",
     "StepDecay",
+    "TensorBoard",
+    "TimeLimit",
     "Value",
     "Zeros",
     "check_gradients",

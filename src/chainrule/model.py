@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -17,9 +19,12 @@ from chainrule.layers import Layer
 from chainrule.losses import Loss, Penalty, as_loss
 from chainrule.optimizers import Optimizer, as_optimizer
 from chainrule.training.callbacks import Callback, Progress, ProgressBar, as_callbacks
+from chainrule.training.checkpoint import Checkpoint, Saved
 from chainrule.training.data import as_count
-from chainrule.training.fit import run_epochs, single_step, with_early_stopping
+from chainrule.training.fingerprint import identity
+from chainrule.training.fit import fit_from, single_step, with_early_stopping
 from chainrule.training.history import History
+from chainrule.training.plateau import ReduceOnPlateau, with_plateau
 from chainrule.training.saving import save_trainer
 from chainrule.training.stopping import EarlyStopping
 from chainrule.training.task import Objective, Task
@@ -215,8 +220,9 @@ class Model:
         validation_data: tuple[Any, ...] | None = None,
         sample_weight: Any = None,
         shuffle: bool = True,
-        callbacks: Iterable[Callback | EarlyStopping | Callable[[Progress], object]] = (),
+        callbacks: Iterable[Callback | EarlyStopping | ReduceOnPlateau | Callable[[Progress], object]] = (),
         verbose: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> History:
         """Train for some epochs, from where the model is.
 
@@ -237,9 +243,16 @@ class Model:
         shuffle : bool, default True
             Whether the rows are visited in a new order in each epoch.
         callbacks : iterable
-            `Callback` objects, functions of the `Progress` after each epoch, and an `EarlyStopping`.
+            `Callback` objects, functions of the `Progress` after each epoch, an `EarlyStopping` and a
+            `ReduceOnPlateau`.
         verbose : bool, default False
             Whether a progress bar is shown.
+        checkpoint : str or path, optional
+            A file that is written every few seconds and at the end, whole or not at all. A fit that was
+            killed or interrupted, started again with the same arguments, goes on from it, to the bit as if
+            nothing had happened (callbacks see the epochs from there on; the History has all). A finished
+            fit is restored without training, which a line in the log says. ``epochs`` counts from the first
+            start: a larger number goes on. Remove the file to start anew.
 
         Returns
         -------
@@ -250,25 +263,60 @@ class Model:
         ------
         ValueError
             If the data do not fit (saying where), or a loss or weight becomes NaN or infinite (which step,
-            which layer first); the model then has the weights from before that step.
+            which layer first); the model then has the weights from before that step. If the checkpoint is
+            of a fit on other data or with other options (naming them), in use by another fit, or not one.
+        OSError
+            If the checkpoint cannot be read or written.
         KeyboardInterrupt
-            At Ctrl-C. The model then has the weights of the last finished step.
+            At Ctrl-C. The model, and the checkpoint, then have the weights of the last finished step.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> def train(epochs):
+        ...     model = cr.Model(cr.Dense(1), loss="mean_squared_error", optimizer=cr.SGD(0.1))
+        ...     return model.fit([[0.0], [1.0]], [0.0, 1.0], epochs=epochs, checkpoint="run.ckpt")
+        >>> first = train(epochs=10)
+        >>> train(epochs=15)["loss"][:10] == first["loss"]  # it trains for five epochs more
+        True
         """
         trainer = self._trainer
-        stopping, others = _split(callbacks)
+        (stopping, plateau), others = _split(callbacks, EarlyStopping, ReduceOnPlateau)
         looking = [*as_callbacks(others), *([ProgressBar()] if verbose else [])]
         count = as_count(epochs, "epochs")
-        with trainer.unchanged_on_failure():
-            data = trainer.batch(x, y, sample_weight)
-            validation = (
-                {} if validation_data is None else trainer.batch(*_three(validation_data), "validation ")
+        with nullcontext() if checkpoint is None else Checkpoint(checkpoint) as file:
+            with trainer.unchanged_on_failure():
+                data = trainer.batch(x, y, sample_weight)
+                validation = (
+                    {} if validation_data is None else trainer.batch(*_three(validation_data), "validation ")
+                )
+                size = len(data["x"]) if batch_size is None else as_count(batch_size, "batch_size")
+                inputs = Inputs(
+                    data, trainer.arguments(), trainer.key, size, count, validation, self.n_threads
+                )
+                loop = trainer.loop(data, validation, shuffle)
+                loop, start = with_early_stopping(loop, trainer.run, stopping, trainer.predicting_arrays())
+                loop, start, inputs = with_plateau(loop, start, inputs, plateau)
+                saved = Saved(start, History())
+                if file is not None:
+                    options = self._options(early_stopping=stopping, plateau=plateau)
+                    made_of = identity(loop, inputs, options)
+                    saved = file.resume(start, made_of, count, own=trainer.run.carried)
+            return fit_from(
+                saved,
+                EXECUTORS[self.executor].run,
+                loop,
+                inputs,
+                progress=Progress(count, self),
+                callbacks=looking,
+                keep=trainer.keep,
+                checkpoint=file,
             )
-            size = len(data["x"]) if batch_size is None else as_count(batch_size, "batch_size")
-            inputs = Inputs(data, trainer.arguments(), trainer.key, size, count, validation, self.n_threads)
-            loop = trainer.loop(data, validation, shuffle)
-            loop, start = with_early_stopping(loop, trainer.run, stopping, trainer.predicting_arrays())
-        run = EXECUTORS[self.executor].run(loop, start, inputs)
-        return run_epochs(run, loop.step, Progress(count, self), looking, trainer.keep)
+
+    def _options(self, **more: Any) -> dict[str, Any]:
+        """Return what the results of a fit depend on besides its data, by name."""
+        parts = {field.name: getattr(self._trainer.task, field.name) for field in fields(Task)}
+        return {**parts, "dtype": self.dtype.name, "seed": self.seed, "executor": self.executor, **more}
 
     @checked_options
     def step(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> float:
@@ -368,12 +416,15 @@ def _three(data: Any) -> tuple[Any, Any, Any]:
     return x, y, weight[0] if weight else None
 
 
-def _split(callbacks: Iterable[Any]) -> tuple[EarlyStopping | None, list[Any]]:
-    """Return the early stopping, if there is one, and the other callbacks."""
+def _split(callbacks: Iterable[Any], *kinds: type) -> tuple[list[Any], list[Any]]:
+    """Return the one callback of each of these kinds, or None, and the others."""
     if not isinstance(callbacks, Iterable):
         raise TypeError(f"callbacks is a list of callbacks, not {callbacks!r}")
     given = list(callbacks)
-    stopping = [callback for callback in given if isinstance(callback, EarlyStopping)]
-    if len(stopping) > 1:
-        raise ValueError("a fit takes one EarlyStopping")
-    return stopping[0] if stopping else None, [one for one in given if not isinstance(one, EarlyStopping)]
+    found: list[Any] = []
+    for kind in kinds:
+        of_kind = [one for one in given if isinstance(one, kind)]
+        if len(of_kind) > 1:
+            raise ValueError(f"a fit takes one {kind.__name__}")
+        found.append(of_kind[0] if of_kind else None)
+    return found, [one for one in given if not isinstance(one, kinds)]

@@ -49,6 +49,7 @@ FIT_OPTIONS = {
     "shuffle": False,
     "callbacks": [lambda progress: progress.stop()],
     "verbose": None,  # what it shows: test_callbacks
+    "checkpoint": None,  # changes nothing: test_checkpoint
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from chainrule.app.description import Description, describe
@@ -116,13 +117,21 @@ def build(description: Description, settings: Settings) -> Model:
     return model
 
 
-def fit(model: Model, lesson: Lesson, settings: Settings, watch: Callable[[Progress], None]) -> bool:
+def fit(
+    model: Model,
+    lesson: Lesson,
+    settings: Settings,
+    watch: Callable[[Progress], None],
+    checkpoint: Path | None = None,
+) -> bool:
     """Train; return whether it went to its end. Ctrl-C ends it early, with what was learnt until then.
 
     Parameters
     ----------
     watch : callable
         Called after every epoch with the progress of the fit.
+    checkpoint : Path, optional
+        Where training is written now and then, and from where it goes on.
     """
     description = lesson.description
     parts = [
@@ -136,6 +145,7 @@ def fit(model: Model, lesson: Lesson, settings: Settings, watch: Callable[[Progr
             batch_size=settings.batch_size,
             validation_data=parts[1],
             callbacks=[watch],
+            checkpoint=checkpoint,
         )
     except KeyboardInterrupt:
         return False

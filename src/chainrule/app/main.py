@@ -14,7 +14,7 @@ from chainrule import __version__
 from chainrule.app import learn, options, report
 from chainrule.app.cells import printable, quoted
 from chainrule.app.description import Description
-from chainrule.app.output import check_output, failed_to_write
+from chainrule.app.output import check_checkpoint, check_output, failed_to_write
 from chainrule.app.predict import load_trained, predict_table, to_csv
 from chainrule.app.scores import guess, score
 from chainrule.app.table import Table, read_table
@@ -104,6 +104,7 @@ def train(
     batch_size: options.BatchSize = 32,
     held_out: options.HeldOut = 0.2,
     seed: options.Seed = 0,
+    checkpoint: options.Checkpoint = None,
     delimiter: options.Delimiter = None,
     ignore: options.Ignore = None,
 ) -> None:
@@ -112,12 +113,16 @@ def train(
     data = read_table(table, delimiter)
     output = output or Path(f"{table.stem}.safetensors")
     check_output(output, table)
+    if checkpoint is not None:
+        check_checkpoint(checkpoint, output, table)
     lesson = learn.prepare(data, target, ignore or [], settings)
-    if not _train(data, lesson, settings, output):
+    if not _train(data, lesson, settings, output, checkpoint):
         raise typer.Exit(INTERRUPTED)
 
 
-def _train(data: Table, lesson: learn.Lesson, settings: learn.Settings, output: Path) -> bool:
+def _train(
+    data: Table, lesson: learn.Lesson, settings: learn.Settings, output: Path, checkpoint: Path | None
+) -> bool:
     """Train and save, and print how it goes; return whether training went to its end."""
     description = lesson.description
     model = learn.build(description, settings)
@@ -125,9 +130,9 @@ def _train(data: Table, lesson: learn.Lesson, settings: learn.Settings, output: 
     report.print_table(console, data, lesson)
     report.print_plan(console, model, lesson, settings)
     with report.LossPrinter(console, settings.epochs_for(len(lesson.training.rows))) as losses:
-        finished = learn.fit(model, lesson, settings, losses.watch)
+        finished = learn.fit(model, lesson, settings, losses.watch, checkpoint)
     if not finished:
-        report.print_interrupted(console, losses)
+        report.print_interrupted(console, model.epochs, losses.epochs, checkpoint)
 
     reached = score(predict_table(model, description, lesson.held_out), description.target, lesson.held_out)
     guessed = guess(description.target, lesson.training, lesson.held_out)

@@ -79,6 +79,14 @@ HeldOut = Annotated[
 Seed = Annotated[
     int, typer.Option(min=0, max=2**32 - 1, help="Of everything random: the same seed, the same model.")
 ]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        show_default="none",
+        help="A file to which training is written every few seconds; the same command goes on from there.",
+    ),
+]
 Delimiter = Annotated[
     str | None,
     typer.Option(

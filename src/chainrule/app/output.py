@@ -33,6 +33,13 @@ def check_output(path: Path, *inputs: Path) -> None:
         ) from None
 
 
+def check_checkpoint(path: Path, output: Path, table: Path) -> None:
+    """Raise a ValueError if training cannot be written here, or it would take the place of another file."""
+    if path.resolve() == output.resolve():
+        raise ValueError(f"the checkpoint and the output are both {output}; name two files")
+    check_output(path, table)
+
+
 @contextlib.contextmanager
 def failed_to_write(path: Path) -> Iterator[None]:
     """Say which file could not be written when the disk refuses."""

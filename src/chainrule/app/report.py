@@ -92,12 +92,11 @@ def print_plan(console: Console, model: Model, lesson: Lesson, settings: Setting
     )
 
 
-def print_interrupted(console: Console, losses: LossPrinter) -> None:
+def print_interrupted(console: Console, completed: int, epochs: int, checkpoint: Path | None) -> None:
     """Print that training was ended by Ctrl-C."""
-    _line(
-        console,
-        f"stopped by Ctrl-C after {losses.completed} of {losses.epochs} epochs; what was learnt is kept",
-    )
+    _line(console, f"stopped by Ctrl-C after {completed} of {epochs} epochs; what was learnt is kept")
+    if checkpoint is not None:
+        _line(console, f"the same command goes on from {checkpoint}")
 
 
 def print_saved(console: Console, path: Path) -> None:
@@ -130,7 +129,7 @@ class LossPrinter:
     def __init__(self, console: Console, epochs: int) -> None:
         self.console = console
         self.epochs = epochs
-        self.completed = 0
+        self._first = True
         self._shown = {1, *(round(epochs * i / (LOSS_LINES - 1)) for i in range(1, LOSS_LINES))}
         self._bar = Progress(
             TextColumn("training"),
@@ -155,7 +154,9 @@ class LossPrinter:
 
     def watch(self, progress: EpochProgress) -> None:
         """Show an epoch that has ended."""
-        self.completed = progress.epoch
+        if self._first and progress.epoch > 1:
+            _line(self.console, f"training goes on from the checkpoint, after epoch {progress.epoch - 1}")
+        self._first = False
         self._bar.update(self._task, completed=progress.epoch)
         if progress.epoch in self._shown:
             losses = progress.logs

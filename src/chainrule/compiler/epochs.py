@@ -180,6 +180,8 @@ class CompiledRun:
     def __init__(self, loop: Loop, state: LoopState, inputs: Inputs) -> None:
         self.loop = loop
         self.inputs = inputs
+        self.results: list[dict[str, float]] = []
+        self.look: Callable[[], object] = lambda: None
         self._step = compiled_step(loop.step, loop.data)
         self.rows = len(next(iter(inputs.data.values())))
         batch = min(inputs.batch_size, self.rows)
@@ -283,6 +285,7 @@ class CompiledRun:
             self._pace = min(self._pace * 4, 1 << 40)
         elif seconds > LOOK_EVERY * 1.5:
             self._pace = max(1, int(made * LOOK_EVERY / seconds))
+        self.look()
 
     def _make_steps(self, steps: int, pool: ThreadPoolExecutor) -> int:
         """Make at most so many steps of the epoch natively; return how many were made."""
@@ -339,11 +342,14 @@ class CompiledRun:
         if self.loop.validation is None and self.loop.epoch_end is None:
             position = self._position
             loss = position.loss / position.weight if position.weight else 0.0
+            self.results.append({"loss": loss})
             self._position = LoopState({}, position.step, position.epoch + 1)
-            return {"loss": loss}
+            return self.results[-1]
         self._evaluated.state = self.state
         results = self._evaluated.end_epoch(last)
-        self._load(self._evaluated.state)
+        with deferred_interrupt():  # or the arrays would be those of another epoch than the counters
+            self.results.append(results)
+            self._load(self._evaluated.state)
         return results
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import secrets
 import stat
 from pathlib import Path
 
 from chainrule.files.errors import FolderError, MissingFileError
+
+#: How many random bytes make the name of a file that is being written, as twice as many hexadecimal digits.
+_TOKEN = 8
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
@@ -38,9 +42,9 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     'whole'
     """
     target = Path(os.path.realpath(path))
-    fresh = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    fresh = target.with_name(f".{target.name}.{secrets.token_hex(_TOKEN)}")
     try:
-        _check_place(target, path)
+        check_place(target, path)
         with open(fresh, "xb") as file:
             if target.exists():
                 os.chmod(fresh, stat.S_IMODE(target.stat().st_mode))
@@ -57,7 +61,15 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
             os.unlink(fresh)
 
 
-def _check_place(target: Path, path: str | os.PathLike[str]) -> None:
+def remove_leftovers(path: str | os.PathLike[str]) -> None:
+    """Remove what a process that was killed while it wrote this file has left; nobody may be writing it."""
+    target = Path(os.path.realpath(path))
+    for left in target.parent.glob(f".{glob.escape(target.name)}.{'[0-9a-f]' * (2 * _TOKEN)}"):
+        with contextlib.suppress(OSError):
+            left.unlink()
+
+
+def check_place(target: Path, path: str | os.PathLike[str]) -> None:
     """Raise an OSError where no file can stand, or where one would take the place of something else."""
     if not target.parent.is_dir():
         raise MissingFileError(

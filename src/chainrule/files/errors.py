@@ -19,3 +19,11 @@ class FolderError(IsADirectoryError, ValueError):
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
         self.errno = errno.EISDIR
+
+
+class LockedError(BlockingIOError, ValueError):
+    """Somebody else is using a file; its text is the sentence that it was given."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.errno = errno.EAGAIN

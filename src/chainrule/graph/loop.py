@@ -127,9 +127,21 @@ class NotFiniteError(ArithmeticError):
 
 
 class Run(Protocol):
-    """A loop being run: iterate over it for the results of each epoch; `state` is always a whole step's."""
+    """A loop being run: iterate over it for the results of each epoch.
+
+    Attributes
+    ----------
+    state : LoopState
+        Where it stands, always after a whole step.
+    results : list of dict
+        Those of each epoch that it has ended: an epoch's are here before `state` is past it.
+    look : callable
+        Called between steps, at least every few hundredths of a second of them; it may read the state.
+    """
 
     state: LoopState
+    results: list[dict[str, float]]
+    look: Callable[[], object]
 
     def __iter__(self) -> Iterator[dict[str, float]]:
         """Yield the results of each epoch as it ends."""
@@ -152,6 +164,8 @@ class EvaluatedRun:
         self.loop = loop
         self.state = state
         self.inputs = inputs
+        self.results: list[dict[str, float]] = []
+        self.look: Callable[[], object] = lambda: None
         self.rows = len(next(iter(inputs.data.values())))
         self._step = Evaluator(loop.step.graph)
 
@@ -159,6 +173,7 @@ class EvaluatedRun:
         for remaining in reversed(range(self.inputs.epochs)):
             while self.state.position < self.rows:
                 self.state = self.next_step()
+                self.look()
             results = self.end_epoch(last=remaining == 0)
             yield results
             if self.state.stopped:
@@ -207,7 +222,9 @@ class EvaluatedRun:
             }
             decided = run_stage(self.loop.epoch_end, arrays)
             carried = {name: decided.get(name, array) for name, array in carried.items()}
-            stopped = bool(decided.get("stop", False))
+            stopped = bool(decided.pop("stop", False))
+            results |= {name: float(number) for name, number in decided.items() if name not in carried}
+        self.results.append(results)
         self.state = LoopState(carried, state.step, state.epoch + 1, stopped=stopped)
         return results
 

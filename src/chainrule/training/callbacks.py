@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
+
+from chainrule.graph.names import checked_options
 
 
 @dataclass
@@ -14,7 +18,7 @@ class Progress:
     Attributes
     ----------
     epoch : int
-        Epochs finished in this fit.
+        Epochs finished in this fit, with those before it went on from a checkpoint.
     epochs : int
         Epochs asked for.
     logs : dict of float
@@ -38,10 +42,15 @@ class Progress:
     epoch: int = 0
     logs: dict[str, float] = field(default_factory=dict)
     stopped: bool = False
+    paused: bool = False
 
     def stop(self) -> None:
-        """End the fit after this epoch."""
+        """End the fit after this epoch: it is finished."""
         self.stopped = True
+
+    def pause(self) -> None:
+        """End the fit after this epoch; started again with its checkpoint, it goes on."""
+        self.paused = True
 
 
 class Callback:
@@ -86,6 +95,45 @@ def as_callbacks(callbacks: Iterable[Callback | Callable[[Progress], object]]) -
     return result
 
 
+class TimeLimit(Callback):
+    """End a fit after the epoch in which its time is over.
+
+    With a checkpoint, the same fit started again goes on, and has the same time again.
+
+    Parameters
+    ----------
+    seconds : float
+        The time, above 0, from the start of the fit.
+
+    Raises
+    ------
+    ValueError
+        If it is no such number.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> model = cr.Model(cr.Dense(1), loss="mean_squared_error", optimizer=cr.SGD(0.1))
+    >>> model.fit([[0.0], [1.0]], [0.0, 1.0], epochs=10**6, callbacks=[cr.TimeLimit(0.05)]).epochs < 10**6
+    True
+    """
+
+    @checked_options
+    def __init__(self, seconds: float) -> None:
+        if isinstance(seconds, bool) or not isinstance(seconds, Real) or not seconds > 0:
+            raise ValueError(f"TimeLimit: seconds is a number above 0, not {seconds!r}")
+        self._seconds: float = float(seconds)
+
+    def on_start(self, progress: Progress) -> None:
+        """Look at the clock."""
+        self._end = time.monotonic() + self._seconds
+
+    def on_epoch(self, progress: Progress) -> None:
+        """End the fit if its time is over."""
+        if time.monotonic() >= self._end:
+            progress.pause()
+
+
 class ProgressBar(Callback):
     """A bar with the epochs and the losses, in a terminal or a notebook: what ``fit(verbose=True)`` shows.
 
@@ -107,7 +155,7 @@ class ProgressBar(Callback):
             TextColumn("{task.description}"),
             TimeRemainingColumn(),
         )
-        self._task = self._bar.add_task("", total=progress.epochs)
+        self._task = self._bar.add_task("", total=progress.epochs, completed=progress.epoch)
         self._bar.start()
 
     def on_epoch(self, progress: Progress) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from chainrule.graph.evaluate import Evaluator
 from chainrule.graph.loop import (
+    Inputs,
     Loop,
     LoopState,
     NotFiniteError,
@@ -16,12 +17,12 @@ from chainrule.graph.loop import (
     check_finite,
     run_stage,
 )
-from chainrule.graph.names import unknown_name
 from chainrule.graph.types import Array, ArrayType
 from chainrule.training.callbacks import Callback, Progress
+from chainrule.training.checkpoint import Checkpoint, Saved
 from chainrule.training.failure import first_not_finite
 from chainrule.training.history import History
-from chainrule.training.stopping import EarlyStopping, with_best
+from chainrule.training.stopping import EarlyStopping, check_monitor, with_best
 from chainrule.training.trainer import Trainer
 
 
@@ -41,15 +42,42 @@ def with_early_stopping(
     """
     if stopping is None:
         return loop, state
-    measured = ["loss"]
-    if loop.validation is not None:
-        measured += [f"validation_{name}" for name in loop.validation.outputs if name != "weight"]
-    if stopping.monitor not in measured:
-        more = "" if loop.validation is not None else "; validation_data= gives more"
-        raise ValueError(f"EarlyStopping: {unknown_name('result', stopping.monitor, measured)}{more}")
+    check_monitor(stopping, loop)
     types = {name: ArrayType(array.shape, array.dtype) for name, array in kept.items()}
     carried = {**state.carried, **stopping.initial(kept)}
     return replace(loop, epoch_end=stopping.stage(types)), LoopState(carried, state.step, state.epoch)
+
+
+def fit_from(
+    saved: Saved,
+    make_run: Callable[[Loop, LoopState, Inputs], Run],
+    loop: Loop,
+    inputs: Inputs,
+    *,
+    progress: Progress,
+    callbacks: Sequence[Callback],
+    keep: Callable[[LoopState], None],
+    checkpoint: Checkpoint | None,
+) -> History:
+    """Run a loop from where a fit stands to its end; where that is its end, only `keep` is called.
+
+    Parameters
+    ----------
+    saved : Saved
+        Where the fit stands: at its start, or where its checkpoint says.
+    make_run : callable
+        What runs the loop.
+    loop, inputs : Loop, Inputs
+        What to do on what; the epochs are all, with those that are done.
+    progress, callbacks, keep, checkpoint
+        As for `run_epochs`.
+    """
+    if saved.finished:
+        keep(_with_best(saved.state))
+        return saved.history
+    progress.epoch = saved.history.epochs
+    run = make_run(loop, saved.state, replace(inputs, epochs=inputs.epochs - progress.epoch))
+    return run_epochs(run, loop.step, progress, callbacks, keep, checkpoint=checkpoint, past=saved.history)
 
 
 def run_epochs(
@@ -58,6 +86,9 @@ def run_epochs(
     progress: Progress,
     callbacks: Sequence[Callback],
     keep: Callable[[LoopState], None],
+    *,
+    checkpoint: Checkpoint | None = None,
+    past: History | None = None,
 ) -> History:
     """Run a loop to its end and return what was measured.
 
@@ -74,35 +105,62 @@ def run_epochs(
     keep : callable
         Is given the state after each epoch that callbacks look at and, however the run ends, after its last
         whole step.
+    checkpoint : Checkpoint, optional
+        Is written before the first step, whenever it is due, and however the run ends.
+    past : History, optional
+        What was measured before the run goes on.
 
     Raises
     ------
     ValueError
         If a loss or a weight becomes NaN or infinite: in which step, and which layer's value was the first.
+    OSError
+        If the checkpoint cannot be written.
     """
-    history = History()
+    past, ended = past or History(), False
+    first = run.state.epoch if checkpoint is not None else 0
     started: list[Callback] = []
+
+    def save() -> None:
+        if checkpoint is not None:
+            state = run.state
+            state = replace(state, stopped=state.stopped or progress.stopped)
+            checkpoint.write(state, past.followed_by(run.results[: state.epoch - first]))
+
+    def look() -> None:
+        if checkpoint is not None and checkpoint.is_due:
+            save()
+
     try:
+        run.look = look
+        look()
         for callback in callbacks:
             started.append(callback)
             callback.on_start(progress)
         for results in run:
-            history.append(results)
             if callbacks:
                 keep(run.state)
             progress.epoch, progress.logs = progress.epoch + 1, results
             for callback in callbacks:
                 callback.on_epoch(progress)
-            if progress.stopped:
-                run.state = replace(run.state, carried=with_best(run.state.carried))
+            if progress.stopped or progress.paused:
                 break
+        ended = True
     except NotFiniteError as failure:
         raise ValueError(_not_finite(failure, step, run.state)) from None
     finally:
-        keep(run.state)
-        for callback in started:
-            callback.on_end(progress)
-    return history
+        state = run.state
+        keep(_with_best(state) if ended else state)
+        try:
+            save()
+        finally:
+            for callback in started:
+                callback.on_end(progress)
+    return past.followed_by(run.results)
+
+
+def _with_best(state: LoopState) -> LoopState:
+    return replace(state, carried=with_best(state.carried))
 
 
 def _not_finite(failure: NotFiniteError, step: Stage, state: LoopState) -> str:

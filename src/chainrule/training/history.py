@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 
 class History(dict[str, list[float]]):
@@ -25,6 +25,13 @@ class History(dict[str, list[float]]):
         """Add the results of one more epoch."""
         for name, number in results.items():
             self.setdefault(name, []).append(number)
+
+    def followed_by(self, epochs: Iterable[Mapping[str, float]]) -> History:
+        """Return a new History with the results of these epochs after those of this one."""
+        whole = History({name: list(numbers) for name, numbers in self.items()})
+        for results in epochs:
+            whole.append(results)
+        return whole
 
     @property
     def epochs(self) -> int:

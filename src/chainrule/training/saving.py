@@ -43,6 +43,10 @@ def save_trainer(trainer: Trainer, path: str | os.PathLike[str], more: Mapping[s
 def load_trainer(path: str | os.PathLike[str], more: Iterable[str]) -> tuple[Trainer, dict[str, Any]]:
     """Return the trainer in a file, and the entries that were saved as `more`; a ValueError says why not."""
     arrays, header = read_arrays(path)
+    if "checkpoint" in header:
+        raise ValueError(
+            f"{os.fspath(path)!r} is a checkpoint; give it to the fit that it is of, as checkpoint="
+        )
     try:
         if header["format"] > _FORMAT:
             raise ValueError(f"it was written by a newer version (format {header['format']})")

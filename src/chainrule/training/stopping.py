@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from chainrule.functions import isfinite, logical_and, logical_or, where
+from chainrule.functions import isfinite, logical_and, where
 from chainrule.graph.graph import Graph
-from chainrule.graph.loop import Stage
-from chainrule.graph.names import CheckedOptions
-from chainrule.graph.types import BOOL, FLOAT64, Array, ArrayType
+from chainrule.graph.loop import Loop, Stage
+from chainrule.graph.names import CheckedOptions, unknown_name
+from chainrule.graph.types import FLOAT64, Array, ArrayType
 from chainrule.graph.value import Value, input_value
 
 _BEST, _WAITED = "early_stopping/best", "early_stopping/waited"
@@ -51,12 +52,7 @@ class EarlyStopping(CheckedOptions):
     restore_best: bool = True
 
     def __post_init__(self) -> None:
-        whole = isinstance(self.patience, int) and self.patience >= 1
-        if not whole or not self.min_delta >= 0 or self.mode not in ("min", "max"):
-            raise ValueError(
-                "EarlyStopping: patience is a whole number of at least 1, min_delta not negative, mode 'min' "
-                f"or 'max', not {self.patience!r}, {self.min_delta!r} and {self.mode!r}"
-            )
+        check_patience(self)
 
     def initial(self, kept: Mapping[str, Array]) -> dict[str, Array]:
         """Return what the loop carries for it: the best loss, the epochs waited, the best weights."""
@@ -68,23 +64,68 @@ class EarlyStopping(CheckedOptions):
         """Return the graph of the decision; `kept` are the arrays that make up the best weights."""
         scalar = ArrayType((), FLOAT64)
         inputs = {name: _input(name, scalar) for name in (_BEST, _WAITED, self.monitor)}
-        last = inputs["last"] = _input("last", ArrayType((), BOOL))
-        loss = -inputs[self.monitor] if self.mode == "max" else inputs[self.monitor]
-        better = logical_and(loss < inputs[_BEST] - self.min_delta, isfinite(loss))
-        waited = where(better, 0.0, inputs[_WAITED] + 1)
-        stop = waited >= self.patience
-        outputs = {_BEST: where(better, loss, inputs[_BEST]), _WAITED: waited, "stop": stop}
+        best, better, waited = waiting(inputs[self.monitor], inputs[_BEST], inputs[_WAITED], self)
+        outputs = {_BEST: best, _WAITED: waited, "stop": waited >= self.patience}
         if self.restore_best:
             for name, type_ in kept.items():
                 now = inputs[name] = _input(name, type_)
                 best = inputs[_KEPT + name] = _input(_KEPT + name, type_)
-                outputs[_KEPT + name] = best = where(better, now, best)
-                outputs[name] = where(logical_or(stop, last), best, now)
+                outputs[_KEPT + name] = where(better, now, best)
         return Stage(Graph(list(inputs.values()), list(outputs.values())), tuple(outputs))
 
 
+class Patience(Protocol):
+    """What waits for a loss to become better."""
+
+    @property
+    def patience(self) -> int:
+        """How many epochs it waits."""
+
+    @property
+    def min_delta(self) -> float:
+        """By how much the loss must become better."""
+
+    @property
+    def monitor(self) -> str:
+        """The name of the loss."""
+
+    @property
+    def mode(self) -> str:
+        """Whether smaller ("min") or larger ("max") is better."""
+
+
+def check_patience(one: Patience) -> None:
+    """Raise a ValueError if an option is out of its range."""
+    whole = isinstance(one.patience, int) and one.patience >= 1
+    if not whole or not one.min_delta >= 0 or one.mode not in ("min", "max"):
+        raise ValueError(
+            f"{type(one).__name__}: patience is a whole number of at least 1, min_delta not negative, mode "
+            f"'min' or 'max', not {one.patience!r}, {one.min_delta!r} and {one.mode!r}"
+        )
+
+
+def check_monitor(one: Patience, loop: Loop) -> None:
+    """Raise a ValueError if what is to be watched is not measured."""
+    measured = ["loss"]
+    if loop.validation is not None:
+        measured += [f"validation_{name}" for name in loop.validation.outputs if name != "weight"]
+    if one.monitor not in measured:
+        more = "" if loop.validation is not None else "; validation_data= gives more"
+        raise ValueError(f"{type(one).__name__}: {unknown_name('result', one.monitor, measured)}{more}")
+
+
+def waiting(loss: Value, best: Value, waited: Value, one: Patience) -> tuple[Value, Value, Value]:
+    """Return the new best, whether the loss is better than the old, and the epochs waited since the best."""
+    loss = -loss if one.mode == "max" else loss
+    better = logical_and(loss < best - one.min_delta, isfinite(loss))
+    return where(better, loss, best), better, where(better, 0.0, waited + 1)
+
+
 def with_best(carried: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the carried arrays with the best weights in place of the last ones, where best ones are kept."""
+    """Return the carried arrays with the best weights in place of the last ones, where best ones are kept.
+
+    It is how a fit ends; the loop itself goes on from the last ones, should it be asked for more epochs.
+    """
     best = {name.removeprefix(_KEPT): array for name, array in carried.items() if name.startswith(_KEPT)}
     return {**carried, **best}
 

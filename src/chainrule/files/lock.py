@@ -1,0 +1,96 @@
+"""One process at a time: a lock on a path, which dies with the process that holds it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from chainrule.files.atomic import check_place
+from chainrule.files.errors import FolderError, LockedError, MissingFileError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: int) -> None:
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextlib.contextmanager
+def locked(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold the lock of a path for as long as the context lasts.
+
+    The operating system holds it on the file ``path.lock`` and gives it up when the process ends, in whatever
+    way: a lock file that a killed process has left hinders nobody. Two names of one file are one lock.
+
+    Raises
+    ------
+    LockedError
+        If it is held already, by another process or by this one. It is a ValueError as well.
+    OSError
+        If no file can stand at the path, or none can be made beside it.
+
+    Examples
+    --------
+    >>> with locked("run.ckpt"):
+    ...     print(Path("run.ckpt.lock").exists())
+    True
+    >>> Path("run.ckpt.lock").exists()
+    False
+    """
+    target = Path(os.path.realpath(path))
+    place = target.with_name(f"{target.name}.lock")
+    try:
+        check_place(target, path)
+        file = _acquired(place)
+    except (MissingFileError, FolderError):
+        raise
+    except LockedError:
+        raise LockedError(
+            f"{os.fspath(path)!r} is in use by {_owner(place)}; wait for it to end, or name another file"
+        ) from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # Windows keeps the name of an open file
+            os.unlink(place)  # while it is held, so that nobody waits on a file that is gone
+        os.close(file)
+
+
+def _acquired(place: Path) -> int:
+    """Return the open lock file, held; who held it until now may have removed the one that was opened."""
+    while True:
+        file = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _lock(file)
+            if os.path.samestat(os.fstat(file), os.stat(place)):
+                os.ftruncate(file, 0)
+                os.write(file, f"{os.getpid()}\n".encode())
+                return file
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            os.close(file)
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                raise LockedError(str(place)) from None
+            raise
+        os.close(file)
+
+
+def _owner(place: Path) -> str:
+    """Return who holds a lock, as the lock file tells."""
+    try:
+        number = int(place.read_text())
+    except (OSError, ValueError):
+        return "another process"
+    return "this process" if number == os.getpid() else f"process {number}"

@@ -1,0 +1,115 @@
+"""A program that the tests kill: it fits a model with a checkpoint, and writes down how that ended.
+
+Its argument is JSON: `path` of the checkpoint, `end` for what the fit leaves, `fit` for the arguments of
+`fitted`, `seconds` from one write to the next, and optionally `cut`: in the write of this number it kills
+itself, when so many bytes have come through, or "before" or "after" the old file is replaced.
+"""
+
+import json
+import os
+import signal
+import sys
+
+import numpy as np
+
+import chainrule as cr
+from chainrule.compiler import epochs as compiled_epochs
+from chainrule.files import atomic
+from chainrule.training import checkpoint
+
+FEATURES = 8
+
+
+def made(executor):
+    """Return a model with layer state, random draws, optimizer state and a schedule."""
+    net = cr.Sequential([cr.Dense(32, activation="relu"), cr.BatchNorm(), cr.Dropout(0.2), cr.Dense(1)])
+    schedule = cr.ExponentialDecay(1e-2, every=1000)
+    return cr.Model(net, loss="mean_squared_error", optimizer=cr.Adam(schedule), executor=executor, seed=3)
+
+
+def fitted(executor, rows, epochs, path=None):
+    """Return a model, its history and its predictions, fitted with all that a fit decides by itself."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(rows, FEATURES))
+    y = np.sin(x[:, :1]) + 0.1 * generator.normal(size=(rows, 1))
+    model = made(executor)
+    history = model.fit(
+        x,
+        y,
+        epochs=epochs,
+        batch_size=7,
+        validation_data=(x[:200], y[:200]),
+        callbacks=[cr.EarlyStopping(patience=epochs // 2)],
+        checkpoint=path,
+    )
+    return model, history, model.predict(x[:100])
+
+
+def look_often(seconds):
+    """Let a checkpoint be due after this time, and a run look more often than that."""
+    checkpoint.SECONDS, checkpoint.SHARE = seconds, 0.0
+    compiled_epochs.LOOK_EVERY = seconds / 4
+
+
+def kill_in_write(number, cut):
+    """Kill this process in the write of this number: after so many bytes, before or after the replacing."""
+    real_open, replace, count = open, os.replace, [0]
+
+    def die():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def counted_open(*arguments):
+        count[0] += 1
+        file = real_open(*arguments)
+        return Cut(file) if count[0] == number and isinstance(cut, int) else file
+
+    def counted_replace(*paths):
+        if count[0] == number and cut == "before":
+            die()
+        replace(*paths)
+        if count[0] == number:
+            die()
+
+    class Cut:
+        def __init__(self, file):
+            self._file = file
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *problem):
+            self._file.close()
+
+        def write(self, content):
+            self._file.write(content[:cut])
+            self._file.flush()
+            die()
+
+    atomic.open, os.replace = counted_open, counted_replace
+
+
+def tell_each_write():
+    """Print a line before each write of the checkpoint; the first comes when the fit is prepared."""
+    write = checkpoint.Checkpoint.write
+
+    def told(self, state, history):
+        print("writes", flush=True)
+        write(self, state, history)
+
+    checkpoint.Checkpoint.write = told
+
+
+def end_of(model, history, prediction):
+    """Return all that a fit leaves, to be compared bit for bit."""
+    losses = {f"history of {name}": np.array(numbers) for name, numbers in history.items()}
+    counters = np.array([model.epochs, model.steps])
+    return {**model.weights, **model.state, **losses, "prediction": prediction, "counters": counters}
+
+
+if __name__ == "__main__":
+    given = json.loads(sys.argv[1])
+    look_often(given["seconds"])
+    if "cut" in given:
+        kill_in_write(*given["cut"])
+    tell_each_write()
+    np.savez(given["end"], **end_of(*fitted(**given["fit"], path=given["path"])))

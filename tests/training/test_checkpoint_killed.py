@@ -1,0 +1,95 @@
+"""Processes are killed while they fit, and in the middle of a write: what comes out at last is the same."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import killed_fit
+import numpy as np
+import pytest
+from training_cases import assert_same
+
+from chainrule.files import read_arrays
+
+PROGRAM = Path(killed_fit.__file__)
+BLOCK = 2048
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """Start the program in a folder; return the process when it has begun to write so often, or has ended."""
+    environment = {**os.environ, "CHAINRULE_CACHE_DIR": str(tmp_path_factory.mktemp("cache"))}
+
+    def start(folder, writes=1, **given):
+        given = {"path": str(folder / "run.ckpt"), "end": str(folder / "end.npz"), **given}
+        process = subprocess.Popen(
+            [sys.executable, str(PROGRAM), json.dumps(given)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            text=True,
+        )
+        for _ in range(writes):
+            process.stdout.readline()
+        return process
+
+    return start
+
+
+def place(path):
+    """Return where the fit stands that a checkpoint is of."""
+    return read_arrays(path)[1]["state"] if path.exists() else {"step": 0, "position": 0}
+
+
+@pytest.mark.parametrize(
+    ("executor", "rows", "epochs", "kills"), [("compiled", 50_000, 100, 25), ("numpy", 300, 20, 6)]
+)
+def test_killed_at_random_moments(executor, rows, epochs, kills, tmp_path, start):
+    """Each process writes its checkpoint a few times, and then lives a little longer; the last one ends."""
+    fit = {"executor": executor, "rows": rows, "epochs": epochs}
+    expected = killed_fit.end_of(*killed_fit.fitted(**fit))
+    generator, places = random.Random(executor), []
+    for kill in range(kills):
+        with start(tmp_path, generator.randint(1, 4), fit=fit, seconds=0.005) as process:
+            time.sleep(generator.uniform(0, 0.02))
+            ending = signal.SIGINT if kill % 6 == 5 else signal.SIGKILL  # some by Ctrl-C
+            process.send_signal(ending)
+            assert process.wait() == -ending, process.stderr.read()
+        places.append(place(tmp_path / "run.ckpt"))
+    with start(tmp_path, fit=fit, seconds=0.005) as process:
+        output = process.communicate()
+        assert (process.returncode, output[0].strip("writes\n"), output[1]) == (0, "", "")
+    with np.load(tmp_path / "end.npz") as end:
+        assert_same(dict(end), expected)
+    steps = [place["step"] for place in places]
+    assert steps == sorted(steps)
+    assert len(set(steps)) > kills / 3, "many of the processes should have come on"
+    assert any(0 < place["position"] < rows for place in places), "one should have died in mid-epoch"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["end.npz", "run.ckpt"]
+
+
+def test_a_write_cut_off_at_every_block(tmp_path, start):
+    fit = {"executor": "compiled", "rows": 60, "epochs": 4}
+    expected = killed_fit.end_of(*killed_fit.fitted(**fit))
+    killed_fit.fitted(**fit, path=tmp_path / "whole.ckpt")
+    size = (tmp_path / "whole.ckpt").stat().st_size
+    generator = random.Random(4)
+    for i, cut in enumerate([*range(0, size + BLOCK, BLOCK), "before", "after"]):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        number = 1 if i % 5 == 0 else generator.randint(2, 30)
+        with start(folder, fit=fit, seconds=0.0, cut=(number, cut)) as process:
+            assert process.wait() == -signal.SIGKILL, process.stderr.read()
+        whole = number - (cut != "after")  # how many writes came to their end
+        assert (folder / "run.ckpt").exists() == (whole > 0)
+        assert place(folder / "run.ckpt")["step"] == max(whole - 1, 0)
+        left = [path.stat().st_size for path in folder.glob(".run.ckpt.*")]
+        assert len(left) == (cut != "after")
+        assert not isinstance(cut, int) or left[0] <= cut
+        assert_same(killed_fit.end_of(*killed_fit.fitted(**fit, path=folder / "run.ckpt")), expected)
+        assert [path.name for path in folder.iterdir()] == ["run.ckpt"]
