@@ -79,6 +79,10 @@ HeldOut = Annotated[
 Seed = Annotated[
     int, typer.Option(min=0, max=2**32 - 1, help="Of everything random: the same seed, the same model.")
 ]
+CheckedRows = Annotated[
+    int, typer.Option(min=1, help="How many of the table's rows, evenly spread, the loss is taken of.")
+]
+Samples = Annotated[int, typer.Option(min=1, help="How many derivatives are checked in each array.")]
 Delimiter = Annotated[
     str | None,
     typer.Option(
