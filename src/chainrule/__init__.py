@@ -2,6 +2,9 @@
 
 from chainrule import functions
 from chainrule.compiler.function import compile
+from chainrule.diagnosis.check_step import check_step
+from chainrule.diagnosis.step_report import StepReport
+from chainrule.diagnosis.verdict import Verdict
 from chainrule.functions import *  # noqa: F403  (every name in functions.__all__ is public)
 from chainrule.gradient.check import check_gradients
 from chainrule.gradient.transforms import grad, hessian, jacobian, value_and_grad, vjp
@@ -139,9 +142,12 @@ __all__ = [
     "Residual",
     "Sequential",
     "StepDecay",
+    "StepReport",
     "Value",
+    "Verdict",
     "Zeros",
     "check_gradients",
+    "check_step",
     "compile",
     "grad",
     "hessian",

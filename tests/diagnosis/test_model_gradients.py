@@ -176,7 +176,7 @@ def test_compiled_code_that_computes_something_else_is_found(monkeypatch, dtype)
     assert not report.passed
     assert report.miscompiled == ("layers.0.weight",)
     assert "compiled wrong" in str(report)
-    with pytest.raises(ArithmeticError, match="^the compiled gradient of layers"):
+    with pytest.raises(ArithmeticError, match=r"^the compiled gradient of layers"):
         report.raise_if_wrong()
 
 
