@@ -82,6 +82,13 @@ def test_a_step_in_place_with_columns_for_examples():
         np.testing.assert_array_equal(array, before[name])
 
 
+def test_lists_of_numbers_are_arrays():
+    weights, x, y = problem()
+    assert cr.check_step(homework(), [array.tolist() for array in weights], x.tolist(), y.tolist())
+    named = {f"w{i}": array.tolist() for i, array in enumerate(weights)}
+    assert [found.size for found in cr.check_step(homework(), named, x, y).arrays] == [20, 5, 15, 3]
+
+
 def test_our_own_gradients_as_a_step():
     def step(w, x, y, learning_rate):
         loss = lambda w: cr.mean((cr.tanh(x @ w["W"] + w["b"]) - y) ** 2)

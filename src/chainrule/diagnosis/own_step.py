@@ -50,7 +50,7 @@ class OwnStep:
                 f"a step is a function (weights, x, y, learning_rate) → (loss, new weights), not {step!r}"
             )
         self.step = step
-        self.structure = weights
+        weights = self.structure = _with_arrays(weights)
         self.names = _names(weights)
         self.arrays = [_floats(leaf, name) for leaf, name in zip(flatten(weights), self.names, strict=True)]
         self.x, self.y = np.asarray(x), np.asarray(y)
@@ -134,6 +134,17 @@ class OwnStep:
             if sides.both is not UNKNOWN and sides.both.uncertainty < slope.uncertainty:
                 return sides.both
         return slope
+
+
+def _with_arrays(weights: Any, outermost: bool = True) -> Any:
+    """Return the weights with lists of numbers as arrays, but for the outermost list."""
+    if isinstance(weights, dict):
+        return {key: _with_arrays(item, False) for key, item in weights.items()}
+    if not isinstance(weights, list | tuple):
+        return weights
+    if not outermost and all(isinstance(leaf, int | float) for leaf in flatten(weights)):
+        return np.asarray(weights, np.float64)
+    return type(weights)(_with_arrays(item, False) for item in weights)
 
 
 def _floats(leaf: Any, name: str) -> Array:
