@@ -73,7 +73,7 @@ from chainrule.optimizers import (
     RMSprop,
     StepDecay,
 )
-from chainrule.training.callbacks import Callback, Progress, ProgressBar
+from chainrule.training.callbacks import Callback, Progress, ProgressBar, Recorder
 from chainrule.training.history import History
 from chainrule.training.stopping import EarlyStopping
 
@@ -139,6 +139,7 @@ __all__ = [
     "Quantile",
     "RAdam",
     "RMSprop",
+    "Recorder",
     "Residual",
     "Sequential",
     "StepDecay",

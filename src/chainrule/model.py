@@ -266,10 +266,11 @@ class Model:
             )
             size = len(data["x"]) if batch_size is None else as_count(batch_size, "batch_size")
             inputs = Inputs(data, trainer.arguments(), trainer.key, size, count, validation, self.n_threads)
-            loop = trainer.loop(data, validation, shuffle)
-            loop, start = with_early_stopping(loop, trainer.run, stopping, trainer.predicting_arrays())
+            recorded = any(callback.records for callback in looking)
+            loop, start = trainer.loop(data, validation, shuffle, recorded), trainer.start(recorded)
+            loop, start = with_early_stopping(loop, start, stopping, trainer.predicting_arrays())
         run = EXECUTORS[self.executor].run(loop, start, inputs)
-        return run_epochs(run, loop.step, Progress(count, self), looking, trainer.keep)
+        return run_epochs(run, loop.step, Progress(count, self, data=data), looking, trainer.keep)
 
     @checked_options
     def step(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> float:

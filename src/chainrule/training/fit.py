@@ -21,6 +21,7 @@ from chainrule.graph.types import Array, ArrayType
 from chainrule.training.callbacks import Callback, Progress
 from chainrule.training.failure import first_not_finite
 from chainrule.training.history import History
+from chainrule.training.recording import Recording
 from chainrule.training.stopping import EarlyStopping, with_best
 from chainrule.training.trainer import Trainer
 
@@ -80,7 +81,8 @@ def run_epochs(
     ValueError
         If a loss or a weight becomes NaN or infinite: in which step, and which layer's value was the first.
     """
-    history = History()
+    history = progress.history
+    recording = Recording(history) if any(callback.records for callback in callbacks) else None
     started: list[Callback] = []
     try:
         for callback in callbacks:
@@ -89,7 +91,10 @@ def run_epochs(
         for results in run:
             history.append(results)
             if callbacks:
-                keep(run.state)
+                state = run.state
+                keep(state)
+                if recording is not None:
+                    recording.enter(state.carried)
             progress.epoch, progress.logs = progress.epoch + 1, results
             for callback in callbacks:
                 callback.on_epoch(progress)

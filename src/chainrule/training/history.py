@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+#: What a fit records by layer if it is asked to, and of the whole.
+RECORDED = ("learning_rate", "gradient_norm", "update_ratio")
 
 
 class History(dict[str, list[float]]):
@@ -11,6 +15,14 @@ class History(dict[str, list[float]]):
     ``history["loss"]`` is always there: the mean of the epoch's batch losses, each taken before its update,
     penalties included. With validation data there are ``history["validation_loss"]`` and the loss's metrics,
     such as ``history["validation_accuracy"]``, measured after the epoch.
+
+    Attributes
+    ----------
+    recorded : dict of dict of list of float
+        What a callback such as `Recorder` asked for, each number the mean over an epoch's steps, by layer:
+        ``recorded["gradient_norm"]["layers.0"]``, the Euclidean norm of the layer's gradient, and
+        ``recorded["update_ratio"]["layers.0"]``, that of the change of its weights as a part of that of the
+        weights; and ``recorded["learning_rate"][""]``, of the whole network.
 
     Examples
     --------
@@ -21,12 +33,39 @@ class History(dict[str, list[float]]):
     3
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.recorded: dict[str, dict[str, list[float]]] = {}
+
     def append(self, results: Mapping[str, float]) -> None:
         """Add the results of one more epoch."""
         for name, number in results.items():
             self.setdefault(name, []).append(number)
 
+    def record(self, kind: str, layer: str, number: float) -> None:
+        """Add one recorded number of one more epoch."""
+        self.recorded.setdefault(kind, {}).setdefault(layer, []).append(number)
+
     @property
     def epochs(self) -> int:
         """The number of epochs."""
         return len(self.get("loss", ()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the history as JSON."""
+        return {"results": {name: list(numbers) for name, numbers in self.items()}, "recorded": self.recorded}
+
+    @classmethod
+    def from_json(cls, item: Any) -> History:
+        """Return the history that was written as JSON; a ValueError says that it is none."""
+        history = cls()
+        try:
+            for name, numbers in item["results"].items():
+                history[str(name)] = [float(number) for number in numbers]
+            for kind in RECORDED:
+                for layer, numbers in item["recorded"].get(kind, {}).items():
+                    for number in numbers:
+                        history.record(kind, str(layer), float(number))
+        except (KeyError, TypeError, AttributeError, ValueError):
+            raise ValueError("its history is damaged") from None
+        return history
