@@ -3,6 +3,8 @@
 from chainrule import functions
 from chainrule.compiler.function import compile
 from chainrule.diagnosis.check_step import check_step
+from chainrule.diagnosis.diagnose import Diagnosis
+from chainrule.diagnosis.doctor import Doctor
 from chainrule.diagnosis.step_report import StepReport
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.functions import *  # noqa: F403  (every name in functions.__all__ is public)
@@ -102,6 +104,8 @@ __all__ = [
     "CosineDecay",
     "CrossEntropy",
     "Dense",
+    "Diagnosis",
+    "Doctor",
     "Dropout",
     "EarlyStopping",
     "Embedding",

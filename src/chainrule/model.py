@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.diagnosis.diagnose import Diagnosis, examine
 from chainrule.diagnosis.gradients import ModelGradientReport, check_model_gradients
+from chainrule.diagnosis.patient import Patient
 from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import Inputs, Prepare, means_over_rows, run_stage
 from chainrule.graph.names import checked_options, unknown_name
@@ -352,6 +354,40 @@ class Model:
         return check_model_gradients(
             self.network, stage, arrays, tolerance=tolerance, samples=samples, seed=seed
         )
+
+    @checked_options
+    def diagnose(self, x: Any, y: Any, *, sample_weight: Any = None) -> Diagnosis:
+        """Examine the network on its data before training; copies are trained, the model stays as it is.
+
+        It looks at the scale of features and targets, duplicated and leaking columns, the loss at the start
+        against that of a network that knows nothing, dead and saturated units, vanishing and exploding
+        gradients, the learning rate, how far a step changes the weights, whether two rows can be learnt by
+        heart, and whether the input helps at all.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As for `fit`. Of many rows, some thousands are looked at.
+
+        Returns
+        -------
+        Diagnosis
+            True if nothing is wrong; otherwise few verdicts, each with its evidence and a remedy.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import chainrule as cr
+        >>> x = np.random.default_rng(0).normal(size=(100, 3))
+        >>> net = cr.Sequential([cr.Dense(16, activation="tanh"), cr.Dense(1)])
+        >>> model = cr.Model(net, loss="mean_squared_error", optimizer=cr.SGD(1e-6))
+        >>> [verdict.name for verdict in model.diagnose(x, x[:, 0] * x[:, 1]).verdicts]
+        ['learning rate too low']
+        """
+        with self._trainer.unchanged_on_failure():
+            data = self._trainer.batch(x, y, sample_weight)
+        patient = Patient(self._trainer, data, self.executor, self.n_threads, self.seed)
+        return examine(patient.copy())
 
     # Use ------------------------------------------------------------------------------------------
 
