@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from chainrule.graph.evaluate import Evaluator
 from chainrule.graph.loop import (
     Loop,
@@ -114,7 +116,7 @@ def _not_finite(failure: NotFiniteError, step: Stage, state: LoopState) -> str:
     what = "the loss" if failure.name == "batch_loss" else failure.name
     return (
         f"{what} became {failure.number} in step {state.step + 1} (epoch {state.epoch + 1}): "
-        f"{first_not_finite(step.graph, failure.arrays)} "
+        f"{first_not_finite(step.graph, failure.arrays, failure.rows)} "
         "(the model has kept the weights from before this step)"
     )
 
@@ -126,7 +128,7 @@ def single_step(
     results = run_stage(stage, arrays, prepare)
     run = trainer.run
     try:
-        check_finite(results, arrays)
+        check_finite(results, arrays, np.arange(len(arrays["x"])))
     except NotFiniteError as failure:
         raise ValueError(_not_finite(failure, stage, run)) from None
     carried = {name: results.get(name, array) for name, array in run.carried.items()}
