@@ -13,7 +13,7 @@ from chainrule.app.target import NumberTarget, infer_classes, infer_number, labe
 from chainrule.layers import Dense, Sequential
 from chainrule.model import Model
 from chainrule.optimizers import AdamW
-from chainrule.training.callbacks import Progress
+from chainrule.training.callbacks import Progress, Recorder
 
 #: With fewer rows than this, the accuracy on the rows held out says nothing.
 FEWEST_ROWS = 10
@@ -129,13 +129,17 @@ def fit(model: Model, lesson: Lesson, settings: Settings, watch: Callable[[Progr
         (description.encode(part), learnable(description, part))
         for part in (lesson.training, lesson.held_out)
     ]
+
+    def keep_history(progress: Progress) -> None:
+        model.metadata["history"] = progress.history.to_json()
+
     try:
         model.fit(
             *parts[0],
             epochs=settings.epochs_for(len(lesson.training.rows)),
             batch_size=settings.batch_size,
             validation_data=parts[1],
-            callbacks=[watch],
+            callbacks=[watch, Recorder(), keep_history],
         )
     except KeyboardInterrupt:
         return False

@@ -1,4 +1,4 @@
-"""The commands: `chainrule train`, `chainrule predict`, `chainrule check`."""
+"""The commands: `chainrule train`, `predict`, `check`, `report`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from chainrule import __version__
 from chainrule.app import learn, options, report
 from chainrule.app.cells import printable, quoted
 from chainrule.app.description import Description
+from chainrule.app.history import drawn, history_lines, load_history
 from chainrule.app.output import check_output, failed_to_write
 from chainrule.app.predict import load_trained, predict_table, to_csv
 from chainrule.app.scores import guess, score
@@ -41,7 +42,7 @@ class Commands(TyperGroup):
             status = super().main(*args, **settings)
         except UsageError as problem:
             status = _refuse(_usage_sentence(problem))
-        except (ValueError, OSError) as problem:
+        except (ValueError, OSError, ImportError) as problem:
             status = _refuse(str(problem))
         except MemoryError as problem:
             status = _refuse(
@@ -186,6 +187,19 @@ def check(
     report.print_lines(str(found).splitlines())
     if not found:
         raise typer.Exit(WRONG)
+
+
+@app.command("report")
+def report_command(model: options.ModelArgument, output: options.FigureOutput = None) -> None:
+    """Tell how a model was trained: losses, learning rate, gradient norms and update ratios by layer."""
+    history = load_history(model)
+    if output is None:
+        report.print_lines(history_lines(history))
+        return
+    check_output(output, model)
+    with failed_to_write(output):
+        write_atomically(output, drawn(history, output))
+    report.print_notes([f"wrote {output}"])
 
 
 def _known(description: Description, table: Table) -> Table:

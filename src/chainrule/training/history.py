@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from chainrule.training.plots import draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: What a fit records by layer if it is asked to, and of the whole.
 RECORDED = ("learning_rate", "gradient_norm", "update_ratio")
@@ -19,10 +24,10 @@ class History(dict[str, list[float]]):
     Attributes
     ----------
     recorded : dict of dict of list of float
-        What a callback such as `Recorder` asked for, each number the mean over an epoch's steps, by layer:
-        ``recorded["gradient_norm"]["layers.0"]``, the Euclidean norm of the layer's gradient, and
-        ``recorded["update_ratio"]["layers.0"]``, that of the change of its weights as a part of that of the
-        weights; and ``recorded["learning_rate"][""]``, of the whole network.
+        What a callback such as `Recorder` asked for, one number an epoch. By layer, and as means over the
+        epoch's steps: ``recorded["gradient_norm"]["layers.0"]``, the Euclidean norm of the layer's gradient,
+        and ``recorded["update_ratio"]["layers.0"]``, that of the change of its weights as a part of that of
+        the weights. And ``recorded["learning_rate"][""]``, that of the epoch's last step.
 
     Examples
     --------
@@ -45,6 +50,27 @@ class History(dict[str, list[float]]):
     def record(self, kind: str, layer: str, number: float) -> None:
         """Add one recorded number of one more epoch."""
         self.recorded.setdefault(kind, {}).setdefault(layer, []).append(number)
+
+    def plot(self) -> Figure:
+        """Return a figure of what was measured: losses, metrics, and what was recorded by layer.
+
+        It needs matplotlib, the extra ``chainrule[plot]``.
+
+        Raises
+        ------
+        ValueError
+            If there is no epoch in it.
+        ImportError
+            If matplotlib is not installed.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> model = cr.Model(cr.Dense(1), loss="mean_squared_error", optimizer=cr.SGD(0.1))
+        >>> history = model.fit([[0.0], [1.0]], [0.0, 1.0], epochs=3, callbacks=[cr.Recorder()])
+        >>> history.plot().savefig("fit.png")
+        """
+        return draw(self, self.recorded)
 
     @property
     def epochs(self) -> int:

@@ -53,7 +53,7 @@ def added(
     old: Mapping[str, Value],
     new: Mapping[str, Value],
 ) -> dict[str, Value]:
-    """Return the sums after one more step.
+    """Return the sums after one more step; of the learning rate, the last.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def added(
     gradients, old, new : mapping of Value
         For each parameter its gradient, and its value before and after the update.
     """
-    result = {STEPS: sums[STEPS] + 1, RATE: sums[RATE] + rate}
+    result = {STEPS: sums[STEPS] + 1, RATE: rate}
     changes = by_layer({name: new[name] - old[name] for name in old})
     weights = by_layer(old)
     for layer, derivatives in by_layer(gradients).items():
@@ -99,6 +99,8 @@ class Recording:
         self._before = sums
         steps = grown[STEPS]
         for name, total in grown.items():
-            if name != STEPS:
-                kind, _, layer = name.removeprefix(_PREFIX).partition("/")
+            kind, _, layer = name.removeprefix(_PREFIX).partition("/")
+            if name == RATE:
+                self._history.record(kind, layer, sums[RATE])
+            elif name != STEPS:
                 self._history.record(kind, layer, total / steps if steps else 0.0)
