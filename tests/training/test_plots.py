@@ -20,12 +20,14 @@ def test_every_number_is_drawn():
     figure = history.plot()
     panels = {axes.get_title(): lines_of(axes) for axes in figure.axes if axes.get_visible()}
     assert list(panels) == [
-        *["loss", "metrics", "learning rate", "gradient norm by layer"],
+        *["loss", "validation accuracy", "learning rate", "gradient norm by layer"],
         "change of the weights in a step, by layer",
     ]
     assert list(panels["loss"]) == ["loss", "validation loss"]
     np.testing.assert_array_equal(panels["loss"]["validation loss"], history["validation_loss"])
-    np.testing.assert_array_equal(panels["metrics"]["validation accuracy"], history["validation_accuracy"])
+    np.testing.assert_array_equal(
+        panels["validation accuracy"]["validation accuracy"], history["validation_accuracy"]
+    )
     np.testing.assert_array_equal(
         panels["learning rate"]["learning rate"], history.recorded["learning_rate"][""]
     )

@@ -54,7 +54,8 @@ def _panels(results: Lines, recorded: Mapping[str, Lines]) -> list[Callable[[Any
     others = {name: numbers for name, numbers in results.items() if name not in losses}
     panels: list[Callable[[Any], None]] = [lambda axes: _lines(axes, "loss", losses)]
     if others:
-        panels.append(lambda axes: _lines(axes, "metrics", others))
+        title = "metrics" if len(others) > 1 else next(iter(others)).replace("_", " ")
+        panels.append(lambda axes: _lines(axes, title, others, logarithmic=False))
     if "learning_rate" in recorded:
         rates = {"learning rate": recorded["learning_rate"][""]}
         panels.append(lambda axes: _lines(axes, "learning rate", rates))
@@ -71,7 +72,7 @@ def _ratios(axes: Any, ratios: Lines) -> None:
     axes.annotate(" usual", (1.0, USUAL_RATIO), xycoords=("axes fraction", "data"), color="0.4", va="center")
 
 
-def _lines(axes: Any, title: str, lines: Lines) -> None:
+def _lines(axes: Any, title: str, lines: Lines, logarithmic: bool = True) -> None:
     """Draw lines over epochs 1, 2, ...; the scale is logarithmic where all numbers are above 0."""
     from matplotlib import colormaps
 
@@ -85,7 +86,7 @@ def _lines(axes: Any, title: str, lines: Lines) -> None:
             color=colours(0.85 * i / max(len(lines) - 1, 1)),
             label=name.replace("_", " ") or "the network",
         )
-    if title != "metrics" and all(number > 0 for numbers in lines.values() for number in numbers):
+    if logarithmic and all(number > 0 for numbers in lines.values() for number in numbers):
         axes.set_yscale("log")
     axes.set_title(title, fontsize=10)
     axes.set_xlabel("epoch")
