@@ -356,7 +356,7 @@ class Model:
         )
 
     @checked_options
-    def diagnose(self, x: Any, y: Any, *, sample_weight: Any = None) -> Diagnosis:
+    def diagnose(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> Diagnosis:
         """Examine the network on its data before training; copies are trained, the model stays as it is.
 
         It looks at the scale of features and targets, duplicated and leaking columns, the loss at the start

@@ -198,6 +198,24 @@ def test_a_weight_that_is_not_trained():
     assert [(mistake.name, mistake.where) for mistake in report.mistakes] == [("weight not trained", "W1")]
 
 
+@pytest.mark.parametrize("left", ["w", "b", None])
+@pytest.mark.parametrize("named", [False, True])
+def test_logistic_regression_with_a_vector_and_a_number(left, named):
+    def step(weights, x, y, learning_rate):
+        w, b = weights.values() if named else weights
+        p = 1 / (1 + np.exp(-(x @ w + b)))
+        loss = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+        dw, db = x.T @ (p - y) / len(y), np.mean(p - y)
+        new = [w if left == "w" else w - learning_rate * dw, b if left == "b" else b - learning_rate * db]
+        return loss, dict(zip(weights, new, strict=True)) if named else new
+
+    weights = {"slope": np.array([0.3, -0.2, 0.5]), "intercept": 0.1}
+    x = np.random.default_rng(0).normal(size=(8, 3))
+    report = cr.check_step(step, weights if named else list(weights.values()), x, np.arange(8) % 2)
+    expected = {"w": ["weight not trained"], "b": ["bias not trained"], None: []}[left]
+    assert [mistake.name for mistake in report.mistakes] == expected, report
+
+
 def test_several_steps_in_a_call():
     def step(weights, x, y, learning_rate):
         loss, new = homework()(weights, x, y, learning_rate)

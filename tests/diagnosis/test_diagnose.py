@@ -215,6 +215,22 @@ def test_an_objective():
     assert cr.Model(net, objective=objective).diagnose(x, y)
 
 
+def test_an_objective_that_differentiates_the_network_and_takes_no_target():
+    """u' = -u with u(0) = 1."""
+    x = np.linspace(0, 2, 60)[:, None]
+
+    def objective(network, x, y):
+        slope = cr.grad(lambda t: cr.sum(network(t)))(x)
+        return (slope + network(x))[:, 0] ** 2 + (network(0 * x)[:, 0] - 1) ** 2
+
+    for activation in ("tanh", "sigmoid"):
+        net = cr.Sequential([cr.Dense(16, activation=activation), cr.Dense(1)])
+        found = cr.Model(net, objective=objective, optimizer=cr.Adam(0.01)).diagnose(x)
+        assert found, found
+    dead = cr.Sequential([cr.Dense(16, activation="relu", bias_initializer=cr.Constant(-20.0)), cr.Dense(1)])
+    assert names(cr.Model(dead, objective=objective).diagnose(x)) == ["dead units"]
+
+
 def test_bad_input():
     model = model_for("iris")
     x, y = iris()

@@ -327,15 +327,17 @@ def _notes(own: OwnStep, loss: float) -> list[str]:
 
 
 def _is_bias(own: OwnStep, place: int) -> bool:
-    """Whether an array is a bias, by its name or by its shape and that of the matrix before it."""
-    name, shape = own.names[place].rpartition(".")[2].lower(), own.arrays[place].shape
+    """Whether an array is a bias, by its name or by its shape and that of the array before it."""
+    name, array = own.names[place].rpartition(".")[2].lower(), own.arrays[place]
     if isinstance(own.structure, dict) and name[:1] in ("b", "w"):
         return name[0] == "b"
-    if len(shape) < 2 or place == 0 or max(shape) != own.arrays[place].size:
-        return len(shape) < 2
+    if place == 0 or max(array.shape, default=1) != array.size:
+        return False
+    if array.ndim < 2:
+        return array.size == 1 or any(other.ndim == 2 for other in own.arrays)
     before = own.arrays[place - 1].shape
-    fits = before[-1] == shape[1] if shape[0] == 1 else before[0] == shape[0]
-    return len(before) == 2 and fits and not _is_bias(own, place - 1)
+    fits = len(before) == 2 and (before[1] == array.size if array.shape[0] == 1 else before[0] == array.size)
+    return fits and not _is_bias(own, place - 1)
 
 
 def _names(findings: Iterable[ArrayFinding]) -> str:

@@ -87,15 +87,18 @@ def _features(patient: Patient) -> Iterator[Verdict]:
 
 
 def _target(patient: Patient) -> Iterator[Verdict]:
-    loss, y = patient.trainer.task.loss, patient.data["y"]
-    if loss is not None and not isinstance(loss, CrossEntropy) and y.dtype.kind == "f" and loss.link(1) == 1:
+    loss, y = patient.trainer.task.loss, patient.data.get("y")
+    if y is None or loss is None or isinstance(loss, CrossEntropy):
+        return
+    if y.dtype.kind == "f" and loss.link(1) == 1:
         yield from data.target_scale(y.astype(float))
 
 
 def _columns(patient: Patient) -> Iterator[Verdict]:
     if patient.data["x"].ndim == 2:
         yield from data.duplicated_columns(_wide(patient))
-        yield from data.leaking_columns(_wide(patient), patient.data["y"])
+        if "y" in patient.data:
+            yield from data.leaking_columns(_wide(patient), patient.data["y"])
 
 
 def _units(patient: Patient) -> Iterator[Verdict]:

@@ -40,7 +40,7 @@ def output_for_loss(patient: Patient) -> Iterator[Verdict]:
 
 def start_loss(patient: Patient) -> Iterator[Verdict]:
     """Compare the loss at the start with -ln(1/C), or with the target's variance."""
-    task, y = patient.trainer.task, patient.data["y"]
+    task = patient.trainer.task
     expected, words = math.nan, ""
     if isinstance(task.loss, CrossEntropy):
         classes = int(patient.trainer.output.shape[-1])
@@ -48,7 +48,7 @@ def start_loss(patient: Patient) -> Iterator[Verdict]:
     elif isinstance(task.loss, BinaryCrossEntropy):
         expected, words = math.log(2), "-ln(1/2)"
     elif isinstance(task.loss, MeanSquaredError):
-        expected, words = float(np.mean(np.var(y, axis=0))), "the target's variance"
+        expected, words = float(np.mean(np.var(patient.data["y"], axis=0))), "the target's variance"
     found = patient.start_loss
     if expected > 0 and found > MOST_OF_EXPECTED * expected:
         yield Verdict(

@@ -80,7 +80,7 @@ def _rate_verdict(patient: Patient, name: str, usual: Trial, best: Trial) -> Ver
 
 def two_rows(patient: Patient) -> Iterator[Verdict]:
     """Find a network that cannot even learn two rows by heart."""
-    pair = _two_different_rows(patient)
+    pair = _two_different_rows(patient) if "y" in patient.data else None
     if pair is None:
         return
     free = replace(patient.trainer.task, penalties=())
@@ -112,7 +112,7 @@ def _two_different_rows(patient: Patient) -> dict[str, Array] | None:
 
 def sees_input(patient: Patient) -> Iterator[Verdict]:
     """Find an input that does not help: on rows held out, a network that is shown zeros is as good."""
-    if patient.rows < FEWEST_ROWS:
+    if patient.rows < FEWEST_ROWS or "y" not in patient.data:
         return
     data = patient.some(MOST_TRAINED_ON)
     rows = len(data["x"])

@@ -26,8 +26,9 @@ def silent_units(trainer: Trainer, data: Mapping[str, Array]) -> Iterator[Verdic
     """Find layers in which half of the units or more are dead, or saturated."""
     if len(data["x"]) < FEWEST_ROWS:
         return
+    found: dict[str, Verdict] = {}  # one for each layer, however often the network is called
     stage, parts = _activation_stage(trainer, data)
-    results = run_stage(stage, trainer.arrays(data)) if parts else {}
+    results = run_stage(stage, trainer.arrays(data)) if stage else {}
     for i, part in enumerate(parts):
         y, slope = results[f"y{i}"], np.abs(results[f"slope{i}"])
         off = (slope == 0) & (y == 0)
@@ -36,22 +37,23 @@ def silent_units(trainer: Trainer, data: Mapping[str, Array]) -> Iterator[Verdic
         saturated = float(np.mean(np.mean((slope < FLAT) & ~off, axis=rows) > MOSTLY))
         where = title(trainer.task.network, part)
         if dead >= MOST_SILENT:
-            yield Verdict(
+            found[part] = Verdict(
                 "dead units",
                 where,
                 f"{100 * dead:.0f} % give 0 and have no slope in any of {len(y)} rows",
                 "lower the learning rate, start with zero biases, standardize features, or try leaky_relu",
             )
         elif saturated >= MOST_SILENT:
-            yield Verdict(
+            found[part] = Verdict(
                 "saturated units",
                 where,
                 f"{100 * saturated:.0f} % have a slope below {FLAT} in nearly all of {len(y)} rows",
                 "start with smaller weights, or standardize the features",
             )
+    yield from found.values()
 
 
-def _activation_stage(trainer: Trainer, data: Mapping[str, Array]) -> tuple[Stage, list[str]]:
+def _activation_stage(trainer: Trainer, data: Mapping[str, Array]) -> tuple[Stage | None, list[str]]:
     """Return the graph of each activation's results and slopes, and the layers' paths.
 
     The slopes are read off the derivative of Σ ± y, with a sign for each unit at random: where a unit's
@@ -70,4 +72,4 @@ def _activation_stage(trainer: Trainer, data: Mapping[str, Array]) -> tuple[Stag
         (slope,) = backward(total, [z])
         outputs |= {f"y{len(parts)}": y, f"slope{len(parts)}": slope}
         parts.append(part)
-    return t.stage(outputs) if parts else Stage(None, ()), parts  # type: ignore[arg-type]
+    return t.stage(outputs) if parts else None, parts

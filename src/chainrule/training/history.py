@@ -38,8 +38,8 @@ class History(dict[str, list[float]]):
     3
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *results: Any, **more: Any) -> None:
+        super().__init__(*results, **more)
         self.recorded: dict[str, dict[str, list[float]]] = {}
 
     def append(self, results: Mapping[str, float]) -> None:
