@@ -132,6 +132,15 @@ def test_a_fault_gets_its_name_and_no_other(fault, seed):
 # What a verdict says -----------------------------------------------------------------------------
 
 
+def test_outputs_that_happen_to_lie_between_0_and_1():
+    """A sigmoid before the last layer, and nothing after it, is no probability."""
+    for seed in range(12, 16):
+        model = model_for(
+            "cancer", depth=2, hidden=64, activation="sigmoid", seed=seed, optimizer=cr.AdamW(3e-3)
+        )
+        assert "sigmoid twice" not in names(model.diagnose(*DATA["cancer"][0]))
+
+
 def test_where_and_by_what():
     (dead,) = faulty("dead units", 0)[0].diagnose(*iris()).verdicts
     assert dead.where == "layers.0 (Dense)"

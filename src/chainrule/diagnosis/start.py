@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.loop import run_stage
+from chainrule.graph.types import Array
 from chainrule.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 
 #: The loss at the start may be this many times what is expected of a network that knows nothing.
@@ -21,14 +22,15 @@ def output_for_loss(patient: Patient) -> Iterator[Verdict]:
     loss = patient.trainer.task.loss
     if not isinstance(loss, CrossEntropy | BinaryCrossEntropy):
         return
-    stage = patient.trainer.stage("prediction")
-    output = run_stage(stage, patient.trainer.arrays(patient.some(MOST_LOOKED_AT)))["prediction"]
-    if not np.all((output >= 0) & (output <= 1)):
-        return
     several = isinstance(loss, CrossEntropy)
-    if several and not np.allclose(np.sum(output, axis=-1), 1, atol=1e-3):
-        return
-    if several or output.size >= MOST_LOOKED_AT / 4:
+    stage = patient.trainer.stage("prediction")
+    given = patient.trainer.arrays(patient.some(MOST_LOOKED_AT))
+    if all(
+        _are_probabilities(
+            run_stage(stage, {**given, **_times(patient.weights, factor)})["prediction"], several
+        )
+        for factor in (1.0, 100.0, -100.0)
+    ):
         function = "softmax" if several else "sigmoid"
         yield Verdict(
             f"{function} twice",
@@ -36,6 +38,17 @@ def output_for_loss(patient: Patient) -> Iterator[Verdict]:
             f"the network's outputs are probabilities already, and {type(loss).__name__} applies {function}",
             "let the last layer have no activation; predict(x, link=True) gives the probabilities",
         )
+
+
+def _are_probabilities(output: Array, several: bool) -> bool:
+    """Whether numbers lie between 0 and 1; those of several classes sum to 1."""
+    between = bool(np.all((output >= 0) & (output <= 1)))
+    return between and (not several or np.allclose(np.sum(output, axis=-1), 1, atol=1e-3))
+
+
+def _times(weights: Mapping[str, Array], factor: float) -> dict[str, Array]:
+    """Return weights so large that an output without bounds does not stay between 0 and 1 by chance."""
+    return {name: array * np.asarray(factor, array.dtype) for name, array in weights.items()}
 
 
 def start_loss(patient: Patient) -> Iterator[Verdict]:
