@@ -2,6 +2,11 @@
 
 from chainrule import functions
 from chainrule.compiler.function import compile
+from chainrule.diagnosis.check_step import check_step
+from chainrule.diagnosis.diagnose import Diagnosis
+from chainrule.diagnosis.doctor import Doctor
+from chainrule.diagnosis.step_report import StepReport
+from chainrule.diagnosis.verdict import Verdict
 from chainrule.functions import *  # noqa: F403  (every name in functions.__all__ is public)
 from chainrule.gradient.check import check_gradients
 from chainrule.gradient.transforms import grad, hessian, jacobian, value_and_grad, vjp
@@ -70,7 +75,7 @@ from chainrule.optimizers import (
     RMSprop,
     StepDecay,
 )
-from chainrule.training.callbacks import Callback, Progress, ProgressBar, TimeLimit
+from chainrule.training.callbacks import Callback, Progress, ProgressBar, Recorder, TimeLimit
 from chainrule.training.history import History
 from chainrule.training.loggers import CSVLogger, EpochLogger, TensorBoard
 from chainrule.training.plateau import ReduceOnPlateau
@@ -102,6 +107,8 @@ __all__ = [
     "CosineDecay",
     "CrossEntropy",
     "Dense",
+    "Diagnosis",
+    "Doctor",
     "Dropout",
     "EarlyStopping",
     "Embedding",
@@ -140,15 +147,19 @@ __all__ = [
     "Quantile",
     "RAdam",
     "RMSprop",
+    "Recorder",
     "ReduceOnPlateau",
     "Residual",
     "Sequential",
     "StepDecay",
+    "StepReport",
     "TensorBoard",
     "TimeLimit",
     "Value",
+    "Verdict",
     "Zeros",
     "check_gradients",
+    "check_step",
     "compile",
     "grad",
     "hessian",

@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.diagnosis.diagnose import Diagnosis, examine
+from chainrule.diagnosis.gradients import ModelGradientReport, check_model_gradients
+from chainrule.diagnosis.patient import Patient
 from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import Inputs, Prepare, means_over_rows, run_stage
 from chainrule.graph.names import checked_options, unknown_name
@@ -294,20 +297,21 @@ class Model:
                 inputs = Inputs(
                     data, trainer.arguments(), trainer.key, size, count, validation, self.n_threads
                 )
-                loop = trainer.loop(data, validation, shuffle)
-                loop, start = with_early_stopping(loop, trainer.run, stopping, trainer.predicting_arrays())
+                recorded = any(callback.records for callback in looking)
+                loop, begun = trainer.loop(data, validation, shuffle, recorded), trainer.start(recorded)
+                loop, start = with_early_stopping(loop, begun, stopping, trainer.predicting_arrays())
                 loop, start, inputs = with_plateau(loop, start, inputs, plateau)
                 saved = Saved(start, History())
                 if file is not None:
                     options = self._options(early_stopping=stopping, plateau=plateau)
                     made_of = identity(loop, inputs, options)
-                    saved = file.resume(start, made_of, count, own=trainer.run.carried)
+                    saved = file.resume(start, made_of, count, own=begun.carried)
             return fit_from(
                 saved,
                 EXECUTORS[self.executor].run,
                 loop,
                 inputs,
-                progress=Progress(count, self),
+                progress=Progress(count, self, data=data),
                 callbacks=looking,
                 keep=trainer.keep,
                 checkpoint=file,
@@ -356,6 +360,82 @@ class Model:
         results = run_stage(stage, arrays, self._prepare)
         gradients = {name: np.array(results[name]) for name in self._trainer.carried.parameters}
         return float(results["batch_loss"]), gradients
+
+    @checked_options
+    def check_gradients(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        tolerance: float = 1e-5,
+        samples: int = 20,
+        seed: int = 0,
+    ) -> ModelGradientReport:
+        """Compare the gradient of the loss on these rows with differences, and with the compiled gradient.
+
+        Every parameter array is checked, biases too: in float64 against central differences of the loss, with
+        a step that adapts to each entry; and in the model's own precision, compiled against evaluated. Where
+        the derivative jumps (relu at 0) nothing is judged. Nothing is changed.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As for `fit`; some tens of rows are enough.
+        tolerance, samples, seed
+            As for `check_gradients`.
+
+        Returns
+        -------
+        ModelGradientReport
+            True if nothing is wrong. Printed, it is a table by layer; below it stand the wrong entries and
+            the primitives to blame.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> model = cr.Model(cr.Dense(2, activation="tanh"), loss="mean_squared_error")
+        >>> model.check_gradients([[0.0, 0.5, 1.0]], [[0.0, 1.0]]).passed
+        True
+        """
+        stage, arrays, _ = self._trainer.prepared("gradients", x, y, sample_weight)
+        return check_model_gradients(
+            self.network, stage, arrays, tolerance=tolerance, samples=samples, seed=seed
+        )
+
+    @checked_options
+    def diagnose(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> Diagnosis:
+        """Examine the network on its data before training; copies are trained, the model stays as it is.
+
+        It looks at the scale of features and targets, duplicated and leaking columns, the loss at the start
+        against that of a network that knows nothing, dead and saturated units, vanishing and exploding
+        gradients, the learning rate, how far a step changes the weights, whether two rows can be learnt by
+        heart, and whether the input helps at all.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As for `fit`. Of many rows, some thousands are looked at.
+
+        Returns
+        -------
+        Diagnosis
+            True if nothing is wrong; otherwise few verdicts, each with its evidence and a remedy.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import chainrule as cr
+        >>> x = np.random.default_rng(0).normal(size=(100, 3))
+        >>> net = cr.Sequential([cr.Dense(16, activation="tanh"), cr.Dense(1)])
+        >>> model = cr.Model(net, loss="mean_squared_error", optimizer=cr.SGD(1e-6))
+        >>> [verdict.name for verdict in model.diagnose(x, x[:, 0] * x[:, 1]).verdicts]
+        ['learning rate too low']
+        """
+        with self._trainer.unchanged_on_failure():
+            data = self._trainer.batch(x, y, sample_weight)
+        patient = Patient(self._trainer, data, self.executor, self.n_threads, self.seed)
+        return examine(patient.copy())
 
     # Use ------------------------------------------------------------------------------------------
 

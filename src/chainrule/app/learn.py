@@ -14,7 +14,7 @@ from chainrule.app.target import NumberTarget, infer_classes, infer_number, labe
 from chainrule.layers import Dense, Sequential
 from chainrule.model import Model
 from chainrule.optimizers import AdamW
-from chainrule.training.callbacks import Progress
+from chainrule.training.callbacks import Progress, Recorder
 
 #: With fewer rows than this, the accuracy on the rows held out says nothing.
 FEWEST_ROWS = 10
@@ -135,24 +135,29 @@ def fit(
     """
     description = lesson.description
     parts = [
-        (description.encode(part), _learnable(description, part))
+        (description.encode(part), learnable(description, part))
         for part in (lesson.training, lesson.held_out)
     ]
+
+    def keep_history(progress: Progress) -> None:
+        model.metadata["history"] = progress.history.to_json()
+
     try:
-        model.fit(
+        history = model.fit(
             *parts[0],
             epochs=settings.epochs_for(len(lesson.training.rows)),
             batch_size=settings.batch_size,
             validation_data=parts[1],
-            callbacks=[watch],
+            callbacks=[watch, Recorder(), keep_history],
             checkpoint=checkpoint,
         )
     except KeyboardInterrupt:
         return False
+    model.metadata["history"] = history.to_json()
     return True
 
 
-def _learnable(description: Description, table: Table) -> Any:
+def learnable(description: Description, table: Table) -> Any:
     """Return the target of a table's rows as the network learns it."""
     target = description.target
     return (

@@ -1,4 +1,4 @@
-"""The commands: `chainrule train` and `chainrule predict`."""
+"""The commands: `chainrule train`, `predict`, `check`, `report`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from chainrule import __version__
 from chainrule.app import learn, options, report
 from chainrule.app.cells import printable, quoted
 from chainrule.app.description import Description
+from chainrule.app.history import drawn, history_lines, load_history
 from chainrule.app.output import check_checkpoint, check_output, failed_to_write
 from chainrule.app.predict import load_trained, predict_table, to_csv
 from chainrule.app.scores import guess, score
@@ -22,8 +23,8 @@ from chainrule.app.target import ClassTarget, labelled
 from chainrule.files import write_atomically
 from chainrule.model import Model
 
-#: Exit statuses: for bad input, and for Ctrl-C as a shell reports it.
-BAD_INPUT, INTERRUPTED = 2, 130
+#: Exit statuses: for a check that found something, for bad input, and for Ctrl-C as a shell reports it.
+WRONG, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 #: Everything that typer refuses: options and arguments.
 UsageError: Any = typer.BadParameter.__mro__[1]
@@ -41,7 +42,7 @@ class Commands(TyperGroup):
             status = super().main(*args, **settings)
         except UsageError as problem:
             status = _refuse(_usage_sentence(problem))
-        except (ValueError, OSError) as problem:
+        except (ValueError, OSError, ImportError) as problem:
             status = _refuse(str(problem))
         except MemoryError as problem:
             status = _refuse(
@@ -166,6 +167,57 @@ def predict(
             write_atomically(output, text.encode())
         notes.append(f"wrote {len(data.rows):,} predictions to {output}")
     report.print_notes(notes)
+
+
+@app.command()
+def check(
+    model: options.ModelArgument,
+    table: options.TableArgument,
+    *,
+    rows: options.CheckedRows = 64,
+    samples: options.Samples = 20,
+    delimiter: options.Delimiter = None,
+) -> None:
+    """Check the gradients of a model on a table: against differences, and compiled against evaluated.
+
+    The exit status is 1 if one of them is wrong.
+    """
+    trained, description = load_trained(model)
+    known = _known(description, read_table(table, delimiter))
+    count = min(rows, len(known.rows))
+    chosen = known.take([len(known.rows) * i // count for i in range(count)])
+    found = trained.check_gradients(
+        description.encode(chosen), learn.learnable(description, chosen), samples=samples
+    )
+    report.print_lines(str(found).splitlines())
+    if not found:
+        raise typer.Exit(WRONG)
+
+
+@app.command("report")
+def report_command(model: options.ModelArgument, output: options.FigureOutput = None) -> None:
+    """Tell how a model was trained: losses, learning rate, gradient norms and update ratios by layer."""
+    history = load_history(model)
+    if output is None:
+        report.print_lines(history_lines(history))
+        return
+    check_output(output, model)
+    with failed_to_write(output):
+        write_atomically(output, drawn(history, output))
+    report.print_notes([f"wrote {output}"])
+
+
+def _known(description: Description, table: Table) -> Table:
+    """Return the rows of a table whose target is known; a ValueError says that there are none."""
+    description.require_columns(table)
+    target = description.target
+    known = labelled(table.require(target.name), table)
+    places = [
+        i for i, number in enumerate(target.encode(known)) if number >= 0 or target.task != "classification"
+    ]
+    if not places:
+        raise ValueError(f"{table.path} has no row with a {target.name!r} that the model knows; give it some")
+    return known.take(places)
 
 
 def _truth(model: Model, description: Description, table: Table) -> list[str]:

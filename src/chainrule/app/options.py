@@ -62,6 +62,10 @@ PredictionsOutput = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="OUT", show_default="stdout", help="The CSV file to write."),
 ]
+FigureOutput = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="OUT", help="Draw it into a .svg, .png or .pdf file instead."),
+]
 Epochs = Annotated[
     int | None,
     typer.Option(min=1, show_default="10 to 100, more for few rows", help="Passes over the training rows."),
@@ -87,6 +91,10 @@ Checkpoint = Annotated[
         help="A file to which training is written every few seconds; the same command goes on from there.",
     ),
 ]
+CheckedRows = Annotated[
+    int, typer.Option(min=1, help="How many of the table's rows, evenly spread, the loss is taken of.")
+]
+Samples = Annotated[int, typer.Option(min=1, help="How many derivatives are checked in each array.")]
 Delimiter = Annotated[
     str | None,
     typer.Option(

@@ -106,6 +106,13 @@ def print_saved(console: Console, path: Path) -> None:
     _line(console, f"  chainrule predict {shlex.quote(str(path))} TABLE", style="bold")
 
 
+def print_lines(lines: Sequence[str]) -> None:
+    """Print lines as they are on stdout."""
+    console = open_console()
+    for line in lines:
+        _line(console, line)
+
+
 def print_notes(notes: Sequence[str]) -> None:
     """Print remarks on stderr, away from the predictions."""
     console = open_console(stderr=True)

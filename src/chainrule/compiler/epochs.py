@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -36,6 +36,9 @@ CONTROL_SLOT = FIRST_ARRAY
 FIRST_TABLE = FIRST_ARRAY + 1
 #: Seconds that native code runs before Python may look.
 LOOK_EVERY = 0.05
+#: Seconds after which weights are checked, and copied to go back to. A loss is checked in each step; weights
+#: are besides wherever somebody looks at them.
+SAVE_EVERY = 0.25
 
 
 class CompiledStep:
@@ -206,6 +209,8 @@ class CompiledRun:
         self._copies = {name: np.empty_like(self._views[name]) for name in self._step.replaced}
         self._finite = self._view_of(self._step.finite, (), np.dtype("float64"))
         self._rest = dict(state.carried)
+        self._decides = loop.validation is not None or loop.epoch_end is not None
+        self._watched = True
         for name, number in {**inputs.arguments, "key": inputs.key}.items():
             if name in self._views:
                 self._views[name][...] = number
@@ -216,6 +221,7 @@ class CompiledRun:
     @property
     def state(self) -> LoopState:
         """Where the run stands, after its last whole step."""
+        self._watched = True
         carried = {
             name: self._views[name].copy() if name in self._step.replaced else array
             for name, array in self._rest.items()
@@ -253,11 +259,14 @@ class CompiledRun:
 
     def __iter__(self) -> Iterator[dict[str, float]]:
         with ThreadPoolExecutor(max(self._threads - 1, 1)) as pool:
+            self._save(time.perf_counter())
             for remaining in reversed(range(self.inputs.epochs)):
                 self._begin_epoch()
                 while self._position.position < self.rows:
-                    self._go_on(pool)
-                yield self._end_epoch(last=remaining == 0)
+                    self._go_on(pool, last=remaining == 0)
+                results = self._end_epoch(last=remaining == 0)
+                self._watched = self._decides  # until somebody looks at the state
+                yield results
                 if self._position.stopped:
                     return
 
@@ -271,16 +280,19 @@ class CompiledRun:
         keys = [word for pair in round_keys(self.inputs.key, self._position.epoch) for word in pair]
         control[Control.KEYS : Control.SIZE] = np.array(keys, np.uint64).view(np.int64)
 
-    def _go_on(self, pool: ThreadPoolExecutor) -> None:
+    def _go_on(self, pool: ThreadPoolExecutor, last: bool) -> None:
         """Make steps for a short while; where one fails, go back and find out which."""
-        before, start = self._saved(), self._position
         began = time.perf_counter()
-        with deferred_interrupt():
+        with deferred_interrupt() as pressed:
             made = self._make_steps(self._pace, pool)
-            seconds = time.perf_counter() - began
-            if not self._is_sound(pool):
-                self._restore(before, start)
-                self._find_failure(made, pool)
+            now = time.perf_counter()
+            suspect = self._control[Control.FAILED] or pressed or last or self._watched
+            due = now - self._saved >= SAVE_EVERY
+            if (suspect or due) and not self._is_sound(pool):
+                self._find_failure(pool)
+            if due:
+                self._save(now)
+        seconds = now - began
         if seconds < LOOK_EVERY / 2 and made == self._pace:
             self._pace = min(self._pace * 4, 1 << 40)
         elif seconds > LOOK_EVERY * 1.5:
@@ -309,24 +321,30 @@ class CompiledRun:
         self._call(self._step.check, pool)
         return not self._control[Control.FAILED] and bool(np.isfinite(self._finite[()]))
 
-    def _saved(self) -> dict[str, Array]:
-        """Return copies of all that steps replace; the next call writes over them."""
+    def _save(self, now: float) -> None:
+        """Copy all that steps replace, which is finite at this time."""
         for name, array in self._copies.items():
             np.copyto(array, self._views[name])
-        return self._copies
+        self._saved, self._saved_position = now, self._position
 
-    def _restore(self, arrays: Mapping[str, Array], position: LoopState) -> None:
-        for name, array in arrays.items():
+    def _restore(self) -> None:
+        for name, array in self._copies.items():
             self._views[name][...] = array
-        self._position = position
+        self._position = self._saved_position
+        self._begin_epoch()
 
-    def _find_failure(self, steps: int, pool: ThreadPoolExecutor) -> None:
+    def _find_failure(self, pool: ThreadPoolExecutor) -> None:
         """Make the steps one by one; the evaluator repeats the one that fails, and raises what is wrong."""
-        for _ in range(steps):
-            before, start = self._saved(), self._position
+        end = self._position.step
+        self._restore()
+        while self._position.step < end:
+            if self._position.position == self.rows:
+                self._position = LoopState({}, self._position.step, self._position.epoch + 1)
+                self._begin_epoch()
+            self._save(self._saved)
             self._make_steps(1, pool)
             if not self._is_sound(pool):
-                self._restore(before, start)
+                self._restore()
                 self._evaluated.state = self.state
                 self.state = self._evaluated.next_step()
 
@@ -350,20 +368,24 @@ class CompiledRun:
         with deferred_interrupt():  # or the arrays would be those of another epoch than the counters
             self.results.append(results)
             self._load(self._evaluated.state)
+            self._save(time.perf_counter())
         return results
 
 
 @contextmanager
-def deferred_interrupt() -> Iterator[None]:
-    """Hold back Ctrl-C until the block is done: threads that meet in native code must all arrive."""
+def deferred_interrupt() -> Iterator[list[int]]:
+    """Hold back Ctrl-C until the block is done: threads that meet in native code must all arrive.
+
+    The block is given a list that is not empty once Ctrl-C was pressed.
+    """
     handler = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or handler is None:
-        yield  # only the main thread is interrupted, and only by a handler that Python knows
+        yield []  # only the main thread is interrupted, and only by a handler that Python knows
         return
     pressed: list[int] = []
     signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
     try:
-        yield
+        yield pressed
     finally:
         signal.signal(signal.SIGINT, handler)
         if pressed:

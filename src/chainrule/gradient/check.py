@@ -106,7 +106,8 @@ def check_graph(
     Parameters
     ----------
     graph : Graph
-        Its first output is one float, such as a loss.
+        Its first output is one float, such as a loss. If more follow, they are taken for its derivatives by
+        `inputs`, in their order; otherwise these are made anew.
     arguments : dict of str to array_like
         An array for each input of the graph, by its name.
     inputs : sequence of str, optional
@@ -144,7 +145,10 @@ def check_graph(
     chosen = _positions(graph, inputs)
     _require_finite(wide, arrays, chosen)
     loss, variables = wide.outputs[0], [wide.inputs[position] for position in chosen]
-    claim = Claim(wide.inputs, loss, chosen, derivatives_between(loss, variables), arrays)
+    derived = derivatives_between(loss, variables)
+    if len(wide.outputs) > 1:
+        derived |= dict(zip(variables, wide.outputs[1:], strict=True))
+    claim = Claim(wide.inputs, loss, chosen, derived, arrays)
     plan = Plan(tolerance, samples, np.random.default_rng(seed))
     entries = [entry for position in chosen for entry in plan.entries(claim, position)]
     wrong = any(entry.verdict == "wrong" for entry in entries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 SHOWN = 5  # how many wrong entries are written out
@@ -135,21 +136,18 @@ class GradientReport:
 
     def raise_if_wrong(self) -> None:
         """Raise an ArithmeticError that names the worst entry and what is to blame, if one is wrong."""
-        if self.wrong:
-            blame = "; ".join(self._blame())
-            raise ArithmeticError(f"{len(self.wrong)} derivatives are wrong; {self.wrong[0]}; {blame}")
+        if not self.passed:
+            found = [f"{len(self.wrong)} derivatives are wrong", str(self.wrong[0])] if self.wrong else []
+            raise ArithmeticError("; ".join([*found, *self._blame()]))
 
     def _table(self) -> list[str]:
-        rows = [("array", "entries", "checked", "worst error", "verdict")]
-        for name, size in self.sizes.items():
-            mine = [entry for entry in self.entries if entry.name == name]
-            worst = f"{_worst(mine):.1e}"
-            rows.append((name, str(size), str(len(mine)), worst, _verdict(mine)))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return [
-            "  ".join([name.ljust(widths[0]), *map(str.rjust, numbers, widths[1:4]), verdict])
-            for name, *numbers, verdict in rows
-        ]
+        """Return the table as lines: one for each array."""
+        head = ("array", "entries", "checked", "worst error", "verdict")
+        return aligned([head, *(self._row(name) for name in self.sizes)])
+
+    def _row(self, name: str) -> tuple[str, ...]:
+        mine = [entry for entry in self.entries if entry.name == name]
+        return name, str(self.sizes[name]), str(len(mine)), f"{_worst(mine):.1e}", _verdict(mine)
 
     def _blame(self) -> list[str]:
         if self.wrong and not self.wrong_primitives:
@@ -158,6 +156,15 @@ class GradientReport:
                 "they are put together, or in a number on the way that is not finite"
             ]
         return [str(primitive) for primitive in self.wrong_primitives]
+
+
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return rows of cells as lines: words first and last, numbers between."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([name.ljust(widths[0]), *map(str.rjust, numbers, widths[1:-1]), verdict]).rstrip()
+        for name, *numbers, verdict in rows
+    ]
 
 
 def _worst(entries: list[CheckedEntry] | tuple[CheckedEntry, ...]) -> float:

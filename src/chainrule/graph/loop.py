@@ -117,13 +117,16 @@ class NotFiniteError(ArithmeticError):
         What it holds.
     arrays : mapping of arrays
         All that the step saw, by name, so that it can be replayed.
+    rows : array
+        For each row of the batch, which one of the data it is.
     """
 
-    def __init__(self, name: str, number: float, arrays: Arrays) -> None:
+    def __init__(self, name: str, number: float, arrays: Arrays, rows: Array) -> None:
         super().__init__(f"{name} is {number}")
         self.name = name
         self.number = number
         self.arrays = arrays
+        self.rows = rows
 
 
 class Run(Protocol):
@@ -192,7 +195,7 @@ class EvaluatedRun:
             "step": np.asarray(state.step, np.int32),
         }
         results = _run(loop.step, self._step, arrays)
-        check_finite(results, arrays)
+        check_finite(results, arrays, np.arange(self.rows)[chosen])
         loss, weight = float(results["batch_loss"]), float(results["batch_weight"])
         return replace(
             state,
@@ -242,16 +245,17 @@ class EvaluatedRun:
         return {f"validation_{name}": mean for name, mean in means.items()}
 
 
-def check_finite(results: Arrays, arrays: Arrays) -> None:
+def check_finite(results: Arrays, arrays: Arrays, rows: Array) -> None:
     """Raise a NotFiniteError for the first result of a step that is not finite, the loss before all others.
 
+    `arrays` are what the step saw, and `rows` which rows of the data.
     A derivative can be infinite where the loss is not: such a step is refused as well, or its weights would
     spoil the next.
     """
     for name in ("batch_loss", *results):
         finite = np.isfinite(results[name])
         if not finite.all():
-            raise NotFiniteError(name, float(results[name][~finite][0]), arrays)
+            raise NotFiniteError(name, float(results[name][~finite][0]), arrays, rows)
 
 
 def means_over_rows(

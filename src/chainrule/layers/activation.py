@@ -41,14 +41,15 @@ def as_activation(activation: str | ActivationFunction) -> ActivationFunction:
     return ACTIVATIONS[activation]
 
 
-def activated(x: Value, activation: str | ActivationFunction) -> Value:
-    """Return f(x), which has the shape of x."""
+def activated(x: Value, activation: str | ActivationFunction, context: Context) -> Value:
+    """Return f(x), which has the shape of x; the context remembers both."""
     y = as_value(as_activation(activation)(x))
     if y.shape != x.shape:
         raise ValueError(
             f"its activation returned the shape {str_shape(y.shape)} for {str_shape(x.shape)}, "
             "and it should keep the shape"
         )
+    context.variables.activations.append((context.path, x, y))
     return y
 
 
@@ -84,4 +85,4 @@ class Activation(Layer):
 
     def forward(self, x: Value, context: Context) -> Value:
         """Return f(x)."""
-        return activated(x, self.activation)
+        return activated(x, self.activation, context)

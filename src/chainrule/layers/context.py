@@ -43,6 +43,8 @@ class Variables:
         The random key, uint32 (2,), and the number of the step: together with the site they fix every draw.
     declared_parameters, declared_state : dict of Declaration
         All that the pass has asked for.
+    activations : list of (path, Value, Value)
+        What was activated in the pass: the layer, its sums, and what became of them.
     """
 
     dtype: DType
@@ -53,6 +55,7 @@ class Variables:
     step: Value = field(default_factory=lambda: input_value("step", (), INT32))
     declared_parameters: dict[str, Declaration] = field(default_factory=dict)
     declared_state: dict[str, Declaration] = field(default_factory=dict)
+    activations: list[tuple[str, Value, Value]] = field(default_factory=list)
     sites: int = 0
 
 

@@ -69,4 +69,4 @@ class Dense(Layer):
         z = x @ weight
         if self.use_bias:
             z = z + context.parameter("bias", (self.units,), self.bias_initializer)
-        return activated(z, self.activation)
+        return activated(z, self.activation, context)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 from chainrule.graph.names import checked_options
+from chainrule.graph.types import Array
+from chainrule.training.history import History
 
 
 @dataclass
@@ -25,6 +27,10 @@ class Progress:
         The results of the last epoch: ``loss``, ``validation_loss``, ...
     model : Model
         The model, with the weights of this moment.
+    history : History
+        The results of all epochs of this fit so far, and what was recorded.
+    data : dict of ndarray
+        What is trained on, as the network takes it: ``x``, ``y``, ``sample_weight``. Not to be changed.
 
     Examples
     --------
@@ -41,6 +47,8 @@ class Progress:
     model: Any
     epoch: int = 0
     logs: dict[str, float] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+    data: Mapping[str, Array] = field(default_factory=dict)
     stopped: bool = False
     paused: bool = False
 
@@ -56,6 +64,11 @@ class Progress:
 class Callback:
     """Something that looks on: override what is needed. A plain function of Progress is a callback too.
 
+    Attributes
+    ----------
+    records : bool, default False
+        Whether the fit records gradient norms and update ratios for it, in ``progress.history.recorded``.
+
     Examples
     --------
     >>> import chainrule as cr
@@ -66,6 +79,8 @@ class Callback:
     >>> model.fit([[0.0], [1.0]], [0.0, 1.0], epochs=100, callbacks=[enough]).epochs
     1
     """
+
+    records: ClassVar[bool] = False
 
     def on_start(self, progress: Progress) -> None:
         """Look on before the first epoch."""
@@ -132,6 +147,26 @@ class TimeLimit(Callback):
         """End the fit if its time is over."""
         if time.monotonic() >= self._end:
             progress.pause()
+
+
+class Recorder(Callback):
+    """Asks a fit to record the learning rate, and each layer's gradient norm and update ratio.
+
+    They stand in the history that the fit returns, and `History.plot` draws them. A fit that nobody asks
+    runs a step without them.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> model = cr.Model(cr.Dense(1), loss="mean_squared_error", optimizer=cr.SGD(0.1))
+    >>> history = model.fit([[0.0], [1.0]], [0.0, 1.0], epochs=3, callbacks=[cr.Recorder()])
+    >>> history.recorded["learning_rate"][""]
+    [0.1, 0.1, 0.1]
+    >>> [len(norms) for norms in history.recorded["gradient_norm"].values()]
+    [3]
+    """
+
+    records = True
 
 
 class ProgressBar(Callback):

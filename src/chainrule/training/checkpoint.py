@@ -207,6 +207,10 @@ class Checkpoint:
         history = History(
             {name: [float(number) for number in numbers] for name, numbers in self._entry("history").items()}
         )
+        for kind, layers in self._entry("recorded").items():
+            for layer, numbers in layers.items():
+                for number in numbers:
+                    history.record(kind, layer, float(number))
         carried = {name: self._arrays[name] for name in start.carried}
         types = [(array.shape, array.dtype) for array in carried.values()]
         if types != [(array.shape, array.dtype) for array in start.carried.values()]:
@@ -258,6 +262,7 @@ class Checkpoint:
             **self._identity,
             "state": {name: getattr(state, name) for name in counters},
             "history": history,
+            "recorded": history.recorded,
             "notes": self.notes,
         }
         try:

@@ -15,26 +15,46 @@ from chainrule.graph.value import Value
 _SMALLER = "a smaller learning rate, clipped gradients or scaled features may help"
 
 
-def first_not_finite(graph: Graph, arrays: Mapping[str, Array]) -> str:
-    """Return where the first value that is NaN or infinite was made: layer, operation, row; and a remedy."""
+def first_not_finite(graph: Graph, arrays: Mapping[str, Array], rows: Array) -> str:
+    """Return where the first value that is NaN or infinite was made: layer, operation, row; and a remedy.
+
+    Parameters
+    ----------
+    graph : Graph
+        The step that failed.
+    arrays : mapping of arrays
+        All that it saw, by name.
+    rows : array
+        For each row of the batch, which one of the data it is.
+    """
     for value in graph.inputs:
         array = arrays[value.name]
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            return f"{value.name} already held {_example(array)} before it; {_SMALLER}"
-    found: list[tuple[Value, Array]] = []
+            return f"{value.name} already held {array[~np.isfinite(array)][0]} before it; {_SMALLER}"
+    given = bind(graph.inputs, arrays)
+    known = dict(zip(graph.inputs, given, strict=True))
+    known |= {value: value.data for value in graph.captured if value.data is not None}
+    found: list[Value] = []
     computed = {value.serial for value in (*graph.inputs, *graph.captured)}
 
     def observe(value: Value, array: Array) -> None:
+        if found:
+            return
+        known[value] = array
         if not any(operand.serial in computed for operand in value.operands):
             return  # a NaN that is written into the graph stands where a loss is not known
         computed.add(value.serial)
-        if not found and array.dtype.kind == "f" and not np.isfinite(array).all():
-            found.append((value, array))
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            found.append(value)
 
-    Evaluator(graph)(*bind(graph.inputs, arrays), observe=observe)
+    Evaluator(graph)(*given, observe=observe)
     if not found:
         return f"replaying it gives finite numbers; {_SMALLER}"
-    value, array = found[0]
+    return _told(found[0], known, rows)
+
+
+def _told(value: Value, known: Mapping[Value, Array], rows: Array) -> str:
+    """Return what is known of the first value that is not finite."""
     assert value.primitive is not None
     where = f" in {value.origin.part}" if value.origin.part else ""
     stage = (
@@ -42,7 +62,31 @@ def first_not_finite(graph: Graph, arrays: Mapping[str, Array]) -> str:
         if value.origin.stage in ("forward", "backward")
         else (f" of the {value.origin.stage}" if value.origin.stage else "")
     )
-    return f"the first is {_example(array)}, made by {value.primitive.name}{where}{stage}; {_remedy(value)}"
+    array = known[value]
+    number = array[~np.isfinite(array)][0]
+    sample = f"{number}{_sample(value, known, rows)}"
+    return f"the first is {sample}, made by {value.primitive.name}{where}{stage}; {_remedy(value)}"
+
+
+def _sample(value: Value, known: Mapping[Value, Array], rows: Array) -> str:
+    """Return in which row of the data it is, or which row has the largest part in it."""
+    if ROWS in value.shape:
+        places = np.argwhere(~np.isfinite(known[value]))
+        return f" in row {rows[places[0][value.shape.index(ROWS)]]}"
+    sizes: Array | None = None
+    for operand in value.operands:
+        if ROWS in operand.shape and operand.dtype.kind == "f":
+            largest = _largest_by_row(operand, known[operand])
+            sizes = largest if sizes is None else sizes * largest
+    return "" if sizes is None else f", most of it from row {rows[int(np.argmax(sizes))]}"
+
+
+def _largest_by_row(value: Value, array: Array) -> Array:
+    """Return the largest size of a number in each row, scaled so that products of two are finite."""
+    axis = value.shape.index(ROWS)
+    sizes = np.max(np.abs(array.astype(np.float64)), axis=tuple(i for i in range(array.ndim) if i != axis))
+    result: Array = sizes / (np.max(sizes) or 1.0)
+    return result
 
 
 def _remedy(value: Value) -> str:
@@ -54,9 +98,3 @@ def _remedy(value: Value) -> str:
     last = "rows - 1" if table.shape[0] is ROWS else table.shape[0] - 1
     what = f"the input of {value.origin.part}" if value.origin.part else "what it is to take"
     return f"{what} holds a number there that is no category; give whole numbers from 0 to {last}"
-
-
-def _example(array: Array) -> str:
-    place = np.argwhere(~np.isfinite(array))[0]
-    row = f" in row {int(place[0])}" if array.ndim > 1 else ""
-    return f"{array[tuple(place)]}{row}"

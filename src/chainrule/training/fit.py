@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from chainrule.graph.evaluate import Evaluator
 from chainrule.graph.loop import (
     Inputs,
@@ -22,6 +24,7 @@ from chainrule.training.callbacks import Callback, Progress
 from chainrule.training.checkpoint import Checkpoint, Saved
 from chainrule.training.failure import first_not_finite
 from chainrule.training.history import History
+from chainrule.training.recording import Recording
 from chainrule.training.stopping import EarlyStopping, check_monitor, with_best
 from chainrule.training.trainer import Trainer
 
@@ -119,13 +122,22 @@ def run_epochs(
     """
     past, ended = past or History(), False
     first = run.state.epoch if checkpoint is not None else 0
+    progress.history = past.followed_by(())
+    recording = None
+    if any(callback.records for callback in callbacks):
+        recording = Recording(progress.history, run.state.carried)
     started: list[Callback] = []
+
+    def history(epochs: int | None = None) -> History:
+        found = past.followed_by(run.results[:epochs])
+        found.recorded = progress.history.recorded
+        return found
 
     def save() -> None:
         if checkpoint is not None:
             state = run.state
             state = replace(state, stopped=state.stopped or progress.stopped)
-            checkpoint.write(state, past.followed_by(run.results[: state.epoch - first]))
+            checkpoint.write(state, history(state.epoch - first))
 
     def look() -> None:
         if checkpoint is not None and checkpoint.is_due:
@@ -138,8 +150,12 @@ def run_epochs(
             started.append(callback)
             callback.on_start(progress)
         for results in run:
+            progress.history.append(results)
             if callbacks:
-                keep(run.state)
+                state = run.state
+                keep(state)
+                if recording is not None:
+                    recording.enter(state.carried)
             progress.epoch, progress.logs = progress.epoch + 1, results
             for callback in callbacks:
                 callback.on_epoch(progress)
@@ -156,7 +172,7 @@ def run_epochs(
         finally:
             for callback in started:
                 callback.on_end(progress)
-    return past.followed_by(run.results)
+    return history()
 
 
 def _with_best(state: LoopState) -> LoopState:
@@ -167,7 +183,7 @@ def _not_finite(failure: NotFiniteError, step: Stage, state: LoopState) -> str:
     what = "the loss" if failure.name == "batch_loss" else failure.name
     return (
         f"{what} became {failure.number} in step {state.step + 1} (epoch {state.epoch + 1}): "
-        f"{first_not_finite(step.graph, failure.arrays)} "
+        f"{first_not_finite(step.graph, failure.arrays, failure.rows)} "
         "(the model has kept the weights from before this step)"
     )
 
@@ -179,7 +195,7 @@ def single_step(
     results = run_stage(stage, arrays, prepare)
     run = trainer.run
     try:
-        check_finite(results, arrays)
+        check_finite(results, arrays, np.arange(len(arrays["x"])))
     except NotFiniteError as failure:
         raise ValueError(_not_finite(failure, stage, run)) from None
     carried = {name: results.get(name, array) for name, array in run.carried.items()}

@@ -12,18 +12,20 @@ from chainrule.gradient.backward import backward
 from chainrule.graph.graph import Graph, needed
 from chainrule.graph.loop import Stage
 from chainrule.graph.origin import origin
-from chainrule.graph.types import INT32, ROWS, UINT32, ArrayType, str_shape
+from chainrule.graph.types import FLOAT64, INT32, ROWS, UINT32, ArrayType, str_shape
 from chainrule.graph.value import Value, as_value, cast_value, input_value
 from chainrule.layers import Layer, Variables, apply
 from chainrule.losses import as_row_losses, weighted_mean, without_absent
+from chainrule.training.recording import added, initial_sums
 from chainrule.training.task import CarriedTypes, DataTypes, Task
 
 
-def training_step(task: Task, carried: CarriedTypes, data: DataTypes) -> Stage:
+def training_step(task: Task, carried: CarriedTypes, data: DataTypes, recorded: bool = False) -> Stage:
     """Return the step that every batch of training repeats.
 
     Its outputs replace the parameters, the layers' state and the optimizer's state; its results are the loss
-    before the update, and the sum of the sample weights.
+    before the update, and the sum of the sample weights. If it is recorded, it carries sums of gradient norms
+    and update ratios as well.
     """
     t = Trace(task, carried, data, training=True)
 
@@ -32,7 +34,8 @@ def training_step(task: Task, carried: CarriedTypes, data: DataTypes) -> Stage:
     gradients = t.gradients(loss)  # the backward pass: the chain rule, from the loss to every parameter
     parameters, optimizer_state = t.update(gradients)  # the weight update: against the gradient
 
-    new = t.replaceable({**parameters, **t.variables.state, **optimizer_state}, weight)
+    sums = t.recorded(gradients, parameters) if recorded else {}
+    new = t.replaceable({**parameters, **t.variables.state, **optimizer_state, **sums}, weight)
     return t.stage({**new, "batch_loss": loss, "batch_weight": weight})
 
 
@@ -168,6 +171,15 @@ class Trace:
         """Return the new parameters and the optimizer's new state: the weight update."""
         with origin("update"):
             return self.task.optimizer.update(self.parameters, gradients, self.optimizer_state, self.step)
+
+    def recorded(self, gradients: Mapping[str, Value], parameters: Mapping[str, Value]) -> dict[str, Value]:
+        """Return the sums of what is recorded, after this step."""
+        scalar = ArrayType((), FLOAT64)
+        sums = {name: self._input(name, scalar) for name in initial_sums(self.parameters)}
+        rate, step = self.task.optimizer.learning_rate, astype(self.step, FLOAT64)
+        with origin("update"):
+            now = astype(as_value(rate(step) if callable(rate) else rate), FLOAT64)
+            return added(sums, now, gradients, self.parameters, parameters)
 
     def replaceable(self, outputs: Mapping[str, Value], weight: Value) -> dict[str, Value]:
         """Return the outputs where the batch weighs something, otherwise what they would replace."""

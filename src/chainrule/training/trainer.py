@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from chainrule.training.data import (
     as_sample_weight,
     check_rows,
 )
+from chainrule.training.recording import initial_sums
 from chainrule.training.step import evaluation_stage, gradient_stage, prediction_stage, training_step
 from chainrule.training.task import CarriedTypes, DataTypes, Task
 
@@ -92,6 +94,11 @@ class Trainer:
         self.x, self.output = x, output
         self._carried = CarriedTypes(types(parameters), types(state), types(optimizer_state))
         self.run = LoopState({**parameters, **state, **optimizer_state})
+
+    def start(self, recorded: bool = False) -> LoopState:
+        """Return where a fit starts: from where the arrays are, with sums for what is recorded."""
+        sums = initial_sums(self.carried.parameters) if recorded else {}
+        return replace(self.run, carried={**self.run.carried, **sums})
 
     def copies(self, names: Iterable[str]) -> Arrays:
         """Return copies of the arrays of these names."""
@@ -212,11 +219,11 @@ class Trainer:
             self._stages[kind, data] = self._traced(kind, data)
         return self._stages[kind, data]
 
-    def loop(self, data: Arrays, validation: Arrays, shuffle: bool) -> Loop:
+    def loop(self, data: Arrays, validation: Arrays, shuffle: bool, recorded: bool = False) -> Loop:
         """Return the loop of a fit; no validation data, no validation."""
         measured = self.data_types(validation) if validation else None
         types = self.data_types(data)
-        loop = Loop(self.stage("step", types), types.names, shuffle)
+        loop = Loop(self.stage("recorded step" if recorded else "step", types), types.names, shuffle)
         if measured is None:
             return loop
         stage = self.stage("evaluation", measured)
@@ -227,7 +234,12 @@ class Trainer:
         if data is None:
             assert self.x is not None
             return prediction_stage(self.task, carried, self.x, link=kind == "link")
-        makers = {"step": training_step, "gradients": gradient_stage, "evaluation": evaluation_stage}
+        makers: dict[str, Callable[..., Stage]] = {
+            "step": training_step,
+            "recorded step": partial(training_step, recorded=True),
+            "gradients": gradient_stage,
+            "evaluation": evaluation_stage,
+        }
         return makers[kind](self.task, carried, data)
 
     def arguments(self) -> Arrays:

@@ -1,0 +1,344 @@
+"""A training step that somebody wrote, checked; the classic mistakes are called by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.diagnosis.mistakes import ArrayFinding, Examiner
+from chainrule.diagnosis.own_step import OwnStep, Step, close
+from chainrule.diagnosis.softmax import loss_has_two, one_hot_rows, update_has_two
+from chainrule.diagnosis.step_report import StepReport
+from chainrule.diagnosis.verdict import Verdict
+from chainrule.graph.names import checked_options
+
+#: What a step without weights of its own is tried on: as many inputs, hidden units and classes, so that a
+#: transposed gradient fits too.
+WIDTH, EXAMPLES = 4, 6
+
+
+@checked_options
+def check_step(
+    step: Step,
+    weights: Any = None,
+    x: Any = None,
+    y: Any = None,
+    *,
+    learning_rate: float = 0.1,
+    samples: int = 12,
+    tolerance: float = 1e-4,
+    seed: int = 0,
+) -> StepReport:
+    r"""Check a training step that you wrote yourself, in plain NumPy for example.
+
+    The step's own loss is differentiated numerically, and compared with what the step takes off the weights:
+
+    .. math:: \frac{w - w_\mathrm{new}}{\eta} \quad \text{should be} \quad \frac{\partial L}{\partial w}
+
+    Where they differ, the report names the mistake, if it is a classic one: weights updated before the deltas
+    are taken; bias not trained; sum where mean was meant (or mean where sum was); softmax twice; transposed
+    weight gradient; step uphill; learning rate not used; loss taken after the update.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(weights, x, y, learning_rate)`` returns ``(loss, new_weights)``: the loss before the update,
+        and the weights after one step of plain gradient descent. It may change what it is given: it gets
+        copies.
+    weights : dict, list or tuple of array_like, optional
+        As the step takes them. Unless given, it is tried with the four arrays of a net with one hidden layer,
+        4-4-4: a list ``[W1, b1, W2, b2]``, or a dict of these names.
+    x, y : array_like, optional
+        A small batch: one row for each example, or one column. Unless given, 6 rows with 4 features, and
+        their classes as rows of 0 and 1.
+    learning_rate : float, default 0.1
+        η: some usual value. The gradient is read off much smaller ones as well.
+    samples : int, default 12
+        How many weights of an array are checked.
+    tolerance : float, default 1e-4
+        The relative error up to which a gradient is right.
+    seed : int, default 0
+        Which weights are checked.
+
+    Returns
+    -------
+    StepReport
+        True if the step is right. Printed, it is a table by array, with the mistakes below.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the step is no such function, returns something else, or something else at each call; or the loss
+        is not finite.
+
+    Notes
+    -----
+    A step should be plain gradient descent and the same at each call: leave dropout, momentum and the like
+    out while it is checked. Where the loss has a kink (relu at 0) nothing is judged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> def step(weights, x, y, learning_rate):
+    ...     W1, b1, W2, b2 = weights
+    ...     h = np.tanh(x @ W1 + b1)
+    ...     z = h @ W2 + b2
+    ...     p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    ...     loss = -np.mean(np.sum(y * np.log(p), axis=1))
+    ...     d2 = (p - y)  # forgotten: / len(x)
+    ...     d1 = (d2 @ W2.T) * (1 - h**2)
+    ...     gradients = [x.T @ d1, d1.sum(axis=0), h.T @ d2, d2.sum(axis=0)]
+    ...     return loss, [w - learning_rate * g for w, g in zip(weights, gradients)]
+    >>> report = cr.check_step(step)
+    >>> report.passed
+    False
+    >>> print(report.mistakes[0].name)
+    sum where mean was meant
+    """
+    if not learning_rate > 0 or samples < 1 or not 0 < tolerance < 1:
+        raise ValueError(
+            "a step is checked with a learning rate above 0, at least 1 sample of an array, and a tolerance "
+            f"between 0 and 1, not {learning_rate}, {samples} and {tolerance}"
+        )
+    generator = np.random.default_rng(seed)
+    own = _own_step(step, weights, x, y, learning_rate)
+    loss = _repeatable_loss(own, learning_rate)
+    examiner = Examiner(own, learning_rate, samples, tolerance, generator)
+    findings = [examiner.examine(array) for array in range(len(own.arrays))]
+    twice = _softmax_twice(own, learning_rate, findings, generator)
+    mistakes = [
+        *twice,
+        *_order(examiner, findings),
+        *_untrained(own, findings),
+        *_transposed(findings),
+        *_scaled(examiner, findings),
+        *([] if twice else _unnamed(findings)),
+        *_rate_and_loss(examiner, loss),
+    ]
+    return StepReport(tuple(mistakes), tuple(_notes(own, loss)), tuple(findings))
+
+
+# What it is called with ------------------------------------------------------------------------------
+
+
+def _own_step(step: Step, weights: Any, x: Any, y: Any, rate: float) -> OwnStep:
+    """Return the step with its batch, or with one of ours."""
+    given = [part is not None for part in (weights, x, y)]
+    if all(given):
+        return OwnStep(step, weights, x, y)
+    if any(given):
+        raise ValueError("check_step takes weights, x and y, or none of them for an example of its own")
+    generator = np.random.default_rng(12)
+    shapes = {"W1": (WIDTH, WIDTH), "b1": (WIDTH,), "W2": (WIDTH, WIDTH), "b2": (WIDTH,)}
+    named = {name: generator.normal(size=shape) for name, shape in shapes.items()}
+    x = generator.normal(size=(EXAMPLES, WIDTH))
+    y = np.eye(WIDTH)[generator.permutation(np.arange(EXAMPLES) % WIDTH)]
+    failures = []
+    for form in (list(named.values()), named):
+        own = OwnStep(step, form, x, y)
+        try:
+            own(own.arrays, rate)
+            return own
+        except Exception as failure:  # it is the user's code that fails
+            failures.append(failure)
+    raise ValueError(
+        "the step fails on the example, weights [W1, b1, W2, b2] of a 4-4-4 net, x (6, 4), y (6, 4) of 0 and "
+        f"1, with {type(failures[0]).__name__}: {failures[0]}; call check_step(step, weights, x, y)"
+    ) from failures[0]
+
+
+def _repeatable_loss(own: OwnStep, rate: float) -> float:
+    """Return the loss; a ValueError says that it is not finite, or that two calls differ."""
+    first, second = own(own.arrays, rate), own(own.arrays, rate)
+    if not np.isfinite(first.loss):
+        raise ValueError(f"the step's loss is {first.loss}; check it where the loss is finite")
+    for name, one, other in zip(own.names, first.weights, second.weights, strict=True):
+        if not np.isfinite(one).all():
+            raise ValueError(f"the step makes {name} NaN or infinite; check it at smaller weights")
+        if not np.array_equal(one, other) or first.loss != second.loss:
+            raise ValueError(
+                f"the step gave another {'loss' if first.loss != second.loss else name} when it was called "
+                "again with the same arguments; leave out what is random or remembered while it is checked"
+            )
+    return own(own.arrays, 0.0).loss
+
+
+# The mistakes ----------------------------------------------------------------------------------------
+
+
+def _softmax_twice(
+    own: OwnStep, rate: float, findings: Sequence[ArrayFinding], generator: np.random.Generator
+) -> list[Verdict]:
+    targets = one_hot_rows(own)
+    evidence = loss_has_two(own, targets, generator)
+    remedy = "take softmax once: cross-entropy of logits has it inside, and its delta at the logits is p - t"
+    if not evidence and any(found.kind != "right" for found in findings):
+        evidence = update_has_two(own, targets, rate)
+    if evidence and any(found.kind == "wrong" for found in findings):
+        remedy += "; check again then, for until then the gradients cannot fit the loss"
+    return [Verdict("softmax twice", "", evidence, remedy)] if evidence else []
+
+
+def _order(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Verdict]:
+    """Name what makes a gradient depend on the learning rate: new weights are used in place of old ones."""
+    dependent = [i for i in range(len(findings)) if examiner.depends_on_rate(i)]
+    steady = [i for i, change in enumerate(examiner.change) if i not in dependent and np.any(change)]
+    if not dependent:
+        return []
+    where = _names(findings[i] for i in dependent)
+    if not steady:
+        return [
+            Verdict(
+                "not one gradient step",
+                where,
+                "what is taken off the weights is not the learning rate times something",
+                "make one step in a call, of plain gradient descent: w - learning_rate * gradient",
+            )
+        ]
+    worst = max(dependent, key=lambda i: float(np.max(np.abs(examiner.change[i]))))
+    usual, small = examiner.change[worst] / examiner.rate, examiner.used[worst]
+    apart = float(np.max(np.abs(usual - small)) / np.max(np.abs(usual)))
+    return [
+        Verdict(
+            "weights updated before the deltas are taken",
+            where,
+            f"their gradient changes with the learning rate, by {100 * apart:.2g} % at "
+            f"{examiner.rate:g}, and that of {_names(findings[i] for i in steady)} does not",
+            "compute all gradients with the old weights, and only then update any of them",
+        )
+    ]
+
+
+def _untrained(own: OwnStep, findings: Sequence[ArrayFinding]) -> list[Verdict]:
+    biases = {found.name for i, found in enumerate(findings) if _is_bias(own, i)}
+    verdicts = []
+    for name, is_bias in (("bias not trained", True), ("weight not trained", False)):
+        chosen = [f for f in findings if f.kind == "untrained" and (f.name in biases) == is_bias]
+        if chosen:
+            verdicts.append(
+                Verdict(
+                    name,
+                    _names(chosen),
+                    f"the step leaves it as it is, though {chosen[0]}",
+                    "update it too" + (": its gradient is the sum of the deltas over the rows" * is_bias),
+                )
+            )
+    return verdicts
+
+
+def _transposed(findings: Sequence[ArrayFinding]) -> list[Verdict]:
+    chosen = [found for found in findings if found.kind == "transposed"]
+    remedy = "the gradient of W in x @ W is x.T @ delta, and in W @ x it is delta @ x.T"
+    evidence = f"the update uses the transpose of the derivative: {chosen[0]}" if chosen else ""
+    return [Verdict("transposed weight gradient", _names(chosen), evidence, remedy)] if chosen else []
+
+
+def _scaled(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Verdict]:
+    """Name what a gradient is multiplied by: the number of rows, -1, and the rest."""
+    rows = examiner.own.rows
+    chosen = [found for found in findings if found.factor != 1.0]
+    rest = {found.name: found.factor / rows**found.power for found in chosen}
+    kinds: list[tuple[str, Callable[[ArrayFinding], bool], str, str]] = [
+        (
+            "sum where mean was meant",
+            lambda found: found.power == 1,
+            f"the loss is a mean, and the update grows with the number of rows, {rows}",
+            "divide the deltas by the number of rows",
+        ),
+        (
+            "mean where sum was meant",
+            lambda found: found.power == -1,
+            f"the loss is a sum over the rows, and the update is divided by their number, {rows}",
+            "make a mean of the loss too, or a sum of the gradient",
+        ),
+        (
+            "step uphill",
+            lambda found: rest[found.name] < 0,
+            "the update goes along the derivative of the loss, not against it",
+            "subtract the gradient: w - learning_rate * gradient",
+        ),
+        (
+            "gradient scaled",
+            lambda found: not examiner.ignores_rate and not close(abs(rest[found.name]), 1.0, 1e-3),
+            "",
+            "carry every factor through: the 2 of a square, the 1/2 before it, the mean over the outputs",
+        ),
+    ]
+    verdicts = []
+    for name, is_it, evidence, remedy in kinds:
+        mine = [found for found in chosen if is_it(found)]
+        if mine:
+            factors = ", ".join(dict.fromkeys(f"{abs(rest[found.name]):.4g}" for found in mine))
+            told = evidence or f"the update uses {factors} times the derivative"
+            verdicts.append(Verdict(name, _names(mine), told, remedy))
+    return verdicts
+
+
+def _unnamed(findings: Sequence[ArrayFinding]) -> list[Verdict]:
+    wrong = [found for found in findings if found.kind == "wrong"]
+    right = [found for found in findings if found.kind == "right" and found.entries]
+    remedy = "look at what the gradients of all arrays share, the delta of the output"
+    if right:
+        remedy = f"that of {_names(right)} is right: look at what comes between"
+    worst = max(wrong, key=lambda found: found.error, default=None)
+    return [Verdict("wrong gradient", _names(wrong), str(worst), remedy)] if worst else []
+
+
+def _rate_and_loss(examiner: Examiner, loss: float) -> list[Verdict]:
+    """Name a learning rate that does nothing, and a loss that is not that before the update."""
+    own, rate, verdicts = examiner.own, examiner.rate, []
+    if examiner.ignores_rate:
+        verdicts.append(
+            Verdict(
+                "learning rate not used",
+                "",
+                f"the weights change as much at {rate / 64:g} as at {rate:g}",
+                "multiply the gradient by the learning rate that the step is given",
+            )
+        )
+    after = own(own.arrays, rate)
+    if not close(after.loss, loss, 1e-9, 1e-9) and not examiner.ignores_rate:
+        verdicts.append(
+            Verdict(
+                "loss taken after the update",
+                "",
+                f"it is {after.loss:.6g} with the learning rate {rate:g}, and {loss:.6g} with 0",
+                "compute the loss with the weights that came in",
+            )
+        )
+    return verdicts
+
+
+def _notes(own: OwnStep, loss: float) -> list[str]:
+    """Return what is worth knowing: a loss that is a sum over the rows."""
+    try:
+        twice = own.on_rows([*range(own.rows), *range(own.rows)]).loss(own.arrays)
+    except Exception:  # a step may be made for one number of rows
+        return []
+    if not loss or not close(twice, 2 * loss, 1e-6):
+        return []
+    return [
+        "the loss is the sum over the rows, so steps grow with the batch; divide loss and gradient by the "
+        "number of rows if a mean was meant"
+    ]
+
+
+def _is_bias(own: OwnStep, place: int) -> bool:
+    """Whether an array is a bias, by its name or by its shape and that of the array before it."""
+    name, array = own.names[place].rpartition(".")[2].lower(), own.arrays[place]
+    if isinstance(own.structure, dict) and name[:1] in ("b", "w"):
+        return name[0] == "b"
+    if place == 0 or max(array.shape, default=1) != array.size:
+        return False
+    if array.ndim < 2:
+        return array.size == 1 or any(other.ndim == 2 for other in own.arrays)
+    before = own.arrays[place - 1].shape
+    fits = len(before) == 2 and (before[1] == array.size if array.shape[0] == 1 else before[0] == array.size)
+    return fits and not _is_bias(own, place - 1)
+
+
+def _names(findings: Iterable[ArrayFinding]) -> str:
+    return ", ".join(found.name for found in findings)

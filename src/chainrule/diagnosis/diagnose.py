@@ -1,0 +1,162 @@
+"""A network examined before it is trained: few verdicts, each with its evidence and a remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from chainrule.diagnosis import data
+from chainrule.diagnosis.flow import gradient_flow, relative_gradients, update_ratios
+from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
+from chainrule.diagnosis.start import output_for_loss, start_loss
+from chainrule.diagnosis.trials import learning_rate, rate_trial, sees_input, two_rows
+from chainrule.diagnosis.units import silent_units
+from chainrule.diagnosis.verdict import Verdict
+from chainrule.graph.types import Array
+from chainrule.layers import BatchNorm, Embedding, Layer, LayerNorm
+from chainrule.losses import CrossEntropy
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `Model.diagnose` found; it counts as true if nothing is wrong.
+
+    Attributes
+    ----------
+    verdicts : tuple of Verdict
+        What is wrong, causes before consequences.
+    checked : tuple of str
+        What was looked at.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> x = np.random.default_rng(0).normal(size=(60, 3)) * [1, 1, 5000]
+    >>> net = cr.Sequential([cr.Dense(8, activation="tanh"), cr.Dense(1)])
+    >>> model = cr.Model(net, loss="mean_squared_error")
+    >>> [verdict.name for verdict in model.diagnose(x, np.sin(x[:, 0])).verdicts]
+    ['features of wildly different scale']
+    """
+
+    verdicts: tuple[Verdict, ...]
+    checked: tuple[str, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was found."""
+        return not self.verdicts
+
+    def __bool__(self) -> bool:
+        return self.sound
+
+    def __str__(self) -> str:
+        looked = f"looked at: {', '.join(self.checked)}"
+        return "\n".join([*(map(str, self.verdicts) if self.verdicts else ["nothing is wrong"]), looked])
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing to look at.
+
+    Attributes
+    ----------
+    name : str
+        What it is about.
+    look : callable
+        Takes the patient, and yields verdicts.
+    unless : tuple of str
+        Verdicts that explain what it would find; after one of these it is left out.
+    """
+
+    name: str
+    look: Callable[[Patient], Iterator[Verdict]]
+    unless: tuple[str, ...] = ()
+
+
+_SCALE, _TARGET = "features of wildly different scale", "target far from unit scale"
+_TWICE = ("softmax twice", "sigmoid twice")
+_SILENT = ("dead units", "saturated units")
+_FLOW = ("vanishing gradients", "exploding gradients")
+_START = "loss at the start too high"
+
+
+def _features(patient: Patient) -> Iterator[Verdict]:
+    if takes_numbers(patient.trainer.task.network) and patient.data["x"].ndim == 2:
+        yield from data.feature_scale(_wide(patient))
+
+
+def _target(patient: Patient) -> Iterator[Verdict]:
+    loss, y = patient.trainer.task.loss, patient.data.get("y")
+    if y is None or loss is None or isinstance(loss, CrossEntropy):
+        return
+    if y.dtype.kind == "f" and loss.link(1) == 1:
+        yield from data.target_scale(y.astype(float))
+
+
+def _columns(patient: Patient) -> Iterator[Verdict]:
+    if patient.data["x"].ndim == 2:
+        yield from data.duplicated_columns(_wide(patient))
+        if "y" in patient.data:
+            yield from data.leaking_columns(_wide(patient), patient.data["y"])
+
+
+def _units(patient: Patient) -> Iterator[Verdict]:
+    yield from silent_units(patient.trainer, patient.some(MOST_LOOKED_AT))
+
+
+def _flow(patient: Patient) -> Iterator[Verdict]:
+    relative = relative_gradients(patient.weights, patient.gradients)
+    yield from gradient_flow(patient.trainer.task.network, relative)
+
+
+def _steps(patient: Patient) -> Iterator[Verdict]:
+    usual = rate_trial(patient, 1.0)
+    found = list(learning_rate(patient, usual))
+    ratios = usual.history.recorded.get("update_ratio", {})
+    yield from found or update_ratios(
+        patient.trainer.task.network, {part: numbers[0] for part, numbers in ratios.items()}
+    )
+
+
+def _wide(patient: Patient) -> Array:
+    return patient.data["x"].astype(float)
+
+
+CHECKS = [
+    Check("scale of the features", _features),
+    Check("scale of the target", _target),
+    Check("duplicated and leaking columns", _columns),
+    Check("output for the loss", output_for_loss),
+    Check("loss at the start", start_loss, (_SCALE, _TARGET, *_TWICE)),
+    Check("dead and saturated units", _units, (_SCALE,)),
+    Check("gradients by layer", _flow, (_SCALE, _TARGET, _START, *_SILENT)),
+    Check("learning rate and updates", _steps, (_SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW)),
+    Check("two rows by heart", two_rows, (_SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW)),
+    Check(
+        "use of the input",
+        sees_input,
+        (_SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW, "cannot overfit two rows"),
+    ),
+]
+
+
+def examine(patient: Patient) -> Diagnosis:
+    """Look at everything in turn; what follows from a verdict that is given already is not told again."""
+    verdicts: list[Verdict] = []
+    checked = []
+    for check in CHECKS:
+        if not {verdict.name for verdict in verdicts} & set(check.unless):
+            verdicts += check.look(patient)
+            checked.append(check.name)
+    return Diagnosis(tuple(verdicts), tuple(checked))
+
+
+def takes_numbers(network: Layer) -> bool:
+    """Whether the input reaches weights as it is: not through a normalization, nor as category numbers."""
+    first = network
+    while isinstance(getattr(first, "layers", None), tuple):
+        if not first.layers:  # type: ignore[attr-defined]
+            return True
+        first = first.layers[0]  # type: ignore[attr-defined]
+    return not isinstance(first, BatchNorm | LayerNorm | Embedding)

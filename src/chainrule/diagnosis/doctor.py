@@ -1,0 +1,129 @@
+"""The doctor at the bedside: looks at a network while it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from chainrule.diagnosis.flow import gradient_flow, update_ratios
+from chainrule.diagnosis.patient import MOST_LOOKED_AT
+from chainrule.diagnosis.units import silent_units
+from chainrule.diagnosis.verdict import Verdict
+from chainrule.training.callbacks import Callback, Progress
+from chainrule.training.history import History
+
+#: The loss has risen if it is this many times its least, and above the first epoch's.
+RISEN = 1.5
+#: It does not fall if this part of the first epoch's is left at least, after so many epochs.
+LEFT, PATIENCE = 0.99, 5
+
+
+class Doctor(Callback):
+    """Looks at a network while it is trained, and tells what is wrong: verdicts by layer, with a remedy.
+
+    It looks after epochs 1, 2, 4, 8, ... and the last: at gradients that vanish or explode, at dead and
+    saturated units, at how far steps change the weights (about a thousandth is usual), and at the loss. Each
+    verdict is told once.
+
+    Parameters
+    ----------
+    tell : callable or None, default print
+        Is called with each verdict as it is found; None only keeps it in `verdicts`.
+
+    Attributes
+    ----------
+    verdicts : list of Verdict
+        What was found in the last fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> x = np.random.default_rng(0).normal(size=(50, 3))
+    >>> bias = cr.Constant(-20.0)  # no row gets over it
+    >>> net = cr.Sequential([cr.Dense(8, activation="relu", bias_initializer=bias), cr.Dense(1)])
+    >>> doctor = cr.Doctor(tell=lambda verdict: print(verdict.name, "in", verdict.where))
+    >>> history = cr.Model(net, loss="mean_squared_error").fit(x, x[:, 0], epochs=2, callbacks=[doctor])
+    dead units in layers.0 (Dense)
+    """
+
+    records = True
+
+    def __init__(self, tell: Callable[[Verdict], object] | None = print) -> None:
+        if tell is not None and not callable(tell):
+            raise TypeError(f"Doctor: tell is a function of a verdict, or None, not {tell!r}")
+        self._tell = tell
+        self.verdicts: list[Verdict] = []
+        self._looked_at = 0
+
+    def on_start(self, progress: Progress) -> None:
+        """Forget the last patient."""
+        self.verdicts, self._looked_at = [], 0
+
+    def on_epoch(self, progress: Progress) -> None:
+        """Look after epochs 1, 2, 4, 8, ..."""
+        if progress.epoch & (progress.epoch - 1) == 0:
+            self._look(progress)
+
+    def on_end(self, progress: Progress) -> None:
+        """Look once more."""
+        if progress.epoch > self._looked_at:
+            self._look(progress)
+
+    def _look(self, progress: Progress) -> None:
+        self._looked_at = progress.epoch
+        known = {verdict.name for verdict in self.verdicts}
+        for verdict in _findings(progress):
+            if verdict.name not in known:
+                known.add(verdict.name)
+                self.verdicts.append(verdict)
+                if self._tell is not None:
+                    self._tell(verdict)
+
+
+def _findings(progress: Progress) -> Iterator[Verdict]:
+    """Yield what is wrong at this moment, the likely cause first."""
+    model, history = progress.model, progress.history
+    trainer = model._trainer
+    data = {name: array[:MOST_LOOKED_AT] for name, array in progress.data.items()}
+    silent = list(silent_units(trainer, data))
+    yield from silent
+    if silent:
+        return
+    last = {
+        kind: {part: numbers[-1] for part, numbers in parts.items()}
+        for kind, parts in history.recorded.items()
+    }
+    weights = {name: array for name, array in model.weights.items() if array.ndim >= 2}
+    parts = {name.rpartition(".")[0] for name in weights}
+    norms = {part: norm for part, norm in last["gradient_norm"].items() if part in parts}
+    yield from gradient_flow(model.network, norms)
+    falling = _falls(history)
+    ratios = {part: ratio for part, ratio in last["update_ratio"].items() if part in parts}
+    for verdict in update_ratios(model.network, ratios):
+        if verdict.name == "updates too large" or not falling:
+            yield verdict
+    yield from _loss(history, falling)
+
+
+def _falls(history: History) -> bool:
+    """Whether the loss has become less at all, or there was no time for it."""
+    losses = history["loss"]
+    return len(losses) < PATIENCE or min(losses) < LEFT * losses[0] or not losses[0] > 0
+
+
+def _loss(history: History, falling: bool) -> Iterator[Verdict]:
+    losses = history["loss"]
+    if losses[-1] > RISEN * min(losses) and losses[-1] > losses[0] > 0:
+        yield Verdict(
+            "learning rate too high",
+            "",
+            f"the loss has risen from {losses[0]:.4g} in epoch 1 to {losses[-1]:.4g} in epoch {len(losses)}",
+            "lower the learning rate, to a tenth for example",
+        )
+    elif not falling:
+        yield Verdict(
+            "nothing is learnt",
+            "",
+            f"in {len(losses)} epochs the loss has come from {losses[0]:.4g} to {losses[-1]:.4g}",
+            "let model.diagnose(x, y) look for the cause",
+        )

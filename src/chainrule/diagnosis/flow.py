@@ -1,0 +1,73 @@
+"""How gradients flow: whether they vanish or explode on their way back, and how far they move weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from chainrule.diagnosis.parts import part_of, title
+from chainrule.diagnosis.verdict import Verdict
+from chainrule.graph.types import Array
+from chainrule.layers import Layer
+
+#: A layer's gradient, as a part of its weights, beside that of the layer where it is largest.
+LEAST_OF_LARGEST = 1e-3
+#: A gradient this many times as large as the weights, or this many times that of the last layer, explodes.
+MOST_OF_WEIGHTS, MOST_OF_LAST = 100.0, 1e3
+#: How far a step should change a layer's weights, as a part of them: about a thousandth.
+USUAL, LARGEST_UPDATE, LEAST_UPDATE = 1e-3, 0.3, 1e-6
+
+
+def relative_gradients(weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> dict[str, float]:
+    """Return for each layer with a matrix of weights |gradient| / |weights|, from the input to the output."""
+    matrices = [name for name, array in weights.items() if array.ndim >= 2 and np.any(array)]
+    return {
+        part_of(name): float(np.linalg.norm(gradients[name]) / np.linalg.norm(weights[name]))
+        for name in matrices
+    }
+
+
+def gradient_flow(network: Layer, relative: Mapping[str, float]) -> Iterator[Verdict]:
+    """Find the layers in which gradients vanish, or explode; `relative` is by layer, from the input on."""
+    if not relative:
+        return
+    largest, last = max(relative.values()), list(relative.values())[-1]
+    vanished = [part for part, size in relative.items() if size < LEAST_OF_LARGEST * largest]
+    worst = max(relative, key=lambda part: relative[part])
+    if relative[worst] > MOST_OF_WEIGHTS or relative[worst] > MOST_OF_LAST * last > 0:
+        yield Verdict(
+            "exploding gradients",
+            title(network, worst),
+            f"the gradient is {relative[worst]:.2g} times as large as the weights, at the output {last:.2g}",
+            "start with smaller weights, normalize between layers (LayerNorm, BatchNorm), or clip: "
+            "clip_global_norm=1.0",
+        )
+    elif vanished:
+        part = min(vanished, key=lambda part: relative[part])
+        yield Verdict(
+            "vanishing gradients",
+            title(network, part),
+            f"the gradient is {relative[part]:.1g} of the weights, and {largest:.1g} where it is largest"
+            + (f"; so it is in {len(vanished)} layers" if len(vanished) > 1 else ""),
+            "use relu or gelu in place of sigmoid, fewer layers, Residual layers, or normalize between them",
+        )
+
+
+def update_ratios(network: Layer, ratios: Mapping[str, float]) -> Iterator[Verdict]:
+    """Find the layers whose weights a step changes far too much, or hardly at all."""
+    moving = {part: ratio for part, ratio in ratios.items() if ratio > 0}  # others are frozen, or zero
+    if not moving:
+        return
+    most, least = (choose(moving, key=lambda part: moving[part]) for choose in (max, min))
+    for part, is_so, name, remedy in (
+        (most, moving[most] > LARGEST_UPDATE, "updates too large", "lower the learning rate"),
+        (least, moving[least] < LEAST_UPDATE, "updates too small", "raise the learning rate"),
+    ):
+        if is_so:
+            yield Verdict(
+                name,
+                title(network, part),
+                f"a step changes the weights by {moving[part]:.1g} of themselves; about {USUAL:g} is usual",
+                remedy,
+            )

@@ -1,0 +1,180 @@
+"""A model's gradients verified: against differences, and as its compiled code computes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainrule.compiler.executable import executable_of
+from chainrule.diagnosis.parts import part_of, title
+from chainrule.gradient.check import check_graph
+from chainrule.gradient.report import GradientReport, aligned
+from chainrule.graph.evaluate import Evaluator
+from chainrule.graph.graph import Graph
+from chainrule.graph.loop import Stage, bind, run_stage
+from chainrule.graph.rewrite import in_float64
+from chainrule.graph.types import Array
+from chainrule.layers import Layer
+
+#: Compiled and evaluated code round differently. The difference may be this many times the evaluator's own
+#: error in the model's precision, or this many units in the last place of the layer's largest derivative.
+ROUNDINGS = 16
+#: How often they are compared: a comparison that rounding decides is another at weights a little away.
+PLACES = 3
+NUDGE = 1e-2
+
+
+@dataclass(frozen=True)
+class ModelGradientReport(GradientReport):
+    """The result of `Model.check_gradients`; it counts as true if nothing is wrong.
+
+    Attributes
+    ----------
+    entries, sizes, wrong_primitives, tolerance
+        As in the report of `check_gradients`: analytic against numeric derivatives, in float64.
+    compiled : dict of str to float
+        For each parameter, by how much the compiled gradient differs from the evaluated one, as a part of the
+        layer's largest derivative.
+    miscompiled : tuple of str
+        The parameters for which that is more than rounding explains.
+    layers : dict of str to str
+        The layer of each parameter, with its kind.
+    """
+
+    compiled: dict[str, float]
+    miscompiled: tuple[str, ...]
+    layers: dict[str, str]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no derivative is wrong, and compiled code computes the same."""
+        return not self.wrong and not self.miscompiled
+
+    def _table(self) -> list[str]:
+        """Return the table as lines: under each layer, one for each of its arrays."""
+        rows: list[tuple[str, ...]] = [("layer", "entries", "checked", "worst error", "compiled", "verdict")]
+        for name in self.sizes:
+            if self.layers[name] not in [row[0] for row in rows]:
+                rows.append((self.layers[name], *[""] * 5))
+            array, *numbers, verdict = self._row(name)
+            if name in self.miscompiled:
+                verdict += ", compiled wrong"
+            indented = f"  {array.rpartition('.')[2]}"
+            rows.append((indented, *numbers, f"{self.compiled[name]:.1e}", verdict))
+        return aligned(rows)
+
+    def _blame(self) -> list[str]:
+        lines = super()._blame()
+        for name in self.miscompiled:
+            lines.append(
+                f"the compiled gradient of {name} differs from the evaluated one by "
+                f"{self.compiled[name]:.1e} of the layer's largest derivative, more than rounding explains; "
+                'train with executor="numpy" until that is mended'
+            )
+        return lines
+
+
+def check_model_gradients(
+    network: Layer,
+    stage: Stage,
+    arrays: Mapping[str, Array],
+    *,
+    tolerance: float,
+    samples: int,
+    seed: int,
+) -> ModelGradientReport:
+    """Check the gradient graph of a training step.
+
+    Parameters
+    ----------
+    network : Layer
+        Whose parameters they are.
+    stage : Stage
+        Its first output is the loss; the others are its derivatives, named as the parameters are.
+    arrays : mapping of arrays
+        All that the stage may need.
+    tolerance, samples, seed
+        As for `check_gradients`.
+    """
+    names = [name for name in stage.outputs if name != "batch_loss"]
+    asked = {value.name for value in stage.graph.inputs}
+    used = [name for name in names if name in asked]  # the others have a derivative of 0 by construction
+    outputs = dict(zip(stage.outputs, stage.graph.outputs, strict=True))
+    graph = Graph(stage.graph.inputs, [outputs["batch_loss"], *(outputs[name] for name in used)])
+    report = check_graph(graph, arrays, inputs=used, tolerance=tolerance, samples=samples, seed=seed)
+    compiled, miscompiled = _compare(stage, arrays, names, np.random.default_rng(seed))
+    return ModelGradientReport(
+        report.entries,
+        {name: arrays[name].size for name in names},
+        report.wrong_primitives,
+        report.tolerance,
+        compiled,
+        miscompiled,
+        {name: title(network, part_of(name)) or "the network" for name in names},
+    )
+
+
+def _compare(
+    stage: Stage, arrays: Mapping[str, Array], names: Sequence[str], generator: np.random.Generator
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Return how compiled gradients differ from evaluated ones, and for which names that is an error."""
+    wide = Stage(in_float64(stage.graph), stage.outputs)
+    first: dict[str, float] = {}
+    suspects = list(names)
+    for place in _places(arrays, names, generator):
+        exact = _wide_results(wide, place)
+        evaluated = run_stage(stage, place)
+        compiled = run_stage(stage, place, executable_of)
+        largest = _largest_of_layers(exact, names)
+        differences = {name: _distance(compiled[name], exact[name]) for name in names}
+        if not first:
+            first = {name: differences[name] / (largest[name] or 1.0) for name in names}
+        epsilon = np.finfo(evaluated["batch_loss"].dtype).eps
+        suspects = [
+            name
+            for name in suspects
+            if not differences[name]
+            <= ROUNDINGS * (_distance(evaluated[name], exact[name]) + epsilon * largest[name])
+        ]
+        if not suspects:
+            break
+    return first, tuple(suspects)
+
+
+def _places(
+    arrays: Mapping[str, Array], names: Sequence[str], generator: np.random.Generator
+) -> Iterator[dict[str, Array]]:
+    """Yield the arrays as they are, and then with weights that are a little different."""
+    yield dict(arrays)
+    for _ in range(PLACES - 1):
+        nudged = {
+            name: (arrays[name] * (1 + NUDGE * generator.normal(size=arrays[name].shape))).astype(
+                arrays[name].dtype
+            )
+            for name in names
+        }
+        yield {**arrays, **nudged}
+
+
+def _wide_results(stage: Stage, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Return what a float64 stage gives for arrays of any precision."""
+    given = [
+        np.asarray(array, value.dtype)
+        for value, array in zip(stage.graph.inputs, bind(stage.graph.inputs, arrays), strict=True)
+    ]
+    return dict(zip(stage.outputs, Evaluator(stage.graph)(*given), strict=True))
+
+
+def _largest_of_layers(gradients: Mapping[str, Array], names: Sequence[str]) -> dict[str, float]:
+    """Return for each name the largest derivative by any parameter of its layer."""
+    largest: dict[str, float] = {}
+    for name in names:
+        part = part_of(name)
+        largest[part] = max(largest.get(part, 0.0), float(np.max(np.abs(gradients[name]), initial=0.0)))
+    return {name: largest[part_of(name)] for name in names}
+
+
+def _distance(first: Array, second: Array) -> float:
+    return float(np.max(np.abs(first - second), initial=0.0))

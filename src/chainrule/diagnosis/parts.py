@@ -1,0 +1,39 @@
+"""The parts of a network by their paths: which layer a parameter belongs to, and what kind it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.layers import Layer
+
+
+def part_of(parameter: str) -> str:
+    """Return the path of the layer that has a parameter.
+
+    Examples
+    --------
+    >>> part_of("layers.0.weight"), part_of("weight")
+    ('layers.0', '')
+    """
+    return parameter.rpartition(".")[0]
+
+
+def title(network: Layer, path: str) -> str:
+    """Return a layer's path and kind; the path alone where it cannot be followed.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> title(cr.Sequential([cr.Dense(3)]), "layers.0"), title(cr.Dense(3), "")
+    ('layers.0 (Dense)', 'Dense')
+    """
+    part: Any = network
+    for word in filter(None, path.split(".")):
+        try:
+            part = part[int(word)] if word.isdecimal() else getattr(part, word)
+        except (AttributeError, IndexError, TypeError):
+            return path
+    if not isinstance(part, Layer):
+        return path
+    kind = type(part).__name__
+    return f"{path} ({kind})" if path else kind

@@ -1,0 +1,113 @@
+"""What is examined: a trainer and its data; copies of it can be trained without a change to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from chainrule.executors import EXECUTORS
+from chainrule.graph.loop import Inputs, NotFiniteError, means_over_rows, run_stage
+from chainrule.graph.types import Array
+from chainrule.optimizers import Optimizer
+from chainrule.training.history import History
+from chainrule.training.recording import Recording
+from chainrule.training.trainer import Trainer
+
+#: Rows that are looked at, and that copies are trained on.
+MOST_LOOKED_AT, MOST_TRAINED_ON = 256, 2000
+BATCH = 32
+#: Weight updates of a trial.
+STEPS = 200
+
+Data = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A trainer with weights, and its data: x, y and sample_weight as its graphs take them."""
+
+    trainer: Trainer
+    data: Data
+    executor: str = "compiled"
+    n_threads: int | None = None
+    seed: int = 0
+    _memo: dict[str, object] = field(default_factory=dict, compare=False)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.data["x"])
+
+    def some(self, most: int) -> dict[str, Array]:
+        """Return the data of at most so many rows, drawn at random."""
+        if self.rows <= most:
+            return dict(self.data)
+        chosen = np.random.default_rng(self.seed).choice(self.rows, most, replace=False)
+        return taken(self.data, np.sort(chosen))
+
+    def copy(self, optimizer: Optimizer | None = None) -> Patient:
+        """Return a copy with weights of its own, which another optimizer may train."""
+        old = self.trainer
+        assert old.x is not None
+        task = old.task if optimizer is None else replace(old.task, optimizer=optimizer)
+        parameters, state = old.copies(old.carried.parameters), old.copies(old.carried.state)
+        if optimizer is None:
+            optimizer_state = old.copies(old.carried.optimizer_state)
+        else:
+            optimizer_state = optimizer.initial_state(parameters)
+        new = Trainer(task, self.seed)
+        new.key = old.key
+        new.enter(old.x, old.output, parameters, state, optimizer_state)
+        return replace(self, trainer=new, _memo={})
+
+    def loss(self, data: Data) -> float:
+        """Return the loss as `Model.evaluate` measures it."""
+        types = self.trainer.data_types(dict(data))
+        stage, arrays = self.trainer.stage("evaluation", types), self.trainer.arrays(data)
+        return means_over_rows(stage, arrays, types.names)["loss"]
+
+    @cached_property
+    def start_loss(self) -> float:
+        """The loss of a training step on some rows, before anything is trained."""
+        return float(self.gradients["batch_loss"])
+
+    @cached_property
+    def gradients(self) -> dict[str, Array]:
+        """The gradients of a training step on some rows."""
+        data = self.some(MOST_LOOKED_AT)
+        stage = self.trainer.stage("gradients", self.trainer.data_types(data))
+        return run_stage(stage, self.trainer.arrays(data))
+
+    @cached_property
+    def weights(self) -> dict[str, Array]:
+        """The parameters by name."""
+        return self.trainer.copies(self.trainer.carried.parameters)
+
+    def train(
+        self, data: Data, steps: int = STEPS, batch_size: int = BATCH, validation: Data | None = None
+    ) -> History:
+        """Train for about so many steps; return the losses, with infinity where it fails, and the records."""
+        trainer, history = self.trainer, History()
+        size = min(batch_size, len(data["x"]))
+        epochs = max(2, -(-steps * size // len(data["x"])))
+        validation = validation or {}
+        loop = trainer.loop(dict(data), dict(validation), shuffle=True, recorded=True)
+        inputs = Inputs(data, trainer.arguments(), trainer.key, size, epochs, validation, self.n_threads)
+        run = EXECUTORS[self.executor].run(loop, trainer.start(recorded=True), inputs)
+        recording = Recording(history, run.state.carried)
+        try:
+            for results in run:
+                history.append(results)
+                recording.enter(run.state.carried)
+        except NotFiniteError:
+            history.append({"loss": np.inf})
+        trainer.keep(run.state)
+        return history
+
+
+def taken(data: Data, rows: Array) -> dict[str, Array]:
+    """Return the data of these rows."""
+    return {name: array[rows] for name, array in data.items()}

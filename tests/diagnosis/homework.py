@@ -1,0 +1,95 @@
+"""Training steps in plain NumPy, as people write them for a course; mistakes are planted by name."""
+
+import itertools
+
+import numpy as np
+
+ACTIVATIONS = {
+    "tanh": (np.tanh, lambda a: 1 - a**2),
+    "sigmoid": (lambda z: 1 / (1 + np.exp(-z)), lambda a: a * (1 - a)),
+    "relu": (lambda z: np.maximum(z, 0), lambda a: (a > 0) * 1.0),
+}
+
+SOFTMAX = ("softmax twice in the loss", "softmax twice in the gradient", "softmax twice")
+
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def layers_of(weights, biases):
+    """The weights as pairs (W, b)."""
+    arrays = list(weights.values()) if isinstance(weights, dict) else list(weights)
+    if not biases:
+        return [(w, 0.0) for w in arrays]
+    return list(zip(arrays[::2], arrays[1::2], strict=True))
+
+
+def homework(*mistakes, activation="tanh", loss="cross_entropy", biases=True, dtype=float):
+    """A step of a net with any number of hidden layers, with these mistakes in it."""
+    f, slope = ACTIVATIONS[activation]
+
+    def step(weights, x, y, learning_rate):
+        layers = [(np.array(w, dtype), np.array(b, dtype)) for w, b in layers_of(weights, biases)]
+        x, rows = np.asarray(x, dtype), len(x)
+        a = [x]
+        for w, b in layers[:-1]:
+            a.append(f(a[-1] @ w + b))
+        z = a[-1] @ layers[-1][0] + layers[-1][1]
+        if loss == "cross_entropy":
+            p = used = softmax(z)
+            if {"softmax twice in the loss", "softmax twice"} & set(mistakes):
+                p = softmax(p)
+            if {"softmax twice in the gradient", "softmax twice"} & set(mistakes):
+                used = softmax(used)
+            target = np.eye(z.shape[1])[y] if np.ndim(y) == 1 else y
+            value = -np.sum(target * np.log(p)) / rows
+            delta = (used - target) / rows
+        else:
+            value = np.sum((z - y) ** 2) / rows
+            delta = 2 * (z - y) / rows
+        if "sum" in mistakes:
+            delta = delta * rows
+        if "mean of a sum" in mistakes:
+            value = value * rows
+        if "all a sum" in mistakes:
+            value, delta = value * rows, delta * rows
+        if "factor" in mistakes:
+            delta = delta * 2
+        if "uphill" in mistakes:
+            delta = -delta
+        rate = 0.01 if "no rate" in mistakes else learning_rate
+        new = [[w.copy(), np.array(b)] for w, b in layers]
+        for i in reversed(range(len(layers))):
+            dw, db = a[i].T @ delta, delta.sum(axis=0)
+            if "transposed" in mistakes:
+                dw = dw.T.reshape(dw.shape)
+            old = layers[i][0].copy()
+            new[i][0] -= np.asarray(rate * dw, dtype)
+            if "bias" not in mistakes and not ("last bias" in mistakes and i == len(layers) - 1):
+                new[i][1] = new[i][1] - np.asarray(rate * db, dtype)
+            back = new[i][0] if "order" in mistakes else old
+            delta = (delta @ back.T) * (1 if "no slope" in mistakes else slope(a[i]))
+        if "late loss" in mistakes:
+            h = x
+            for w, b in new[:-1]:
+                h = f(h @ w + b)
+            value = -np.mean(np.sum(target * np.log(softmax(h @ new[-1][0] + new[-1][1])), axis=1))
+        arrays = [array for pair in new for array in (pair if biases else pair[:1])]
+        return value, dict(zip(weights, arrays, strict=True)) if isinstance(weights, dict) else arrays
+
+    return step
+
+
+def problem(widths=(4, 5, 3), rows=6, seed=0, *, classes=True, biases=True, named=False):
+    """Weights, x and y."""
+    generator = np.random.default_rng(seed)
+    weights = {}
+    for i, (n, m) in enumerate(itertools.pairwise(widths)):
+        weights[f"W{i + 1}"] = generator.normal(size=(n, m)) / np.sqrt(n)
+        if biases:
+            weights[f"b{i + 1}"] = 0.1 * generator.normal(size=m)
+    x = generator.normal(size=(rows, widths[0]))
+    y = generator.integers(widths[-1], size=rows) if classes else generator.normal(size=(rows, widths[-1]))
+    return (weights if named else list(weights.values())), x, y

@@ -1,0 +1,255 @@
+"""Before training: sound networks get no complaint, planted faults get their names, over several seeds."""
+
+import numpy as np
+import pytest
+from patients import DATA, digits, iris, model_for, names, standardized
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+
+import chainrule as cr
+
+SEEDS = range(3)
+
+
+# Both ways ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize(
+    "optimizer", [cr.Adam(1e-3), cr.SGD(0.1), cr.SGD(0.01, momentum=0.9)], ids=["adam", "sgd", "momentum"]
+)
+def test_sound_networks_get_no_complaint(name, activation, optimizer):
+    seed = len(name) + len(activation)  # another one for each
+    model = model_for(name, activation=activation, optimizer=optimizer, seed=seed)
+    found = model.diagnose(*DATA[name][0])
+    assert found.sound, found
+    assert len(found.checked) == 10
+    assert str(found).startswith("nothing is wrong\nlooked at: scale of the features, ")
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [cr.Dense(32, activation="relu")] * 3,
+        [cr.Dense(32), cr.BatchNorm(), cr.Activation("relu"), cr.Dropout(0.2)],
+        [cr.LayerNorm(), cr.Dense(32, activation="gelu"), cr.Residual([cr.Dense(32, activation="silu")])],
+        [cr.Concatenate([cr.Dense(16, activation="softmax"), cr.Dense(16, activation="tanh")])],
+        [],
+    ],
+    ids=["deep", "norm", "residual", "branches", "linear"],
+)
+def test_sound_networks_of_other_kinds(layers):
+    for seed in SEEDS[:2]:
+        net = cr.Sequential([*layers, cr.Dense(10)])
+        options = {"penalties": cr.L2(1e-4), "dtype": "float64" if seed else "float32"}
+        found = cr.Model(net, loss="cross_entropy", optimizer="adam", seed=seed, **options).diagnose(
+            *digits()
+        )
+        assert found, found
+
+
+def faulty(fault, seed):
+    """A model with a fault, and its data."""
+    generator = np.random.default_rng(seed)
+    (x, y), (flowers, kinds) = digits(), iris()
+    if fault == "features of wildly different scale":
+        return model_for("cancer", seed=seed), load_breast_cancer(return_X_y=True)
+    if fault == "target far from unit scale":
+        raw = load_diabetes(return_X_y=True)
+        return model_for("diabetes", seed=seed), (standardized(raw[0]), raw[1])
+    if fault == "duplicated columns":
+        return model_for("iris", seed=seed), (np.c_[flowers, 5 - 3 * flowers[:, 2]], kinds)
+    if fault == "leaking columns":
+        return model_for("iris", seed=seed), (np.c_[flowers, np.array([0.5, -1, 2])[kinds]], kinds)
+    if fault == "softmax twice":
+        return model_for("digits", last="softmax", seed=seed), (x, y)
+    if fault == "sigmoid twice":
+        return model_for("cancer", last="sigmoid", seed=seed), DATA["cancer"][0]
+    if fault == "loss at the start too high":
+        wide = cr.Sequential([cr.Dense(32), cr.Dense(10, weight_initializer=Normal(10.0))])
+        return cr.Model(wide, loss="cross_entropy", seed=seed), (x, y)
+    if fault == "dead units":
+        return model_for("iris", bias_initializer=cr.Constant(-20.0), seed=seed), (flowers, kinds)
+    if fault == "saturated units":
+        return model_for("iris", activation="tanh", weight_initializer=Normal(40.0), seed=seed), (
+            flowers,
+            kinds,
+        )
+    if fault == "vanishing gradients":
+        return model_for("digits", depth=9, activation="sigmoid", seed=seed), (x, y)
+    if fault == "exploding gradients":
+        strong = lambda z: 3 * z
+        net = cr.Sequential(
+            [*[cr.Dense(32, activation=strong)] * 8, cr.Dense(3, weight_initializer=Normal(1e-7))]
+        )
+        return cr.Model(net, loss="cross_entropy", seed=seed), (flowers, kinds)
+    if fault == "learning rate too high":
+        return model_for("digits", optimizer=(cr.SGD(30.0), cr.Adam(3.0))[seed % 2], seed=seed), (x, y)
+    if fault == "learning rate too low":
+        return model_for("digits", optimizer=(cr.SGD(1e-4), cr.Adam(1e-6))[seed % 2], seed=seed), (x, y)
+    if fault == "updates too small":
+        frozen = cr.Adam(1e-3, learning_rate_factors={"layers.0": 1e-7})
+        return model_for("digits", optimizer=frozen, seed=seed), (x, y)
+    if fault == "cannot overfit two rows":
+        return model_for("iris", last=lambda z: 0.05 * cr.sin(2 * z), seed=seed), (flowers, kinds)
+    assert fault == "input that does not help"
+    name = ("digits", "wine", "diabetes")[seed % 3]
+    (x, y), *_ = DATA[name]
+    return model_for(name, seed=seed), (x, generator.permutation(y))
+
+
+class Normal(cr.Initializer):
+    """Normal numbers of any size."""
+
+    def __init__(self, size):
+        self.size = size
+
+    def __call__(self, generator, shape):
+        return self.size * generator.normal(size=shape)
+
+
+FAULTS = [
+    *["features of wildly different scale", "target far from unit scale", "duplicated columns"],
+    *["leaking columns", "softmax twice", "sigmoid twice", "loss at the start too high", "dead units"],
+    *["saturated units", "vanishing gradients", "exploding gradients", "learning rate too high"],
+    *["learning rate too low", "updates too small", "cannot overfit two rows", "input that does not help"],
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_fault_gets_its_name_and_no_other(fault, seed):
+    model, data = faulty(fault, seed)
+    found = model.diagnose(*data)
+    assert names(found) == [fault], found
+    assert not found
+    verdict = found.verdicts[0]
+    assert verdict.evidence
+    assert verdict.remedy
+    assert any(sign.isdigit() for sign in verdict.evidence) or "twice" in fault
+
+
+# What a verdict says -----------------------------------------------------------------------------
+
+
+def test_outputs_that_happen_to_lie_between_0_and_1():
+    """A sigmoid before the last layer, and nothing after it, is no probability."""
+    for seed in range(12, 16):
+        model = model_for(
+            "cancer", depth=2, hidden=64, activation="sigmoid", seed=seed, optimizer=cr.AdamW(3e-3)
+        )
+        assert "sigmoid twice" not in names(model.diagnose(*DATA["cancer"][0]))
+
+
+def test_where_and_by_what():
+    (dead,) = faulty("dead units", 0)[0].diagnose(*iris()).verdicts
+    assert dead.where == "layers.0 (Dense)"
+    assert "100 % give 0" in dead.evidence
+    model, data = faulty("duplicated columns", 0)
+    assert "columns 2 and 4 say the same" in model.diagnose(*data).verdicts[0].evidence
+    model, data = faulty("leaking columns", 0)
+    assert "column 4 alone tells the target in all 150 rows" in model.diagnose(*data).verdicts[0].evidence
+    model, data = faulty("learning rate too high", 0)
+    assert "at 30 (a step changes weights by" in model.diagnose(*data).verdicts[0].evidence
+    model, data = faulty("vanishing gradients", 0)
+    assert model.diagnose(*data).verdicts[0].where == "layers.0 (Dense)"
+
+
+def test_a_leak_among_numbers():
+    x, y = DATA["diabetes"][0]
+    found = model_for("diabetes").diagnose(np.c_[x, 3 - 2 * y], y)
+    assert names(found) == ["leaking columns"]
+
+
+def test_the_other_scales():
+    x, y = iris()
+    assert "varies by" in str(model_for("iris").diagnose(100 * x, y))
+    years = x.copy()
+    years[:, 1] += 2000
+    assert "lies around 2000" in str(model_for("iris").diagnose(years, y))
+    norm = cr.Sequential([cr.BatchNorm(), cr.Dense(16, activation="relu"), cr.Dense(3)])
+    assert cr.Model(norm, loss="cross_entropy").diagnose(100 * x, y)  # it standardizes by itself
+
+
+def test_a_schedule_is_made_slower_and_faster():
+    model = model_for("digits", optimizer=cr.SGD(lambda t: 1e-4 * 0.999**t))
+    found = model.diagnose(*digits())
+    assert names(found) == ["learning rate too low"]
+    assert "the schedule's" in found.verdicts[0].evidence
+
+
+# The model and its data --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("executor", ["compiled", "numpy"])
+def test_nothing_is_changed(executor):
+    x, y = iris()
+    alone, examined = (
+        cr.Model(
+            cr.Sequential([cr.Dense(8, activation="tanh"), cr.Dropout(0.1), cr.Dense(3)]),
+            loss="cross_entropy",
+            executor=executor,
+        )
+        for _ in range(2)
+    )
+    assert examined.diagnose(x, y)
+    assert (examined.steps, examined.epochs) == (0, 0)
+    assert alone.fit(x, y, epochs=2) == examined.fit(x, y, epochs=2)
+    if executor == "compiled":
+        assert examined.diagnose(x, y, sample_weight=np.arange(len(x)) % 2)
+        assert alone.fit(x, y) == examined.fit(x, y)
+        assert repr(examined.diagnose(x, y)) == repr(alone.diagnose(x, y))
+
+
+def test_few_rows_and_odd_sizes():
+    """There is little to say, and nothing fails."""
+    xor = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    net = cr.Sequential([cr.Dense(8, activation="tanh"), cr.Dense(2)])
+    assert cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(0.05)).diagnose(xor, [0, 1, 1, 0])
+    cr.Model(cr.Dense(1), loss="mean_squared_error").diagnose([[1.0]], [2.0])
+    cr.Model(cr.Dense(2), loss="huber").diagnose(np.ones((3, 2)), np.ones((3, 2)))
+    images = cr.Sequential([cr.Flatten(), cr.Dense(3)])
+    cr.Model(images, loss="cross_entropy").diagnose(
+        np.random.default_rng(0).normal(size=(9, 4, 4)), [0, 1, 2] * 3
+    )
+    words = cr.Sequential([cr.Embedding(50, 8), cr.Flatten(), cr.Dense(2)])
+    x = np.random.default_rng(0).integers(50, size=(100, 3))
+    assert cr.Model(words, loss="cross_entropy", optimizer=cr.Adam(0.01)).diagnose(x, (x[:, 0] > 25) * 1)
+
+
+def test_an_objective():
+    x, y = DATA["diabetes"][0]
+    objective = lambda network, x, y: (network(x)[:, 0] - y) ** 2
+    net = cr.Sequential([cr.Dense(16, activation="tanh"), cr.Dense(1)])
+    assert cr.Model(net, objective=objective).diagnose(x, y)
+
+
+def test_an_objective_that_differentiates_the_network_and_takes_no_target():
+    """u' = -u with u(0) = 1."""
+    x = np.linspace(0, 2, 60)[:, None]
+
+    def objective(network, x, y):
+        slope = cr.grad(lambda t: cr.sum(network(t)))(x)
+        return (slope + network(x))[:, 0] ** 2 + (network(0 * x)[:, 0] - 1) ** 2
+
+    for activation in ("tanh", "sigmoid"):
+        net = cr.Sequential([cr.Dense(16, activation=activation), cr.Dense(1)])
+        found = cr.Model(net, objective=objective, optimizer=cr.Adam(0.01)).diagnose(x)
+        assert found, found
+    dead = cr.Sequential([cr.Dense(16, activation="relu", bias_initializer=cr.Constant(-20.0)), cr.Dense(1)])
+    assert names(cr.Model(dead, objective=objective).diagnose(x)) == ["dead units"]
+
+
+def test_bad_input():
+    model = model_for("iris")
+    x, y = iris()
+    with pytest.raises(ValueError, match=r"^x has 150 rows and y 3"):
+        model.diagnose(x, y[:3])
+    with pytest.raises(ValueError, match="did you mean 'sample_weight'"):
+        model.diagnose(x, y, sample_weights=y)
+    assert model._trainer.x is None
+
+
+def test_raw_iris_is_not_refused_for_its_scale():
+    x, y = load_iris(return_X_y=True)
+    assert "features of wildly different scale" not in names(model_for("iris").diagnose(x, y))

@@ -1,0 +1,116 @@
+"""During training: a sound fit gets no complaint, and planted faults get their names, once."""
+
+import numpy as np
+import pytest
+from patients import DATA, digits, iris, model_for
+
+import chainrule as cr
+
+
+def looked_after(model, data, **options):
+    """The names of the verdicts on a fit."""
+    doctor = cr.Doctor(tell=None)
+    model.fit(*data, callbacks=[doctor], **options)
+    return [verdict.name for verdict in doctor.verdicts]
+
+
+@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("optimizer", [cr.Adam(1e-3), cr.SGD(0.1)], ids=["adam", "sgd"])
+def test_a_sound_fit_gets_no_complaint(name, activation, optimizer, capsys):
+    model = model_for(name, activation=activation, optimizer=optimizer, seed=len(name) + len(activation))
+    doctor = cr.Doctor()
+    history = model.fit(*DATA[name][0], epochs=12, callbacks=[doctor])
+    assert not doctor.verdicts
+    assert history["loss"][-1] < history["loss"][0]
+    assert capsys.readouterr().out == ""
+
+
+def test_a_network_that_has_converged_is_sound():
+    model = model_for("iris", optimizer=cr.Adam(lambda t: 0.01 * 0.99**t))
+    assert looked_after(model, iris(), epochs=150) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("fault", "options", "fit"),
+    [
+        ("dead units", {"bias_initializer": cr.Constant(-20.0)}, {}),
+        ("dead units", {"optimizer": cr.SGD(200.0)}, {"epochs": 4}),
+        ("saturated units", {"activation": "tanh", "optimizer": cr.Adam(5.0)}, {"epochs": 4}),
+        ("vanishing gradients", {"depth": 9, "activation": "sigmoid"}, {}),
+        ("updates too large", {"activation": "leaky_relu", "optimizer": cr.Adam(1.0)}, {"batch_size": 600}),
+        ("updates too small", {"optimizer": cr.SGD(1e-8)}, {"epochs": 6}),
+        ("nothing is learnt", {"optimizer": cr.SGD(1e-5)}, {"epochs": 6}),
+    ],
+)
+def test_a_fault_gets_its_name(fault, options, fit, seed):
+    assert fault in looked_after(model_for("digits", seed=seed, **options), digits(), **fit)
+
+
+def test_a_rising_loss():
+    x = np.random.default_rng(0).normal(size=(64, 4))
+    model = cr.Model(cr.Dense(1), loss="mean_squared_error", optimizer=cr.SGD(0.4))
+    assert "learning rate too high" in looked_after(model, (3 * x, x[:, 0]), epochs=3, batch_size=16)
+
+
+def test_each_verdict_is_told_once_and_anew_in_each_fit(capsys):
+    told = []
+    doctor = cr.Doctor(tell=told.append)
+    model = model_for("iris", bias_initializer=cr.Constant(-20.0))
+    model.fit(*iris(), epochs=9, callbacks=[doctor])
+    assert told == doctor.verdicts
+    assert [(verdict.name, verdict.where) for verdict in told] == [("dead units", "layers.0 (Dense)")]
+    model.fit(*iris(), epochs=2, callbacks=[doctor])
+    assert len(told) == 2
+    assert len(doctor.verdicts) == 1
+    model.fit(*iris(), callbacks=[cr.Doctor()])
+    assert capsys.readouterr().out == f"{doctor.verdicts[0]}\n"
+
+
+def test_it_looks_seldom_and_at_the_end(monkeypatch):
+    epochs = []
+    monkeypatch.setattr(cr.Doctor, "_look", lambda self, progress: epochs.append(progress.epoch))
+    looked_after(model_for("iris"), iris(), epochs=19)
+    assert epochs[:5] == [1, 2, 4, 8, 16]
+    assert epochs[-1] == 19
+
+
+def test_looking_changes_nothing_also_beside_other_callbacks():
+    x, y = iris()
+    plain, watched = (model_for("iris", seed=3) for _ in range(2))
+    stopping = cr.EarlyStopping(patience=2, monitor="loss", min_delta=0.05)
+    first = plain.fit(x, y, epochs=30, callbacks=[stopping])
+    second = watched.fit(x, y, epochs=30, callbacks=[stopping, cr.Doctor(), cr.Recorder()])
+    assert first == second
+    for name, array in plain.weights.items():
+        np.testing.assert_array_equal(array, watched.weights[name])
+    assert second.recorded
+
+
+def test_a_fit_that_fails_or_is_interrupted():
+    x, y = iris()
+    doctor = cr.Doctor(tell=None)
+    with pytest.raises(ValueError, match="became"):
+        model_for("iris", optimizer=cr.SGD(1e38)).fit(x, y, epochs=9, callbacks=[doctor])
+
+    def interrupt(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model_for("iris").fit(x, y, epochs=9, callbacks=[interrupt, doctor])
+
+
+def test_other_models():
+    x, y = DATA["diabetes"][0]
+    objective = lambda network, x, y: (network(x)[:, 0] - y) ** 2
+    net = cr.Sequential([cr.BatchNorm(), cr.Dense(8, activation="relu"), cr.Dropout(0.3), cr.Dense(1)])
+    for executor in ("compiled", "numpy"):
+        model = cr.Model(net, objective=objective, executor=executor, dtype="float64")
+        assert looked_after(model, (x, y), epochs=3) == []
+    assert looked_after(cr.Model(cr.Dense(1), loss="huber"), (x, y), epochs=2) == []
+
+
+def test_tell_that_is_no_function():
+    with pytest.raises(TypeError, match="tell is a function of a verdict, or None, not 3"):
+        cr.Doctor(tell=3)

@@ -1,0 +1,162 @@
+"""A loss or weight that is not finite is traced to its first step, row, layer and operation."""
+
+import re
+
+import numpy as np
+import pytest
+from training_cases import assert_same, network, regression, table
+
+import chainrule as cr
+from chainrule.compiler import epochs
+from chainrule.graph.loop import EvaluatedRun
+
+
+def failure(model, *data, **options):
+    """The sentence of a fit that fails, as step, epoch and what comes first."""
+    with pytest.raises(ValueError, match="became") as caught:
+        model.fit(*data, **options)
+    found = re.match(
+        r"(.*) became (\S+) in step (\d+) \(epoch (\d+)\): (.*) \(the model has", str(caught.value)
+    )
+    assert found, caught.value
+    return found.groups()
+
+
+@pytest.mark.parametrize("executor", ["compiled", "numpy"])
+@pytest.mark.parametrize("batch_size", [1, 4, 22])
+@pytest.mark.parametrize("row", [0, 17, 21])
+def test_the_row_of_the_data_is_named(executor, batch_size, row):
+    x, y = table()
+    y[row] = 1e200  # its square is infinite
+    what, number, step, epoch, first = failure(regression(executor=executor), x, y, batch_size=batch_size)
+    assert (what, number, epoch) == ("the loss", "inf", "1")
+    assert f"the first is inf in row {row}, made by multiply of the loss" in first
+    _, _, step, _, _ = failure(regression(executor=executor), x, y, batch_size=batch_size, shuffle=False)
+    assert int(step) == row // batch_size + 1
+
+
+@pytest.mark.parametrize("executor", ["compiled", "numpy"])
+def test_the_layer_and_the_operation_in_the_forward_pass(executor):
+    x, y = table()
+    x[13] = 50
+    guarded = lambda z: cr.log(100 - cr.sum(z * z, axis=-1, keepdims=True)) + z  # too large for one row only
+    ones = cr.Ones()
+    net = cr.Sequential([cr.Dense(3, weight_initializer=ones), cr.Dense(3, activation=guarded), cr.Dense(1)])
+    _, _, _, _, first = failure(regression(net, executor=executor), x, y)
+    assert first.startswith("the first is nan in row 13, made by log in layers.1 of the forward pass")
+
+
+@pytest.mark.parametrize("executor", ["compiled", "numpy"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_sum_over_rows_tells_whose_part_is_the_largest(executor, dtype):
+    x, y = table()
+    large = 3e38 if dtype == "float32" else 1.5e308
+    x[:, 0] = large * np.where(np.arange(len(x)) % 2, 0.1, 0.0)
+    x[9, 0] = large
+    net = cr.Sequential([cr.Dense(1, weight_initializer=cr.Zeros())])
+    model = regression(net, executor=executor, dtype=dtype, loss=lambda p, t: 300 * cr.sum(p - t, axis=1))
+    what, _, _, _, first = failure(model, x, y, batch_size=None)
+    assert what == "layers.0.weight"
+    assert re.search(r"most of it from row 9, made by matmul in layers.0 of the backward pass", first)
+
+
+@pytest.mark.parametrize("executor", ["compiled", "numpy"])
+def test_a_single_step_counts_the_rows_it_was_given(executor):
+    x, y = table()
+    y[5] = 1e200
+    with pytest.raises(ValueError, match="the first is inf in row 5, made by"):
+        regression(executor=executor).step(x, y)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"validation": True}, {"callbacks": True}, {"stopping": True}], ids=str
+)
+@pytest.mark.parametrize("batch_size", [5, 22])
+def test_both_executors_find_the_same_step_late_in_a_fit(options, batch_size):
+    """Compiled fits look at the weights now and then only, and go back to where it began."""
+    x, y = table()
+    given = {"epochs": 400, "batch_size": batch_size}
+    if "validation" in options:
+        given["validation_data"] = (x, y)
+    given["callbacks"] = (
+        [lambda progress: seen.append(progress.model.weights)] if "callbacks" in options else []
+    )
+    if "stopping" in options:
+        given["callbacks"] = [cr.EarlyStopping(patience=400, monitor="loss")]
+    seen, told = [], []
+    for executor in ("numpy", "compiled"):
+        model = regression(
+            network(), executor=executor, optimizer=cr.SGD(0.5), loss=lambda p, t: cr.sum(p**3, axis=1)
+        )
+        told.append(failure(model, x, y, **given))
+        assert model.steps == int(told[-1][2]) - 1
+        assert all(np.isfinite(array).all() for array in model.weights.values())
+    assert told[0][1:4] == told[1][1:4]
+    assert all(np.isfinite(array).all() for one in seen for array in one.values())
+
+
+@pytest.mark.parametrize("save_every", [0.0, 1e9])
+def test_a_weight_that_fails_while_the_loss_does_not(monkeypatch, save_every):
+    """The last weights are checked, and the failing step is found however long ago the copies were made."""
+    monkeypatch.setattr(epochs, "SAVE_EVERY", save_every)
+    x, y = table()
+    told = []
+    for executor in ("numpy", "compiled"):
+        rate = lambda t: cr.where(t < 30, 0.1, 1e308)  # in step 31 one weight is thrown out of range
+        model = regression(
+            executor=executor, optimizer=cr.SGD(rate), loss=lambda p, t: 1e3 * cr.sum(p - t, axis=1)
+        )
+        told.append(failure(model, x, y, epochs=31, batch_size=None))
+        assert (model.steps, model.epochs) == (30, 30)
+    assert told[0] == told[1]
+    assert told[0][0] != "the loss"
+    assert told[0][2:4] == ("31", "31")
+    assert "of the update" in told[0][4]
+
+
+def test_nobody_sees_weights_that_are_not_finite():
+    """Not a callback, also where the fit would have gone on unchecked."""
+    x, y = table()
+    rate = lambda t: cr.where(t < 30, 0.1, 1e308)
+    seen = []
+    model = regression(optimizer=cr.SGD(rate), loss=lambda p, t: 1e3 * cr.sum(p - t, axis=1))
+    look = lambda progress: seen.append(progress.model.weights)
+    failure(model, x, y, epochs=99, batch_size=None, callbacks=[look])
+    assert len(seen) == 30
+    assert_same(seen[-1], model.weights)
+
+
+def test_a_failure_that_only_native_code_sees_is_no_failure(monkeypatch):
+    """Where the evaluator finds the step finite, its result is taken and the fit goes on."""
+    x, y = table()
+    sound, calls = epochs.CompiledRun._is_sound, []
+
+    def unsound_once(self, pool):
+        calls.append(len(calls))
+        return sound(self, pool) and len(calls) not in (1, 2)
+
+    alone, doubted = regression(), regression()
+    first = alone.fit(x, y, epochs=3, batch_size=5)
+    monkeypatch.setattr(epochs.CompiledRun, "_is_sound", unsound_once)
+    second = doubted.fit(x, y, epochs=3, batch_size=5)
+    assert first["loss"] == pytest.approx(second["loss"], rel=1e-9)
+    for name, array in alone.weights.items():
+        np.testing.assert_allclose(doubted.weights[name], array, rtol=1e-9)
+
+
+def test_the_evaluator_tells_which_rows_a_batch_had():
+    x, y = table()
+    model = regression()
+    data = model._trainer.batch(x, y, None)
+    run = EvaluatedRun(
+        model._trainer.loop(data, {}, True),
+        model._trainer.run,
+        epochs.Inputs(data, model._trainer.arguments(), model._trainer.key, 4, 1),
+    )
+    y[11] = 1e200
+    data["y"][11] = 1e200
+    with pytest.raises(ArithmeticError) as caught:
+        for _ in run:
+            pass
+    assert 11 in caught.value.rows
+    np.testing.assert_array_equal(caught.value.arrays["x"], data["x"][caught.value.rows])
