@@ -110,7 +110,8 @@ def letter(text: str) -> Symbol:
 
 def word(text: str) -> Symbol:
     """Return an upright word."""
-    return Symbol(text, rf"\mathrm{{{text.replace('_', r'\_')}}}", "word")
+    escaped = text.replace("_", r"\_")
+    return Symbol(text, rf"\mathrm{{{escaped}}}", "word")
 
 
 def number(text: str) -> Symbol:
