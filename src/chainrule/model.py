@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.executors import EXECUTORS
+from chainrule.explaining import explain
+from chainrule.explanation.explanation import Explanation
 from chainrule.graph.loop import Inputs, Prepare, means_over_rows, run_stage
 from chainrule.graph.names import checked_options, unknown_name
 from chainrule.graph.types import Array, DType, as_dtype, is_float
@@ -308,6 +310,40 @@ class Model:
         results = run_stage(stage, arrays, self._prepare)
         gradients = {name: np.array(results[name]) for name in self._trainer.carried.parameters}
         return float(results["batch_loss"]), gradients
+
+    @checked_options
+    def explain(self, x: Any, y: Any = None, *, sample_weight: Any = None, steps: int = 1) -> Explanation:
+        """Return the story of the next training step on these rows; nothing is changed.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As for `fit`: one row, or a few.
+        steps : int, default 1
+            How many consecutive training steps on these rows are recorded. The first is told in full, the
+            others by their loss and by the sizes of weights, gradients and updates in each layer.
+
+        Returns
+        -------
+        Explanation
+            Printed, it is text; ``to_html(path)`` writes a page, ``why("layers.0.weight[1, 0]")`` takes one
+            derivative apart.
+
+        Raises
+        ------
+        ValueError
+            If the data do not fit (saying where), or the loss is not finite.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> net = cr.Sequential([cr.Dense(2, activation="sigmoid"), cr.Dense(1)])
+        >>> model = cr.Model(net, loss="mean_squared_error", optimizer=cr.SGD(0.5))
+        >>> explanation = model.explain([[0.05, 0.10]], [0.5])
+        >>> explanation.loss_after < explanation.loss
+        True
+        """
+        return explain(self._trainer, x, y, sample_weight, as_count(steps, "steps"))
 
     # Use ------------------------------------------------------------------------------------------
 

@@ -59,13 +59,15 @@ class Expander:
         if value.primitive is None:
             raise KeyError(f"the input {value.name} has no name in formulas")
         operands = tuple(self._array(operand, stop) for operand in value.operands)
-        if _is_plain_cast(value):
+        if _is_plain_cast(value) or value.primitive.notation.template == "<0>":
             return operands[0]
         attributes = value.attributes
         if isinstance(value.primitive.lower, Reduction):
             if _is_sum(value) and math.prod(np.shape(self.numbers[value.operands[0]])) == known.size:
                 return operands[0]
-            attributes = {"axes": tuple(_axis_letter(value.operands[0], axis) for axis in value.attributes["axes"])}
+            attributes = {
+                "axes": tuple(_axis_letter(value.operands[0], axis) for axis in value.attributes["axes"])
+            }
         return Apply(value.primitive, operands, attributes)
 
     # Elements ------------------------------------------------------------------------------------
@@ -133,7 +135,9 @@ class Expander:
                 raise NotPlain
             return self._over(sizes, term)
         terms = tuple(term(places) for places in itertools.product(*map(range, sizes)))
-        return Total(terms) if _is_sum(value) else Apply(value.primitive, terms, value.attributes, gathered=True)
+        return (
+            Total(terms) if _is_sum(value) else Apply(value.primitive, terms, value.attributes, gathered=True)
+        )
 
     def _over(self, sizes: Sequence[int], term: Callable[[Sequence[int | Variable]], Formula]) -> Formula:
         """Return a sum over variables; along an axis of one place there is nothing to sum."""
@@ -217,7 +221,6 @@ _PLACE_OPERATIONS: dict[str, Callable[..., Any]] = {
     "logical_or": lambda a, b: bool(a or b),
     "logical_not": lambda a: not a,
 }
-
 
 
 def _is_sum(value: Value) -> bool:

@@ -8,7 +8,7 @@ A `Name` stands for a named array or, with an index, for one element of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,8 @@ class Symbol:
         The letter with its layer; where `derivative` is set, ∂L is written over it.
     derivative : bool
         Whether it is the derivative of the loss by what the letter stands for.
+    over : Layout or None
+        Set for a derivative of this, instead of the loss.
     key : str
         A name in plain letters, the same from run to run: ``layers.0.weight``, ``d layers.0.z``.
     """
@@ -45,6 +47,7 @@ class Symbol:
     layout: Layout
     derivative: bool
     key: str
+    over: Layout | None = None
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,9 @@ class Name:
     """A named array, or one element of it; `number` is what that element holds."""
 
     symbol: Symbol
-    value: Value
+    value: Value = field(compare=False)  # to compare two values is to make a third
     index: Index | None = None
-    number: Any = None
+    number: Any = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -81,19 +81,30 @@ class Landmarks:
 
 
 def find_landmarks(
-    x: Value, data: Mapping[str, Value], parameters: Mapping[str, Value], loss: Value, others: Sequence[Value] = ()
+    x: Value,
+    data: Mapping[str, Value],
+    parameters: Mapping[str, Value],
+    loss: Value,
+    others: Sequence[Value] = (),
 ) -> Landmarks:
     """Return the named values on the way from x and the parameters to the loss; `others` need sources too."""
     kinds = {x: "x"} | dict.fromkeys(parameters.values(), "parameter") | dict.fromkeys(data.values(), "data")
     sources = _sources([loss, *others], kinds)
     finder = _Finder(loss, sources, {value for value in parameters.values()})
     names = {"x": x, **{name: value for name, value in data.items()}}
-    listed = [Landmark(value, symbol_of(name), "input", "", "x" if value is x else "data") for name, value in names.items()]
+    listed = [
+        Landmark(value, symbol_of(name), "input", "", "x" if value is x else "data")
+        for name, value in names.items()
+    ]
     listed += [
         Landmark(value, symbol_of(name), "input", name.rpartition(".")[0], "parameter")
         for name, value in parameters.items()
     ]
-    computed = [*finder.cuts(), *finder.computed(), Landmark(loss, Symbol(letter("L"), False, "loss"), "loss", "", "loss")]
+    computed = [
+        *finder.cuts(),
+        *finder.computed(),
+        Landmark(loss, Symbol(letter("L"), False, "loss"), "loss", "", "loss"),
+    ]
     order = [*listed, *sorted(computed, key=lambda one: one.value.serial)]
     return Landmarks(tuple(order), sources)
 
@@ -120,7 +131,7 @@ def _digits(part: str) -> str:
 
 def _raised(digits: str, mark: str = "") -> Layout | None:
     text = (f"({digits})" if digits else "") + mark
-    return Sign(text, text, "number") if text else None
+    return Sign(text.replace(".", "·"), text.replace("′", r"\prime"), "number") if text else None
 
 
 def _sources(outputs: Sequence[Value], kinds: Mapping[Value, str]) -> dict[Value, frozenset[str]]:
@@ -178,7 +189,9 @@ class _Finder:
             key = f"{value.origin.part}.data" if value.origin.part else "target"
             above = _raised(_digits(value.origin.part), "′" * (count + 1) if key != "target" or count else "")
             base = letter("t" if value.origin.stage != "forward" else "r")
-            symbol = Symbol(Script(base, None, above) if above else base, False, key + f"#{count}" * bool(count))
+            symbol = Symbol(
+                Script(base, None, above) if above else base, False, key + f"#{count}" * bool(count)
+            )
             marks.append(Landmark(value, symbol, "loss", value.origin.part, "data"))
         return marks
 
@@ -215,7 +228,10 @@ class _Finder:
         return marks
 
     def _leaves(self, value: Value, members: set[Value]) -> bool:
-        return any(user not in members and self._varies(user) for user in self._uses[value]) or not self._uses[value]
+        return (
+            any(user not in members and self._varies(user) for user in self._uses[value])
+            or not self._uses[value]
+        )
 
     def _inner(self, values: list[Value], output: Value) -> Value | None:
         """Return the first value that holds all parameters, and through which alone the output sees anything."""
@@ -245,6 +261,8 @@ class _Finder:
     def _is_shared(self, value: Value, members: set[Value]) -> bool:
         if is_transparent(value) or not value.ndim:
             return False
+        if value.primitive is not None and value.primitive.derivative is None:
+            return True  # what is derived stops here
         return len(self._users(value, members)) > 1
 
     def _users(self, value: Value, members: set[Value]) -> set[int]:

@@ -31,7 +31,11 @@ def to_latex(layout: Layout) -> str:
         case Script(base, below, above):
             sub = f"_{{{to_latex(below)}}}" if below else ""
             sup = f"^{{{to_latex(above)}}}" if above else ""
-            return f"{{{to_latex(base)}}}{sub}{sup}" if not isinstance(base, Symbol) else to_latex(base) + sub + sup
+            return (
+                f"{{{to_latex(base)}}}{sub}{sup}"
+                if not isinstance(base, Symbol)
+                else to_latex(base) + sub + sup
+            )
         case Root(inside):
             return rf"\sqrt{{{to_latex(inside)}}}"
         case Fenced(left, inside, right):

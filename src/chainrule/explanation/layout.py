@@ -189,7 +189,9 @@ class _Reader:
 
     def expect(self, token: str) -> None:
         if self.take() != token:
-            raise ValueError(f"the notation {self._template!r} lacks {token or 'nothing'!r} where it should be")
+            raise ValueError(
+                f"the notation {self._template!r} lacks {token or 'nothing'!r} where it should be"
+            )
 
     def row(self, stop: str, *stops: str) -> Layout:
         return row(*self._items((stop, *stops))) if self.peek() not in (stop, *stops) else Row(())

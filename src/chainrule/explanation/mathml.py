@@ -35,7 +35,9 @@ def elements(layout: Layout) -> str:
         case Fraction(above, below):
             return f"<mfrac>{elements(above)}{elements(below)}</mfrac>"
         case Script(base, below, above):
-            tag = {(True, False): "msub", (False, True): "msup"}.get((below is not None, above is not None), "msubsup")
+            tag = {(True, False): "msub", (False, True): "msup"}.get(
+                (below is not None, above is not None), "msubsup"
+            )
             return f"<{tag}>{''.join(elements(part) for part in (base, below, above) if part is not None)}</{tag}>"
         case Root(inside):
             return f"<msqrt>{elements(inside)}</msqrt>"

@@ -15,8 +15,8 @@ from chainrule.explanation.layout import (
     Symbol,
 )
 
-_BELOW = str.maketrans("0123456789+-−=(),.", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎‚.")
-_ABOVE = str.maketrans("0123456789+-−=()nT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿᵀ")
+_BELOW = str.maketrans("0123456789+-−=(),.", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎,.")
+_ABOVE = str.maketrans("0123456789+-−=()nT·′", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿᵀ·′")
 _SPACED = set("=+−·×←→≈≤≥≠<>∧∨⊙")
 
 
@@ -50,7 +50,8 @@ def _row(items: tuple[Layout, ...]) -> str:
     for previous, item in zip((None, *items), items, strict=False):
         text = to_text(item)
         if _is_operator(item):
-            between = text in _SPACED and previous is not None
+            between = text in _SPACED and previous is not None and not _is_operator(previous)
+            between = between or text in "=←"
             written += f" {text} " if between else ", " if text == "," else text
         else:
             written += text if _touches(previous, item) else f" {text}"
@@ -61,12 +62,19 @@ def _is_operator(layout: Layout | None) -> bool:
     return isinstance(layout, Symbol) and layout.kind == "operator"
 
 
+def _is_big(layout: Layout) -> bool:
+    base = layout.base if isinstance(layout, Script) else layout
+    return isinstance(base, Symbol) and base.kind == "big"
+
+
 def _touches(previous: Layout | None, item: Layout) -> bool:
     """Whether nothing stands between two things: a function and its argument, ∂ and its variable."""
     if previous is None or _is_operator(previous):
         return True
     base = previous.base if isinstance(previous, Script) else previous
-    return isinstance(base, Symbol) and (base.text == "∂" or (isinstance(item, Fenced) and base.kind != "big"))
+    return isinstance(base, Symbol) and (
+        base.text == "∂" or (isinstance(item, Fenced) and base.kind != "big")
+    )
 
 
 def _script(layout: Layout | None, letters: dict[int, int], mark: str) -> str:
@@ -74,7 +82,7 @@ def _script(layout: Layout | None, letters: dict[int, int], mark: str) -> str:
     if layout is None:
         return ""
     text = to_text(layout).replace(" ", "")
-    if text == "′" or (all(ord(sign) in letters for sign in text) and len(text) < 10):
+    if all(ord(sign) in letters for sign in text) and len(text) < 12:
         return text.translate(letters)
     return f"{mark}{text}" if text.isalnum() else f"{mark}({text})"
 
@@ -83,7 +91,7 @@ def _grouped(layout: Layout, product: bool = False) -> str:
     """Write something in parentheses where a fraction's bar, or a raised script, held it together."""
     text = to_text(layout)
     match layout:
-        case Row(items) if any(isinstance(item, Symbol) and item.kind == "operator" for item in items):
+        case Row(items) if any(_is_operator(item) or _is_big(item) for item in items):
             return f"({text})"
         case Row(items) if product and not (isinstance(items[0], Symbol) and items[0].text == "∂"):
             return f"({text})"

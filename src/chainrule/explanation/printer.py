@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explanation.formula import Apply, Formula, Index, Name, Number, Symbol, Total, Variable, numeric
+from chainrule.explanation.formula import (
+    Apply,
+    Formula,
+    Index,
+    Name,
+    Number,
+    Symbol,
+    Total,
+    Variable,
+    numeric,
+)
 from chainrule.explanation.layout import (
     Fenced,
     Fraction,
@@ -23,7 +33,7 @@ from chainrule.explanation.layout import (
     word,
 )
 from chainrule.explanation.layout import Symbol as Sign
-from chainrule.graph.notation import ATOM, PRODUCT, SUM
+from chainrule.graph.notation import ATOM, PREFIX, PRODUCT, SUM
 from chainrule.graph.types import ROWS
 from chainrule.graph.value import Value
 
@@ -48,16 +58,11 @@ class Printer:
 
     def symbol(self, symbol: Symbol, value: Value | None = None, index: Index | None = None) -> Layout:
         """Return a name with its subscripts: z₀, ∂L/∂z₀."""
-        base = symbol.layout
         places = [] if index is None or value is None else self._places(value, index)
-        if places:
-            below = row(*[part for place in places for part in (operator(","), place)][1:])
-            above = base.above if isinstance(base, Script) else None
-            base = Script(base.base if isinstance(base, Script) else base, below, above)
-        if not symbol.derivative:
-            return base
-        partial = Sign("∂", r"\partial")
-        return Fraction(row(partial, letter("L")), row(partial, base))
+        base = _below(symbol.layout, places)
+        if symbol.over is not None:
+            return partial(_below(symbol.over, places), base)
+        return partial(letter("L"), base) if symbol.derivative else base
 
     def _places(self, value: Value, index: Index) -> list[Layout]:
         return [
@@ -72,7 +77,7 @@ class Printer:
 
     def text(self, value: Any) -> str:
         """Return a number as plain text."""
-        return format(float(value), f".{self.digits}g").replace("-", "−")
+        return format(float(value) + 0.0, f".{self.digits}g").replace("-", "−")  # -0 + 0 is 0
 
     def _number(self, value: Any) -> tuple[Layout, int]:
         """Return a number and how tightly it binds."""
@@ -82,7 +87,10 @@ class Printer:
         if not exponent:
             return number(mantissa), SUM if mantissa.startswith("−") else ATOM
         power = number(exponent.replace("+", "").replace("−0", "−").lstrip("0"))
-        whole = row(number(mantissa), operator("·", r"\cdot"), Script(number("10"), None, power))
+        ten = Script(number("10"), None, power)
+        if mantissa == "1":
+            return ten, PRODUCT
+        whole = row(number(mantissa), operator("·", r"\cdot"), ten)
         return whole, SUM if mantissa.startswith("−") else PRODUCT
 
     def layout(self, formula: Formula, numbers: bool = False) -> Layout:
@@ -97,7 +105,8 @@ class Printer:
                 if numbers and known is not None:
                     layout, tightness = self._number(known)
                 else:
-                    layout, tightness = self.symbol(symbol, value, index), ATOM
+                    layout = self.symbol(symbol, value, index)
+                    tightness = PREFIX if isinstance(layout, Fraction) else ATOM
                 return (Mark(layout, place(formula)) if index is not None else layout), tightness
             case Total(terms, None, _):
                 return self._total(terms, numbers)
@@ -133,12 +142,32 @@ class Printer:
         shown, rest = largest(terms)
         parts: list[Layout] = []
         for term in shown:
-            parts += [operator("+"), self._operand(term, SUM + 1 if parts else SUM, numbers)]
+            if parts and isinstance(term, Apply) and term.primitive.name == "negative":
+                parts += [operator("−", "-"), self._operand(term.operands[0], SUM + 1, numbers)]
+            else:
+                parts += [operator("+"), self._operand(term, SUM + 1 if parts else SUM, numbers)]
         if rest:
             others = sum(float(numeric(term)) for term in rest)
-            layout, own = self._number(others) if numbers else (operator("⋯", r"\cdots"), ATOM)
+            layout, own = self._number(others) if numbers else (Sign("⋯", r"\cdots", "number"), ATOM)
             parts += [operator("+"), layout if own > SUM else Fenced("(", layout, ")")]
         return row(*parts[1:]), SUM
+
+
+def partial(above: Layout, below: Layout) -> Layout:
+    """Return ∂a/∂z."""
+    sign = Sign("∂", r"\partial")
+    return Fraction(row(sign, above), row(sign, below))
+
+
+def _below(base: Layout, places: Sequence[Layout]) -> Layout:
+    """Return a letter with subscripts, after those that it has."""
+    if not places:
+        return base
+    letter_, below, above = (
+        (base.base, base.below, base.above) if isinstance(base, Script) else (base, None, None)
+    )
+    listed = [*([below] if below else []), *places]
+    return Script(letter_, row(*[part for place in listed for part in (operator(","), place)][1:]), above)
 
 
 def largest(terms: Sequence[Formula]) -> tuple[list[Formula], list[Formula]]:
@@ -157,7 +186,11 @@ def place(name: Name) -> str:
 
 def element_name(key: str, index: Index) -> str:
     """Return an array's name with an index."""
-    return f"{key}[{', '.join(i.letter if isinstance(i, Variable) else str(i) for i in index)}]" if index else key
+    return (
+        f"{key}[{', '.join(i.letter if isinstance(i, Variable) else str(i) for i in index)}]"
+        if index
+        else key
+    )
 
 
 def _attribute(item: Any) -> Layout:
@@ -166,5 +199,3 @@ def _attribute(item: Any) -> Layout:
     if isinstance(item, int | float):
         return number(f"{item:g}".replace("-", "−"))
     return letter(str(item)) if len(str(item)) == 1 else word(str(item))
-
-

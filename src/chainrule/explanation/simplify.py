@@ -69,7 +69,7 @@ def _subtract(a: Formula, b: Formula) -> Formula | None:
 
 
 def _multiply(a: Formula, b: Formula) -> Formula | None:
-    """x · 0 = 0;  x · 1 = x;  x · c = c · x;  c (k x) = (c k) x;  (-x) y = -(x y);  x · x = x²."""
+    """x · 0 = 0;  x · 1 = x;  x · c = c · x;  -1 · x = -x;  c (k x) = (c k) x;  (-x) y = -(x y);  x · x = x²."""
     if _is(a, 0) or _is(b, 0):
         return Number(0.0)
     if _is(a, 1):
@@ -78,6 +78,8 @@ def _multiply(a: Formula, b: Formula) -> Formula | None:
         return a
     if isinstance(b, Number):
         return apply("multiply", b, a)
+    if _is(a, -1):
+        return apply("negative", b)
     inner = _coefficient(b)
     if isinstance(a, Number) and inner:
         return apply("multiply", Number(a.value * inner[0]), inner[1])

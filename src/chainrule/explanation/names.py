@@ -1,0 +1,89 @@
+"""What stands for what in the formulas of one recorded step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from chainrule.explanation.elements import Expander, Stop
+from chainrule.explanation.formula import Symbol
+from chainrule.explanation.landmarks import Landmark, find_landmarks, symbol_of
+from chainrule.explanation.layout import letter
+from chainrule.explanation.printer import Printer
+from chainrule.explanation.step_graph import Recording
+from chainrule.graph.types import BOOL
+from chainrule.graph.value import Value
+
+
+class Names:
+    """The names of a recorded step, and the formulas between them.
+
+    Parameters
+    ----------
+    recording : Recording
+        The step with its numbers.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        step = recording.step
+        self.recording = recording
+        self.numbers = recording.numbers
+        graph = step.stage.graph
+        self.landmarks = find_landmarks(step.x, step.data, step.parameters, step.loss, graph.outputs)
+        sources = self.landmarks.sources
+        fixed = {value for value, kinds in sources.items() if not kinds}
+        choices = {
+            value
+            for value, kinds in sources.items()
+            if value.dtype == BOOL and not kinds & {"x", "parameter"}
+        }
+        self.expander = Expander(recording.numbers, fixed, choices)
+        self.printer = Printer(recording.rows)
+        self._by_value = {one.value: one for one in self.landmarks.listed}
+        self.names = {value: symbol_of(value.name) for value in graph.inputs}
+        self.names |= {value: one.symbol for value, one in self._by_value.items()}
+        if any(one.symbol.key == "target" for one in self.landmarks.listed) and "y" in step.data:
+            self.names[step.data["y"]] = Symbol(letter("y"), False, "y")
+
+    @cached_property
+    def new_names(self) -> dict[Value, Symbol]:
+        """What the update computes: slots and parameters, primed."""
+        return {value: symbol_of(name, "′") for name, value in self.recording.step.new.items()}
+
+    def landmark(self, value: Value) -> Landmark | None:
+        """Return the landmark of a value that is one."""
+        return self._by_value.get(value)
+
+    def derivative_symbol(self, mark: Landmark) -> Symbol:
+        """Return ∂L/∂v for a named value v."""
+        return Symbol(mark.symbol.layout, True, f"d {mark.symbol.key}")
+
+    def derivatives_after(self, mark: Landmark) -> dict[Value, Landmark]:
+        """Return which values are derivatives by what is computed after a named value."""
+        derivatives = self.recording.step.derivatives
+        later = [one for one in self.landmarks.listed if one.value.serial > mark.value.serial]
+        return {
+            derivatives[one.value]: one
+            for one in sorted(later, key=lambda one: -one.value.serial)
+            if one.value in derivatives and one.role != "loss"
+        }
+
+    # Where a formula stops --------------------------------------------------------------------------
+
+    def forward_stop(self, value: Value) -> Symbol | None:
+        """Return the name of a forward value."""
+        return self.names.get(value)
+
+    def derivative_stop(self, mark: Landmark) -> Stop:
+        """Return where the formula of ∂L/∂v stops: at later derivatives, and at forward values."""
+        later = {value: self.derivative_symbol(one) for value, one in self.derivatives_after(mark).items()}
+        return lambda value: later.get(value) or self.names.get(value)
+
+    def update_stop(self) -> Stop:
+        """Return where the formulas of an update stop: at gradients, and at what it has computed already."""
+        step = self.recording.step
+        known: Mapping[Value, Symbol] = {
+            gradient: self.derivative_symbol(self._by_value[step.parameters[name]])
+            for name, gradient in step.gradients.items()
+        }
+        return lambda value: self.new_names.get(value) or known.get(value) or self.names.get(value)
