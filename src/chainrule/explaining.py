@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.executors import EXECUTORS
 from chainrule.explanation.explanation import Explanation
 from chainrule.explanation.verdict import Comparison, Verdict
+from chainrule.files import write_atomically
 from chainrule.gradient.check import check_graph
 from chainrule.gradient.report import CheckedEntry
 from chainrule.graph.loop import Stage, run_stage
@@ -34,7 +35,9 @@ def explain(trainer: Trainer, x: Any, y: Any, weight: Any, steps: int) -> Explan
     after = float(run_stage(stage, {**arrays, **new})["batch_loss"])
     gradients = {name: recording.numbers[value] for name, value in graph.gradients.items()}
     history = _history(trainer, arrays, data, steps) if steps > 1 else []
-    return Explanation(recording, loss, after, _verdict(stage, arrays, gradients), history)
+    return Explanation(
+        recording, loss, after, _verdict(stage, arrays, gradients), history=history, write=write_atomically
+    )
 
 
 def _verdict(stage: Stage, arrays: Arrays, gradients: Arrays) -> Verdict:
@@ -42,27 +45,22 @@ def _verdict(stage: Stage, arrays: Arrays, gradients: Arrays) -> Verdict:
     compiled = run_stage(stage, arrays, EXECUTORS["compiled"].prepare)
     report = check_graph(stage.graph, arrays, inputs=list(gradients))
     single = next(iter(gradients.values())).dtype == FLOAT32
-    comparisons = []
-    for name, gradient in gradients.items():
-        entries = [entry for entry in report.entries if entry.name == name]
-        judged = [entry for entry in entries if np.isfinite(entry.numeric)]
-        size = float(np.max(np.abs(gradient), initial=0.0)) or 1.0
-        comparisons.append(
-            Comparison(
-                name,
-                gradient.size,
-                len(entries),
-                len(entries) - len(judged),
-                max((_distance(entry, gradient) for entry in judged), default=0.0) / size,
-                float(np.max(np.abs(compiled[name] - gradient), initial=0.0)) / size,
-            )
-        )
+    comparisons = [
+        _comparison(name, gradient, compiled[name], [one for one in report.entries if one.name == name])
+        for name, gradient in gradients.items()
+    ]
     return Verdict(tuple(comparisons), TOLERANCE["float32" if single else "float64"])
 
 
-def _distance(entry: CheckedEntry, gradient: Array) -> float:
-    """Return how far the evaluated derivative is from the difference quotient, beyond what that may be off."""
-    return max(abs(float(gradient[entry.index]) - entry.numeric) - entry.uncertainty, 0.0)
+def _comparison(name: str, gradient: Array, compiled: Array, entries: Sequence[CheckedEntry]) -> Comparison:
+    """Compare one parameter's gradient with both; entries at a kink are not judged."""
+    judged = [entry for entry in entries if np.isfinite(entry.numeric)]
+    off = [(abs(float(gradient[entry.index]) - entry.numeric), entry.uncertainty) for entry in judged]
+    distance, doubt = max(off, default=(0.0, 0.0))
+    size = float(np.max(np.abs(gradient), initial=0.0)) or 1.0
+    apart = float(np.max(np.abs(compiled - gradient), initial=0.0))
+    kinks = len(entries) - len(judged)
+    return Comparison(name, gradient.size, len(entries), kinks, distance / size, doubt / size, apart / size)
 
 
 def _history(trainer: Trainer, arrays: Arrays, data: Arrays, steps: int) -> list[dict[str, Any]]:
@@ -74,6 +72,8 @@ def _history(trainer: Trainer, arrays: Arrays, data: Arrays, steps: int) -> list
     for number in range(steps):
         counted = {**arrays, "step": np.asarray(trainer.run.step + number, np.int32)}
         gradients, results = run_stage(gradient, counted), run_stage(step, counted)
+        if not np.isfinite(results["batch_loss"]):
+            break  # from here on there are no numbers to show
         layers: dict[str, dict[str, float]] = {}
         for name in parameters:
             part = layers.setdefault(name.rpartition(".")[0], {"weight": 0.0, "gradient": 0.0, "update": 0.0})

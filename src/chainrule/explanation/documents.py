@@ -141,17 +141,20 @@ def _rest(step: StoryStep, indent: str) -> list[str]:
     if array.size <= MOST_ELEMENTS:
         return []
     text = step.quantity.names.printer.text
-    return [
-        f"{indent}and {array.size - MOST_ELEMENTS} more; all lie from {text(array.min())} to {text(array.max())}"
-    ]
+    more, low, high = array.size - MOST_ELEMENTS, text(array.min()), text(array.max())
+    return [f"{indent}and {more} more; all lie from {low} to {high}"]
 
 
 def _ending(explanation: Explanation, answers: bool) -> list[str]:
     number: Callable[[float], str] = explanation.names.printer.text
     if not answers:
         return ["The loss before the step: ______   and after it: ______"]
-    losses = f"The loss was {number(explanation.loss)} before the step and is {number(explanation.loss_after)} after it."
-    return [losses, "", *explanation.verdict.sentences()]
+    before, after = number(explanation.loss), number(explanation.loss_after)
+    return [
+        f"The loss was {before} before the step and is {after} after it.",
+        "",
+        *explanation.verdict.sentences(),
+    ]
 
 
 def _escaped(text: str) -> str:

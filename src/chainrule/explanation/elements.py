@@ -1,4 +1,4 @@
-"""An element of a value as a formula of elements, by the kind of its row's `lower`; an array as one of arrays.
+"""An element of a value as a formula of elements, by the kind of its row; an array as one of arrays.
 
 Both go down to values that have a name, and to numbers that depend on no input.
 """
@@ -19,6 +19,12 @@ from chainrule.graph.types import ROWS, Array, is_float
 from chainrule.graph.value import PRIMITIVES, Value
 
 Stop = Callable[[Value], Symbol | None]
+
+
+def concrete(index: Index) -> tuple[int, ...] | None:
+    """Return the index, if it is made of numbers alone."""
+    places = tuple(place for place in index if not isinstance(place, Variable))
+    return places if len(places) == len(index) else None
 
 
 class NotPlain(ValueError):  # noqa: N818  (it tells the caller to write the elements out one by one)
@@ -54,7 +60,11 @@ class Expander:
         if symbol:
             return Name(symbol, value)
         known = self.numbers[value]
-        if value in self.fixed | self.chosen and known.size and bool(np.all(known == known.flat[0])):
+        if (
+            (value in self.fixed or value in self.chosen)
+            and known.size
+            and bool(np.all(known == known.flat[0]))
+        ):
             return Number(known.flat[0])
         if value.primitive is None:
             raise KeyError(f"the input {value.name} has no name in formulas")
@@ -78,13 +88,13 @@ class Expander:
 
     def _element(self, value: Value, index: Index, stop: Stop, top: bool = False) -> Formula:
         symbol = None if top else stop(value)
-        concrete = all(not isinstance(place, Variable) for place in index)
+        at = concrete(index)
         if symbol:
-            return Name(symbol, value, index, self.numbers[value][index] if concrete else None)
-        if value in self.fixed | self.chosen:
+            return Name(symbol, value, index, None if at is None else self.numbers[value][at])
+        if value in self.fixed or value in self.chosen:
             known = self.numbers[value]
-            if concrete:
-                return Number(known[index])
+            if at is not None:
+                return Number(known[at])
             if known.size and bool(np.all(known == known.flat[0])):
                 return Number(known.flat[0])
             raise NotPlain
@@ -163,8 +173,8 @@ class Expander:
 
     def _gather(self, value: Value, index: Index, stop: Stop) -> Formula:
         x, indices = value.operands
-        at, rest = index[: indices.ndim], index[indices.ndim :]
-        if any(isinstance(place, Variable) for place in at):
+        at, rest = concrete(index[: indices.ndim]), index[indices.ndim :]
+        if at is None:
             raise NotPlain
         return self._element(x, (int(self.numbers[indices][at]), *rest), stop)
 

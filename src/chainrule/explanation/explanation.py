@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import html
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
 from chainrule.explanation.documents import as_dict, as_latex, as_markdown, as_text
 from chainrule.explanation.landmarks import Landmark
 from chainrule.explanation.names import Names
+from chainrule.explanation.page import as_html
 from chainrule.explanation.step_graph import Recording
 from chainrule.explanation.story import StoryStep, Teller
 from chainrule.explanation.verdict import Verdict
 from chainrule.explanation.why import Why
 from chainrule.graph.names import unknown_name
+
+Write = Callable[[Any, bytes], object]
 
 
 class Explanation:
@@ -56,7 +61,9 @@ class Explanation:
         loss: float,
         loss_after: float,
         verdict: Verdict,
-        history: Sequence[dict[str, Any]] = (),
+        *,
+        history: Sequence[dict[str, Any]],
+        write: Write,
         title: str = "One training step",
     ) -> None:
         self.names = Names(recording)
@@ -65,6 +72,7 @@ class Explanation:
         self.verdict = verdict
         self.history = list(history)
         self.title = title
+        self._write = write
 
     @cached_property
     def steps(self) -> list[StoryStep]:
@@ -119,16 +127,40 @@ class Explanation:
         """Return the story as a LaTeX document; without answers, as a worksheet."""
         return as_latex(self, answers)
 
+    def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Return the story as one HTML page that works offline, and write it where a path is given.
+
+        Parameters
+        ----------
+        path : path, optional
+            The file, which is written whole or not at all.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        page = as_html(self)
+        if path is not None:
+            self._write(path, page.encode())
+        return page
+
     def to_dict(self) -> dict[str, Any]:
         """Return the story as plain Python data, every number at full precision."""
         return as_dict(self)
+
+    def _repr_html_(self) -> str:
+        page = html.escape(as_html(self))
+        style = "width: 100%; height: 48rem; border: 0"
+        return f'<iframe srcdoc="{page}" style="{style}" title="{html.escape(self.title)}"></iframe>'
 
     def _repr_markdown_(self) -> str:
         return as_markdown(self)
 
     def __repr__(self) -> str:
         word = "right" if self.verdict.right else "WRONG"
-        return f"<Explanation of {len(self.steps)} steps: loss {self.loss:.6g} → {self.loss_after:.6g}, gradient {word}>"
+        losses = f"loss {self.loss:.6g} → {self.loss_after:.6g}"
+        return f"<Explanation of {len(self.steps)} steps: {losses}, gradient {word}>"
 
 
 def _parsed(name: str) -> tuple[str, tuple[int, ...]]:

@@ -1,7 +1,7 @@
 """The values that have a name in formulas: inputs, what each part of the network computes, the loss.
 
-Nothing here knows a layer. A part's *output* a is what others use of it; its *inner* value z is where all of its
-parameters have come together, so that everything after it is a function of z alone. A value that several
+Nothing here knows a layer. A part's *output* a is what others use of it; its *inner* value z is where all of
+its parameters have come together, so that everything after it is a function of z alone. A value that several
 others of the same part are computed from gets a name as well.
 """
 
@@ -90,8 +90,8 @@ def find_landmarks(
     """Return the named values on the way from x and the parameters to the loss; `others` need sources too."""
     kinds = {x: "x"} | dict.fromkeys(parameters.values(), "parameter") | dict.fromkeys(data.values(), "data")
     sources = _sources([loss, *others], kinds)
-    finder = _Finder(loss, sources, {value for value in parameters.values()})
-    names = {"x": x, **{name: value for name, value in data.items()}}
+    finder = _Finder(loss, sources, set(parameters.values()))
+    names = {"x": x, **data}
     listed = [
         Landmark(value, symbol_of(name), "input", "", "x" if value is x else "data")
         for name, value in names.items()
@@ -206,7 +206,7 @@ class _Finder:
     def _of_group(self, part: str | None, values: list[Value]) -> list[Landmark]:
         members = set(values)
         outputs = [] if part is None else [v for v in values if self._leaves(v, members)]
-        roles = {value: "output" for value in outputs}
+        roles = dict.fromkeys(outputs, "output")
         inner = self._inner(values, outputs[0]) if len(outputs) == 1 else None
         if inner is not None and inner is not outputs[0]:
             roles[inner] = "inner"
@@ -234,7 +234,7 @@ class _Finder:
         )
 
     def _inner(self, values: list[Value], output: Value) -> Value | None:
-        """Return the first value that holds all parameters, and through which alone the output sees anything."""
+        """Return the first value that holds all parameters, and through which alone the output sees data."""
         for value in values:
             if value.serial > output.serial or is_transparent(value):
                 continue

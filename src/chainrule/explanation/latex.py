@@ -19,7 +19,7 @@ from chainrule.explanation.layout import (
 _COMMANDS = {sign: command + " " for command, sign in FENCES.items()}
 
 
-def to_latex(layout: Layout) -> str:
+def to_latex(layout: Layout) -> str:  # noqa: PLR0911  (one for each kind)
     """Return the layout as LaTeX, to stand in mathematics mode; amsmath has what it needs."""
     match layout:
         case Symbol(_, latex, _):
@@ -44,7 +44,7 @@ def to_latex(layout: Layout) -> str:
         case Cases(branches):
             lines = r" \\ ".join(f"{to_latex(value)} & {_when(when)}" for value, when in branches)
             return rf"\begin{{cases}} {lines} \end{{cases}}"
-        case Mark(inside, _):
+        case Mark(inside):
             return to_latex(inside)
         case Slot(name):
             raise ValueError(f"the slot {name} was not filled")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 #: LaTeX commands that are one sign: what it looks like, and whether it is an operator.
@@ -87,10 +87,11 @@ class Cases:
 
 @dataclass(frozen=True)
 class Mark:
-    """A layout that stands for an element of an array, by which a page can find it."""
+    """A layout that a page can find: an element "at" a place, the term of a "sum", the "rest" of one."""
 
     inside: Layout
     place: str
+    kind: str = "at"
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ class _Reader:
             return number(token)
         return letter(token) if token.isalpha() else operator({"-": "−"}.get(token, token), token)
 
-    def _command(self, command: str) -> Layout:
+    def _command(self, command: str) -> Layout:  # noqa: PLR0911  (one for each kind)
         if command in SIGNS:
             return operator(SIGNS[command], command)
         if command in LETTERS:
@@ -230,14 +231,14 @@ class _Reader:
             return Symbol(command[1:], command, "word")
         if command in BIG:
             return Symbol(BIG[command], command, "big")
-        reader = {
+        readers: dict[str, Callable[[], Layout]] = {
             r"\frac": lambda: Fraction(self._atom(), self._atom()),
             r"\sqrt": lambda: Root(self._atom()),
             r"\left": self._fenced,
             r"\begin": self._cases,
-        }.get(command)
-        if reader:
-            return reader()
+        }
+        if command in readers:
+            return readers[command]()
         if command in (r"\operatorname", r"\mathrm", r"\mathsf", r"\text"):
             return self._upright(command)
         raise ValueError(f"the notation {self._template!r} has {command}, which explanation/layout.py lacks")

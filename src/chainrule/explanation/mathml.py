@@ -25,7 +25,7 @@ def to_mathml(layout: Layout) -> str:
     return f"<math>{elements(layout)}</math>"
 
 
-def elements(layout: Layout) -> str:
+def elements(layout: Layout) -> str:  # noqa: PLR0911  (one for each kind)
     """Return the layout as what stands inside ``<math>``: one element."""
     match layout:
         case Symbol(text, _, kind):
@@ -34,19 +34,20 @@ def elements(layout: Layout) -> str:
             return f"<mrow>{''.join(map(elements, items))}</mrow>"
         case Fraction(above, below):
             return f"<mfrac>{elements(above)}{elements(below)}</mfrac>"
+        case Script(base, None, above) if above is not None:
+            return f"<msup>{elements(base)}{elements(above)}</msup>"
         case Script(base, below, above):
-            tag = {(True, False): "msub", (False, True): "msup"}.get(
-                (below is not None, above is not None), "msubsup"
-            )
-            return f"<{tag}>{''.join(elements(part) for part in (base, below, above) if part is not None)}</{tag}>"
+            parts = [elements(part) for part in (base, below, above) if part is not None]
+            tag = "msub" if above is None else "msubsup"
+            return f"<{tag}>{''.join(parts)}</{tag}>"
         case Root(inside):
             return f"<msqrt>{elements(inside)}</msqrt>"
         case Fenced(left, inside, right):
             return f"<mrow><mo>{escape(left)}</mo>{elements(inside)}<mo>{escape(right)}</mo></mrow>"
         case Cases(branches):
             return f"<mrow><mo>{{</mo><mtable>{''.join(map(_branch, branches))}</mtable></mrow>"
-        case Mark(inside, place):
-            return f'<mrow data-at="{escape(place)}">{elements(inside)}</mrow>'
+        case Mark(inside, place, kind):
+            return f'<mrow data-{kind}="{escape(place)}">{elements(inside)}</mrow>'
         case Slot(name):
             raise ValueError(f"the slot {name} was not filled")
 

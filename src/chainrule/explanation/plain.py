@@ -20,7 +20,7 @@ _ABOVE = str.maketrans("0123456789+-−=()nT·′", "⁰¹²³⁴⁵⁶⁷⁸⁹
 _SPACED = set("=+−·×←→≈≤≥≠<>∧∨⊙")
 
 
-def to_text(layout: Layout) -> str:
+def to_text(layout: Layout) -> str:  # noqa: PLR0911  (one for each kind)
     """Return the layout as text: x·W + b, ∂L/∂z₀⁽¹⁾."""
     match layout:
         case Symbol(text, _, _):
@@ -38,7 +38,7 @@ def to_text(layout: Layout) -> str:
         case Cases(branches):
             written = ", ".join(f"{to_text(value)} {_when(when)}" for value, when in branches)
             return f"{{{written}}}"
-        case Mark(inside, _):
+        case Mark(inside):
             return to_text(inside)
         case Slot(name):
             raise ValueError(f"the slot {name} was not filled")

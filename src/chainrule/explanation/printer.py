@@ -1,4 +1,4 @@
-"""Formulas become layouts by the rows' notation: the one place that knows about parentheses and subscripts."""
+"""Formulas become layouts by the rows' notation: who needs parentheses, and which subscripts."""
 
 from __future__ import annotations
 
@@ -107,14 +107,23 @@ class Printer:
                 else:
                     layout = self.symbol(symbol, value, index)
                     tightness = PREFIX if isinstance(layout, Fraction) else ATOM
-                return (Mark(layout, place(formula)) if index is not None else layout), tightness
+                return (Mark(layout, self.place(formula)) if index is not None else layout), tightness
             case Total(terms, None, _):
                 return self._total(terms, numbers)
-            case Total(terms, Variable(name), _):
-                big = Script(Sign("∑", r"\sum", "big"), letter(name))
-                return row(big, self._operand(terms[0], PRODUCT, numbers)), PRODUCT
-            case Apply():
-                return self._applied(formula, numbers)
+            case Total():
+                return self._big_sum(formula, numbers)
+        return self._applied(formula, numbers)
+
+    def _big_sum(self, total: Total, numbers: bool) -> tuple[Layout, int]:
+        (term,) = total.terms
+        if total.variable is None:
+            return self._operand(term, SUM, numbers), SUM
+        big = Script(Sign("∑", r"\sum", "big"), letter(total.variable.letter))
+        return row(big, self._operand(term, PRODUCT, numbers)), PRODUCT
+
+    def place(self, name: Name) -> str:
+        """Return where an element stands, as Python writes it: ``layers.0.weight[1, 0]``."""
+        return element_name(name.symbol.key, name.index or ())
 
     def _applied(self, formula: Apply, numbers: bool) -> tuple[Layout, int]:
         notation = formula.primitive.notation
@@ -148,7 +157,8 @@ class Printer:
                 parts += [operator("+"), self._operand(term, SUM + 1 if parts else SUM, numbers)]
         if rest:
             others = sum(float(numeric(term)) for term in rest)
-            layout, own = self._number(others) if numbers else (Sign("⋯", r"\cdots", "number"), ATOM)
+            dots = Mark(Sign("⋯", r"\cdots", "number"), repr(others), "rest")
+            layout, own = self._number(others) if numbers else (dots, ATOM)
             parts += [operator("+"), layout if own > SUM else Fenced("(", layout, ")")]
         return row(*parts[1:]), SUM
 
@@ -177,11 +187,6 @@ def largest(terms: Sequence[Formula]) -> tuple[list[Formula], list[Formula]]:
     sizes = [abs(float(numeric(term))) for term in terms]
     chosen = set(sorted(range(len(terms)), key=lambda i: -sizes[i])[:LARGEST])
     return [terms[i] for i in sorted(chosen)], [term for i, term in enumerate(terms) if i not in chosen]
-
-
-def place(name: Name) -> str:
-    """Return where an element stands, as Python writes it: ``layers.0.weight[1, 0]``."""
-    return element_name(name.symbol.key, name.index or ())
 
 
 def element_name(key: str, index: Index) -> str:

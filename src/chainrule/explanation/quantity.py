@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.explanation.elements import Stop
+from chainrule.explanation.elements import Stop, concrete
 from chainrule.explanation.formula import Formula, Index, Name, Symbol
 from chainrule.explanation.layout import Layout, equation, operator, row
 from chainrule.explanation.names import Names
@@ -89,7 +89,8 @@ class Quantity:
     def element(self, index: Index) -> Formula:
         """Return the formula of one element."""
         if self.handed:
-            return Name(self.handed, self.value, index, self.array[index])
+            at = concrete(index)
+            return Name(self.handed, self.value, index, None if at is None else self.array[at])
         assert self.stop is not None
         return self.names.expander.element(self.value, index, self.stop)
 

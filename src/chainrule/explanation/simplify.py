@@ -55,7 +55,7 @@ def _coefficient(formula: Formula) -> tuple[float, Formula] | None:
 
 
 def _add(a: Formula, b: Formula) -> Formula | None:
-    """x + 0 = x;  x + x = 2x."""
+    """Apply x + 0 = x;  x + x = 2x."""
     if _is(a, 0):
         return b
     if _is(b, 0):
@@ -64,12 +64,12 @@ def _add(a: Formula, b: Formula) -> Formula | None:
 
 
 def _subtract(a: Formula, b: Formula) -> Formula | None:
-    """x - 0 = x;  0 - x = -x."""
+    """Apply x - 0 = x;  0 - x = -x."""
     return a if _is(b, 0) else apply("negative", b) if _is(a, 0) else None
 
 
-def _multiply(a: Formula, b: Formula) -> Formula | None:
-    """x · 0 = 0;  x · 1 = x;  x · c = c · x;  -1 · x = -x;  c (k x) = (c k) x;  (-x) y = -(x y);  x · x = x²."""
+def _multiply(a: Formula, b: Formula) -> Formula | None:  # noqa: PLR0911  (one for each rule)
+    """Apply x 0 = 0;  x 1 = x;  x c = c x;  -1 x = -x;  c (k x) = (c k) x;  (-x) y = -(x y);  x x = x²."""
     if _is(a, 0) or _is(b, 0):
         return Number(0.0)
     if _is(a, 1):
@@ -91,7 +91,7 @@ def _multiply(a: Formula, b: Formula) -> Formula | None:
 
 
 def _divide(a: Formula, b: Formula) -> Formula | None:
-    """x / 1 = x;  0 / x = 0;  (c x) / k = (c / k) x."""
+    """Apply x / 1 = x;  0 / x = 0;  (c x) / k = (c / k) x."""
     if _is(b, 1):
         return a
     if _is(a, 0):
@@ -103,15 +103,15 @@ def _divide(a: Formula, b: Formula) -> Formula | None:
 
 
 def _negative(x: Formula) -> Formula | None:
-    """-(-x) = x."""
+    """Apply -(-x) = x."""
     return x.operands[0] if isinstance(x, Apply) and x.primitive.name == "negative" else None
 
 
 def _where(condition: Formula, a: Formula, b: Formula) -> Formula | None:
-    """A condition that is known has chosen already; so has one between equals."""
+    """Take the branch that a known condition chooses, or that both are."""
     if isinstance(condition, Number) and np.ndim(condition.value) == 0:
         return a if condition.value else b
-    return a if isinstance(a, Number) and isinstance(b, Number) and a == b else None
+    return a if a == b else None
 
 
 RULES: dict[str, Rule] = {

@@ -140,7 +140,8 @@ class Why:
         later = {self.names.derivative_symbol(one).key: one for one in self.names.landmarks.listed}
         groups: dict[Name | None, list[Formula]] = {}
         for addend in _addends(self._formula):
-            for leaf in {name for name in names(addend) if name.symbol.derivative} or {None}:
+            leaves: set[Name | None] = {name for name in names(addend) if name.symbol.derivative}
+            for leaf in leaves or {None}:
                 groups.setdefault(leaf, []).append(addend)
         found = [self._term(leaf, addends, later) for leaf, addends in groups.items()]
         return tuple(sorted(found, key=lambda term: -abs(term.value)))
@@ -164,7 +165,7 @@ class Why:
 
         slope = simplified(substituted(whole, alone))
         mark, index = later[leaf.symbol.key], leaf.index or ()
-        above = printer.symbol(mark.symbol, mark.value, index)  # type: ignore[arg-type]
+        above = printer.symbol(mark.symbol, mark.value, index)
         below = printer.symbol(self.mark.symbol, self.mark.value, self.index)
         factor = Factor(
             self.name,
