@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,15 @@ from chainrule.explanation.explanation import Explanation
 from chainrule.explanation.verdict import Comparison, Verdict
 from chainrule.files import write_atomically
 from chainrule.gradient.check import check_graph
-from chainrule.gradient.report import CheckedEntry
 from chainrule.graph.loop import Stage, run_stage
-from chainrule.graph.types import FLOAT32, Array
+from chainrule.graph.types import Array
 from chainrule.training.explained import explained_step
 from chainrule.training.trainer import Trainer
 
 #: The relative error up to which two gradients are the same, by the digits of the model.
 TOLERANCE = {"float32": 1e-3, "float64": 1e-5}
+#: The part of a step's largest derivative to which errors of next to nothing are compared.
+LEAST = {"float32": 1e-3, "float64": 1e-10}
 
 Arrays = Mapping[str, Array]
 
@@ -44,23 +45,24 @@ def _verdict(stage: Stage, arrays: Arrays, gradients: Arrays) -> Verdict:
     """Compute the gradient in two other ways."""
     compiled = run_stage(stage, arrays, EXECUTORS["compiled"].prepare)
     report = check_graph(stage.graph, arrays, inputs=list(gradients))
-    single = next(iter(gradients.values())).dtype == FLOAT32
-    comparisons = [
-        _comparison(name, gradient, compiled[name], [one for one in report.entries if one.name == name])
-        for name, gradient in gradients.items()
-    ]
-    return Verdict(tuple(comparisons), TOLERANCE["float32" if single else "float64"])
+    dtype = next(iter(gradients.values())).dtype.name
+    largest = max(map(_largest, gradients.values()))
+    comparisons = []
+    for name, gradient in gradients.items():
+        size = max(_largest(gradient), LEAST[dtype] * largest) or 1.0
+        entries = [entry for entry in report.entries if entry.name == name]
+        judged = [entry for entry in entries if entry.verdict in ("right", "wrong")]
+        off = [abs(float(gradient[entry.index]) - entry.numeric) for entry in judged]
+        apart = _largest(compiled[name] - gradient) / size
+        unjudged = len(entries) - len(judged)
+        comparisons.append(
+            Comparison(name, gradient.size, len(entries), unjudged, max(off, default=0.0) / size, apart)
+        )
+    return Verdict(tuple(comparisons), TOLERANCE[dtype])
 
 
-def _comparison(name: str, gradient: Array, compiled: Array, entries: Sequence[CheckedEntry]) -> Comparison:
-    """Compare one parameter's gradient with both; entries at a kink are not judged."""
-    judged = [entry for entry in entries if np.isfinite(entry.numeric)]
-    off = [(abs(float(gradient[entry.index]) - entry.numeric), entry.uncertainty) for entry in judged]
-    distance, doubt = max(off, default=(0.0, 0.0))
-    size = float(np.max(np.abs(gradient), initial=0.0)) or 1.0
-    apart = float(np.max(np.abs(compiled - gradient), initial=0.0))
-    kinks = len(entries) - len(judged)
-    return Comparison(name, gradient.size, len(entries), kinks, distance / size, doubt / size, apart / size)
+def _largest(array: Array) -> float:
+    return float(np.max(np.abs(array), initial=0.0))
 
 
 def _history(trainer: Trainer, arrays: Arrays, data: Arrays, steps: int) -> list[dict[str, Any]]:

@@ -13,10 +13,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.explanation.formula import Apply, Formula, Index, Name, Number, Symbol, Total, Variable
+from chainrule.explanation.layout import word
 from chainrule.explanation.simplify import simplified
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
 from chainrule.graph.types import ROWS, Array, is_float
 from chainrule.graph.value import PRIMITIVES, Value
+
+#: An array of numbers that the network's own function brought along.
+_CONSTANTS = Symbol(word("constants"), False, "constants")
 
 Stop = Callable[[Value], Symbol | None]
 
@@ -67,7 +71,7 @@ class Expander:
         ):
             return Number(known.flat[0])
         if value.primitive is None:
-            raise KeyError(f"the input {value.name} has no name in formulas")
+            return Name(_CONSTANTS, value)
         operands = tuple(self._array(operand, stop) for operand in value.operands)
         if _is_plain_cast(value) or value.primitive.notation.template == "<0>":
             return operands[0]
@@ -98,8 +102,7 @@ class Expander:
             if known.size and bool(np.all(known == known.flat[0])):
                 return Number(known.flat[0])
             raise NotPlain
-        if value.primitive is None:
-            raise KeyError(f"the input {value.name} has no name in formulas")
+        assert value.primitive is not None, f"{value.name} has no name in formulas"
         return _KINDS[type(value.primitive.lower)](self, value, index, stop)
 
     def shape(self, value: Value) -> tuple[int, ...]:

@@ -139,7 +139,7 @@ def equation(left: Layout, right: Layout) -> Layout:
 def filled(layout: Layout, slots: Mapping[str, Layout]) -> Layout:
     """Return the layout with its slots filled."""
 
-    def fill(part: Layout) -> Layout:
+    def fill(part: Layout) -> Layout:  # noqa: PLR0911  (one for each kind)
         match part:
             case Slot(name):
                 return slots[name]
@@ -222,7 +222,7 @@ class _Reader:
             return number(token)
         return letter(token) if token.isalpha() else operator({"-": "−"}.get(token, token), token)
 
-    def _command(self, command: str) -> Layout:  # noqa: PLR0911  (one for each kind)
+    def _command(self, command: str) -> Layout:
         if command in SIGNS:
             return operator(SIGNS[command], command)
         if command in LETTERS:

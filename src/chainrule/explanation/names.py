@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
+import numpy as np
+
 from chainrule.explanation.elements import Expander, Stop
 from chainrule.explanation.formula import Symbol
 from chainrule.explanation.landmarks import Landmark, find_landmarks, symbol_of
@@ -12,7 +14,7 @@ from chainrule.explanation.layout import letter
 from chainrule.explanation.printer import Printer
 from chainrule.explanation.step_graph import Recording
 from chainrule.graph.types import BOOL
-from chainrule.graph.value import Value
+from chainrule.graph.value import PRIMITIVES, Value
 
 
 class Names:
@@ -37,6 +39,7 @@ class Names:
             for value, kinds in sources.items()
             if value.dtype == BOOL and not kinds & {"x", "parameter"}
         }
+        choices |= {value for value in sources if _is_passed_guard(value, recording)}
         self.expander = Expander(recording.numbers, fixed, choices)
         self.printer = Printer(recording.rows)
         self._by_value = {one.value: one for one in self.landmarks.listed}
@@ -87,3 +90,9 @@ class Names:
             for name, gradient in step.gradients.items()
         }
         return lambda value: self.new_names.get(value) or known.get(value) or self.names.get(value)
+
+
+def _is_passed_guard(value: Value, recording: Recording) -> bool:
+    """Whether a value only tells that all numbers are finite, and they are."""
+    is_guard = value.primitive is PRIMITIVES["is_finite"]
+    return is_guard and bool(np.all(recording.numbers[value]))

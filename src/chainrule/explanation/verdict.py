@@ -15,22 +15,25 @@ class Comparison:
         The parameter.
     entries, checked : int
         How many derivatives there are, and at how many finite differences were taken.
-    kinks : int
-        How many of these lie where the derivative jumps, and are not judged.
+    unjudged : int
+        How many of these lie where the derivative jumps, or are too small to be measured by differences.
     differences : float
-        The largest distance from finite differences in float64, relative to the largest derivative.
-    doubt : float
-        How far the differences themselves may be off, relative to the largest derivative.
+        The largest relative error beside finite differences in float64.
     compiled : float
-        The largest distance from the compiled code, relative to the largest derivative.
+        The largest relative error beside the compiled code.
+
+    Notes
+    -----
+    An error is relative to the parameter's largest derivative. Where all of them are next to nothing beside
+    those of other parameters, as that of a bias before a batch norm, rounding is all that there is; then it
+    is relative to a fixed part of the step's largest derivative: 1e-10 in float64, 1e-3 in float32.
     """
 
     name: str
     entries: int
     checked: int
-    kinks: int
+    unjudged: int
     differences: float
-    doubt: float
     compiled: float
 
 
@@ -62,8 +65,7 @@ class Verdict:
     @property
     def right(self) -> bool:
         """Whether all of them agree."""
-        agreed = all(one.differences <= self.tolerance + one.doubt for one in self.comparisons)
-        return agreed and self.compiled <= self.tolerance
+        return self.differences <= self.tolerance and self.compiled <= self.tolerance
 
     def __bool__(self) -> bool:
         return self.right
@@ -71,9 +73,9 @@ class Verdict:
     def sentences(self) -> list[str]:
         """Return the verdict as sentences."""
         checked = sum(one.checked for one in self.comparisons)
-        kinks = sum(one.kinks for one in self.comparisons)
+        unjudged = sum(one.unjudged for one in self.comparisons)
         word = "right" if self.right else "WRONG"
-        at = f", {kinks} of them at a kink and not judged" if kinks else ""
+        at = f", {unjudged} of them at a kink or too small to measure, and not judged" if unjudged else ""
         found = "two other ways agree with it within" if self.right else "another way differs by more than"
         return [
             f"The gradient is {word}: {found} a relative error of {self.tolerance:.0e}.",
