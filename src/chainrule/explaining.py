@@ -52,12 +52,11 @@ def _verdict(stage: Stage, arrays: Arrays, gradients: Arrays) -> Verdict:
         size = max(_largest(gradient), LEAST[dtype] * largest) or 1.0
         entries = [entry for entry in report.entries if entry.name == name]
         judged = [entry for entry in entries if entry.verdict in ("right", "wrong")]
-        off = [abs(float(gradient[entry.index]) - entry.numeric) for entry in judged]
-        apart = _largest(compiled[name] - gradient) / size
-        unjudged = len(entries) - len(judged)
-        comparisons.append(
-            Comparison(name, gradient.size, len(entries), unjudged, max(off, default=0.0) / size, apart)
-        )
+        off = [abs(entry.analytic - entry.numeric) for entry in judged]
+        rounding = [abs(entry.analytic - float(gradient[entry.index])) for entry in entries]
+        errors = (max(off, default=0.0), max(rounding, default=0.0), _largest(compiled[name] - gradient))
+        counts = (gradient.size, len(entries), len(entries) - len(judged))
+        comparisons.append(Comparison(name, *counts, *(error / size for error in errors)))
     return Verdict(tuple(comparisons), TOLERANCE[dtype])
 
 

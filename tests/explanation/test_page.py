@@ -156,7 +156,7 @@ def test_a_factor_lights_where_it_came_from(small, opened):
     assert page.locator(".edge.pointed").get_attribute("data-shows") == "layers.0.weight[2, 0]"
     leaf.click()
     assert page.text_content("#chosen-name") == "layers.0.weight[2, 0]"
-    page.locator('#chosen mrow[data-at="x[1, 2]"]').first.hover()
+    page.mouse.move(1, 1)
     page.locator("#row").fill("1")
     page.locator('#chosen mrow[data-at="x[1, 2]"]').first.hover()
     assert page.locator(".unit.pointed").get_attribute("data-shows") == "x[1, 2]"

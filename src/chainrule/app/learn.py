@@ -126,7 +126,7 @@ def fit(model: Model, lesson: Lesson, settings: Settings, watch: Callable[[Progr
     """
     description = lesson.description
     parts = [
-        (description.encode(part), _learnable(description, part))
+        (description.encode(part), learnable(description, part))
         for part in (lesson.training, lesson.held_out)
     ]
     try:
@@ -142,7 +142,7 @@ def fit(model: Model, lesson: Lesson, settings: Settings, watch: Callable[[Progr
     return True
 
 
-def _learnable(description: Description, table: Table) -> Any:
+def learnable(description: Description, table: Table) -> Any:
     """Return the target of a table's rows as the network learns it."""
     target = description.target
     return (
