@@ -2,6 +2,7 @@
 
 from chainrule import functions
 from chainrule.compiler.function import compile
+from chainrule.explanation.explanation import Explanation
 from chainrule.functions import *  # noqa: F403  (every name in functions.__all__ is public)
 from chainrule.gradient.check import check_gradients
 from chainrule.gradient.transforms import grad, hessian, jacobian, value_and_grad, vjp
@@ -102,6 +103,7 @@ __all__ = [
     "Dropout",
     "EarlyStopping",
     "Embedding",
+    "Explanation",
     "ExponentialDecay",
     "Flatten",
     "FunctionLoss",

@@ -32,6 +32,10 @@ def explain(trainer: Trainer, x: Any, y: Any, weight: Any, steps: int) -> Explan
     graph = explained_step(trainer.task, trainer.carried, trainer.data_types(data))
     recording = graph.record(arrays)
     loss = float(recording.numbers[graph.loss])
+    if not np.isfinite(loss):
+        raise ValueError(
+            f"the loss of these rows is {loss}, which has no derivative to explain; scale x, y or the weights"
+        )
     new = {name: recording.numbers[value] for name, value in graph.new.items()}
     after = float(run_stage(stage, {**arrays, **new})["batch_loss"])
     gradients = {name: recording.numbers[value] for name, value in graph.gradients.items()}

@@ -42,6 +42,7 @@ NETWORKS = {
     "columns": cr.Sequential([cr.Concatenate([cr.Columns([0, 2]), cr.Columns([3])]), cr.Dense(2)]),
     "no bias": cr.Sequential([cr.Dense(3, use_bias=False, activation="relu"), cr.Dense(2, use_bias=False)]),
 }
+EMBEDDED = cr.Sequential([cr.Columns([2, 3]), cr.Embedding(3, 2), cr.Flatten()])
 OPTIMIZERS = [
     cr.SGD(0.5),
     cr.SGD(0.1, momentum=0.9, nesterov=True),
@@ -84,6 +85,14 @@ def cases():
         model = built(dense(), optimizer=optimizer)
         model.step(ROWS, NUMBERS)
         yield repr(optimizer), model, ROWS, NUMBERS, None
+    categories = cr.Concatenate([cr.Columns([0, 1]), EMBEDDED])
+    table = cr.Model(cr.Sequential([categories, cr.Dense(2)]), loss="mean_squared_error", dtype="float64")
+    table.build(features=4)
+    yield "embedding", table, np.column_stack([ROWS[:, :2], [0, 2, 0], [1, 1, 2]]), NUMBERS, None
+    images = cr.Sequential([cr.Dense(2, activation="tanh"), cr.Flatten(), cr.Dense(2)])
+    pictures = cr.Model(images, loss="mean_squared_error", dtype="float64")
+    pictures.build(features=(2, 2))
+    yield "pictures", pictures, ROWS.reshape(3, 2, 2), NUMBERS, None
     yield "own loss", built(dense(), half_squared), ROWS, NUMBERS, None
     yield "weights of rows", built(dense()), ROWS, NUMBERS, [1.0, 0.0, 2.0]
     yield "one row", built(dense(), "cross_entropy"), ROWS[:1], CLASSES[:1], None

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from explained_cases import CLASSES, NUMBERS, ROWS, built, cases, dense, half_squared
+from rich.console import Console
 
 import chainrule as cr
 from chainrule.explanation.formula import numeric
 from chainrule.explanation.latex import to_latex
 from chainrule.explanation.mathml import to_mathml
 from chainrule.explanation.plain import to_text
+from chainrule.graph.notation import function
 from chainrule.graph.value import PRIMITIVES
 from chainrule.primitives import elementwise
 
@@ -133,6 +137,28 @@ def test_the_text_has_the_numbers_put_in(explanation):
     assert "Finite differences at 12 entries: relative error" in text
     assert "before the step and is" in text
     assert text.index("Forward pass") < text.index("The loss") < text.index("Backward pass")
+
+
+def test_a_terminal_shows_the_same_text(explanation):
+    console = Console(file=io.StringIO(), width=60, force_terminal=True, color_system="standard")
+    console.print(explanation, soft_wrap=True)
+    shown = console.file.getvalue()
+    assert "\x1b[1m" in shown  # bold headings
+    assert re.sub(r"\x1b\[[\d;]*m", "", shown).strip() == str(explanation).strip()
+
+
+def test_formulas_are_written_by_the_rows_notation(monkeypatch):
+    monkeypatch.setattr(elementwise, "tanh", replace(PRIMITIVES["tanh"], notation=function("th")))
+    assert "a⁽⁰⁾ = t h(z⁽⁰⁾)" in str(built(dense("tanh")).explain(ROWS, NUMBERS))
+
+
+def test_a_loss_that_is_not_finite_is_told():
+    model = built(dense("relu"))
+    model.set_weights({"layers.0.weight": np.full((4, 3), 1e300)})
+    with pytest.raises(
+        ValueError, match=r"^the loss of these rows is .*, which has no derivative to explain; scale"
+    ):
+        model.explain(ROWS, NUMBERS)
 
 
 def test_a_worksheet_has_none_of_the_answers(explanation):

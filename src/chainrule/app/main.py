@@ -185,7 +185,7 @@ def explain(
     if why is not None:
         print(explanation.why(why))
     elif output is None:
-        print(explanation)
+        report.open_console().print(explanation, soft_wrap=True)
     if output is not None:
         with failed_to_write(output):
             explanation.to_html(output)

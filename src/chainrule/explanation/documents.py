@@ -35,20 +35,32 @@ NOTE = (
 
 def as_text(explanation: Explanation, answers: bool = True) -> str:
     """Return the story as plain text."""
-    lines = [explanation.title, "=" * len(explanation.title), "", NOTE]
+    return "\n".join(line for line, _ in _lines(explanation, answers))
+
+
+def as_rich(explanation: Explanation) -> Any:
+    """Return the story as rich's Text, with headings and rules set off."""
+    from rich.text import Text
+
+    return Text("\n").join(Text(line, style) for line, style in _lines(explanation, answers=True))
+
+
+def _lines(explanation: Explanation, answers: bool) -> Iterator[tuple[str, str]]:
+    """Yield the lines of the story as text, each with a style."""
+    yield from ((explanation.title, "bold"), ("=" * len(explanation.title), "bold"), ("", ""), (NOTE, "dim"))
     for heading, step in _under_headings(explanation):
         if heading:
-            lines += ["", heading, "-" * len(heading)]
-        lines += ["", f"{step.number}. {step.title}"]
+            yield from (("", ""), (heading, "bold"), ("-" * len(heading), "bold"))
+        yield from (("", ""), (f"{step.number}. {step.title}", "bold"))
         if step.rule:
-            lines.append(f"   {step.rule}")
+            yield f"   {step.rule}", "italic"
         if step.quantity.formula is not None:
-            lines.append(f"   {to_text(step.quantity.equation)}")
+            yield f"   {to_text(step.quantity.equation)}", "cyan"
         shown = answers or step.stage == "given"
-        lines += [f"     {to_text(line)}" for line in _elements(step, shown)]
-        lines += _rest(step, "     ")
-    lines += ["", *_ending(explanation, answers)]
-    return "\n".join(lines)
+        yield from ((f"     {to_text(line)}", "") for line in _elements(step, shown))
+        yield from ((line, "dim") for line in _rest(step, "     "))
+    yield "", ""
+    yield from ((line, "") for line in _ending(explanation, answers))
 
 
 def as_markdown(explanation: Explanation, answers: bool = True) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
-from chainrule.explanation.documents import as_dict, as_latex, as_markdown, as_text
+from chainrule.explanation.documents import as_dict, as_latex, as_markdown, as_rich, as_text
 from chainrule.explanation.landmarks import Landmark
 from chainrule.explanation.names import Names
 from chainrule.explanation.page import as_html
@@ -112,8 +112,8 @@ class Explanation:
     def __str__(self) -> str:
         return as_text(self)
 
-    def __rich__(self) -> str:
-        return as_text(self).replace("[", r"\[")
+    def __rich__(self) -> Any:
+        return as_rich(self)
 
     def to_text(self, *, answers: bool = True) -> str:
         """Return the story as text; without answers, as a worksheet."""
