@@ -12,6 +12,8 @@ from explained_cases import CLASSES, NUMBERS, ROWS, built, dense
 import chainrule as cr
 
 WIDTH, HEIGHT = 1200, 1000
+#: Arrays whose formulas are products and sums.
+SUMS = ("layers.0.z", "layers.1.z", "d layers.0.a", "d layers.1.weight", "d x")
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +132,7 @@ def test_units_and_edges_show_the_numbers_of_the_step(small, opened):
         page.locator("#step").fill(str(number))
         for element in page.locator("[data-shows]").all():
             place, label = element.get_attribute("data-shows"), element.get_attribute("aria-label")
-            assert label.startswith(place)
+            assert label.startswith(place.replace("d ", "derivative of the loss by "))
             assert close(label.rpartition(" ")[2], at(arrays, place))
 
 
@@ -142,6 +144,8 @@ def test_what_flows_is_lit(small, opened):
     assert page.locator(".unit.lit").count() == 3
     assert page.locator(".unit.source").count() == 4
     assert page.locator(".edge.source").count() == 12
+    page.locator("#step").fill(str(steps["loss"]))
+    assert page.locator(".unit.lit").count() == 2
     page.locator("#step").fill(str(steps["d layers.1.weight"]))
     assert page.locator(".edge.lit").count() == 6
     assert page.locator(".unit.lit").count() == 0
@@ -182,6 +186,23 @@ def test_large_layers_are_heat_maps(large, opened):
     assert close(canvas.get_attribute("aria-label").rpartition(" ")[2], arrays["layers.0.weight"][1, 2])
     assert check_lines(page, arrays, "#chosen") > 4
     assert page.text_content("#count").startswith("1 of")  # the arrow keys stayed in the map
+
+
+@pytest.mark.parametrize("which", ["small", "large"])
+def test_the_numbers_in_a_formula_come_to_its_value(which, opened, request):
+    """Products and sums, the sum of the terms that are not shown among them, as a person would add them up."""
+    _, explanation = request.getfixturevalue(which)
+    page, checked = opened(explanation), 0
+    for step in explanation.steps:
+        if step.quantity.symbol.key in SUMS:
+            page.locator("#step").fill(str(step.number))
+            for line in page.locator("#told [data-line]").all():
+                numbers = line.locator("math").last.text_content()
+                numbers = numbers.replace("−", "-").replace("·", "*")
+                value = float(line.locator("output").text_content().replace("−", "-"))
+                assert eval(numbers) == pytest.approx(value, rel=1e-4, abs=1e-5), numbers
+                checked += 1
+    assert checked >= 5 * 6 - 3
 
 
 def test_the_colour_of_a_cell_is_its_sign(large, opened):

@@ -55,5 +55,5 @@ def elements(layout: Layout) -> str:  # noqa: PLR0911  (one for each kind)
 def _branch(branch: tuple[Layout, Layout]) -> str:
     value, when = branch
     is_word = isinstance(when, Symbol) and when.kind == "word"
-    condition = elements(when) if is_word else f"<mrow><mtext>if </mtext>{elements(when)}</mrow>"
+    condition = elements(when) if is_word else f"<mrow><mtext>if </mtext>{elements(when)}</mrow>"
     return f"<mtr><mtd>{elements(value)}</mtd><mtd>{condition}</mtd></mtr>"

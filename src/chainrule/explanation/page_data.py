@@ -49,6 +49,8 @@ class _PageData:
             else:
                 explicit[key] = written_out(quantity)
         columns = list(self._columns())
+        of_loss = [one for one in self.names.landmarks.listed if one.stage == "loss"]
+        columns[-1]["lights"] += [key for one in of_loss for key in self._keys(one)]
         edges = list(self._edges(columns))
         return {
             "rows": self.names.recording.rows,

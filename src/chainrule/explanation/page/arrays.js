@@ -40,6 +40,12 @@ export function writePlace(key, index) {
   return index.length ? `${key}[${index.join(", ")}]` : key;
 }
 
+/** The same in words: a derivative's name begins with d, a slope's with slope. */
+export function spoken(key, index) {
+  const place = writePlace(key, index);
+  return place.replace(/^d /, "derivative of the loss by ").replace(/^slope /, "slope f′ of ");
+}
+
 /** A number to six significant digits, as Python's %.6g writes it. */
 export function written(number) {
   if (Number.isNaN(number)) return "nan";

@@ -1,5 +1,5 @@
 // The network: units and weights where they fit, heat maps where they do not.
-import { data, largestOf, numberAt, numbersOf, writePlace, written } from "./arrays.js";
+import { data, largestOf, numberAt, numbersOf, spoken, writePlace, written } from "./arrays.js";
 import { colourOf } from "./colours.js";
 import { heatMap } from "./heatmap.js";
 
@@ -84,7 +84,7 @@ function paintUnit(group, circle, text, key, index) {
   circle.style.fill = colourOf(number, largestOf(key));
   text.textContent = written(number);
   group.dataset.shows = writePlace(key, index);
-  group.setAttribute("aria-label", `${writePlace(key, index)} is ${written(number)}`);
+  group.setAttribute("aria-label", `${spoken(key, index)} is ${written(number)}`);
 }
 
 function paintEdge(group, line, key, index) {
@@ -94,7 +94,7 @@ function paintEdge(group, line, key, index) {
   line.style.strokeWidth = 1 + 5 * part;
   line.style.strokeDasharray = number < 0 ? "6 4" : "";
   group.dataset.shows = writePlace(key, index);
-  group.setAttribute("aria-label", `${writePlace(key, index)} is ${written(number)}`);
+  group.setAttribute("aria-label", `${spoken(key, index)} is ${written(number)}`);
 }
 
 function showDrawn(drawn, step) {

@@ -55,7 +55,8 @@ export function putNumbers(math) {
     const { key, index } = parsePlace(leaf.dataset.at);
     if (!data.arrays[key]) continue;
     const number = numberAt(key, index);
-    leaf.replaceChildren(make("mn", bracketed(number)));
+    const alone = !leaf.parentElement.closest("mrow, msub, msup, mfrac, msqrt");
+    leaf.replaceChildren(make("mn", alone ? written(number) : bracketed(number)));
   }
   for (const rest of math.querySelectorAll("[data-rest]")) {
     rest.replaceChildren(make("mn", bracketed(Number(rest.dataset.rest))));

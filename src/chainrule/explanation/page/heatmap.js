@@ -1,6 +1,8 @@
 // A large array as a picture: one cell for each element, which pointer and arrow keys can visit.
-import { numberAt, writePlace, written } from "./arrays.js";
+import { numberAt, spoken, writePlace, written } from "./arrays.js";
 import { painter } from "./colours.js";
+
+const WIDEST = 640; // on the screen
 
 /** A heat map of an item; `placeOf` tells which element a cell shows, or null for none. */
 export function heatMap(box, item, [rows, columns], placeOf, choose) {
@@ -8,7 +10,7 @@ export function heatMap(box, item, [rows, columns], placeOf, choose) {
   const caption = document.createElement("figcaption");
   const canvas = document.createElement("canvas");
   [canvas.height, canvas.width] = [rows, columns];
-  const cell = Math.max(4, Math.min(18, Math.floor(260 / Math.max(rows, columns))));
+  const cell = Math.max(1, Math.min(18, Math.floor(WIDEST / Math.max(rows, columns))));
   canvas.style.width = `${columns * cell}px`;
   canvas.style.height = `${rows * cell}px`;
   canvas.tabIndex = 0;
@@ -27,7 +29,7 @@ export function heatMap(box, item, [rows, columns], placeOf, choose) {
   }
 
   function label(place) {
-    const text = `${writePlace(map.key, place)} is ${written(numberAt(map.key, place))}`;
+    const text = `${spoken(map.key, place)} is ${written(numberAt(map.key, place))}`;
     canvas.dataset.shows = writePlace(map.key, place);
     canvas.setAttribute("aria-label", `${item.label}: ${rows} by ${columns} cells; the arrow keys visit them. ${text}`);
     caption.textContent = `${item.label}: ${text}`;

@@ -1,5 +1,5 @@
 // What a person has pointed at: its formulas with numbers, and where each number came from.
-import { data, numberAt, parsePlace, writePlace, written } from "./arrays.js";
+import { data, numberAt, parsePlace, spoken, writePlace, written } from "./arrays.js";
 import { formulaOf, nameOf } from "./formulas.js";
 
 /** A line: name = formula = formula with numbers = number. */
@@ -21,7 +21,7 @@ export function lineOf(key, index) {
 export function inspect(item, index, { point, choose }) {
   const title = document.getElementById("chosen-name");
   const panel = document.getElementById("chosen");
-  title.textContent = writePlace(item.keys[0].key, index);
+  title.textContent = spoken(item.keys[0].key, index);
   panel.replaceChildren();
   const leaves = new Set();
   for (const key of [...item.keys.map((one) => one.key), ...(item.more ?? [])]) {
@@ -46,7 +46,7 @@ function leavesList(places, { point, choose }) {
     button.type = "button";
     button.className = "leaf";
     button.dataset.at = place;
-    button.textContent = `${place} = ${written(numberAt(key, index))}`;
+    button.textContent = `${spoken(key, index)} = ${written(numberAt(key, index))}`;
     button.addEventListener("click", () => choose(itemOf(key), index));
     button.addEventListener("focus", () => point(place));
     button.addEventListener("blur", () => point(null));
