@@ -190,7 +190,7 @@ def test_large_layers_are_heat_maps(large, opened):
 
 @pytest.mark.parametrize("which", ["small", "large"])
 def test_the_numbers_in_a_formula_come_to_its_value(which, opened, request):
-    """Products and sums, the sum of the terms that are not shown among them, as a person would add them up."""
+    """Products and sums, with the sum of the terms that are not shown, as a person would add them up."""
     _, explanation = request.getfixturevalue(which)
     page, checked = opened(explanation), 0
     for step in explanation.steps:

@@ -9,8 +9,8 @@ import numpy as np
 
 from chainrule.explanation.elements import Expander, Stop
 from chainrule.explanation.formula import Symbol
-from chainrule.explanation.landmarks import Landmark, find_landmarks, symbol_of
-from chainrule.explanation.layout import letter
+from chainrule.explanation.landmarks import Landmark, find_landmarks, is_transparent, symbol_of
+from chainrule.explanation.layout import Script, letter, number
 from chainrule.explanation.printer import Printer
 from chainrule.explanation.step_graph import Recording
 from chainrule.graph.types import BOOL
@@ -53,6 +53,22 @@ class Names:
         """What the update computes: slots and parameters, primed."""
         return {value: symbol_of(name, "′") for name, value in self.recording.step.new.items()}
 
+    @cached_property
+    def shared_updates(self) -> dict[Value, Symbol]:
+        """Numbers that the updates of several parameters have in common: a scheduled rate, a clipping."""
+        users: dict[Value, set[int]] = {}
+        for value in self.recording.step.stage.graph.equations:
+            for operand in value.operands:
+                if operand.origin == ("update", "") and not operand.ndim and operand.primitive is not None:
+                    users.setdefault(operand, set()).add(value.serial)
+        found = [value for value, by in users.items() if len(by) > 1 and not _is_shown_as_its_operand(value)]
+        found.sort(key=lambda value: value.serial)
+        varied = [value for value in found if self.landmarks.sources[value]]
+        return {
+            value: Symbol(Script(letter("c"), number(str(i))), False, f"update.c{i}")
+            for i, value in enumerate(varied)
+        }
+
     def landmark(self, value: Value) -> Landmark | None:
         """Return the landmark of a value that is one."""
         return self._by_value.get(value)
@@ -89,7 +105,12 @@ class Names:
             gradient: self.derivative_symbol(self._by_value[step.parameters[name]])
             for name, gradient in step.gradients.items()
         }
-        return lambda value: self.new_names.get(value) or known.get(value) or self.names.get(value)
+        own = {**known, **self.shared_updates, **self.new_names}
+        return lambda value: own.get(value) or self.names.get(value)
+
+
+def _is_shown_as_its_operand(value: Value) -> bool:
+    return is_transparent(value) or value.primitive is PRIMITIVES["cast"]
 
 
 def _is_passed_guard(value: Value, recording: Recording) -> bool:

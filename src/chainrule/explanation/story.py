@@ -187,6 +187,9 @@ class Teller:
 
     def _update(self) -> Iterator[Told]:
         stop = self.names.update_stop()
+        for value, symbol in self.names.shared_updates.items():
+            quantity = Quantity(self.names, value, symbol, stop)
+            yield "update", "", "what all updates have in common", self._values_of(quantity), quantity
         for name in self.step.parameters:
             slots = [key for key in self.step.new if key.startswith(f"{name}/")]
             for key in (*slots, name):
