@@ -7,6 +7,7 @@ from chainrule.diagnosis.diagnose import Diagnosis
 from chainrule.diagnosis.doctor import Doctor
 from chainrule.diagnosis.step_report import StepReport
 from chainrule.diagnosis.verdict import Verdict
+from chainrule.explanation.explanation import Explanation
 from chainrule.functions import *  # noqa: F403  (every name in functions.__all__ is public)
 from chainrule.gradient.check import check_gradients
 from chainrule.gradient.transforms import grad, hessian, jacobian, value_and_grad, vjp
@@ -113,6 +114,7 @@ __all__ = [
     "EarlyStopping",
     "Embedding",
     "EpochLogger",
+    "Explanation",
     "ExponentialDecay",
     "Flatten",
     "FunctionLoss",

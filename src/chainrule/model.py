@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.diagnosis.diagnose import Diagnosis, examine
-from chainrule.diagnosis.gradients import ModelGradientReport, check_model_gradients
-from chainrule.diagnosis.patient import Patient
 from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import Inputs, Prepare, means_over_rows, run_stage
 from chainrule.graph.names import checked_options, unknown_name
 from chainrule.graph.types import Array, DType, as_dtype, is_float
+from chainrule.inspection import Inspection
 from chainrule.layers import Layer
 from chainrule.losses import Loss, Penalty, as_loss
 from chainrule.optimizers import Optimizer, as_optimizer
@@ -36,7 +34,7 @@ from chainrule.training.trainer import Trainer
 _PREDICTION_ROWS = 4096
 
 
-class Model:
+class Model(Inspection):
     r"""A network, its weights, and how it is trained.
 
     Training minimises the weighted mean of the rows' losses plus the penalties:
@@ -360,82 +358,6 @@ class Model:
         results = run_stage(stage, arrays, self._prepare)
         gradients = {name: np.array(results[name]) for name in self._trainer.carried.parameters}
         return float(results["batch_loss"]), gradients
-
-    @checked_options
-    def check_gradients(
-        self,
-        x: Any,
-        y: Any = None,
-        *,
-        sample_weight: Any = None,
-        tolerance: float = 1e-5,
-        samples: int = 20,
-        seed: int = 0,
-    ) -> ModelGradientReport:
-        """Compare the gradient of the loss on these rows with differences, and with the compiled gradient.
-
-        Every parameter array is checked, biases too: in float64 against central differences of the loss, with
-        a step that adapts to each entry; and in the model's own precision, compiled against evaluated. Where
-        the derivative jumps (relu at 0) nothing is judged. Nothing is changed.
-
-        Parameters
-        ----------
-        x, y, sample_weight
-            As for `fit`; some tens of rows are enough.
-        tolerance, samples, seed
-            As for `check_gradients`.
-
-        Returns
-        -------
-        ModelGradientReport
-            True if nothing is wrong. Printed, it is a table by layer; below it stand the wrong entries and
-            the primitives to blame.
-
-        Examples
-        --------
-        >>> import chainrule as cr
-        >>> model = cr.Model(cr.Dense(2, activation="tanh"), loss="mean_squared_error")
-        >>> model.check_gradients([[0.0, 0.5, 1.0]], [[0.0, 1.0]]).passed
-        True
-        """
-        stage, arrays, _ = self._trainer.prepared("gradients", x, y, sample_weight)
-        return check_model_gradients(
-            self.network, stage, arrays, tolerance=tolerance, samples=samples, seed=seed
-        )
-
-    @checked_options
-    def diagnose(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> Diagnosis:
-        """Examine the network on its data before training; copies are trained, the model stays as it is.
-
-        It looks at the scale of features and targets, duplicated and leaking columns, the loss at the start
-        against that of a network that knows nothing, dead and saturated units, vanishing and exploding
-        gradients, the learning rate, how far a step changes the weights, whether two rows can be learnt by
-        heart, and whether the input helps at all.
-
-        Parameters
-        ----------
-        x, y, sample_weight
-            As for `fit`. Of many rows, some thousands are looked at.
-
-        Returns
-        -------
-        Diagnosis
-            True if nothing is wrong; otherwise few verdicts, each with its evidence and a remedy.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import chainrule as cr
-        >>> x = np.random.default_rng(0).normal(size=(100, 3))
-        >>> net = cr.Sequential([cr.Dense(16, activation="tanh"), cr.Dense(1)])
-        >>> model = cr.Model(net, loss="mean_squared_error", optimizer=cr.SGD(1e-6))
-        >>> [verdict.name for verdict in model.diagnose(x, x[:, 0] * x[:, 1]).verdicts]
-        ['learning rate too low']
-        """
-        with self._trainer.unchanged_on_failure():
-            data = self._trainer.batch(x, y, sample_weight)
-        patient = Patient(self._trainer, data, self.executor, self.n_threads, self.seed)
-        return examine(patient.copy())
 
     # Use ------------------------------------------------------------------------------------------
 

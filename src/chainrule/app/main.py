@@ -1,4 +1,4 @@
-"""The commands: `chainrule train`, `predict`, `check`, `report`."""
+"""The commands: `chainrule train`, `predict`, `explain`, `check`, `report`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from chainrule import __version__
 from chainrule.app import learn, options, report
 from chainrule.app.cells import printable, quoted
 from chainrule.app.description import Description
+from chainrule.app.explain import explain_row
 from chainrule.app.history import drawn, history_lines, load_history
 from chainrule.app.output import check_checkpoint, check_output, failed_to_write
 from chainrule.app.predict import load_trained, predict_table, to_csv
@@ -218,6 +219,34 @@ def _known(description: Description, table: Table) -> Table:
     if not places:
         raise ValueError(f"{table.path} has no row with a {target.name!r} that the model knows; give it some")
     return known.take(places)
+
+
+@app.command()
+def explain(
+    model: options.ModelArgument,
+    table: options.TableArgument,
+    *,
+    row: options.Row = 1,
+    output: options.PageOutput = None,
+    why: options.Why = None,
+    steps: options.Steps = 1,
+    delimiter: options.Delimiter = None,
+) -> None:
+    """Tell the story of one training step on a row of a table, with formulas and numbers."""
+    trained, description = load_trained(model)
+    data = read_table(table, delimiter)
+    if output is not None:
+        check_output(output, model, table)
+    description.require_columns(data)
+    explanation = explain_row(trained, description, data, row, steps)
+    if why is not None:
+        print(explanation.why(why))
+    elif output is None:
+        report.open_console().print(explanation, soft_wrap=True)
+    if output is not None:
+        with failed_to_write(output):
+            explanation.to_html(output)
+        report.print_notes([*explanation.verdict.sentences(), f"wrote the page to {output}"])
 
 
 def _truth(model: Model, description: Description, table: Table) -> list[str]:

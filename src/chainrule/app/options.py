@@ -66,6 +66,18 @@ FigureOutput = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="OUT", help="Draw it into a .svg, .png or .pdf file instead."),
 ]
+Row = Annotated[int, typer.Option(min=1, help="Which row of the table, counted from 1 after the header.")]
+PageOutput = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="PAGE", show_default="text on stdout", help="The HTML page to write."
+    ),
+]
+Why = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Take this derivative apart instead: layers.0.weight[1,0]."),
+]
+Steps = Annotated[int, typer.Option(min=1, help="Consecutive training steps to record, for the page.")]
 Epochs = Annotated[
     int | None,
     typer.Option(min=1, show_default="10 to 100, more for few rows", help="Passes over the training rows."),

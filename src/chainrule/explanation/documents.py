@@ -1,0 +1,198 @@
+"""An explanation as text, Markdown, LaTeX and plain data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.explanation.latex import to_latex
+from chainrule.explanation.layout import Layout
+from chainrule.explanation.plain import to_text
+from chainrule.explanation.quantity import whole
+from chainrule.explanation.story import StoryStep
+
+if TYPE_CHECKING:
+    from chainrule.explanation.explanation import Explanation
+
+#: So many elements of an array are written out.
+MOST_ELEMENTS = 6
+STAGES = {
+    "given": "What is given",
+    "forward": "Forward pass",
+    "loss": "The loss",
+    "backward": "Backward pass",
+    "update": "Weight update",
+}
+NOTE = (
+    "Subscripts count from 0, as Python does: W₁,₀ is the weight from input 1 to unit 0. "
+    "A number in raised parentheses is the layer's; ′ marks what is new. "
+    "· multiplies element by element; side by side is the matrix product."
+)
+
+
+def as_text(explanation: Explanation, answers: bool = True) -> str:
+    """Return the story as plain text."""
+    return "\n".join(line for line, _ in _lines(explanation, answers))
+
+
+def as_rich(explanation: Explanation) -> Any:
+    """Return the story as rich's Text, with headings and rules set off."""
+    from rich.text import Text
+
+    return Text("\n").join(Text(line, style) for line, style in _lines(explanation, answers=True))
+
+
+def _lines(explanation: Explanation, answers: bool) -> Iterator[tuple[str, str]]:
+    """Yield the lines of the story as text, each with a style."""
+    yield from ((explanation.title, "bold"), ("=" * len(explanation.title), "bold"), ("", ""), (NOTE, "dim"))
+    for heading, step in _under_headings(explanation):
+        if heading:
+            yield from (("", ""), (heading, "bold"), ("-" * len(heading), "bold"))
+        yield from (("", ""), (f"{step.number}. {step.title}", "bold"))
+        if step.rule:
+            yield f"   {step.rule}", "italic"
+        if step.quantity.formula is not None:
+            yield f"   {to_text(step.quantity.equation)}", "cyan"
+        shown = answers or step.stage == "given"
+        yield from ((f"     {to_text(line)}", "") for line in _elements(step, shown))
+        yield from ((line, "dim") for line in _rest(step, "     "))
+    yield "", ""
+    yield from ((line, "") for line in _ending(explanation, answers))
+
+
+def as_markdown(explanation: Explanation, answers: bool = True) -> str:
+    """Return the story as Markdown with formulas in LaTeX."""
+    lines = [f"# {explanation.title}", "", NOTE]
+    for heading, step in _under_headings(explanation):
+        if heading:
+            lines += ["", f"## {heading}"]
+        lines += ["", f"**{step.number}. {step.title}**" + (f" ({step.rule})" if step.rule else "")]
+        if step.quantity.formula is not None:
+            lines += ["", f"$${to_latex(step.quantity.equation)}$$"]
+        shown = answers or step.stage == "given"
+        lines += [""] + [f"- ${to_latex(line)}$" for line in _elements(step, shown)] + _rest(step, "- ")
+    return "\n".join([*lines, "", "## The end", "", *_ending(explanation, answers)]) + "\n"
+
+
+def as_latex(explanation: Explanation, answers: bool = True) -> str:
+    """Return the story as a LaTeX document."""
+    lines = [
+        r"\documentclass{article}",
+        r"\usepackage{amsmath}",
+        r"\usepackage[a4paper,margin=2cm]{geometry}",
+        r"\begin{document}",
+        rf"\section*{{{_escaped(explanation.title)}}}",
+        "Subscripts count from 0. A number in raised parentheses is the layer's; a prime marks what is new.",
+    ]
+    for heading, step in _under_headings(explanation):
+        if heading:
+            lines.append(rf"\subsection*{{{heading}}}")
+        rule = f" ({_escaped(step.rule)})" if step.rule else ""
+        lines.append(rf"\paragraph{{{step.number}.}} {_escaped(step.title)}{rule}")
+        formulas = [] if step.quantity.formula is None else [step.quantity.equation]
+        formulas += _elements(step, answers or step.stage == "given")
+        lines += [rf"\[ {to_latex(formula)} \]" for formula in formulas]
+        lines += map(_escaped, _rest(step, ""))
+    lines += [r"\subsection*{The end}", *map(_escaped, _ending(explanation, answers)), r"\end{document}"]
+    return "\n".join(lines) + "\n"
+
+
+def as_dict(explanation: Explanation) -> dict[str, Any]:
+    """Return the story as plain Python data."""
+    verdict = explanation.verdict
+    return {
+        "title": explanation.title,
+        "loss": explanation.loss,
+        "loss_after": explanation.loss_after,
+        "steps": [_step_as_dict(step) for step in explanation.steps],
+        "verdict": {
+            "right": verdict.right,
+            "finite_differences": verdict.differences,
+            "compiled": verdict.compiled,
+            "parameters": [vars(one) for one in verdict.comparisons],
+        },
+        "history": explanation.history,
+    }
+
+
+def _step_as_dict(step: StoryStep) -> dict[str, Any]:
+    quantity = step.quantity
+    return {
+        "number": step.number,
+        "stage": step.stage,
+        "part": step.part,
+        "title": step.title,
+        "rule": step.rule,
+        "name": quantity.symbol.key,
+        "formula": to_text(quantity.equation),
+        "latex": to_latex(quantity.equation),
+        "value": np.asarray(quantity.array).tolist(),
+    }
+
+
+def _under_headings(explanation: Explanation) -> Iterator[tuple[str, StoryStep]]:
+    """Yield each step, with the heading of its stage before the first."""
+    before = ""
+    for step in explanation.steps:
+        yield (STAGES[step.stage] if step.stage != before else ""), step
+        before = step.stage
+
+
+def _elements(step: StoryStep, answers: bool) -> list[Layout]:
+    """Return the equations of the first elements."""
+    quantity = step.quantity
+    return [whole(quantity.line(place), quantity.names, answers) for place in quantity.places(MOST_ELEMENTS)]
+
+
+def _rest(step: StoryStep, indent: str) -> list[str]:
+    """Say what is not written out."""
+    array = step.quantity.array
+    if array.size <= MOST_ELEMENTS:
+        return []
+    text = step.quantity.names.printer.text
+    more, low, high = array.size - MOST_ELEMENTS, text(array.min()), text(array.max())
+    return [f"{indent}and {more} more; all lie from {low} to {high}"]
+
+
+def _ending(explanation: Explanation, answers: bool) -> list[str]:
+    number: Callable[[float], str] = explanation.names.printer.text
+    if not answers:
+        return ["The loss before the step: ______   and after it: ______"]
+    before, after = number(explanation.loss), number(explanation.loss_after)
+    return [
+        f"The loss was {before} before the step and is {after} after it.",
+        "",
+        *explanation.verdict.sentences(),
+    ]
+
+
+def _escaped(text: str) -> str:
+    """Return text as LaTeX prints it: signs that belong to formulas go into mathematics mode."""
+    for sign, latex in _ESCAPES.items():
+        text = text.replace(sign, latex)
+    return re.sub(f"[{''.join(_SIGNS)}]+", lambda found: f"${_mathematics(found[0])}$", text)
+
+
+def _mathematics(text: str) -> str:
+    """Return a run of signs: raised ones as one superscript, lowered ones as one subscript."""
+    for pattern, mark in ((f"[{_RAISED}]+", "^"), (f"[{_LOWERED}]+", "_")):
+        text = re.sub(pattern, lambda run, mark=mark: f"{mark}{{{run[0].translate(_PLAIN)}}}", text)  # type: ignore[misc]
+    return "".join(_SIGNS.get(sign) or sign for sign in text)
+
+
+_RAISED, _LOWERED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾⁻′", "₀₁₂₃₄₅₆₇₈₉,"
+_PLAIN = str.maketrans(
+    {
+        **dict(zip(_RAISED, [*"0123456789()-", r"\prime "], strict=True)),
+        **dict(zip(_LOWERED, "0123456789,", strict=True)),
+    }
+)
+_ESCAPES = {"\\": r"\textbackslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#"}
+_SIGNS = {
+    "η": r"\eta ", "μ": r"\mu ", "β": r"\beta ", "ε": r"\epsilon ", "λ": r"\lambda ", "δ": r"\delta ",
+    "γ": r"\gamma ", "ω": r"\omega ", "ρ": r"\rho ", "−": "-", "·": r"\cdot ", "↔": r"\leftrightarrow ",
+    **dict.fromkeys(_RAISED + _LOWERED[:-1], ""),
+}  # fmt: skip

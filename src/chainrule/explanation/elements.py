@@ -1,0 +1,254 @@
+"""An element of a value as a formula of elements, by the kind of its row; an array as one of arrays.
+
+Both go down to values that have a name, and to numbers that depend on no input.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.explanation.formula import Apply, Formula, Index, Name, Number, Symbol, Total, Variable
+from chainrule.explanation.layout import word
+from chainrule.explanation.simplify import simplified
+from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
+from chainrule.graph.types import ROWS, Array, is_float
+from chainrule.graph.value import PRIMITIVES, Value
+
+#: An array of numbers that the network's own function brought along.
+_CONSTANTS = Symbol(word("constants"), False, "constants")
+
+Stop = Callable[[Value], Symbol | None]
+
+
+def concrete(index: Index) -> tuple[int, ...] | None:
+    """Return the index, if it is made of numbers alone."""
+    places = tuple(place for place in index if not isinstance(place, Variable))
+    return places if len(places) == len(index) else None
+
+
+class NotPlain(ValueError):  # noqa: N818  (it tells the caller to write the elements out one by one)
+    """An element's place cannot be written with variables."""
+
+
+class Expander:
+    """Writes formulas of a recorded step.
+
+    Parameters
+    ----------
+    numbers : mapping of Value to array
+        What every value of the step came to.
+    fixed : set of Value
+        Values that depend on no input: they are written as numbers.
+    chosen : set of Value
+        Conditions that depend on data alone: what they choose is chosen.
+    """
+
+    def __init__(self, numbers: Mapping[Value, Array], fixed: set[Value], chosen: set[Value]) -> None:
+        self.numbers = numbers
+        self.fixed = fixed
+        self.chosen = chosen
+
+    # Arrays --------------------------------------------------------------------------------------
+
+    def array(self, value: Value, stop: Stop) -> Formula:
+        """Return the formula of a whole array; `stop` tells the names of values below it."""
+        return simplified(self._array(value, stop, top=True))
+
+    def _array(self, value: Value, stop: Stop, top: bool = False) -> Formula:
+        symbol = None if top else stop(value)
+        if symbol:
+            return Name(symbol, value)
+        known = self.numbers[value]
+        if (
+            (value in self.fixed or value in self.chosen)
+            and known.size
+            and bool(np.all(known == known.flat[0]))
+        ):
+            return Number(known.flat[0])
+        if value.primitive is None:
+            return Name(_CONSTANTS, value)
+        operands = tuple(self._array(operand, stop) for operand in value.operands)
+        if _is_plain_cast(value) or value.primitive.notation.template == "<0>":
+            return operands[0]
+        attributes = value.attributes
+        if isinstance(value.primitive.lower, Reduction):
+            if _is_sum(value) and math.prod(np.shape(self.numbers[value.operands[0]])) == known.size:
+                return operands[0]
+            attributes = {
+                "axes": tuple(_axis_letter(value.operands[0], axis) for axis in value.attributes["axes"])
+            }
+        return Apply(value.primitive, operands, attributes)
+
+    # Elements ------------------------------------------------------------------------------------
+
+    def element(self, value: Value, index: Index, stop: Stop) -> Formula:
+        """Return the formula of one element; with a `Variable` in the index, of any."""
+        return simplified(self._element(value, index, stop, top=True))
+
+    def _element(self, value: Value, index: Index, stop: Stop, top: bool = False) -> Formula:
+        symbol = None if top else stop(value)
+        at = concrete(index)
+        if symbol:
+            return Name(symbol, value, index, None if at is None else self.numbers[value][at])
+        if value in self.fixed or value in self.chosen:
+            known = self.numbers[value]
+            if at is not None:
+                return Number(known[at])
+            if known.size and bool(np.all(known == known.flat[0])):
+                return Number(known.flat[0])
+            raise NotPlain
+        assert value.primitive is not None, f"{value.name} has no name in formulas"
+        return _KINDS[type(value.primitive.lower)](self, value, index, stop)
+
+    def shape(self, value: Value) -> tuple[int, ...]:
+        """Return the value's shape in this step."""
+        return tuple(np.shape(self.numbers[value]))
+
+    def _expression(self, value: Value, index: Index, stop: Stop) -> Formula:
+        assert value.primitive is not None
+        operands = tuple(self._element(x, index if x.ndim else (), stop) for x in value.operands)
+        return operands[0] if _is_plain_cast(value) else Apply(value.primitive, operands, value.attributes)
+
+    def _reindex(self, value: Value, index: Index, stop: Stop) -> Formula:
+        assert value.primitive is not None
+        assert isinstance(value.primitive.lower, Reindex)
+        shapes = [self.shape(x) for x in value.operands]
+        types = [type("Shaped", (), {"shape": shape}) for shape in shapes]
+        attributes = {name: self._bound(item, value) for name, item in value.attributes.items()}
+        sources = value.primitive.lower.sources(_Places(), index, types, **attributes)
+        for x, (place, condition) in zip(value.operands, sources, strict=True):
+            if condition is None or condition:
+                return self._element(x, place, stop)
+        return Number(np.zeros((), value.dtype)[()])
+
+    def _bound(self, item: Any, value: Value) -> Any:
+        """Return an attribute with the number of rows in the place of `rows`."""
+        if isinstance(item, tuple):
+            return tuple(self._bound(each, value) for each in item)
+        return self.shape(value)[value.shape.index(ROWS)] if item is ROWS else item
+
+    def _reduction(self, value: Value, index: Index, stop: Stop) -> Formula:
+        assert value.primitive is not None
+        (x,), axes = value.operands, value.attributes["axes"]
+        shape = self.shape(x)
+
+        def term(places: Sequence[int | Variable]) -> Formula:
+            kept, reduced = iter(index), iter(places)
+            at = tuple(next(reduced) if axis in axes else next(kept) for axis in range(len(shape)))
+            return self._element(x, at, stop)
+
+        sizes = [shape[axis] for axis in axes]
+        if any(isinstance(place, Variable) for place in index):
+            if not _is_sum(value):
+                raise NotPlain
+            return self._over(sizes, term)
+        terms = tuple(term(places) for places in itertools.product(*map(range, sizes)))
+        return (
+            Total(terms) if _is_sum(value) else Apply(value.primitive, terms, value.attributes, gathered=True)
+        )
+
+    def _over(self, sizes: Sequence[int], term: Callable[[Sequence[int | Variable]], Formula]) -> Formula:
+        """Return a sum over variables; along an axis of one place there is nothing to sum."""
+        if sum(size != 1 for size in sizes) > 1:
+            raise NotPlain
+        places = [0 if size == 1 else Variable("k") for size in sizes]
+        variable = next((place for place in places if isinstance(place, Variable)), None)
+        return Total((term(places),), variable, math.prod(sizes)) if variable else term(places)
+
+    def _contraction(self, value: Value, index: Index, stop: Stop) -> Formula:
+        a, b = value.operands
+        *batch, i, j = index
+
+        def term(places: Sequence[int | Variable]) -> Formula:
+            (k,) = places
+            factors = (self._element(a, (*batch, i, k), stop), self._element(b, (*batch, k, j), stop))
+            return Apply(PRIMITIVES["multiply"], factors, {})
+
+        size = self.shape(a)[-1]
+        if any(isinstance(place, Variable) for place in index):
+            return self._over([size], term)
+        return Total(tuple(term([k]) for k in range(size)))
+
+    def _gather(self, value: Value, index: Index, stop: Stop) -> Formula:
+        x, indices = value.operands
+        at, rest = concrete(index[: indices.ndim]), index[indices.ndim :]
+        if at is None:
+            raise NotPlain
+        return self._element(x, (int(self.numbers[indices][at]), *rest), stop)
+
+    def _scatter(self, value: Value, index: Index, stop: Stop) -> Formula:
+        indices, updates = value.operands
+        place, *rest = index
+        if isinstance(place, Variable):
+            raise NotPlain
+        found = [tuple(map(int, at)) for at in np.argwhere(self.numbers[indices] == place)]
+        return Total(tuple(self._element(updates, (*at, *rest), stop) for at in found))
+
+
+_KINDS: dict[type, Callable[[Expander, Value, Index, Stop], Formula]] = {
+    Expression: Expander._expression,
+    Reindex: Expander._reindex,
+    Reduction: Expander._reduction,
+    Contraction: Expander._contraction,
+    Gather: Expander._gather,
+    Scatter: Expander._scatter,
+}
+
+
+class _Places:
+    """A builder of `chainrule.graph.lowering` for places: whole numbers; variables can only be handed on."""
+
+    def constant(self, number: Any, dtype: str) -> Any:
+        return number
+
+    def size(self, dim: Any) -> Any:
+        return dim
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        if operation not in _PLACE_OPERATIONS:
+            raise AttributeError(operation)
+
+        def apply(*operands: Any) -> Any:
+            if any(isinstance(operand, Variable) for operand in operands):
+                raise NotPlain
+            return _PLACE_OPERATIONS[operation](*operands)
+
+        return apply
+
+
+_PLACE_OPERATIONS: dict[str, Callable[..., Any]] = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+    "divide": lambda a, b: a // b if a * b >= 0 else -(-a // b),
+    "modulo": lambda a, b: int(math.fmod(a, b)) if b else 0,
+    "equal": lambda a, b: a == b,
+    "less": lambda a, b: a < b,
+    "less_equal": lambda a, b: a <= b,
+    "logical_and": lambda a, b: bool(a and b),
+    "logical_or": lambda a, b: bool(a or b),
+    "logical_not": lambda a: not a,
+}
+
+
+def _is_sum(value: Value) -> bool:
+    return value.primitive is PRIMITIVES["sum"]
+
+
+def _is_plain_cast(value: Value) -> bool:
+    """Whether only the number of digits changes."""
+    return (
+        value.primitive is PRIMITIVES["cast"]
+        and is_float(value.dtype)
+        and value.operands[0].dtype.kind in "fi"
+    )
+
+
+def _axis_letter(x: Value, axis: int) -> str:
+    """Return the letter of an axis: n for the rows, j, k, l, ... for the others."""
+    return "n" if x.shape[axis] is ROWS else "ijklm"[axis % 5]

@@ -1,0 +1,133 @@
+"""Formulas: what a number, or an array, is computed from, down to things that have a name.
+
+    formula = Number | Name | Apply(primitive, operands) | Total(terms)
+
+A `Name` stands for a named array or, with an index, for one element of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.explanation.layout import Layout
+from chainrule.graph.primitive import Primitive
+from chainrule.graph.value import Value
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An index that stands for every place along an axis: i in Σ_i x_i."""
+
+    letter: str
+
+
+Index = tuple[int | Variable, ...]
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """The name of an array in formulas.
+
+    Attributes
+    ----------
+    layout : Layout
+        The letter with its layer; where `derivative` is set, ∂L is written over it.
+    derivative : bool
+        Whether it is the derivative of the loss by what the letter stands for.
+    over : Layout or None
+        Set for a derivative of this, instead of the loss.
+    key : str
+        A name in plain letters, the same from run to run: ``layers.0.weight``, ``d layers.0.z``.
+    """
+
+    layout: Layout
+    derivative: bool
+    key: str
+    over: Layout | None = None
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number that is part of the formula."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Name:
+    """A named array, or one element of it; `number` is what that element holds."""
+
+    symbol: Symbol
+    value: Value = field(compare=False)  # to compare two values is to make a third
+    index: Index | None = None
+    number: Any = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Apply:
+    """A primitive applied to formulas. Where `gathered`, the operands are the elements of one array."""
+
+    primitive: Primitive
+    operands: tuple[Formula, ...]
+    attributes: Mapping[str, Any]
+    gathered: bool = False
+
+
+@dataclass(frozen=True)
+class Total:
+    """A sum of many terms, or, with a variable, of the term at each of its `size` places."""
+
+    terms: tuple[Formula, ...]
+    variable: Variable | None = None
+    size: int = 0
+
+
+Formula = Number | Name | Apply | Total
+
+
+def numeric(formula: Formula) -> Any:
+    """Return what a formula of elements comes to, by the rows' own values."""
+    match formula:
+        case Number(value):
+            return value
+        case Name(number=number):
+            return number
+        case Total(terms):
+            return sum((numeric(term) for term in terms[1:]), numeric(terms[0])) if terms else 0.0
+        case Apply(primitive, operands, attributes, gathered):
+            arrays = [np.asarray(numeric(operand)) for operand in operands]
+            if gathered:
+                arrays = [np.stack(arrays)]
+                attributes = {**attributes, "axes": (0,)}
+            with np.errstate(all="ignore"):
+                return np.asarray(primitive.value(*arrays, **attributes))[()]
+
+
+def names(formula: Formula) -> Iterator[Name]:
+    """Yield the names in a formula, from left to right."""
+    match formula:
+        case Name():
+            yield formula
+        case Apply(_, operands, _, _):
+            for operand in operands:
+                yield from names(operand)
+        case Total(terms):
+            for term in terms:
+                yield from names(term)
+
+
+def substituted(formula: Formula, replace: Callable[[Name], Formula]) -> Formula:
+    """Return the formula with every name replaced."""
+    match formula:
+        case Name():
+            return replace(formula)
+        case Apply(primitive, operands, attributes, gathered):
+            new = tuple(substituted(operand, replace) for operand in operands)
+            return Apply(primitive, new, attributes, gathered)
+        case Total(terms, variable, size):
+            return Total(tuple(substituted(term, replace) for term in terms), variable, size)
+    return formula

@@ -1,0 +1,296 @@
+"""The values that have a name in formulas: inputs, what each part of the network computes, the loss.
+
+Nothing here knows a layer. A part's *output* a is what others use of it; its *inner* value z is where all of
+its parameters have come together, so that everything after it is a function of z alone. A value that several
+others of the same part are computed from gets a name as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chainrule.explanation.formula import Symbol
+from chainrule.explanation.layout import Layout, Script, letter, word
+from chainrule.explanation.layout import Symbol as Sign
+from chainrule.graph.graph import needed
+from chainrule.graph.lowering import Contraction, Expression
+from chainrule.graph.types import is_float
+from chainrule.graph.value import Value
+
+#: How the names of arrays and numbers are written in formulas; any other is written as the word that it is.
+LETTERS: Mapping[str, Sign] = {
+    "weight": letter("W"), "bias": letter("b"), "x": letter("x"), "y": letter("t"), "step": letter("k"),
+    "learning_rate": Sign("η", r"\eta"), "momentum": Sign("μ", r"\mu"), "epsilon": Sign("ε", r"\epsilon"),
+    "weight_decay": Sign("λ", r"\lambda"), "velocity": letter("v"), "mean": letter("m"),
+    "mean_square": letter("s"), "scale": Sign("γ", r"\gamma"), "shift": Sign("β", r"\beta"),
+    "beta_1": Sign("β₁", r"\beta_1"), "beta_2": Sign("β₂", r"\beta_2"), "sample_weight": letter("ω"),
+}  # fmt: skip
+_SHARED = "uvqhgcde"
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """A value with a name.
+
+    Attributes
+    ----------
+    value : Value
+        What is named.
+    symbol : Symbol
+        Its name in formulas.
+    stage : str
+        "input", "forward" or "loss": where it is computed.
+    part : str
+        The part of the network.
+    role : str
+        "x", "parameter", "data", "inner", "output", "shared" or "loss".
+    """
+
+    value: Value
+    symbol: Symbol
+    stage: str
+    part: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """All named values on the way to the loss, in the order in which they are computed.
+
+    Attributes
+    ----------
+    listed : tuple of Landmark
+        The named values.
+    sources : dict of Value to set of str
+        What each value of the graph depends on: "x", "parameter", "data", "number".
+    """
+
+    listed: tuple[Landmark, ...]
+    sources: Mapping[Value, frozenset[str]]
+
+    def role(self, part: str, role: str) -> Landmark | None:
+        """Return the first value of a part that plays this role."""
+        return next((one for one in self.listed if one.part == part and one.role == role), None)
+
+    @property
+    def parts(self) -> list[str]:
+        """The parts of the network in the order of the forward pass."""
+        return list(dict.fromkeys(one.part for one in self.listed if one.stage == "forward"))
+
+
+def find_landmarks(
+    x: Value,
+    data: Mapping[str, Value],
+    parameters: Mapping[str, Value],
+    loss: Value,
+    others: Sequence[Value] = (),
+) -> Landmarks:
+    """Return the named values on the way from x and the parameters to the loss; `others` need sources too."""
+    kinds = {x: "x"} | dict.fromkeys(parameters.values(), "parameter") | dict.fromkeys(data.values(), "data")
+    sources = _sources([loss, *others], kinds)
+    finder = _Finder(loss, sources, set(parameters.values()))
+    names = {"x": x, **data}
+    listed = [
+        Landmark(value, symbol_of(name), "input", "", "x" if value is x else "data")
+        for name, value in names.items()
+    ]
+    listed += [
+        Landmark(value, symbol_of(name), "input", name.rpartition(".")[0], "parameter")
+        for name, value in parameters.items()
+    ]
+    computed = [
+        *finder.cuts(),
+        *finder.computed(),
+        Landmark(loss, Symbol(letter("L"), False, "loss"), "loss", "", "loss"),
+    ]
+    order = [*listed, *sorted(computed, key=lambda one: one.value.serial)]
+    return Landmarks(tuple(order), sources)
+
+
+def symbol_of(name: str, mark: str = "") -> Symbol:
+    """Return the symbol of an array or a number by its name: ``layers.0.weight`` is W with (0) raised."""
+    owner, _, last = name.replace("/", ".").rpartition(".")
+    if "/" in name:  # a slot of a parameter: v with the parameter below
+        parameter = name.partition("/")[0].rpartition(".")[2]
+        base = _letter(last)
+        below: Layout | None = _letter(parameter)
+        return Symbol(Script(base, below, _raised(_digits(owner), mark)), False, name + mark)
+    above = _raised("" if owner.startswith("task") else _digits(owner), mark)
+    return Symbol(Script(_letter(last), None, above) if above else _letter(last), False, name + mark)
+
+
+def _letter(name: str) -> Sign:
+    return LETTERS.get(name) or (letter(name) if len(name) == 1 else word(name))
+
+
+def _digits(part: str) -> str:
+    return ".".join(re.findall(r"\d+", part))
+
+
+def _raised(digits: str, mark: str = "") -> Layout | None:
+    text = (f"({digits})" if digits else "") + mark
+    return Sign(text.replace(".", "·"), text.replace("′", r"\prime"), "number") if text else None
+
+
+def _sources(outputs: Sequence[Value], kinds: Mapping[Value, str]) -> dict[Value, frozenset[str]]:
+    """Return what each value depends on; an input that is not among the kinds is a number."""
+    found: dict[Value, frozenset[str]] = {}
+    for value in needed(outputs):
+        if value in kinds:
+            found[value] = frozenset({kinds[value]})
+        elif value.primitive is None and value.data is None:
+            found[value] = frozenset({"data" if not value.weak else "number"})
+        else:
+            found[value] = frozenset().union(*(found[operand] for operand in value.operands))
+    return found
+
+
+def is_transparent(value: Value) -> bool:
+    """Whether a formula shows the operand alone: a broadcast, a reshape."""
+    return value.primitive is not None and value.primitive.notation.template == "<0>"
+
+
+class _Finder:
+    """Looks for values to name among those that the loss is computed from."""
+
+    def __init__(self, loss: Value, sources: Mapping[Value, frozenset[str]], parameters: set[Value]) -> None:
+        self._loss = loss
+        self._sources = sources
+        self._parameters = parameters
+        self._values = needed([loss])
+        self._uses: dict[Value, list[Value]] = {value: [] for value in self._values}
+        for value in self._values:
+            for operand in value.operands:
+                self._uses[operand].append(value)
+
+    def _varies(self, value: Value) -> bool:
+        return bool(self._sources[value] & {"x", "parameter"}) and is_float(value.dtype)
+
+    def _group(self, value: Value) -> str | None:
+        """Return the part of a forward value; None for what belongs to the loss."""
+        return value.origin.part if value.origin.stage == "forward" else None
+
+    def cuts(self) -> list[Landmark]:
+        """Return what is computed from data alone and then meets the network: targets made ready, draws."""
+        found = [
+            value
+            for value in self._values
+            if value.primitive is not None
+            and is_float(value.dtype)
+            and "data" in self._sources[value]
+            and not self._sources[value] & {"x", "parameter"}
+            and any(self._varies(user) for user in self._uses[value])
+            and not is_transparent(value)
+        ]
+        marks = []
+        for count, value in enumerate(found):
+            key = f"{value.origin.part}.data" if value.origin.part else "target"
+            above = _raised(_digits(value.origin.part), "′" * (count + 1) if key != "target" or count else "")
+            base = letter("t" if value.origin.stage != "forward" else "r")
+            symbol = Symbol(
+                Script(base, None, above) if above else base, False, key + f"#{count}" * bool(count)
+            )
+            marks.append(Landmark(value, symbol, "loss", value.origin.part, "data"))
+        return marks
+
+    def computed(self) -> list[Landmark]:
+        """Return what the parts of the network and the loss compute."""
+        groups: dict[str | None, list[Value]] = {}
+        for value in self._values:
+            if value.primitive is not None and self._varies(value):
+                groups.setdefault(self._group(value), []).append(value)
+        return [mark for part, values in groups.items() for mark in self._of_group(part, values)]
+
+    def _of_group(self, part: str | None, values: list[Value]) -> list[Landmark]:
+        members = set(values)
+        outputs = [] if part is None else [v for v in values if self._leaves(v, members)]
+        roles = dict.fromkeys(outputs, "output")
+        inner = self._inner(values, outputs[0]) if len(outputs) == 1 else None
+        if inner is not None and inner is not outputs[0]:
+            roles[inner] = "inner"
+        for value in values:
+            if value not in roles and value is not self._loss and self._is_shared(value, members):
+                roles[value] = "shared"
+        letters = iter(_SHARED)
+        marks = []
+        count = 0
+        for value, role in roles.items():
+            count += role == "output"
+            linear = role == "output" and (inner is value)
+            name = {"inner": "z", "output": "z" if linear else "a"}.get(role) or next(letters, "u")
+            above = _raised(_digits(part or ""), "′" * max(count - 1, 0))
+            key = f"{part}.{name}" if part else name
+            key += f"#{count}" if count > 1 else ""
+            symbol = Symbol(Script(letter(name), None, above) if above else letter(name), False, key)
+            marks.append(Landmark(value, symbol, "loss" if part is None else "forward", part or "", role))
+        return marks
+
+    def _leaves(self, value: Value, members: set[Value]) -> bool:
+        return (
+            any(user not in members and self._varies(user) for user in self._uses[value])
+            or not self._uses[value]
+        )
+
+    def _inner(self, values: list[Value], output: Value) -> Value | None:
+        """Return the first value that holds all parameters, and through which alone the output sees data."""
+        for value in values:
+            if value.serial > output.serial or is_transparent(value):
+                continue
+            if self._sees_parameters(value) and self._only_through(output, value, set(values)):
+                return value
+        return None
+
+    def _sees_parameters(self, value: Value) -> bool:
+        below = needed([value])
+        return any(v in self._parameters and _same_part(v, value) for v in below)
+
+    def _only_through(self, output: Value, gate: Value, members: set[Value]) -> bool:
+        waiting, seen = [output], set()
+        while waiting:
+            value = waiting.pop()
+            if value is gate or value.serial in seen:
+                continue
+            seen.add(value.serial)
+            if value not in members and self._sources[value] - {"number"}:
+                return False
+            waiting.extend(value.operands)
+        return True
+
+    def _is_shared(self, value: Value, members: set[Value]) -> bool:
+        if is_transparent(value) or not value.ndim:
+            return False
+        if value.primitive is not None and value.primitive.derivative is None:
+            return True  # what is derived stops here
+        return len(self._users(value, members)) > 1
+
+    def _users(self, value: Value, members: set[Value]) -> set[int]:
+        """Return who uses a value within the group, looking through what formulas do not show."""
+        found: set[int] = set()
+        for user in self._uses[value]:
+            if user in members:
+                found |= self._users(user, members) if is_transparent(user) else {user.serial}
+        return found
+
+
+def _same_part(parameter: Value, value: Value) -> bool:
+    return parameter.name.rpartition(".")[0] == value.origin.part
+
+
+def elementwise_between(inner: Value, output: Value) -> bool:
+    """Whether each element of the output depends on the same element of the inner value alone."""
+    reached = {inner.serial}
+    for value in needed([output]):
+        if any(operand.serial in reached for operand in value.operands):
+            assert value.primitive is not None
+            if value.serial > inner.serial:
+                if not isinstance(value.primitive.lower, Expression):
+                    return False
+                reached.add(value.serial)
+    return output.serial in reached
+
+
+def is_contraction(value: Value) -> bool:
+    """Whether a value is a matrix product."""
+    return value.primitive is not None and isinstance(value.primitive.lower, Contraction)

@@ -1,0 +1,119 @@
+"""What stands for what in the formulas of one recorded step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+
+from chainrule.explanation.elements import Expander, Stop
+from chainrule.explanation.formula import Symbol
+from chainrule.explanation.landmarks import Landmark, find_landmarks, is_transparent, symbol_of
+from chainrule.explanation.layout import Script, letter, number
+from chainrule.explanation.printer import Printer
+from chainrule.explanation.step_graph import Recording
+from chainrule.graph.types import BOOL
+from chainrule.graph.value import PRIMITIVES, Value
+
+
+class Names:
+    """The names of a recorded step, and the formulas between them.
+
+    Parameters
+    ----------
+    recording : Recording
+        The step with its numbers.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        step = recording.step
+        self.recording = recording
+        self.numbers = recording.numbers
+        graph = step.stage.graph
+        self.landmarks = find_landmarks(step.x, step.data, step.parameters, step.loss, graph.outputs)
+        sources = self.landmarks.sources
+        fixed = {value for value, kinds in sources.items() if not kinds}
+        choices = {
+            value
+            for value, kinds in sources.items()
+            if value.dtype == BOOL and not kinds & {"x", "parameter"}
+        }
+        choices |= {value for value in sources if _is_passed_guard(value, recording)}
+        self.expander = Expander(recording.numbers, fixed, choices)
+        self.printer = Printer(recording.rows)
+        self._by_value = {one.value: one for one in self.landmarks.listed}
+        self.names = {value: symbol_of(value.name) for value in graph.inputs}
+        self.names |= {value: one.symbol for value, one in self._by_value.items()}
+        if any(one.symbol.key == "target" for one in self.landmarks.listed) and "y" in step.data:
+            self.names[step.data["y"]] = Symbol(letter("y"), False, "y")
+
+    @cached_property
+    def new_names(self) -> dict[Value, Symbol]:
+        """What the update computes: slots and parameters, primed."""
+        return {value: symbol_of(name, "′") for name, value in self.recording.step.new.items()}
+
+    @cached_property
+    def shared_updates(self) -> dict[Value, Symbol]:
+        """Numbers that the updates of several parameters have in common: a scheduled rate, a clipping."""
+        users: dict[Value, set[int]] = {}
+        for value in self.recording.step.stage.graph.equations:
+            for operand in value.operands:
+                if operand.origin == ("update", "") and not operand.ndim and operand.primitive is not None:
+                    users.setdefault(operand, set()).add(value.serial)
+        found = [value for value, by in users.items() if len(by) > 1 and not _is_shown_as_its_operand(value)]
+        found.sort(key=lambda value: value.serial)
+        varied = [value for value in found if self.landmarks.sources[value]]
+        return {
+            value: Symbol(Script(letter("c"), number(str(i))), False, f"update.c{i}")
+            for i, value in enumerate(varied)
+        }
+
+    def landmark(self, value: Value) -> Landmark | None:
+        """Return the landmark of a value that is one."""
+        return self._by_value.get(value)
+
+    def derivative_symbol(self, mark: Landmark) -> Symbol:
+        """Return ∂L/∂v for a named value v."""
+        return Symbol(mark.symbol.layout, True, f"d {mark.symbol.key}")
+
+    def derivatives_after(self, mark: Landmark) -> dict[Value, Landmark]:
+        """Return which values are derivatives by what is computed after a named value."""
+        derivatives = self.recording.step.derivatives
+        later = [one for one in self.landmarks.listed if one.value.serial > mark.value.serial]
+        return {
+            derivatives[one.value]: one
+            for one in sorted(later, key=lambda one: -one.value.serial)
+            if one.value in derivatives and one.role != "loss"
+        }
+
+    # Where a formula stops --------------------------------------------------------------------------
+
+    def forward_stop(self, value: Value) -> Symbol | None:
+        """Return the name of a forward value."""
+        return self.names.get(value)
+
+    def derivative_stop(self, mark: Landmark) -> Stop:
+        """Return where the formula of ∂L/∂v stops: at later derivatives, and at forward values."""
+        later = {value: self.derivative_symbol(one) for value, one in self.derivatives_after(mark).items()}
+        return lambda value: later.get(value) or self.names.get(value)
+
+    def update_stop(self) -> Stop:
+        """Return where the formulas of an update stop: at gradients, and at what it has computed already."""
+        step = self.recording.step
+        known: Mapping[Value, Symbol] = {
+            gradient: self.derivative_symbol(self._by_value[step.parameters[name]])
+            for name, gradient in step.gradients.items()
+        }
+        own = {**known, **self.shared_updates, **self.new_names}
+        return lambda value: own.get(value) or self.names.get(value)
+
+
+def _is_shown_as_its_operand(value: Value) -> bool:
+    return is_transparent(value) or value.primitive is PRIMITIVES["cast"]
+
+
+def _is_passed_guard(value: Value, recording: Recording) -> bool:
+    """Whether a value only tells that all numbers are finite, and they are."""
+    is_guard = value.primitive is PRIMITIVES["is_finite"]
+    return is_guard and bool(np.all(recording.numbers[value]))

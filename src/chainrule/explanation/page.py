@@ -1,0 +1,39 @@
+"""The page: one HTML file that works offline, put together from the parts in the folder `page`."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from chainrule.explanation.page_data import page_data
+
+if TYPE_CHECKING:
+    from chainrule.explanation.explanation import Explanation
+
+#: The modules of the page, each after those that it imports.
+MODULES = ("arrays", "colours", "formulas", "heatmap", "drawing", "inspector", "history", "main")
+
+
+def as_html(explanation: Explanation) -> str:
+    """Return the whole page."""
+    folder = files("chainrule.explanation") / "page"
+    parts = {
+        "__TITLE__": html.escape(explanation.title),
+        "__STYLE__": (folder / "style.css").read_text("utf-8"),
+        "__DATA__": json.dumps(page_data(explanation), ensure_ascii=False, allow_nan=False).replace(
+            "</", r"<\/"
+        ),
+        "__SCRIPT__": "\n".join(_plain((folder / f"{name}.js").read_text("utf-8")) for name in MODULES),
+    }
+    page = (folder / "page.html").read_text("utf-8")
+    return re.sub("__(TITLE|STYLE|DATA|SCRIPT)__", lambda found: parts[found[0]], page)
+
+
+def _plain(module: str) -> str:
+    """Return a module as part of a longer one: without its imports and exports."""
+    return re.sub(
+        r"^export ", "", re.sub(r"^import .*;\n", "", module, flags=re.MULTILINE), flags=re.MULTILINE
+    )

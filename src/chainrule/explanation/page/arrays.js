@@ -1,0 +1,65 @@
+// The numbers of the step, and how they are written.
+
+export const data = JSON.parse(document.getElementById("data").textContent);
+
+const decoded = new Map();
+
+/** The numbers of an array by its name, in row-major order. */
+export function numbersOf(key) {
+  if (!decoded.has(key)) {
+    const { dtype, base64 } = data.arrays[key];
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    decoded.set(key, dtype === "float32" ? new Float32Array(bytes.buffer) : new Float64Array(bytes.buffer));
+  }
+  return decoded.get(key);
+}
+
+/** One element. */
+export function numberAt(key, index) {
+  const { shape } = data.arrays[key];
+  return numbersOf(key)[index.reduce((at, place, axis) => at * shape[axis] + place, 0)];
+}
+
+/** The place of the n-th element in row-major order. */
+export function placeOf(key, n) {
+  const place = [];
+  for (const size of [...data.arrays[key].shape].reverse()) {
+    place.unshift(n % size);
+    n = Math.floor(n / size);
+  }
+  return place;
+}
+
+/** "layers.0.weight[1, 0]" as its array and its index. */
+export function parsePlace(text) {
+  const found = /^(.*?)(?:\[([\d, ]*)\])?$/.exec(text);
+  return { key: found[1], index: found[2] ? found[2].split(",").map(Number) : [] };
+}
+
+export function writePlace(key, index) {
+  return index.length ? `${key}[${index.join(", ")}]` : key;
+}
+
+/** The same in words: a derivative's name begins with d, a slope's with slope. */
+export function spoken(key, index) {
+  const place = writePlace(key, index);
+  return place.replace(/^d /, "derivative of the loss by ").replace(/^slope /, "slope f′ of ");
+}
+
+/** A number to six significant digits, as Python's %.6g writes it. */
+export function written(number) {
+  if (Number.isNaN(number)) return "nan";
+  if (!Number.isFinite(number)) return number > 0 ? "inf" : "−inf";
+  const [mantissa, exponent] = number.toExponential(5).split("e");
+  const size = Number(exponent);
+  const short = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+  const text = size < -4 || size >= 6
+    ? `${short(mantissa)}e${size < 0 ? "-" : "+"}${String(Math.abs(size)).padStart(2, "0")}`
+    : short(number.toFixed(Math.max(5 - size, 0)));
+  return (text === "-0" ? "0" : text).replaceAll("-", "−");
+}
+
+/** The largest size in an array: what the colours are relative to. */
+export function largestOf(key) {
+  return numbersOf(key).reduce((most, number) => Math.max(most, Math.abs(number)), 0) || 1;
+}

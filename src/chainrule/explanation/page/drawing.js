@@ -1,0 +1,141 @@
+// The network: units and weights where they fit, heat maps where they do not.
+import { data, largestOf, numberAt, numbersOf, spoken, writePlace, written } from "./arrays.js";
+import { colourOf } from "./colours.js";
+import { heatMap } from "./heatmap.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const MOST_UNITS = 16;
+const MOST_EDGES = 160;
+const GAP = 190;
+const PITCH = 58;
+
+function svg(tag, attributes, parent) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  parent?.append(element);
+  return element;
+}
+
+/** The name of the array that an item shows at a step: the last one computed by then. */
+export function shownKey(item, step) {
+  let key = item.keys[0].key;
+  for (const one of item.keys) if (one.step <= step) key = one.key;
+  return key;
+}
+
+/** Draws the network into a box; `choose(item, index)` is called when a person points at something. */
+export function drawNetwork(box, choose, row) {
+  box.replaceChildren();
+  const small = data.columns.every((column) => column.size <= MOST_UNITS)
+    && data.edges.every((edge) => edge.shape[0] * edge.shape[1] <= MOST_EDGES);
+  return small ? drawUnits(box, choose, row) : drawMaps(box, choose, row);
+}
+
+/** The place of a unit in the arrays of its column, in one row of the batch. */
+function indexOf(column, row, unit) {
+  return column.axes === 1 ? [unit] : [row, ...Array(column.axes - 2).fill(0), unit];
+}
+
+function listen(element, item, index, choose) {
+  const act = () => choose(item, index);
+  element.addEventListener("pointerenter", act);
+  element.addEventListener("focus", act);
+  element.addEventListener("click", act);
+}
+
+function drawUnits(box, choose, row) {
+  const tallest = Math.max(...data.columns.map((column) => column.size));
+  const [width, height] = [GAP * data.columns.length, PITCH * tallest + 50];
+  const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group",
+    "aria-label": "The network, from its input at the left to its output at the right" }, box);
+  const at = (column, unit) => [GAP * (column + 0.5), 40 + PITCH * (unit + 0.5 + (tallest - data.columns[column].size) / 2)];
+  const drawn = [];
+  for (const edge of data.edges) {
+    for (let i = 0; i < edge.shape[0]; i++) {
+      for (let j = 0; j < edge.shape[1]; j++) {
+        const [[x1, y1], [x2, y2]] = [at(edge.from, i), at(edge.to, j)];
+        const line = { x1: x1 + 22, y1, x2: x2 - 22, y2 };
+        const group = svg("g", { class: "edge", tabindex: 0, role: "button" }, picture);
+        svg("line", { ...line, class: "hit" }, group);
+        const seen = svg("line", { ...line, class: "seen" }, group);
+        listen(group, edge, [i, j], choose);
+        drawn.push({ item: edge, index: [i, j], element: group, paint: (key, index) => paintEdge(group, seen, key, index) });
+      }
+    }
+  }
+  data.columns.forEach((column, c) => {
+    const [x] = at(c, 0);
+    svg("text", { x, y: 18, class: "columns" }, picture).textContent = column.label;
+    for (let unit = 0; unit < column.size; unit++) {
+      const [, y] = at(c, unit);
+      const group = svg("g", { class: "unit", tabindex: 0, role: "button" }, picture);
+      const circle = svg("circle", { cx: x, cy: y, r: 20 }, group);
+      const text = svg("text", { x, y: y + 34 }, group);
+      const index = indexOf(column, row, unit);
+      listen(group, column, index, choose);
+      drawn.push({ item: column, index, element: group, paint: (key, place) => paintUnit(group, circle, text, key, place) });
+    }
+  });
+  return { show: (step) => showDrawn(drawn, step), point: (place) => pointDrawn(drawn, place) };
+}
+
+function paintUnit(group, circle, text, key, index) {
+  const number = numberAt(key, index);
+  circle.style.fill = colourOf(number, largestOf(key));
+  text.textContent = written(number);
+  group.dataset.shows = writePlace(key, index);
+  group.setAttribute("aria-label", `${spoken(key, index)} is ${written(number)}`);
+}
+
+function paintEdge(group, line, key, index) {
+  const number = numberAt(key, index);
+  const part = Math.abs(number) / largestOf(key);
+  line.style.stroke = `var(--${number < 0 ? "low" : "high"})`;
+  line.style.strokeWidth = 1 + 5 * part;
+  line.style.strokeDasharray = number < 0 ? "6 4" : "";
+  group.dataset.shows = writePlace(key, index);
+  group.setAttribute("aria-label", `${spoken(key, index)} is ${written(number)}`);
+}
+
+function showDrawn(drawn, step) {
+  for (const { item, index, element, paint } of drawn) {
+    paint(shownKey(item, step.number), index);
+    light(element, item, step);
+  }
+}
+
+function light(element, item, step) {
+  const keys = item.lights;
+  element.classList.toggle("lit", keys.includes(step.key));
+  element.classList.toggle("source", !keys.includes(step.key) && step.sources.some((key) => keys.includes(key)));
+}
+
+function pointDrawn(drawn, place) {
+  for (const { item, index, element } of drawn) {
+    const names = item.keys.map((one) => writePlace(one.key, index));
+    element.classList.toggle("pointed", place !== null && names.includes(place));
+  }
+}
+
+function drawMaps(box, choose, row) {
+  const strip = document.createElement("div");
+  strip.className = "strip";
+  box.append(strip);
+  const maps = [];
+  data.columns.forEach((column, c) => {
+    for (const edge of data.edges.filter((one) => one.to === c)) {
+      maps.push(heatMap(strip, edge, edge.shape, (place) => place, choose));
+    }
+    const columns = Math.ceil(Math.sqrt(column.size));
+    const shape = [Math.ceil(column.size / columns), columns];
+    const unit = ([i, j]) => (i * columns + j < column.size ? indexOf(column, row, i * columns + j) : null);
+    maps.push(heatMap(strip, column, shape, unit, choose));
+  });
+  return {
+    show: (step) => maps.forEach((map) => {
+      map.paint(shownKey(map.item, step.number), numbersOf, largestOf);
+      light(map.canvas, map.item, step);
+    }),
+    point: (place) => maps.forEach((map) => map.point(place)),
+  };
+}

@@ -1,0 +1,82 @@
+// The formula of one element, with names or with numbers, from the pattern that holds for the whole array.
+import { data, numberAt, parsePlace, written } from "./arrays.js";
+
+const MOST_TERMS = 6;
+const LARGEST = 4;
+const MATHML = "http://www.w3.org/1998/Math/MathML";
+
+function make(tag, text) {
+  const element = document.createElementNS(MATHML, tag);
+  element.textContent = text;
+  return element;
+}
+
+/** MathML text as an element. */
+export function mathOf(inside) {
+  const holder = document.createElement("template");
+  holder.innerHTML = `<math>${inside}</math>`;
+  return holder.content.firstElementChild;
+}
+
+function put(pattern, variable, place) {
+  return pattern.replaceAll(`⟦${variable}⟧`, String(place));
+}
+
+/** The product of the elements that a term names. */
+function sizeOf(term) {
+  const places = [...term.matchAll(/data-at="([^"]*)"/g)].map((found) => parsePlace(found[1]));
+  return places.reduce((product, { key, index }) => product * numberAt(key, index), 1);
+}
+
+/** Writes a sum over a variable out: all terms, or the largest and the sum of the others. */
+function expandSums(math, asNumbers) {
+  for (const sum of [...math.querySelectorAll("[data-sum]")].reverse()) {
+    const [variable, size] = sum.dataset.sum.split(" ");
+    const terms = Array.from({ length: Number(size) }, (_, place) => put(sum.innerHTML, variable, place));
+    let shown = terms.map((_, place) => place);
+    let others = null;
+    if (terms.length > MOST_TERMS) {
+      const sizes = terms.map(sizeOf);
+      shown = [...shown].sort((a, b) => Math.abs(sizes[b]) - Math.abs(sizes[a])).slice(0, LARGEST).sort((a, b) => a - b);
+      others = sizes.reduce((total, value, place) => (shown.includes(place) ? total : total + value), 0);
+    }
+    const rest = others === null ? "" : asNumbers ? `<mo>+</mo><mn>${bracketed(others)}</mn>` : "<mo>+</mo><mo>⋯</mo>";
+    sum.innerHTML = shown.map((place) => terms[place]).join("<mo>+</mo>") + rest;
+  }
+}
+
+function bracketed(number) {
+  return number < 0 ? `(${written(number)})` : written(number);
+}
+
+/** Puts the numbers in the places of the names. */
+export function putNumbers(math) {
+  for (const leaf of math.querySelectorAll("[data-at]")) {
+    const { key, index } = parsePlace(leaf.dataset.at);
+    if (!data.arrays[key]) continue;
+    const number = numberAt(key, index);
+    const alone = !leaf.parentElement.closest("mrow, msub, msup, mfrac, msqrt");
+    leaf.replaceChildren(make("mn", alone ? written(number) : bracketed(number)));
+  }
+  for (const rest of math.querySelectorAll("[data-rest]")) {
+    rest.replaceChildren(make("mn", bracketed(Number(rest.dataset.rest))));
+  }
+}
+
+/** The formula of an element: { names, numbers }, or null where there is none. */
+export function formulaOf(key, index) {
+  const pattern = data.patterns[key];
+  const explicit = data.explicit[key]?.[index.join(",")];
+  if (!pattern && !explicit) return null;
+  const filled = explicit ?? index.reduce((text, place, axis) => put(text, axis, place), pattern);
+  const [names, numbers] = [mathOf(filled), mathOf(filled)];
+  expandSums(names, false);
+  expandSums(numbers, true);
+  putNumbers(numbers);
+  return { names, numbers };
+}
+
+/** The name of an element: ∂L/∂z₀. */
+export function nameOf(key, index) {
+  return mathOf(index.reduce((text, place, axis) => put(text, axis, place), data.arrays[key].name));
+}

@@ -1,0 +1,44 @@
+// Consecutive training steps: the loss as a curve, and the sizes by layer of the step that is chosen.
+import { data, written } from "./arrays.js";
+
+const [WIDTH, HEIGHT, EDGE] = [600, 180, 30];
+
+/** Shows the recorded steps, if there are any. */
+export function showHistory(box) {
+  const steps = data.history;
+  if (!steps.length) return;
+  box.hidden = false;
+  const losses = steps.map((step) => step.loss);
+  const [low, high] = [Math.min(...losses), Math.max(...losses)];
+  const x = (i) => EDGE + (i / Math.max(losses.length - 1, 1)) * (WIDTH - 2 * EDGE);
+  const y = (loss) => HEIGHT - EDGE - ((loss - low) / (high - low || 1)) * (HEIGHT - 2 * EDGE);
+  const path = losses.map((loss, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(loss).toFixed(1)}`).join("");
+  box.innerHTML = `<h2>${steps.length} consecutive training steps</h2>
+    <div class="controls"><label for="recorded">Training step <output id="recorded-count"></output></label>
+    <input type="range" id="recorded" min="1" max="${steps.length}" value="1"></div>
+    <svg class="curve" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img"
+      aria-label="The loss falls or rises from ${written(losses[0])} to ${written(losses.at(-1))}">
+      <path d="${path}"></path><circle r="5"></circle></svg>
+    <table><caption>Loss <output id="recorded-loss"></output>; sizes (norms) by layer</caption>
+    <thead><tr><th scope="col">layer</th><th scope="col">weights</th><th scope="col">gradient</th><th scope="col">update</th></tr></thead>
+    <tbody></tbody></table>`;
+  const slider = box.querySelector("#recorded");
+  const show = () => {
+    const at = Number(slider.value) - 1;
+    const step = steps[at];
+    box.querySelector("#recorded-count").textContent = `${at + 1} of ${steps.length}`;
+    box.querySelector("#recorded-loss").textContent = written(step.loss);
+    slider.setAttribute("aria-valuetext", `training step ${at + 1}, loss ${written(step.loss)}`);
+    const dot = box.querySelector("circle");
+    dot.setAttribute("cx", x(at));
+    dot.setAttribute("cy", y(step.loss));
+    box.querySelector("tbody").replaceChildren(...Object.entries(step.layers).map(([name, sizes]) => {
+      const row = document.createElement("tr");
+      row.innerHTML = `<th scope="row"></th>${["weight", "gradient", "update"].map((key) => `<td>${written(sizes[key])}</td>`).join("")}`;
+      row.firstChild.textContent = name || "the network";
+      return row;
+    }));
+  };
+  slider.addEventListener("input", show);
+  show();
+}

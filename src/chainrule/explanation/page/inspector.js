@@ -1,0 +1,62 @@
+// What a person has pointed at: its formulas with numbers, and where each number came from.
+import { data, numberAt, parsePlace, spoken, writePlace, written } from "./arrays.js";
+import { formulaOf, nameOf } from "./formulas.js";
+
+/** A line: name = formula = formula with numbers = number. */
+export function lineOf(key, index) {
+  const line = document.createElement("div");
+  line.className = "formula";
+  line.dataset.line = writePlace(key, index);
+  const formula = formulaOf(key, index);
+  const parts = [nameOf(key, index), ...(formula ? [formula.names, formula.numbers] : [])];
+  parts.forEach((part, i) => line.append(...(i ? [" = ", part] : [part])));
+  const value = document.createElement("output");
+  value.dataset.value = writePlace(key, index);
+  value.textContent = written(numberAt(key, index));
+  line.append(" = ", value);
+  return line;
+}
+
+/** Fills the panel with all that is known of one element of an item. */
+export function inspect(item, index, { point, choose }) {
+  const title = document.getElementById("chosen-name");
+  const panel = document.getElementById("chosen");
+  title.textContent = spoken(item.keys[0].key, index);
+  panel.replaceChildren();
+  const leaves = new Set();
+  for (const key of [...item.keys.map((one) => one.key), ...(item.more ?? [])]) {
+    const line = lineOf(key, index);
+    line.querySelectorAll("[data-at]").forEach((leaf) => leaves.add(leaf.dataset.at));
+    panel.append(line);
+  }
+  if (leaves.size) {
+    const heading = document.createElement("p");
+    heading.textContent = "Its factors; choose one to see where it comes from:";
+    panel.append(heading, leavesList([...leaves], { point, choose }));
+  }
+}
+
+function leavesList(places, { point, choose }) {
+  const list = document.createElement("div");
+  list.className = "leaves";
+  for (const place of places) {
+    const { key, index } = parsePlace(place);
+    if (!data.arrays[key]) continue;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "leaf";
+    button.dataset.at = place;
+    button.textContent = `${spoken(key, index)} = ${written(numberAt(key, index))}`;
+    button.addEventListener("click", () => choose(itemOf(key), index));
+    button.addEventListener("focus", () => point(place));
+    button.addEventListener("blur", () => point(null));
+    list.append(button);
+  }
+  return list;
+}
+
+/** The unit or weight that an array belongs to; an array that is not drawn stands for itself. */
+export function itemOf(key) {
+  const found = [...data.columns, ...data.edges, ...data.others].find((item) => item.keys.some((one) => one.key === key));
+  return found ?? { label: key, keys: [{ key, step: 0 }] };
+}

@@ -1,0 +1,114 @@
+// The page: the walk through the steps, the drawing, and what is pointed at.
+import { data, parsePlace, placeOf, written } from "./arrays.js";
+import { mathOf } from "./formulas.js";
+import { drawNetwork } from "./drawing.js";
+import { showHistory } from "./history.js";
+import { inspect, itemOf, lineOf } from "./inspector.js";
+
+const MOST_LINES = 6;
+const find = (id) => document.getElementById(id);
+const slider = find("step");
+slider.max = data.steps.length;
+
+const actions = { point: (place) => drawing.point(place), choose };
+let drawing = drawNetwork(find("drawing"), choose, 0);
+
+function choose(item, index) {
+  inspect(item, index, actions);
+}
+
+function show(number) {
+  const step = data.steps[number - 1];
+  slider.value = number;
+  find("count").textContent = `${number} of ${data.steps.length}`;
+  slider.setAttribute("aria-valuetext", `${number}: ${step.title}`);
+  const title = document.createElement("h2");
+  title.textContent = `${step.number}. ${step.title}`;
+  const stage = document.createElement("p");
+  stage.className = "stage";
+  stage.textContent = [data.stages[step.stage], step.rule].filter(Boolean).join(" · ");
+  const equation = document.createElement("div");
+  equation.className = "formula whole";
+  equation.append(mathOf(step.equation));
+  const { shape } = data.arrays[step.key];
+  const size = shape.reduce((product, dim) => product * dim, 1);
+  const lines = Array.from({ length: Math.min(size, MOST_LINES) }, (_, n) => lineOf(step.key, placeOf(step.key, n)));
+  const rest = document.createElement("p");
+  rest.textContent = size > MOST_LINES ? `and ${size - MOST_LINES} more: point at them below` : "";
+  find("told").replaceChildren(title, stage, equation, ...lines, rest);
+  drawing.show(step);
+}
+
+function move(by) {
+  show(Math.min(Math.max(Number(slider.value) + by, 1), data.steps.length));
+}
+
+slider.addEventListener("input", () => show(Number(slider.value)));
+find("previous").addEventListener("click", () => move(-1));
+find("next").addEventListener("click", () => move(1));
+document.addEventListener("keydown", (event) => {
+  const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (!by || event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input")) return;
+  event.preventDefault();
+  move(by);
+});
+
+if (data.rows > 1) {
+  find("rows").hidden = false;
+  find("row").max = data.rows - 1;
+  find("row").addEventListener("input", () => {
+    drawing = drawNetwork(find("drawing"), choose, Number(find("row").value) || 0);
+    show(Number(slider.value));
+  });
+}
+
+let timer = null;
+find("play").addEventListener("click", () => {
+  const playing = timer === null;
+  find("play").setAttribute("aria-pressed", String(playing));
+  find("play").textContent = playing ? "Pause" : "Play";
+  if (!playing) {
+    clearInterval(timer);
+    timer = null;
+    return;
+  }
+  timer = setInterval(() => {
+    if (Number(slider.value) === data.steps.length) find("play").click();
+    else move(1);
+  }, 1500);
+});
+
+for (const event of ["pointerover", "pointerout"]) {
+  document.addEventListener(event, ({ type, target }) => {
+    const leaf = target.closest?.("[data-at]");
+    if (leaf) drawing.point(type === "pointerover" ? leaf.dataset.at : null);
+  });
+}
+document.addEventListener("click", ({ target }) => {
+  const leaf = target.closest?.("mrow[data-at]");
+  if (!leaf) return;
+  const { key, index } = parsePlace(leaf.dataset.at);
+  if (data.arrays[key]) choose(itemOf(key), index);
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => show(Number(slider.value)));
+
+for (const step of data.steps) {
+  const entry = document.createElement("li");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = step.title;
+  button.addEventListener("click", () => show(step.number));
+  entry.append(button);
+  find("all").append(entry);
+}
+find("verdict").replaceChildren(...[
+  `The loss was ${written(data.loss)} before the step and is ${written(data.loss_after)} after it.`,
+  ...data.verdict,
+].map((sentence) => {
+  const line = document.createElement("p");
+  line.textContent = sentence;
+  return line;
+}));
+find("verdict").classList.toggle("wrong", !data.right);
+showHistory(find("history"));
+show(1);

@@ -1,0 +1,206 @@
+"""Formulas become layouts by the rows' notation: who needs parentheses, and which subscripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.explanation.formula import (
+    Apply,
+    Formula,
+    Index,
+    Name,
+    Number,
+    Symbol,
+    Total,
+    Variable,
+    numeric,
+)
+from chainrule.explanation.layout import (
+    Fenced,
+    Fraction,
+    Layout,
+    Mark,
+    Script,
+    filled,
+    letter,
+    number,
+    operator,
+    parse,
+    row,
+    word,
+)
+from chainrule.explanation.layout import Symbol as Sign
+from chainrule.graph.notation import ATOM, PREFIX, PRODUCT, SUM
+from chainrule.graph.types import ROWS
+from chainrule.graph.value import Value
+
+#: More terms than this are not written out: the largest stand for them, beside the sum of the others.
+MOST_TERMS, LARGEST = 6, 4
+
+
+class Printer:
+    """Lays formulas out.
+
+    Parameters
+    ----------
+    rows : int
+        How many rows the step had; where there is one, it is not counted in subscripts.
+    digits : int
+        Significant digits of numbers.
+    """
+
+    def __init__(self, rows: int, digits: int = 6) -> None:
+        self.rows = rows
+        self.digits = digits
+
+    def symbol(self, symbol: Symbol, value: Value | None = None, index: Index | None = None) -> Layout:
+        """Return a name with its subscripts: z₀, ∂L/∂z₀."""
+        places = [] if index is None or value is None else self._places(value, index)
+        base = _below(symbol.layout, places)
+        if symbol.over is not None:
+            return partial(_below(symbol.over, places), base)
+        return partial(letter("L"), base) if symbol.derivative else base
+
+    def _places(self, value: Value, index: Index) -> list[Layout]:
+        return [
+            letter(place.letter) if isinstance(place, Variable) else number(str(place))
+            for dim, place in zip(value.shape, index, strict=True)
+            if not (dim is ROWS and self.rows == 1)
+        ]
+
+    def number(self, value: Any) -> Layout:
+        """Return a number to so many significant digits."""
+        return self._number(value)[0]
+
+    def text(self, value: Any) -> str:
+        """Return a number as plain text."""
+        return format(float(value) + 0.0, f".{self.digits}g").replace("-", "−")  # -0 + 0 is 0
+
+    def _number(self, value: Any) -> tuple[Layout, int]:
+        """Return a number and how tightly it binds."""
+        if isinstance(value, bool | np.bool_):
+            return word("true" if value else "false"), ATOM
+        mantissa, _, exponent = self.text(value).partition("e")
+        if not exponent:
+            return number(mantissa), SUM if mantissa.startswith("−") else ATOM
+        power = number(exponent.replace("+", "").replace("−0", "−").lstrip("0"))
+        ten = Script(number("10"), None, power)
+        if mantissa == "1":
+            return ten, PRODUCT
+        whole = row(number(mantissa), operator("·", r"\cdot"), ten)
+        return whole, SUM if mantissa.startswith("−") else PRODUCT
+
+    def layout(self, formula: Formula, numbers: bool = False) -> Layout:
+        """Return a formula with the names of its elements, or with their numbers put in."""
+        return self._printed(formula, numbers)[0]
+
+    def _printed(self, formula: Formula, numbers: bool) -> tuple[Layout, int]:
+        match formula:
+            case Number(value):
+                return self._number(value)
+            case Name(symbol, value, index, known):
+                if numbers and known is not None:
+                    layout, tightness = self._number(known)
+                else:
+                    layout = self.symbol(symbol, value, index)
+                    tightness = PREFIX if isinstance(layout, Fraction) else ATOM
+                return (Mark(layout, self.place(formula)) if index is not None else layout), tightness
+            case Total(terms, None, _):
+                return self._total(terms, numbers)
+            case Total():
+                return self._big_sum(formula, numbers)
+        return self._applied(formula, numbers)
+
+    def _big_sum(self, total: Total, numbers: bool) -> tuple[Layout, int]:
+        (term,) = total.terms
+        if total.variable is None:
+            return self._operand(term, SUM, numbers), SUM
+        big = Script(Sign("∑", r"\sum", "big"), letter(total.variable.letter))
+        return row(big, self._operand(term, PRODUCT, numbers)), PRODUCT
+
+    def place(self, name: Name) -> str:
+        """Return where an element stands, as Python writes it: ``layers.0.weight[1, 0]``."""
+        return element_name(name.symbol.key, name.index or ())
+
+    def _applied(self, formula: Apply, numbers: bool) -> tuple[Layout, int]:
+        notation = formula.primitive.notation
+        if formula.gathered:
+            listed = [self.layout(operand, numbers) for operand in formula.operands[:MOST_TERMS]]
+            listed += [operator("…", r"\dots")] if len(formula.operands) > MOST_TERMS else []
+            inside = row(*[part for item in listed for part in (operator(","), item)][1:])
+            return row(word(formula.primitive.name), Fenced("(", inside, ")")), ATOM
+        if notation.template == "<0>":
+            return self._printed(formula.operands[0], numbers)
+        needed = notation.operands
+        slots = {
+            str(i): self._operand(operand, needed[min(i, len(needed) - 1)], numbers)
+            for i, operand in enumerate(formula.operands)
+        }
+        slots["*"] = row(*[part for i in slots for part in (operator(","), slots[i])][1:]) if slots else row()
+        slots |= {name: _attribute(item) for name, item in formula.attributes.items()}
+        return filled(parse(notation.template), slots), notation.precedence
+
+    def _operand(self, formula: Formula, tightness: int, numbers: bool) -> Layout:
+        layout, own = self._printed(formula, numbers)
+        return layout if own >= tightness else Fenced("(", layout, ")")
+
+    def _total(self, terms: Sequence[Formula], numbers: bool) -> tuple[Layout, int]:
+        shown, rest = largest(terms)
+        parts: list[Layout] = []
+        for term in shown:
+            if parts and isinstance(term, Apply) and term.primitive.name == "negative":
+                parts += [operator("−", "-"), self._operand(term.operands[0], SUM + 1, numbers)]
+            else:
+                parts += [operator("+"), self._operand(term, SUM + 1 if parts else SUM, numbers)]
+        if rest:
+            others = sum(float(numeric(term)) for term in rest)
+            dots = Mark(Sign("⋯", r"\cdots", "number"), repr(others), "rest")
+            layout, own = self._number(others) if numbers else (dots, ATOM)
+            parts += [operator("+"), layout if own > SUM else Fenced("(", layout, ")")]
+        return row(*parts[1:]), SUM
+
+
+def partial(above: Layout, below: Layout) -> Layout:
+    """Return ∂a/∂z."""
+    sign = Sign("∂", r"\partial")
+    return Fraction(row(sign, above), row(sign, below))
+
+
+def _below(base: Layout, places: Sequence[Layout]) -> Layout:
+    """Return a letter with subscripts, after those that it has."""
+    if not places:
+        return base
+    letter_, below, above = (
+        (base.base, base.below, base.above) if isinstance(base, Script) else (base, None, None)
+    )
+    listed = [*([below] if below else []), *places]
+    return Script(letter_, row(*[part for place in listed for part in (operator(","), place)][1:]), above)
+
+
+def largest(terms: Sequence[Formula]) -> tuple[list[Formula], list[Formula]]:
+    """Return the terms to be written out, in their order, and those that are only summed up."""
+    if len(terms) <= MOST_TERMS:
+        return list(terms), []
+    sizes = [abs(float(numeric(term))) for term in terms]
+    chosen = set(sorted(range(len(terms)), key=lambda i: -sizes[i])[:LARGEST])
+    return [terms[i] for i in sorted(chosen)], [term for i, term in enumerate(terms) if i not in chosen]
+
+
+def element_name(key: str, index: Index) -> str:
+    """Return an array's name with an index."""
+    return (
+        f"{key}[{', '.join(i.letter if isinstance(i, Variable) else str(i) for i in index)}]"
+        if index
+        else key
+    )
+
+
+def _attribute(item: Any) -> Layout:
+    if isinstance(item, tuple):
+        return row(*[part for each in item for part in (operator(","), _attribute(each))][1:])
+    if isinstance(item, int | float):
+        return number(f"{item:g}".replace("-", "−"))
+    return letter(str(item)) if len(str(item)) == 1 else word(str(item))

@@ -1,0 +1,125 @@
+"""Quantity: a named array with the formula it is computed by, whole and element by element."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from chainrule.explanation.elements import Stop, concrete
+from chainrule.explanation.formula import Formula, Index, Name, Symbol
+from chainrule.explanation.layout import Layout, equation, operator, row
+from chainrule.explanation.names import Names
+from chainrule.explanation.plain import to_text
+from chainrule.explanation.printer import element_name
+from chainrule.graph.types import Array
+from chainrule.graph.value import Value
+
+
+@dataclass(frozen=True)
+class ElementLine:
+    """One element: its name, its formula, the formula with the numbers put in, and what it comes to.
+
+    Attributes
+    ----------
+    name : str
+        As Python writes it: ``layers.0.z[0, 1]``.
+    left, formula, numbers : Layout
+        z₁, what it is computed from, and the same with numbers.
+    value : float
+        The number.
+    """
+
+    name: str
+    left: Layout
+    formula: Layout | None
+    numbers: Layout | None
+    value: float
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A value of the step that has a name.
+
+    Attributes
+    ----------
+    names : Names
+        What stands for what.
+    value : Value
+        What it is.
+    symbol : Symbol
+        Its own name.
+    stop : callable or None
+        The names of what it is computed from; None for what is given.
+    handed : Symbol or None
+        Set where it is another named value unchanged.
+    """
+
+    names: Names
+    value: Value
+    symbol: Symbol
+    stop: Stop | None = None
+    handed: Symbol | None = None
+
+    @property
+    def array(self) -> Array:
+        """What it came to."""
+        return self.names.numbers[self.value]
+
+    @property
+    def left(self) -> Layout:
+        """Its name in formulas."""
+        return self.names.printer.symbol(self.symbol)
+
+    @cached_property
+    def formula(self) -> Formula | None:
+        """What the whole array is computed from."""
+        if self.handed:
+            return Name(self.handed, self.value)
+        return self.names.expander.array(self.value, self.stop) if self.stop else None
+
+    @property
+    def equation(self) -> Layout:
+        """Its name = its formula."""
+        return equation(self.left, self.names.printer.layout(self.formula)) if self.formula else self.left
+
+    def element(self, index: Index) -> Formula:
+        """Return the formula of one element."""
+        if self.handed:
+            at = concrete(index)
+            return Name(self.handed, self.value, index, None if at is None else self.array[at])
+        assert self.stop is not None
+        return self.names.expander.element(self.value, index, self.stop)
+
+    def line(self, index: tuple[int, ...]) -> ElementLine:
+        """Return one element with its formula and its numbers."""
+        printer = self.names.printer
+        left = printer.symbol(self.symbol, self.value, index)
+        formula = self.element(index) if self.stop or self.handed else None
+        return ElementLine(
+            element_name(self.symbol.key, index),
+            left,
+            printer.layout(formula) if formula else None,
+            printer.layout(formula, numbers=True) if formula else None,
+            float(self.array[index]),
+        )
+
+    def places(self, most: int | None = None) -> Iterator[tuple[int, ...]]:
+        """Yield the places of the elements; of a large array only so many."""
+        return itertools.islice(np.ndindex(self.array.shape), most)
+
+
+def whole(line: ElementLine, names: Names, answers: bool = True) -> Layout:
+    """Return left = formula = numbers = value; without answers, left = formula = and a place to write."""
+    parts: list[Layout] = [line.left]
+    shown = (line.formula, line.numbers) if answers else (line.formula,)
+    for part in dict.fromkeys(part for part in shown if part is not None):
+        parts += [operator("="), part]
+    blank = operator("______", r"\underline{\qquad\qquad}")
+    value = names.printer.number(line.value) if answers else blank
+    if answers and to_text(parts[-1]) == to_text(value):
+        return row(*parts)
+    return row(*parts, operator("="), value)

@@ -1,0 +1,72 @@
+"""StepGraph: a training step with the values in it that a story is told of; Recording: with its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chainrule.graph.evaluate import Evaluator
+from chainrule.graph.loop import Stage, bind
+from chainrule.graph.types import Array
+from chainrule.graph.value import Value
+
+
+@dataclass(frozen=True)
+class StepGraph:
+    """One training step: forward, loss, backward, update.
+
+    Attributes
+    ----------
+    stage : Stage
+        The whole step as a graph.
+    x : Value
+        The rows.
+    data : dict of Value
+        Targets and sample weights, by name.
+    parameters : dict of Value
+        By name.
+    state : dict of Value
+        What layers and the optimizer keep, by name.
+    loss : Value
+        What is differentiated.
+    derivatives : dict of Value to Value
+        For every value on the way the derivative of the loss by it.
+    slopes : dict of Value to Value
+        For the output of an activation that acts on each element by itself: its derivative f′.
+    gradients : dict of Value
+        The derivative of the loss by every parameter.
+    new : dict of Value
+        Parameters and optimizer state after the step, by name.
+    """
+
+    stage: Stage
+    x: Value
+    data: Mapping[str, Value]
+    parameters: Mapping[str, Value]
+    state: Mapping[str, Value]
+    loss: Value
+    derivatives: Mapping[Value, Value]
+    slopes: Mapping[Value, Value]
+    gradients: Mapping[str, Value]
+    new: Mapping[str, Value]
+
+    def record(self, arrays: Mapping[str, Array]) -> Recording:
+        """Run the step on NumPy and keep what every value came to."""
+        graph = self.stage.graph
+        numbers: dict[Value, Array] = dict(zip(graph.inputs, bind(graph.inputs, arrays), strict=True))
+        numbers |= {value: value.data for value in graph.captured if value.data is not None}
+        Evaluator(graph)(*bind(graph.inputs, arrays), observe=numbers.__setitem__)
+        return Recording(self, numbers)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A step with the number of every value in it."""
+
+    step: StepGraph
+    numbers: Mapping[Value, Array]
+
+    @property
+    def rows(self) -> int:
+        """How many rows it had."""
+        return len(self.numbers[self.step.x])

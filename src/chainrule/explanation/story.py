@@ -1,0 +1,220 @@
+"""The story of one training step: what is computed, in order, by which rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from chainrule.explanation.elements import Stop
+from chainrule.explanation.formula import Apply, Formula, Name, Number, Symbol, Total, names
+from chainrule.explanation.landmarks import Landmark, is_transparent
+from chainrule.explanation.names import Names
+from chainrule.explanation.plain import to_text
+from chainrule.explanation.quantity import Quantity
+from chainrule.graph.graph import needed
+from chainrule.graph.lowering import Reduction
+from chainrule.graph.value import Value
+
+#: The rules of differentiation, as they are named.
+CHAIN = "chain rule"
+PATHS = "chain rule, and sum over paths: it acts on the loss through several values, and their effects add up"
+SPREAD = "broadcast ↔ sum: it was repeated for every row, so its derivative is the sum over the rows"
+SLOPE = "f′, the derivative of the activation by what it is applied to"
+HANDED = "handed on unchanged"
+
+
+@dataclass(frozen=True)
+class StoryStep:
+    """One step of the story.
+
+    Attributes
+    ----------
+    number : int
+        From 1.
+    stage : str
+        "given", "forward", "loss", "backward" or "update".
+    part : str
+        The part of the network; empty for the loss.
+    title : str
+        What happens.
+    rule : str
+        The rule that is used, and the numbers that belong to it.
+    quantity : Quantity
+        What is computed, and how.
+    """
+
+    number: int
+    stage: str
+    part: str
+    title: str
+    rule: str
+    quantity: Quantity
+
+
+class Teller:
+    """Tells the story of a recorded step.
+
+    Parameters
+    ----------
+    names : Names
+        What stands for what.
+    """
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.step = names.recording.step
+        self.marks = names.landmarks
+
+    def story(self) -> list[StoryStep]:
+        """Return all steps in order."""
+        told = [*self._given(), *self._forward(), *self._backward(), *self._update()]
+        return [StoryStep(number, *one) for number, one in enumerate(told, start=1)]
+
+    Told = tuple[str, str, str, str, Quantity]
+
+    def _given(self) -> Iterator[Told]:
+        for mark in self.marks.listed:
+            if mark.stage == "input":
+                what = {"x": "the input", "parameter": f"the weights of {mark.part or 'the network'}"}
+                title = f"given: {what.get(mark.role, 'the target')}"
+                if mark.symbol.key == "sample_weight":
+                    title = "given: how much each row counts"
+                quantity = Quantity(self.names, mark.value, self.names.names[mark.value])
+                yield "given", mark.part, title, "", quantity
+
+    def _forward(self) -> Iterator[Told]:
+        for mark in self.marks.listed:
+            if mark.stage == "input":
+                continue
+            quantity = Quantity(self.names, mark.value, mark.symbol, self._forward_stop(mark))
+            yield mark.stage, mark.part, self._forward_title(mark), self._values_of(quantity), quantity
+
+    def _forward_stop(self, mark: Landmark) -> Stop | None:
+        if mark.role != "data":
+            return self.names.forward_stop
+        return None  # made of data alone: there is nothing to derive
+
+    def _forward_title(self, mark: Landmark) -> str:
+        letter = to_text(mark.symbol.layout)
+        part = mark.part or "the network"
+        return {
+            "inner": f"{part}: what the activation will be applied to, {letter}",
+            "output": f"{part}: its output, {letter}",
+            "shared": f"{part if mark.stage == 'forward' else 'the loss'}: on the way, {letter}",
+            "data": f"{part if mark.part else 'the loss'}: {letter}, which no weight changes",
+            "loss": "the loss, one number",
+        }[mark.role]
+
+    # The backward pass ------------------------------------------------------------------------------
+
+    def _backward(self) -> Iterator[Told]:
+        computed = [mark for mark in self.marks.listed if mark.stage != "input" and mark.role != "loss"]
+        for mark in reversed([mark for mark in computed if mark.stage == "loss"]):
+            yield from self._derivative(mark)
+        for part in reversed(self.marks.parts):
+            mine = [mark for mark in computed if mark.part == part and mark.stage == "forward"]
+            for mark in reversed(mine):
+                yield from self._derivative(mark)
+                yield from self._slope(mark)
+            for mark in self.marks.listed:
+                if mark.role == "parameter" and mark.part == part:
+                    yield from self._derivative(mark)
+        for mark in self.marks.listed:
+            if mark.role == "x" or (mark.role == "parameter" and mark.part not in self.marks.parts):
+                yield from self._derivative(mark)
+
+    def _derivative(self, mark: Landmark) -> Iterator[Told]:
+        blocked = mark.value.primitive is not None and mark.value.primitive.derivative is None
+        if mark.value not in self.step.derivatives or mark.role == "data" or blocked:
+            return
+        quantity = self.derivative(mark)
+        yield "backward", mark.part, self._title(mark), self._rule(mark, quantity), quantity
+
+    def derivative(self, mark: Landmark) -> Quantity:
+        """Return ∂L/∂v for a named value v."""
+        value = self.step.derivatives[mark.value]
+        stop = self.names.derivative_stop(mark)
+        return Quantity(self.names, value, self.names.derivative_symbol(mark), stop, stop(value))
+
+    def _slope(self, mark: Landmark) -> Iterator[Told]:
+        if mark.value in self.step.slopes:
+            inner = self.marks.role(mark.part, "inner")
+            assert inner is not None
+            value = self.step.slopes[mark.value]
+            symbol = Symbol(inner.symbol.layout, False, f"slope {mark.symbol.key}", over=mark.symbol.layout)
+            quantity = Quantity(self.names, value, symbol, self.names.forward_stop)
+            yield (
+                "backward",
+                mark.part,
+                f"{mark.part or 'the network'}: f′, the slope of its activation",
+                SLOPE,
+                quantity,
+            )
+
+    def _title(self, mark: Landmark) -> str:
+        letter = to_text(mark.symbol.layout)
+        part = mark.part or "the network"
+        if mark.role == "parameter":
+            return f"{part}: how the loss changes with {letter}"
+        if mark.role == "x":
+            return f"{self.marks.parts[0] or 'the network'}: handed on to the input"
+        if mark.stage == "loss":
+            return f"the loss: handed on to {letter}"
+        if mark.role == "output":
+            return f"handed on to {part}, by what uses its output {letter}"
+        return f"{part}: δ, how the loss changes with {letter}"
+
+    def _rule(self, mark: Landmark, quantity: Quantity) -> str:
+        if quantity.handed:
+            return HANDED
+        root = quantity.value
+        while is_transparent(root) and len(root.operands) == 1:
+            (root,) = root.operands
+        users = [user for user in needed([self.step.loss]) if any(x is mark.value for x in user.operands)]
+        repeated = any(is_transparent(user) for user in users)
+        if repeated and root.primitive is not None and isinstance(root.primitive.lower, Reduction):
+            return SPREAD
+        return PATHS if self._has_paths(quantity) else CHAIN
+
+    def _has_paths(self, quantity: Quantity) -> bool:
+        if not quantity.array.size:
+            return False
+        formula = quantity.element((0,) * quantity.array.ndim)
+        later = {name for name in names(formula) if name.symbol.derivative}
+        return len(later) > 1 or _is_sum_of_several(formula)
+
+    # The update -------------------------------------------------------------------------------------
+
+    def _update(self) -> Iterator[Told]:
+        stop = self.names.update_stop()
+        for value, symbol in self.names.shared_updates.items():
+            quantity = Quantity(self.names, value, symbol, stop)
+            yield "update", "", "what all updates have in common", self._values_of(quantity), quantity
+        for name in self.step.parameters:
+            slots = [key for key in self.step.new if key.startswith(f"{name}/")]
+            for key in (*slots, name):
+                value = self.step.new[key]
+                quantity = Quantity(self.names, value, self.names.new_names[value], stop)
+                part = name.rpartition(".")[0]
+                what = f"the new {name}" if key == name else f"what the optimizer keeps: {key}"
+                yield "update", part, what, self._values_of(quantity), quantity
+
+    def _values_of(self, quantity: Quantity) -> str:
+        """Return the plain numbers in a formula: η = 0.5, μ = 0.9."""
+        if quantity.formula is None:
+            return ""
+        found: dict[Value, str] = {}
+        for name in names(quantity.formula):
+            number = self.names.numbers[name.value]
+            if name.value.name and not number.ndim and self.names.landmark(name.value) is None:
+                found[name.value] = f"{to_text(name.symbol.layout)} = {self.names.printer.text(number)}"
+        return ", ".join(found.values())
+
+
+def _is_sum_of_several(formula: Formula) -> bool:
+    match formula:
+        case Total(terms):
+            return len(terms) > 1
+        case Apply(primitive, operands, _, _):
+            return primitive.name == "add" and not any(isinstance(one, Number | Name) for one in operands)
+    return False

@@ -1,0 +1,98 @@
+"""The verdict: the gradient that was explained beside the same gradient computed in other ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: The relative error up to which finite differences agree.
+DIFFERENCES = 1e-5
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One parameter's gradient, as evaluated, beside what others make of it.
+
+    Attributes
+    ----------
+    name : str
+        The parameter.
+    entries, checked : int
+        How many derivatives there are, and at how many finite differences were taken.
+    unjudged : int
+        How many of these lie where the derivative jumps, or are too small to be measured by differences.
+    differences : float
+        The largest relative error of the step's graph in float64 beside finite differences.
+    rounding : float
+        How far the numbers of the step are from those of its graph in float64, relatively; 0 for a float64
+        model. A float32 model that is nearly sure of the right class has few digits left in its gradient.
+    compiled : float
+        The largest relative error beside the compiled code.
+
+    Notes
+    -----
+    An error is relative to the parameter's largest derivative. Where all of them are next to nothing beside
+    those of other parameters, as that of a bias before a batch norm, rounding is all that there is; then it
+    is relative to a fixed part of the step's largest derivative: 1e-10 in float64, 1e-3 in float32.
+    """
+
+    name: str
+    entries: int
+    checked: int
+    unjudged: int
+    differences: float
+    rounding: float
+    compiled: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What comes out when the gradient is computed in two other ways.
+
+    Attributes
+    ----------
+    comparisons : tuple of Comparison
+        One for each parameter.
+    tolerance : float
+        The relative error, beside what rounding makes, up to which two gradients are the same.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    tolerance: float
+
+    @property
+    def differences(self) -> float:
+        """The largest relative error beside finite differences."""
+        return max((one.differences for one in self.comparisons), default=0.0)
+
+    @property
+    def compiled(self) -> float:
+        """The largest relative error beside the compiled code."""
+        return max((one.compiled for one in self.comparisons), default=0.0)
+
+    @property
+    def rounding(self) -> float:
+        """The largest relative error that rounding makes."""
+        return max((one.rounding for one in self.comparisons), default=0.0)
+
+    @property
+    def right(self) -> bool:
+        """Whether all of them agree."""
+        sound = all(one.compiled <= self.tolerance + 4 * one.rounding for one in self.comparisons)
+        return sound and self.differences <= min(self.tolerance, DIFFERENCES)
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def sentences(self) -> list[str]:
+        """Return the verdict as sentences."""
+        checked = sum(one.checked for one in self.comparisons)
+        unjudged = sum(one.unjudged for one in self.comparisons)
+        word = "right" if self.right else "WRONG"
+        at = f", {unjudged} of them at a kink or too small to measure, and not judged" if unjudged else ""
+        found = "two other ways agree with it." if self.right else "another way gives something else."
+        single = f" Rounding to float32: {self.rounding:.1e}." if self.rounding else ""
+        return [
+            f"The gradient is {word}: {found}",
+            f"Finite differences at {checked} entries{at}: relative error {self.differences:.1e}.{single}",
+            f"The compiled code, all entries: relative error {self.compiled:.1e}.",
+        ]

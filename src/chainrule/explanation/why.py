@@ -1,0 +1,264 @@
+"""One partial derivative as the product of its factors, and the sum over its paths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from chainrule.explanation.formula import Apply, Formula, Name, Number, Total, names, numeric, substituted
+from chainrule.explanation.landmarks import Landmark
+from chainrule.explanation.latex import to_latex
+from chainrule.explanation.layout import Layout, Symbol, equation, operator, row
+from chainrule.explanation.names import Names
+from chainrule.explanation.plain import to_text
+from chainrule.explanation.printer import element_name, partial
+from chainrule.explanation.simplify import simplified
+
+Place = tuple[int, ...]
+
+#: So many terms of a sum are shown; the others are added up.
+SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor: ∂a/∂z with its formula and its number.
+
+    Attributes
+    ----------
+    name : str
+        The element it is a derivative of, as Python writes it.
+    left, formula, numbers : Layout
+        The factor, what it is computed by, and the same with numbers.
+    value : float
+        What it comes to.
+    """
+
+    name: str
+    left: Layout
+    formula: Layout
+    numbers: Layout
+    value: float
+
+    def __str__(self) -> str:
+        parts = [to_text(part) for part in (self.left, self.formula, self.numbers)]
+        return " = ".join(dict.fromkeys([*parts, f"{self.value:.6g}".replace("-", "−")]))
+
+
+@dataclass(frozen=True)
+class Term:
+    """One path: the product of its factors, the last one nearest to the parameter.
+
+    Attributes
+    ----------
+    factors : tuple of Factor
+        Their product is the term.
+    onward : Why or None
+        The first factor, as a product or sum of its own.
+    """
+
+    factors: tuple[Factor, ...]
+    onward: Why | None
+
+    @property
+    def value(self) -> float:
+        """The product of the factors."""
+        return float(np.prod([factor.value for factor in self.factors]))
+
+    @property
+    def product(self) -> Layout:
+        """The factors side by side."""
+        return row(*[part for factor in self.factors for part in (operator("·", r"\cdot"), factor.left)][1:])
+
+    def expand(self) -> Why:
+        """Return the first factor, the derivative by what comes later, as a product or sum of its own.
+
+        Raises
+        ------
+        ValueError
+            If it is the derivative of the loss's own formula, which has no paths through the network.
+        """
+        if self.onward is None:
+            raise ValueError(
+                f"{to_text(self.factors[0].left)} is given by its formula; there is nothing to expand"
+            )
+        return self.onward
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a partial derivative is what it is.
+
+    Attributes
+    ----------
+    names : Names
+        What stands for what.
+    mark : Landmark
+        The array.
+    index : tuple of int
+        The element.
+    """
+
+    names: Names
+    mark: Landmark
+    index: Place
+
+    @property
+    def name(self) -> str:
+        """The element as Python writes it."""
+        return element_name(self.mark.symbol.key, self.index)
+
+    @property
+    def left(self) -> Layout:
+        """∂L/∂w."""
+        return self.names.printer.symbol(self.names.derivative_symbol(self.mark), self.mark.value, self.index)
+
+    @property
+    def value(self) -> float:
+        """The derivative as the training step computed it."""
+        return float(self.names.numbers[self.names.recording.step.derivatives[self.mark.value]][self.index])
+
+    @property
+    def total(self) -> float:
+        """The sum over the paths of the products of the factors."""
+        return sum(term.value for term in self.terms)
+
+    @cached_property
+    def _formula(self) -> Formula:
+        names_, value = self.names, self.names.recording.step.derivatives[self.mark.value]
+        stop = names_.derivative_stop(self.mark)
+        symbol = stop(value)
+        if symbol is not None:
+            return Name(symbol, value, self.index, names_.numbers[value][self.index])
+        return names_.expander.element(value, self.index, stop)
+
+    @cached_property
+    def terms(self) -> tuple[Term, ...]:
+        """The paths, the largest first."""
+        later = {self.names.derivative_symbol(one).key: one for one in self.names.landmarks.listed}
+        groups: dict[Name | None, list[Formula]] = {}
+        for addend in _addends(self._formula):
+            leaves: set[Name | None] = {name for name in names(addend) if name.symbol.derivative}
+            for leaf in leaves or {None}:
+                groups.setdefault(leaf, []).append(addend)
+        found = [self._term(leaf, addends, later) for leaf, addends in groups.items()]
+        return tuple(sorted(found, key=lambda term: -abs(term.value)))
+
+    def _term(self, leaf: Name | None, addends: list[Formula], later: dict[str, Landmark]) -> Term:
+        whole: Formula = addends[0] if len(addends) == 1 else Total(tuple(addends))
+        printer = self.names.printer
+        if leaf is None:
+            direct = Factor(
+                self.name,
+                self.left,
+                printer.layout(whole),
+                printer.layout(whole, numbers=True),
+                float(numeric(whole)),
+            )
+            return Term((direct,), None)
+        one = type(leaf.number)(1)
+
+        def alone(name: Name) -> Formula:
+            return Number(one if name == leaf else one * 0) if name.symbol.derivative else name
+
+        slope = simplified(substituted(whole, alone))
+        mark, index = later[leaf.symbol.key], leaf.index or ()
+        above = printer.symbol(mark.symbol, mark.value, index)
+        below = printer.symbol(self.mark.symbol, self.mark.value, self.index)
+        factor = Factor(
+            self.name,
+            partial(above, below),
+            printer.layout(slope),
+            printer.layout(slope, numbers=True),
+            float(numeric(slope)),
+        )
+        onward = Why(self.names, mark, index)  # type: ignore[arg-type]
+        first = onward.terms if onward.is_one_path else ()
+        if first:
+            return Term((*first[0].factors, factor), first[0].onward)
+        far = Factor(onward.name, onward.left, onward.left, printer.number(onward.value), onward.value)
+        return Term((far, factor), onward)
+
+    @cached_property
+    def is_one_path(self) -> bool:
+        """Whether there is a single product, and no sum."""
+        leaves = {name for name in names(self._formula) if name.symbol.derivative}
+        return len(leaves) + any(not _leaves(addend) for addend in _addends(self._formula)) == 1
+
+    # Shown --------------------------------------------------------------------------------------------
+
+    @property
+    def shown(self) -> tuple[Term, ...]:
+        """The largest terms."""
+        return self.terms[:SHOWN]
+
+    @property
+    def remainder(self) -> float:
+        """The sum of the terms that are not shown."""
+        return sum(term.value for term in self.terms[SHOWN:])
+
+    @property
+    def equation(self) -> Layout:
+        """∂L/∂w = the sum of products."""
+        parts: list[Layout] = []
+        for term in self.shown:
+            parts += [operator("+"), term.product]
+        if len(self.terms) > SHOWN:
+            parts += [operator("+"), Symbol("⋯", r"\cdots", "number")]
+        return equation(self.left, row(*parts[1:]) if parts else self.names.printer.number(0.0))
+
+    def __str__(self) -> str:
+        lines = [to_text(self.equation)]
+        for number, term in enumerate(self.shown, start=1):
+            if len(self.terms) > 1:
+                lines.append(f"  path {number}: {term.value:.6g}")
+            lines += [f"    {factor}" for factor in term.factors]
+        if len(self.terms) > SHOWN:
+            lines.append(f"  {len(self.terms) - SHOWN} smaller paths: {self.remainder:.6g}")
+        lines.append(f"  together {self.total:.6g}; the training step computed {self.value:.6g}")
+        return "\n".join(lines).replace("-", "−")
+
+    def to_latex(self) -> str:
+        """Return the equation as LaTeX."""
+        return to_latex(self.equation)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the derivative, its paths and their factors as plain data, at full precision."""
+        return {
+            "name": self.name,
+            "value": self.value,
+            "total": self.total,
+            "paths": [
+                {
+                    "value": term.value,
+                    "factors": [
+                        {"formula": to_text(equation(factor.left, factor.formula)), "value": factor.value}
+                        for factor in term.factors
+                    ],
+                }
+                for term in self.terms
+            ],
+        }
+
+    def _repr_markdown_(self) -> str:
+        lines = [f"$${self.to_latex()}$$"]
+        for term in self.shown:
+            for factor in term.factors:
+                lines.append(f"- ${to_latex(equation(factor.left, factor.formula))} = {factor.value:.6g}$")
+        return "\n".join(lines)
+
+
+def _leaves(formula: Formula) -> bool:
+    return any(name.symbol.derivative for name in names(formula))
+
+
+def _addends(formula: Formula) -> list[Formula]:
+    """Return the terms of a sum, however it is nested."""
+    match formula:
+        case Total(terms, None, _):
+            return [inner for term in terms for inner in _addends(term)]
+        case Apply(primitive, operands, _, False) if primitive.name == "add":
+            return [inner for operand in operands for inner in _addends(operand)]
+    return [formula]

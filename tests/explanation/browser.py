@@ -1,0 +1,30 @@
+"""A real Chromium for the tests of the page; where there is none, they are skipped with the reason."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+#: Headless, and without what a browser does in the background.
+OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def start():
+    """Yield a browser, or skip."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if binary is None:
+        pytest.skip("there is no Chromium on this machine; apt-get install chromium")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=binary, args=OPTIONS)
+        yield browser
+        browser.close()

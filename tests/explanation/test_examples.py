@@ -1,0 +1,98 @@
+"""The worked examples' numbers are those of the formulas in NumPy, and a worksheet gives nothing away."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from chainrule.examples import ADAM, EXAMPLES, MOMENTUM, SOFTMAX, XOR
+
+
+def told(explanation):
+    return {step.quantity.symbol.key: step.quantity.array for step in explanation.steps}
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_answers_and_worksheet(name):
+    example = EXAMPLES[name]
+    for format in ("text", "markdown", "latex"):
+        answers, worksheet = example.answers(format), example.worksheet(format)
+        assert example.title in answers
+        assert answers.count("gradient is right") == example.updates
+        blanks = worksheet.count(r"\qquad\qquad" if format != "text" else "= ______")
+        explanations = example.explanations()
+        asked = sum(
+            min(step.quantity.array.size, 6)
+            for explanation in explanations
+            for step in explanation.steps
+            if step.stage != "given"
+        )
+        assert blanks == asked
+        assert "gradient is right" not in worksheet
+
+
+def test_a_worksheet_shows_only_what_is_given():
+    sheet = EXAMPLES["sigmoid"].worksheet()
+    numbers = set(re.findall(r"\d*\.\d+", sheet))
+    given = {
+        "0.05",
+        "0.1",
+        "0.01",
+        "0.99",
+        "0.15",
+        "0.25",
+        "0.2",
+        "0.3",
+        "0.35",
+        "0.4",
+        "0.5",
+        "0.45",
+        "0.55",
+        "0.6",
+    }
+    assert numbers <= given | {".0", ".1"}  # layers.0
+
+
+def test_an_unknown_format_is_told():
+    with pytest.raises(ValueError, match="no format 'markdow'; did you mean 'markdown'"):
+        XOR.worksheet("markdow")
+
+
+def test_momentum():
+    weight, velocity = 2.0, 0.0
+    for explanation in MOMENTUM.explanations():
+        velocity = 0.9 * velocity + weight
+        weight -= 0.2 * velocity
+        assert told(explanation)["weight/velocity′"].item() == pytest.approx(velocity, rel=1e-12)
+        assert told(explanation)["weight′"].item() == pytest.approx(weight, rel=1e-12)
+
+
+def test_adam():
+    weight, mean, square = 2.0, 0.0, 0.0
+    for t, explanation in enumerate(ADAM.explanations(), start=1):
+        gradient = weight
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+        weight -= 0.1 * (mean / (1 - 0.9**t)) / (np.sqrt(square / (1 - 0.999**t)) + 1e-8)
+        assert told(explanation)["weight/mean′"].item() == pytest.approx(mean, rel=1e-12)
+        assert told(explanation)["weight′"].item() == pytest.approx(weight, rel=1e-9)
+
+
+def test_softmax_with_cross_entropy():
+    (explanation,) = SOFTMAX.explanations()
+    z = told(explanation)["z"][0]
+    probabilities = np.exp(z) / np.exp(z).sum()
+    np.testing.assert_allclose(told(explanation)["d z"][0], probabilities - [0, 1, 0], rtol=1e-12)
+    assert explanation.loss == pytest.approx(-np.log(probabilities[1]))
+
+
+def test_xor():
+    (explanation,) = XOR.explanations()
+    assert explanation.loss_after < explanation.loss
+    x, y = np.array(XOR.x), np.array(XOR.y)
+    weights = XOR.model().weights
+    hidden = np.tanh(x @ weights["layers.0.weight"] + weights["layers.0.bias"])
+    output = 1 / (1 + np.exp(-(hidden @ weights["layers.1.weight"] + weights["layers.1.bias"])))
+    delta = (output - y) / 4 * output * (1 - output)
+    np.testing.assert_allclose(told(explanation)["d layers.1.weight"], hidden.T @ delta, rtol=1e-12)

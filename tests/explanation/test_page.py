@@ -1,0 +1,313 @@
+"""The page in a real browser: each number that it shows is the model's, and everybody can use it."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from browser import start
+from explained_cases import CLASSES, NUMBERS, ROWS, built, dense
+
+import chainrule as cr
+
+WIDTH, HEIGHT = 1200, 1000
+#: Arrays whose formulas are products and sums.
+SUMS = ("layers.0.z", "layers.1.z", "d layers.0.a", "d layers.1.weight", "d x")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    yield from start()
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A small network, with steps recorded."""
+    model = built(dense("sigmoid"), optimizer=cr.SGD(0.5, momentum=0.9))
+    model.step(ROWS, NUMBERS)
+    return model, model.explain(ROWS, NUMBERS, steps=50)
+
+
+@pytest.fixture(scope="module")
+def large():
+    """64-100-10 in single precision, with Adam."""
+    net = cr.Sequential([cr.Dense(100, activation="relu"), cr.Dense(10)])
+    model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(0.01))
+    x = np.random.default_rng(0).random((1, 64))
+    return model, model.explain(x, [3])
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Open an explanation's page; anything that it prints as an error, or asks the network for, fails."""
+    problems = []
+
+    def open_(explanation, **options):
+        explanation.to_html(tmp_path / "page.html")
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, **options)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.on("request", lambda request: problems.append(request.url) if _is_foreign(request.url) else None)
+        page.goto((tmp_path / "page.html").as_uri())
+        return page
+
+    yield open_
+    assert not problems
+
+
+def _is_foreign(url):
+    return not url.startswith(("file:", "data:", "blob:"))
+
+
+def told(explanation):
+    """Every array of the story by name."""
+    return {step.quantity.symbol.key: step.quantity.array for step in explanation.steps}
+
+
+def close(text, number):
+    """Whether a number on the page is this one, to the six digits that are written."""
+    shown = float(text.replace("−", "-").strip("()"))
+    return shown == pytest.approx(float(number), rel=6e-6, abs=1e-300)
+
+
+def at(arrays, place):
+    """The number at a place such as layers.0.z[0, 1]."""
+    key, _, index = place.partition("[")
+    return arrays[key][tuple(int(i) for i in index.rstrip("]").split(",") if i)]
+
+
+def check_lines(page, arrays, where):
+    """Compare every line's value, and every number put into its formula; return how many there were."""
+    count = 0
+    for place, text in page.eval_on_selector_all(
+        f"{where} output[data-value]", "all => all.map(one => [one.dataset.value, one.textContent])"
+    ):
+        assert close(text, at(arrays, place)), place
+        count += 1
+    leaves = page.eval_on_selector_all(
+        f"{where} .formula:not(.whole) [data-at]",
+        "all => all.map(one => [one.dataset.at, one.textContent, one.children[0].tagName])",
+    )
+    for place, text, tag in leaves:
+        if tag == "mn" and place.partition("[")[0] in arrays and not re.search(r"[^\d.e()+−]", text):
+            assert close(text, at(arrays, place)), place
+            count += 1
+    return count
+
+
+@pytest.mark.parametrize("which", ["small", "large"])
+def test_each_number_of_each_step_is_the_models(which, opened, request):
+    _, explanation = request.getfixturevalue(which)
+    page, arrays = opened(explanation), told(explanation)
+    for number, step in enumerate(explanation.steps, start=1):
+        assert page.text_content("#told h2") == f"{number}. {step.title}"
+        assert check_lines(page, arrays, "#told") >= min(step.quantity.array.size, 6)
+        page.keyboard.press("ArrowRight")
+    verdict = page.text_content("#verdict")
+    for number in (explanation.loss, explanation.loss_after):
+        assert any(close(text, number) for text in re.findall(r"\d+\.\d+", verdict))
+
+
+def test_the_gradients_on_the_page_are_the_models(small, opened):
+    model, explanation = small
+    _, gradients = model.gradients(ROWS, NUMBERS)
+    page = opened(explanation)
+    page.locator("#step").fill(str(len(explanation.steps)))
+    for edge in page.locator(".edge").all():
+        edge.focus()
+        name = page.text_content("#chosen-name")
+        shown = page.text_content(f'#chosen output[data-value="d {name}"]')
+        assert close(shown, at(gradients, name))
+        new = page.text_content(f"""#chosen output[data-value="{name.replace("[", "′[")}"]""")
+        assert close(new, at(told(explanation), name.replace("[", "′[")))
+
+
+def test_units_and_edges_show_the_numbers_of_the_step(small, opened):
+    _, explanation = small
+    page, arrays = opened(explanation), told(explanation)
+    assert page.locator(".unit").count() == 4 + 3 + 2
+    assert page.locator(".edge").count() == 4 * 3 + 3 * 2
+    for number in (1, 9, 14, len(explanation.steps)):
+        page.locator("#step").fill(str(number))
+        for element in page.locator("[data-shows]").all():
+            place, label = element.get_attribute("data-shows"), element.get_attribute("aria-label")
+            assert label.startswith(place.replace("d ", "derivative of the loss by "))
+            assert close(label.rpartition(" ")[2], at(arrays, place))
+
+
+def test_what_flows_is_lit(small, opened):
+    _, explanation = small
+    page = opened(explanation)
+    steps = {step.quantity.symbol.key: step.number for step in explanation.steps}
+    page.locator("#step").fill(str(steps["layers.0.z"]))
+    assert page.locator(".unit.lit").count() == 3
+    assert page.locator(".unit.source").count() == 4
+    assert page.locator(".edge.source").count() == 12
+    page.locator("#step").fill(str(steps["loss"]))
+    assert page.locator(".unit.lit").count() == 2
+    page.locator("#step").fill(str(steps["d layers.1.weight"]))
+    assert page.locator(".edge.lit").count() == 6
+    assert page.locator(".unit.lit").count() == 0
+
+
+def test_a_factor_lights_where_it_came_from(small, opened):
+    _, explanation = small
+    page = opened(explanation)
+    page.locator(".unit").nth(4).focus()
+    leaf = page.locator('#chosen button[data-at="layers.0.weight[2, 0]"]')
+    leaf.hover()
+    assert page.locator(".edge.pointed").get_attribute("data-shows") == "layers.0.weight[2, 0]"
+    leaf.click()
+    assert page.text_content("#chosen-name") == "layers.0.weight[2, 0]"
+    page.mouse.move(1, 1)
+    page.locator("#row").fill("1")
+    page.locator('#chosen mrow[data-at="x[1, 2]"]').first.hover()
+    assert page.locator(".unit.pointed").get_attribute("data-shows") == "x[1, 2]"
+
+
+def test_rows_can_be_chosen(small, opened):
+    _, explanation = small
+    page = opened(explanation)
+    page.locator("#row").fill("2")
+    assert page.locator(".unit").first.get_attribute("data-shows") == "x[2, 0]"
+
+
+def test_large_layers_are_heat_maps(large, opened):
+    _, explanation = large
+    page, arrays = opened(explanation), told(explanation)
+    assert page.locator("svg line").count() == 0
+    assert page.locator("canvas").count() == 5
+    canvas = page.locator("canvas").nth(1)
+    canvas.focus()
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    assert page.text_content("#chosen-name") == "layers.0.weight[1, 2]"
+    assert close(canvas.get_attribute("aria-label").rpartition(" ")[2], arrays["layers.0.weight"][1, 2])
+    assert check_lines(page, arrays, "#chosen") > 4
+    assert page.text_content("#count").startswith("1 of")  # the arrow keys stayed in the map
+
+
+@pytest.mark.parametrize("which", ["small", "large"])
+def test_the_numbers_in_a_formula_come_to_its_value(which, opened, request):
+    """Products and sums, with the sum of the terms that are not shown, as a person would add them up."""
+    _, explanation = request.getfixturevalue(which)
+    page, checked = opened(explanation), 0
+    for step in explanation.steps:
+        if step.quantity.symbol.key in SUMS:
+            page.locator("#step").fill(str(step.number))
+            for line in page.locator("#told [data-line]").all():
+                numbers = line.locator("math").last.text_content()
+                numbers = numbers.replace("−", "-").replace("·", "*")
+                value = float(line.locator("output").text_content().replace("−", "-"))
+                assert eval(numbers) == pytest.approx(value, rel=1e-4, abs=1e-5), numbers
+                checked += 1
+    assert checked >= 5 * 6 - 3
+
+
+def test_the_colour_of_a_cell_is_its_sign(large, opened):
+    _, explanation = large
+    page, weight = opened(explanation), told(explanation)["layers.0.weight"]
+    pixels = page.eval_on_selector_all(
+        "canvas", "all => [...all[1].getContext('2d').getImageData(0, 0, 100, 64).data]"
+    )
+    pixels = np.array(pixels).reshape(64, 100, 4)
+    strong = np.abs(weight) > 0.5 * np.abs(weight).max()
+    bluer = pixels[..., 2] > pixels[..., 0]
+    np.testing.assert_array_equal(bluer[strong], (weight > 0)[strong])
+
+
+def test_recorded_steps_are_scrubbed(small, opened):
+    _, explanation = small
+    page = opened(explanation)
+    for number in (1, 17, 50):
+        page.locator("#recorded").fill(str(number))
+        step = explanation.history[number - 1]
+        assert close(page.text_content("#recorded-loss"), step["loss"])
+        cells = page.locator("#history tbody td").all_text_contents()
+        sizes = [layer[key] for layer in step["layers"].values() for key in ("weight", "gradient", "update")]
+        assert all(close(cell, size) for cell, size in zip(cells, sizes, strict=True))
+    assert page.locator("#history path").get_attribute("d").count("L") == 49
+
+
+def test_the_keyboard_alone_reaches_everything(small, opened):
+    _, explanation = small
+    page = opened(explanation)
+    reached = set()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.dataset.shows"))
+    assert {"step", "previous", "next", "play", "row", "recorded"} <= reached
+    assert sum("[" in str(name) for name in reached) == 9 + 18
+    page.locator("#next").focus()
+    page.keyboard.press("Enter")
+    assert page.text_content("#count").startswith("2 of")
+    page.keyboard.press("ArrowLeft")
+    assert page.text_content("#count").startswith("1 of")
+    page.keyboard.press("ArrowLeft")
+    assert page.text_content("#count").startswith("1 of")
+
+
+def test_play_walks_by_itself_and_stops(small, opened):
+    page = opened(small[1])
+    page.locator("#play").click()
+    assert page.locator("#play").get_attribute("aria-pressed") == "true"
+    page.wait_for_function("document.getElementById('step').value === '2'")
+    page.locator("#play").click()
+    assert page.locator("#play").get_attribute("aria-pressed") == "false"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("which", ["small", "large"])
+def test_a_screen_reader_can_use_it(which, scheme, opened, request):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
+    _, explanation = request.getfixturevalue(which)
+    page = opened(explanation, color_scheme=scheme)
+    for number in (1, 12, len(explanation.steps)):
+        page.locator("#step").fill(str(number))
+        page.locator(".unit, canvas").first.focus()
+        results = axe.Axe().run(page)
+        assert not results.response["violations"], results.generate_report()
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(23, 23, 27)"}[scheme]
+    assert page.get_by_role("slider", name=re.compile("^Step")).count() == 1
+    assert page.get_by_role("button", name="Next step").count() == 1
+    for name in ("Steps", "Network", "Chosen element", "Verdict"):
+        assert page.get_by_role("region", name=name, exact=True).count() == 1
+
+
+def test_a_page_is_small_and_whole(large, small, tmp_path):
+    page = large[1].to_html(tmp_path / "large.html")
+    assert (tmp_path / "large.html").read_text("utf-8") == page
+    assert len(page.encode()) < 1_000_000
+    double = built(cr.Sequential([cr.Dense(100), cr.Dense(10)]), "cross_entropy", cr.Adam())
+    assert len(double.explain(ROWS[:1], CLASSES[:1]).to_html().encode()) < 1_000_000
+    assert "__" not in re.sub(r"__proto__", "", re.search(r"<body>.*?<script", page, re.DOTALL)[0])
+    assert not re.search(r"""(src|href)=|url\(|@import|fetch\(""", page)
+    assert "srcdoc" in small[1]._repr_html_()
+
+
+def test_a_page_that_cannot_be_written_is_told(small, tmp_path):
+    with pytest.raises(ValueError, match="missing"):
+        small[1].to_html(tmp_path / "missing" / "page.html")
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        cr.Sequential([cr.Dense(3, activation="relu"), cr.Dropout(0.5), cr.BatchNorm(), cr.Dense(2)]),
+        cr.Sequential(
+            [cr.Residual([cr.LayerNorm(), cr.Dense(4, activation="gelu")]), cr.Dense(2, activation="softmax")]
+        ),
+    ],
+    ids=["dropout", "residual"],
+)
+def test_other_networks_are_drawn_too(network, opened):
+    explanation = built(network).explain(ROWS, NUMBERS)
+    page, arrays = opened(explanation), told(explanation)
+    for step in explanation.steps:
+        assert check_lines(page, arrays, "#told") >= min(step.quantity.array.size, 6)
+        page.keyboard.press("ArrowRight")
+    for unit in page.locator(".unit").all():
+        unit.focus()
+        assert check_lines(page, arrays, "#chosen")

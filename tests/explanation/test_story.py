@@ -1,0 +1,259 @@
+"""Each number of the story is the model's, and each formula comes to its number."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from explained_cases import CLASSES, NUMBERS, ROWS, built, cases, dense, half_squared
+from rich.console import Console
+
+import chainrule as cr
+from chainrule.explanation.formula import numeric
+from chainrule.explanation.latex import to_latex
+from chainrule.explanation.mathml import to_mathml
+from chainrule.explanation.plain import to_text
+from chainrule.graph.notation import function
+from chainrule.graph.value import PRIMITIVES
+from chainrule.primitives import elementwise
+
+CASES = list(cases())
+SIGMOID = cr.Sequential([cr.Dense(2, activation="sigmoid"), cr.Dense(2, activation="sigmoid")])
+
+
+@pytest.mark.parametrize(("name", "model", "x", "y", "weight"), CASES, ids=[case[0] for case in CASES])
+def test_every_formula_comes_to_its_number(name, model, x, y, weight):
+    before = {**model.weights, **model._trainer.run.carried}
+    explanation = model.explain(x, y, sample_weight=weight)
+    for step in explanation.steps:
+        quantity = step.quantity
+        assert to_text(quantity.equation)
+        assert to_latex(quantity.equation)
+        if quantity.formula is None:
+            continue
+        for place in quantity.places():
+            expected = float(quantity.array[place])
+            assert float(numeric(quantity.element(place))) == pytest.approx(expected, rel=1e-9, abs=1e-12), (
+                step.title
+            )
+    loss, gradients = model.gradients(x, y, sample_weight=weight)
+    told = {step.quantity.symbol.key: step.quantity.array for step in explanation.steps}
+    assert explanation.loss == pytest.approx(loss, rel=1e-12)
+    for key, gradient in gradients.items():
+        np.testing.assert_allclose(told[f"d {key}"], gradient, rtol=1e-9, atol=1e-14)
+    assert explanation.verdict.right, str(explanation.verdict)
+    for key, array in before.items():
+        np.testing.assert_array_equal(model._trainer.run.carried.get(key, array), array)
+    model.step(x, y, sample_weight=weight)
+    for key, array in model.weights.items():
+        np.testing.assert_allclose(told[f"{key}′"], array, rtol=1e-9, atol=1e-14)
+    assert explanation.loss_after == pytest.approx(
+        _loss_at(model, x, y, weight, model._trainer.run.step - 1), rel=1e-9
+    )
+
+
+def _loss_at(model, x, y, weight, step):
+    """The loss of training with the random draws of a step that is past."""
+    stage, arrays, _ = model._trainer.prepared("gradients", x, y, weight)
+    arrays = {**arrays, "step": np.asarray(step, np.int32)}
+    return float(model._prepare(stage.graph)(*[arrays[v.name] for v in stage.graph.inputs])[0])
+
+
+@pytest.fixture
+def explanation():
+    """The 2-2-2 net of sigmoids that many courses work by hand."""
+    model = cr.Model(SIGMOID, loss=half_squared, optimizer=cr.SGD(0.5), dtype="float64")
+    model.build(features=2)
+    model.set_weights(
+        {
+            "layers.0.weight": [[0.15, 0.25], [0.20, 0.30]],
+            "layers.0.bias": [0.35, 0.35],
+            "layers.1.weight": [[0.40, 0.50], [0.45, 0.55]],
+            "layers.1.bias": [0.60, 0.60],
+        }
+    )
+    return model.explain([[0.05, 0.10]], [[0.01, 0.99]])
+
+
+def test_the_story_is_in_the_order_of_the_textbook(explanation):
+    formulas = [to_text(step.quantity.equation) for step in explanation.steps if step.stage != "given"]
+    assert formulas == [
+        "z⁽⁰⁾ = x W⁽⁰⁾ + b⁽⁰⁾",
+        "a⁽⁰⁾ = σ(z⁽⁰⁾)",
+        "z⁽¹⁾ = a⁽⁰⁾ W⁽¹⁾ + b⁽¹⁾",
+        "a⁽¹⁾ = σ(z⁽¹⁾)",
+        "L = (∑_j (t − a⁽¹⁾)²)/2",
+        "∂L/∂a⁽¹⁾ = −(t − a⁽¹⁾)",
+        "∂a⁽¹⁾/∂z⁽¹⁾ = a⁽¹⁾ · (1 − a⁽¹⁾)",
+        "∂L/∂z⁽¹⁾ = ∂L/∂a⁽¹⁾ · a⁽¹⁾ · (1 − a⁽¹⁾)",
+        "∂L/∂W⁽¹⁾ = a⁽⁰⁾ᵀ ∂L/∂z⁽¹⁾",
+        "∂L/∂b⁽¹⁾ = ∂L/∂z⁽¹⁾",
+        "∂L/∂a⁽⁰⁾ = ∂L/∂z⁽¹⁾ W⁽¹⁾ᵀ",
+        "∂a⁽⁰⁾/∂z⁽⁰⁾ = a⁽⁰⁾ · (1 − a⁽⁰⁾)",
+        "∂L/∂z⁽⁰⁾ = ∂L/∂a⁽⁰⁾ · a⁽⁰⁾ · (1 − a⁽⁰⁾)",
+        "∂L/∂W⁽⁰⁾ = xᵀ ∂L/∂z⁽⁰⁾",
+        "∂L/∂b⁽⁰⁾ = ∂L/∂z⁽⁰⁾",
+        "∂L/∂x = ∂L/∂z⁽⁰⁾ W⁽⁰⁾ᵀ",
+        "W⁽⁰⁾′ = W⁽⁰⁾ − η · ∂L/∂W⁽⁰⁾",
+        "b⁽⁰⁾′ = b⁽⁰⁾ − η · ∂L/∂b⁽⁰⁾",
+        "W⁽¹⁾′ = W⁽¹⁾ − η · ∂L/∂W⁽¹⁾",
+        "b⁽¹⁾′ = b⁽¹⁾ − η · ∂L/∂b⁽¹⁾",
+    ]
+
+
+def test_the_rules_are_named(explanation):
+    rules = {step.quantity.symbol.key: step.rule for step in explanation.steps}
+    assert rules["d layers.1.a"] == "chain rule"
+    assert rules["d layers.1.z"] == "chain rule"
+    assert rules["d layers.1.weight"] == "chain rule"
+    assert rules["d layers.1.bias"].startswith("broadcast ↔ sum")
+    assert rules["d layers.0.a"].startswith("chain rule, and sum over paths")
+    assert rules["layers.0.weight′"] == "η = 0.5"
+
+
+def test_the_numbers_of_the_courses(explanation):
+    """Mazur, "A step by step backpropagation example" (2015), to the digits that are printed there."""
+    told = {step.quantity.symbol.key: step.quantity.array for step in explanation.steps}
+    np.testing.assert_allclose(told["layers.1.a"], [[0.75136507, 0.772928465]], rtol=1e-8)
+    assert explanation.loss == pytest.approx(0.298371109, abs=1e-9)
+    np.testing.assert_allclose(told["d layers.1.weight"][0, 0], 0.082167041, atol=1e-9)
+    np.testing.assert_allclose(
+        told["layers.1.weight′"], [[0.35891648, 0.511301270], [0.408666186, 0.561370121]], atol=1e-8
+    )
+    np.testing.assert_allclose(
+        told["layers.0.weight′"], [[0.149780716, 0.24975114], [0.19956143, 0.29950229]], atol=1e-8
+    )
+
+
+def test_the_text_has_the_numbers_put_in(explanation):
+    text = str(explanation)
+    assert "z₀⁽⁰⁾ = x₀ · W₀,₀⁽⁰⁾ + x₁ · W₁,₀⁽⁰⁾ + b₀⁽⁰⁾ = 0.05 · 0.15 + 0.1 · 0.2 + 0.35 = 0.3775" in text
+    assert "W₀,₀⁽⁰⁾′ = W₀,₀⁽⁰⁾ − η · ∂L/∂W₀,₀⁽⁰⁾ = 0.15 − 0.5 · 0.000438568 = 0.149781" in text
+    assert "The gradient is right" in text
+    assert "Finite differences at 12 entries: relative error" in text
+    assert "before the step and is" in text
+    assert text.index("Forward pass") < text.index("The loss") < text.index("Backward pass")
+
+
+def test_a_terminal_shows_the_same_text(explanation):
+    console = Console(file=io.StringIO(), width=60, force_terminal=True, color_system="standard")
+    console.print(explanation, soft_wrap=True)
+    shown = console.file.getvalue()
+    assert "\x1b[1m" in shown  # bold headings
+    assert re.sub(r"\x1b\[[\d;]*m", "", shown).strip() == str(explanation).strip()
+
+
+def test_formulas_are_written_by_the_rows_notation(monkeypatch):
+    monkeypatch.setattr(elementwise, "tanh", replace(PRIMITIVES["tanh"], notation=function("th")))
+    assert "a⁽⁰⁾ = t h(z⁽⁰⁾)" in str(built(dense("tanh")).explain(ROWS, NUMBERS))
+
+
+def test_a_loss_that_is_not_finite_is_told():
+    model = built(dense("relu"))
+    model.set_weights({"layers.0.weight": np.full((4, 3), 1e300)})
+    with pytest.raises(
+        ValueError, match=r"^the loss of these rows is .*, which has no derivative to explain; scale"
+    ):
+        model.explain(ROWS, NUMBERS)
+
+
+def test_a_worksheet_has_none_of_the_answers(explanation):
+    for sheet in (
+        explanation.to_text(answers=False),
+        explanation.to_markdown(answers=False),
+        explanation.to_latex(answers=False),
+    ):
+        assert "0.3775" not in sheet
+        assert "0.15" in sheet
+        assert "0.75136" not in sheet
+    assert "______" in explanation.to_text(answers=False)
+    assert r"\underline" in explanation.to_latex(answers=False)
+
+
+def test_plain_data_is_at_full_precision(explanation):
+    data = json.loads(json.dumps(explanation.to_dict()))
+    for step, told in zip(explanation.steps, data["steps"], strict=True):
+        np.testing.assert_array_equal(np.asarray(told["value"]), step.quantity.array)
+    assert data["loss"] == explanation.loss
+    assert data["verdict"]["right"] is True
+
+
+def test_large_arrays_are_cut_and_the_remainder_stated():
+    model = cr.Model(cr.Dense(40), loss="mean_squared_error", dtype="float64")
+    narrow = cr.Model(cr.Dense(10), loss="mean_squared_error", dtype="float64")
+    text = str(model.explain(ROWS, np.zeros((3, 40))))
+    assert "and 114 more; all lie from" in text
+    x = np.random.default_rng(0).normal(size=(1, 50))
+    line = narrow.explain(x, np.zeros((1, 10))).steps[4].quantity.line((0, 3))
+    assert "⋯" in to_text(line.formula)
+    assert to_text(line.numbers).count("·") == 4  # four terms are written out
+    assert "<math>" in to_mathml(line.formula)
+
+
+def test_consecutive_steps_are_those_of_training():
+    model = built(dense(), optimizer=cr.Adam(0.05))
+    history = model.explain(ROWS, NUMBERS, steps=5).history
+    losses, norms = [], []
+    for _ in range(5):
+        before = model.weights
+        losses.append(model.step(ROWS, NUMBERS))
+        norms.append(np.linalg.norm(model.weights["layers.0.weight"] - before["layers.0.weight"]))
+    np.testing.assert_allclose([step["loss"] for step in history], losses, rtol=1e-9)
+    for step, norm in zip(history, norms, strict=True):
+        assert step["layers"]["layers.0"]["update"] >= norm * (1 - 1e-9)
+    assert set(history[0]["layers"]) == {"layers.0", "layers.1"}
+
+
+def test_explaining_changes_nothing():
+    model = built(
+        cr.Sequential([cr.Dense(3), cr.BatchNorm(), cr.Dropout(0.5), cr.Dense(2)]), optimizer=cr.Adam(0.1)
+    )
+    twin = built(
+        cr.Sequential([cr.Dense(3), cr.BatchNorm(), cr.Dropout(0.5), cr.Dense(2)]), optimizer=cr.Adam(0.1)
+    )
+    first = model.explain(ROWS, NUMBERS, steps=3)
+    assert str(first) == str(model.explain(ROWS, NUMBERS, steps=3))
+    for one in (model, twin):
+        one.fit(ROWS, NUMBERS, epochs=2, batch_size=2)
+    for name, array in model.weights.items():
+        np.testing.assert_array_equal(array, twin.weights[name])
+
+
+def test_a_wrong_gradient_is_told(monkeypatch):
+    wrong = replace(PRIMITIVES["tanh"], derivative=lambda dy, y, x: (dy * (1 - y),))
+    monkeypatch.setattr(elementwise, "tanh", wrong)
+    verdict = built(dense("tanh")).explain(ROWS, NUMBERS).verdict
+    assert not verdict.right
+    assert "WRONG" in verdict.sentences()[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (([[1.0, 2.0]], [1.0]), "^x has the shape"),
+        ((ROWS, NUMBERS[:2]), "^x has 3 rows and y 2"),
+        ((ROWS, None), "^y is missing"),
+        (([[1.0, 2.0, np.nan, 3.0]], [[1.0, 1.0]]), "^x holds nan"),
+    ],
+)
+def test_bad_rows_are_refused(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        built(dense()).explain(*arguments)
+
+
+def test_steps_is_a_count():
+    with pytest.raises(ValueError, match=r"^steps is a whole number"):
+        built(dense()).explain(ROWS, NUMBERS, steps=0)
+    with pytest.raises(ValueError, match="no option 'step'; did you mean 'steps'"):
+        built(dense()).explain(ROWS, NUMBERS, step=2)
+
+
+def test_classes_of_a_single_precision_model():
+    model = cr.Model(dense("relu"), loss="cross_entropy")
+    explanation = model.explain(ROWS, CLASSES)
+    assert explanation.verdict.right
+    assert explanation.steps[0].quantity.array.dtype == np.float32

@@ -1,0 +1,86 @@
+"""A partial derivative is the sum over its paths of the products of its factors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from explained_cases import NUMBERS, ROWS, built, cases, dense
+
+import chainrule as cr
+
+CASES = list(cases())
+
+
+@pytest.mark.parametrize(("name", "model", "x", "y", "weight"), CASES, ids=[case[0] for case in CASES])
+def test_the_sum_of_products_is_the_gradient(name, model, x, y, weight):
+    explanation = model.explain(x, y, sample_weight=weight)
+    _, gradients = model.gradients(x, y, sample_weight=weight)
+    for key, gradient in gradients.items():
+        for index in list(np.ndindex(gradient.shape))[:3]:
+            why = explanation.why(f"{key}[{', '.join(map(str, index))}]")
+            assert why.value == pytest.approx(float(gradient[index]), rel=1e-9, abs=1e-14)
+            assert why.total == pytest.approx(why.value, rel=1e-9, abs=1e-12)
+            _follow(why, depth=3)
+
+
+def _follow(why, depth):
+    """Each term that can be expanded holds in turn."""
+    assert sum(term.value for term in why.shown) + why.remainder == pytest.approx(why.total, abs=1e-12)
+    for term in why.terms[:2]:
+        if term.onward is not None and depth:
+            onward = term.expand()
+            assert onward.value == pytest.approx(term.factors[0].value, rel=1e-9, abs=1e-12)
+            assert onward.total == pytest.approx(onward.value, rel=1e-9, abs=1e-12)
+            _follow(onward, depth - 1)
+
+
+def test_it_reads_like_the_textbook():
+    model = cr.Model(cr.Dense(1, activation="sigmoid"), loss="mean_squared_error", dtype="float64")
+    model.build(features=1)
+    model.set_weights({"weight": [[0.5]], "bias": [0.25]})
+    text = str(model.explain([[2.0]], [1.0]).why("weight[0, 0]"))
+    assert text.splitlines()[0] == "∂L/∂W₀,₀ = ∂L/∂a₀ · ∂a₀/∂z₀ · ∂z₀/∂W₀,₀"
+    assert "∂z₀/∂W₀,₀ = x₀ = 2" in text
+    assert "∂a₀/∂z₀ = a₀ · (1 − a₀) = 0.7773 · (1 − 0.7773) = 0.173105" in text
+
+
+def test_the_largest_paths_come_first_and_the_rest_is_stated():
+    model = cr.Model(
+        cr.Sequential([cr.Dense(3, activation="tanh"), cr.Dense(30)]),
+        loss="mean_squared_error",
+        dtype="float64",
+    )
+    why = model.explain(ROWS[:1], np.zeros((1, 30))).why("layers.0.a[0, 1]")
+    sizes = [abs(term.value) for term in why.terms]
+    assert len(sizes) == 30
+    assert sizes == sorted(sizes, reverse=True)
+    assert "24 smaller paths:" in str(why)
+    assert r"\cdots" in why.to_latex()
+    assert len(why.to_dict()["paths"]) == 30
+
+
+def test_expanding_ends_at_the_loss():
+    explanation = built(dense()).explain(ROWS, NUMBERS)
+    why = explanation.why("layers.1.z[2, 1]")
+    with pytest.raises(ValueError, match="there is nothing to expand"):
+        why.terms[0].expand()
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("layers.0.weigth[0, 0]", "did you mean 'layers.0.weight'"),
+        ("layers.0.weight[0]", "has the shape .4, 3., and layers.0.weight.0. is not one of its elements"),
+        ("layers.0.weight[4, 0]", "is not one of its elements; give 2 places"),
+        ("layers.0.weight[a]", "does not name an element"),
+        ("", "does not name an element"),
+    ],
+)
+def test_what_is_not_there_is_told(name, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        built(dense()).explain(ROWS, NUMBERS).why(name)
+
+
+def test_negative_places_count_from_the_end():
+    explanation = built(dense()).explain(ROWS, NUMBERS)
+    assert explanation.why("layers.0.weight[-1, -1]").name == "layers.0.weight[3, 2]"
