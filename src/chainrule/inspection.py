@@ -10,6 +10,7 @@ from chainrule.diagnosis.patient import Patient
 from chainrule.explaining import explain
 from chainrule.explanation.explanation import Explanation
 from chainrule.graph.names import checked_options
+from chainrule.training.data import as_count
 from chainrule.training.trainer import Trainer
 
 
