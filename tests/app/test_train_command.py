@@ -13,6 +13,7 @@ from sklearn.datasets import load_diabetes
 from chainrule.app import learn, report
 from chainrule.app.table import read_table
 from chainrule.loading import load
+from chainrule.training.history import History
 
 NUMBER = r"(\d+\.\d+)"
 
@@ -66,6 +67,7 @@ def test_only_training_rows_reach_the_network(penguins, monkeypatch):
 
         def fit(self, x, y, validation_data, **_):
             seen.update(x=x, y=y, held_out=validation_data[0])
+            return History()
 
     monkeypatch.setattr(learn, "Model", Recorder)
     settings = learn.Settings()
