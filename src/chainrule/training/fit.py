@@ -120,32 +120,14 @@ def run_epochs(
     OSError
         If the checkpoint cannot be written.
     """
-    past, ended = past or History(), False
-    first = run.state.epoch if checkpoint is not None else 0
-    progress.history = past.followed_by(())
+    account = _Account(run, progress, checkpoint, past or History())
     recording = None
     if any(callback.records for callback in callbacks):
         recording = Recording(progress.history, run.state.carried)
-    started: list[Callback] = []
-
-    def history(epochs: int | None = None) -> History:
-        found = past.followed_by(run.results[:epochs])
-        found.recorded = progress.history.recorded
-        return found
-
-    def save() -> None:
-        if checkpoint is not None:
-            state = run.state
-            state = replace(state, stopped=state.stopped or progress.stopped)
-            checkpoint.write(state, history(state.epoch - first))
-
-    def look() -> None:
-        if checkpoint is not None and checkpoint.is_due:
-            save()
-
+    ended, started = False, list[Callback]()
     try:
-        run.look = look
-        look()
+        run.look = account.look
+        account.look()
         for callback in callbacks:
             started.append(callback)
             callback.on_start(progress)
@@ -168,11 +150,38 @@ def run_epochs(
         state = run.state
         keep(_with_best(state) if ended else state)
         try:
-            save()
+            account.save()
         finally:
             for callback in started:
                 callback.on_end(progress)
-    return history()
+    return account.history()
+
+
+class _Account:
+    """What a fit has measured, before an interruption too, and the checkpoint that it is written to."""
+
+    def __init__(self, run: Run, progress: Progress, checkpoint: Checkpoint | None, past: History) -> None:
+        self._run, self._progress, self._checkpoint, self._past = run, progress, checkpoint, past
+        self._first = run.state.epoch if checkpoint is not None else 0
+        progress.history = past.followed_by(())
+
+    def history(self, epochs: int | None = None) -> History:
+        """Return the results of so many epochs of the run, or of all, after the past ones."""
+        found = self._past.followed_by(self._run.results[:epochs])
+        found.recorded = self._progress.history.recorded
+        return found
+
+    def save(self) -> None:
+        """Write the checkpoint, if there is one."""
+        if self._checkpoint is not None:
+            state = self._run.state
+            state = replace(state, stopped=state.stopped or self._progress.stopped)
+            self._checkpoint.write(state, self.history(state.epoch - self._first))
+
+    def look(self) -> None:
+        """Write the checkpoint if it is due."""
+        if self._checkpoint is not None and self._checkpoint.is_due:
+            self.save()
 
 
 def _with_best(state: LoopState) -> LoopState:
