@@ -83,7 +83,7 @@ def emulate_executable(compiled, folder, cpu="generic"):
     values = [*compiled.graph.inputs, *compiled._simple.captured, *compiled._results]
 
     def call(table, rows, capacity, thread, threads):
-        arrays = [_bytes(value, rows) for value in values]
+        arrays = [*(_bytes(value, rows) for value in values), compiled.ticks.nbytes]
         program(table, region_sizes(compiled.arena.sizes, capacity) + arrays, rows, capacity, threads)
 
     compiled._call = call
@@ -94,14 +94,14 @@ def emulate_run(run, folder, cpu="generic"):
     """Have a compiled loop make its steps by the emulator, a whole epoch at a time."""
     step, native = run._step, run._call
     program = Program(step.text, "epoch", folder, cpu)
-    arrays = [array.nbytes for array in (run._control, *run._tables, *run._held)]
+    arrays = [array.nbytes for array in (run._control, *run._tables, *run._held, run.ticks)]
 
     def call(function, pool):
         if function is not step.run:
             native(function, pool)
             return
         sizes = region_sizes(step.sizes, run._capacity) + arrays
-        program(ctypes.addressof(run._table), sizes, 0, run._capacity, run._threads)
+        program(ctypes.addressof(run._table), sizes, 0, run._capacity, run.threads)
 
     run._call = call
     run._pace = 1 << 30

@@ -47,6 +47,14 @@ def test_every_function(dtype, tmp_path):
         assert ulps(result, true(name, *arrays)).max() <= LIMITS[name], name
 
 
+def test_the_clock_of_a_profile(tmp_path):
+    case = grown(1, 10, 9, "float32", derivatives=False)
+    executable = emulation.emulate_executable(Executable(case.graph, profiled=True), tmp_path)
+    assert compare(case, case.rows[0], executable)
+    *laps, now = executable.ticks
+    assert 0 < sum(laps) < now
+
+
 # Training ----------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ _ATTRIBUTES = (
     'attributes #0 = { nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" }\n!0 = !{}\n'
 )
 
-#: How a thread has its CPU take denormal numbers for zero, and how it stops: by family of CPUs.
+# How a thread has its CPU take denormal numbers for zero, and how it stops.
 _FLUSHING_NOTHING = """
 define internal i64 @flush_denormals() { ret i64 0 }
 define internal void @keep_denormals(i64 %mode) { ret void }
@@ -52,7 +52,29 @@ define internal void @keep_denormals(i64 %mode) {
   ret void
 }
 """
-_FLUSHING = {"x86_64": _FLUSHING_X86, "aarch64": _FLUSHING_AARCH64, "arm64": _FLUSHING_AARCH64}
+_TICKS = """
+define internal i64 @ticks() {
+  %now = call i64 @llvm.readcyclecounter()
+  ret i64 %now
+}
+declare i64 @llvm.readcyclecounter()
+"""
+_TICKS_AARCH64 = """
+define internal i64 @ticks() {
+  %now = call i64 asm sideeffect "mrs $0, cntvct_el0", "=r"() ; the other counter is closed to users
+  ret i64 %now
+}
+"""
+#: What code may call, by name and by family of CPUs; "" is any other family.
+_OWN_WORDS = {
+    "@flush_denormals(": {
+        "x86_64": _FLUSHING_X86,
+        "aarch64": _FLUSHING_AARCH64,
+        "arm64": _FLUSHING_AARCH64,
+        "": _FLUSHING_NOTHING,
+    },
+    "@ticks(": {"aarch64": _TICKS_AARCH64, "arm64": _TICKS_AARCH64, "": _TICKS},
+}
 
 
 def module_text(functions: Sequence[str], codes: Iterable[Code], declarations: Iterable[str] = ()) -> str:
@@ -93,10 +115,9 @@ def _new_machine(cpu: str, features: str, triple: str = "") -> Any:
 
 def _parsed(text: str, machine: Any) -> Any:
     """Return a module for a machine, with the functions that each family of CPUs has in its own words."""
-    if "@flush_denormals(" in text:
-        family = str(machine.triple).partition("-")[0]
-        text += _FLUSHING.get(family, _FLUSHING_NOTHING)
-    module = _llvm().parse_assembly(text)
+    family = str(machine.triple).partition("-")[0]
+    words = [texts.get(family, texts[""]) for name, texts in _OWN_WORDS.items() if name in text]
+    module = _llvm().parse_assembly("".join([text, *words]))
     module.triple = machine.triple
     module.data_layout = str(machine.target_data)
     module.verify()

@@ -11,6 +11,7 @@ from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.loops import KernelWriter, write_map, write_reduction, write_scatter
 from chainrule.compiler.matmul import write_contraction
 from chainrule.compiler.memory import Buffer
+from chainrule.compiler.stopwatch import Stopwatch
 from chainrule.graph.lowering import Contraction, Reduction, Scatter
 
 #: How often a waiting thread looks before it lets others run.
@@ -99,7 +100,9 @@ def write_program(
     kernels: Sequence[Kernel],
     buffers: dict[int, Buffer],
     barrier_slot: int,
+    *,
     copies: Sequence[tuple[Buffer, Buffer, int]] = (),
+    ticks_slot: int | None = None,
 ) -> Program:
     """Return a function ``name`` that runs the kernels, and theirs.
 
@@ -115,9 +118,12 @@ def write_program(
         Where in the table of pointers the address of the barrier's counter stands.
     copies : sequence of (from, to, bytes)
         What is copied at the end.
+    ticks_slot : int, optional
+        Where in the table the array stands that takes the time of each kernel, and of the copies.
     """
     main = Code(name, ARGUMENTS)
     counter = from_table(main, barrier_slot)
+    stopwatch = None if ticks_slot is None else Stopwatch(main, ticks_slot)
     symbols: dict[str, str] = {}
     codes = [main]
     for number, kernel in enumerate(kernels):
@@ -129,9 +135,15 @@ def write_program(
         arrays = [f"ptr {first_element(main, buffer)}" for buffer in writer.access.buffers]
         main.do(f"call void @{symbols[body]}({', '.join([*arrays, SIZES])})")
         main.do(f"call void @barrier(ptr {counter}, i64 %threads)")
+        if stopwatch:
+            stopwatch.lap()
     if copies:
         _write_copies(main, copies)
         main.do(f"call void @barrier(ptr {counter}, i64 %threads)")
+        if stopwatch:
+            stopwatch.lap()
+    if stopwatch:
+        stopwatch.stop(len(kernels) + 1)
     texts = [
         body.replace("define void @kernel(", f"define internal void @{symbol}(", 1)
         for body, symbol in symbols.items()

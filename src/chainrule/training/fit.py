@@ -97,7 +97,7 @@ def run_epochs(
                 run.state = replace(run.state, carried=with_best(run.state.carried))
                 break
     except NotFiniteError as failure:
-        raise ValueError(_not_finite(failure, step, run.state)) from None
+        raise ValueError(not_finite(failure, step, run.state)) from None
     finally:
         keep(run.state)
         for callback in started:
@@ -105,7 +105,8 @@ def run_epochs(
     return history
 
 
-def _not_finite(failure: NotFiniteError, step: Stage, state: LoopState) -> str:
+def not_finite(failure: NotFiniteError, step: Stage, state: LoopState) -> str:
+    """Return what became NaN or infinite, in which step, and where that began."""
     what = "the loss" if failure.name == "batch_loss" else failure.name
     return (
         f"{what} became {failure.number} in step {state.step + 1} (epoch {state.epoch + 1}): "
@@ -123,7 +124,7 @@ def single_step(
     try:
         check_finite(results, arrays)
     except NotFiniteError as failure:
-        raise ValueError(_not_finite(failure, stage, run)) from None
+        raise ValueError(not_finite(failure, stage, run)) from None
     carried = {name: results.get(name, array) for name, array in run.carried.items()}
     trainer.run = LoopState(carried, run.step + 1, run.epoch)
     return float(results["batch_loss"])
