@@ -52,18 +52,21 @@ define internal void @keep_denormals(i64 %mode) {
   ret void
 }
 """
+# What the CPU's clock says.
 _TICKS = """
+declare i64 @llvm.readcyclecounter()
 define internal i64 @ticks() {
   %now = call i64 @llvm.readcyclecounter()
   ret i64 %now
 }
-declare i64 @llvm.readcyclecounter()
 """
 _TICKS_AARCH64 = """
+declare i64 @llvm.read_volatile_register.i64(metadata)
 define internal i64 @ticks() {
-  %now = call i64 asm sideeffect "mrs $0, cntvct_el0", "=r"() ; the other counter is closed to users
+  %now = call i64 @llvm.read_volatile_register.i64(metadata !1) ; the counter of cycles is closed to users
   ret i64 %now
 }
+!1 = !{!"cntvct_el0"}
 """
 #: What code may call, by name and by family of CPUs; "" is any other family.
 _OWN_WORDS = {
