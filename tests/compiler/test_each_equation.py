@@ -1,8 +1,8 @@
 """Each equation by itself, in random graphs in which all that is computed is an output.
 
 What compiled code gives for an equation is what the evaluator gives on the operands that compiled code gave,
-within the rounding of that one primitive. An error cannot hide in what a whole graph may lose by rounding, and
-a failure names its equation.
+within the rounding of that one primitive. An error cannot hide in what a whole graph may lose by rounding,
+and a failure names its equation.
 """
 
 from collections import Counter
