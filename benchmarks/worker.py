@@ -2,8 +2,8 @@
 
 It is started with a peer's name and a task as JSON, prepares and warms up, and writes one line of JSON: it is
 ready. For each line "run" that it then reads it does the task some times and writes the seconds of a step.
-One that checks makes a few steps, writes what came out, and ends. If something fails it writes what, and ends;
-otherwise it ends with its input.
+One that checks makes a few steps, writes what came out, and ends. If something fails it writes what, and
+ends; otherwise it ends with its input.
 """
 
 from __future__ import annotations

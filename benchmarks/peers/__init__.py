@@ -130,7 +130,7 @@ PEERS = {
             {
                 "training": "the whole step with Adam written out as one graph, `cpp_wrapper` and "
                 "`max_autotune`, its guards not checked once it is compiled; rows as for torch eager",
-                "physics": "the whole step with Adam written out as one graph, derivatives by nested `jvp`",
+                "physics": "the whole step with Adam written out as one graph, derivatives by nested `grad`",
                 "prediction": "the functions of the layers as one graph, in `inference_mode`",
             },
         ),

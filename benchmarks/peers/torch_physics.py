@@ -1,4 +1,4 @@
-"""PyTorch on a physical residual: reverse mode as it is mostly written, and forward mode compiled."""
+"""PyTorch on a physical residual: gradients of gradients, as it is mostly written and compiled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 from benchmarks.networks import LEARNING_RATE, VISCOSITY, Task
 from benchmarks.peers import Run
-from benchmarks.peers.torch_compiled import Tensors, compiled_step, run_of
+from benchmarks.peers.torch_compiled import Tensors, compiled_step, forward, run_of
 from benchmarks.peers.torch_eager import network_of, prepare_threads
 
 
@@ -35,25 +35,18 @@ def eager(task: Task) -> Run:
 def compiled(task: Task) -> Run:
     prepare_threads(task)
     points = torch.from_numpy(task.points())
-    by_t, by_x = (torch.zeros_like(points) for _ in range(2))
-    by_t[:, 0] = 1
-    by_x[:, 1] = 1
 
-    def loss_of(
-        weights: Tensors, points: torch.Tensor, by_t: torch.Tensor, by_x: torch.Tensor
-    ) -> torch.Tensor:
-        def u(points: torch.Tensor) -> torch.Tensor:
-            for number in range(0, len(weights) - 2, 2):
-                points = torch.tanh(points @ weights[number] + weights[number + 1])
-            return (points @ weights[-2] + weights[-1])[:, 0]
+    def loss_of(weights: Tensors, points: torch.Tensor) -> torch.Tensor:
+        def total(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            u = forward(task.network, weights, points, True)
+            return u.sum(), u[:, 0]
 
-        def slope(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            return torch.func.jvp(u, (points,), (by_x,))
+        def slope(points: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+            slopes, u = torch.func.grad(total, has_aux=True)(points)
+            return slopes[:, 1].sum(), (slopes, u)
 
-        (value, u_x), (_, u_xx) = torch.func.jvp(slope, (points,), (by_x,))
-        _, u_t = torch.func.jvp(u, (points,), (by_t,))
-        return ((u_t + value * u_x - VISCOSITY * u_xx) ** 2).mean()
+        bends, (slopes, u) = torch.func.grad(slope, has_aux=True)(points)
+        return ((slopes[:, 0] + u * slopes[:, 1] - VISCOSITY * bends[:, 1]) ** 2).mean()
 
     state, step = compiled_step(task, loss_of)
-    data = (points, by_t, by_x)
-    return run_of(lambda: step(*state, *data), lambda: loss_of(state[0], *data))
+    return run_of(lambda: step(*state, points), lambda: loss_of(state[0], points))
