@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib.metadata
 import os
 import platform
@@ -72,6 +73,11 @@ def _core(processor: int) -> tuple[str, str]:
         return (folder / "physical_package_id").read_text(), (folder / "core_id").read_text()
     except OSError:
         return "", str(processor)
+
+
+def today() -> str:
+    """Return the date, as a page says when it was written."""
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:

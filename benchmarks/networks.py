@@ -1,8 +1,10 @@
-"""What is trained: the networks, and the data that everyone is given."""
+"""What is measured: networks and what is done with them, and the data that everyone is given."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,44 +13,68 @@ ROWS = 4096
 """Rows in an epoch: a whole number of every network's batches."""
 
 LEARNING_RATE = 1e-3
+VISCOSITY = 0.01 / math.pi
+"""Of Burgers' equation, u_t + u u_x = ν u_xx."""
+
+Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
 class Network:
-    """A multilayer perceptron (relu, softmax cross-entropy) and the rows of its batch."""
+    """A multilayer perceptron, the rows of its batch, and what is done with it.
+
+    Attributes
+    ----------
+    widths : tuple of int
+        Inputs, hidden units, outputs. A hidden layer is Dense, LayerNorm if ``normalized``, the activation,
+        and Dropout if there is any.
+    batch : int
+        Rows in a step, or in a prediction.
+    kind : {"training", "physics", "prediction", "product"}
+        Training on classes; training on the residual of Burgers' equation; a prediction; or nothing but the
+        product of a matrix (batch, widths[0]) and one (widths[0], widths[1]).
+    """
 
     widths: tuple[int, ...]
     batch: int
+    activation: str = "relu"
+    normalized: bool = False
+    dropout: float = 0.0
+    kind: str = "training"
 
     @property
     def name(self) -> str:
-        return "-".join(map(str, self.widths))
+        widths = "-".join(map(str, self.widths))
+        if len(self.widths) > 8:
+            widths = f"{self.widths[0]}-{self.widths[1]}×{len(self.widths) - 2}-{self.widths[-1]}"
+        extra = [self.activation] if self.activation != "relu" else []
+        extra += ["LayerNorm"] if self.normalized else []
+        extra += [f"dropout {self.dropout}"] if self.dropout else []
+        return " ".join([widths, *extra])
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}, {self.batch}"
 
     @property
     def steps(self) -> int:
-        """Steps in an epoch."""
-        return ROWS // self.batch
+        """Steps in an epoch; what is no training on classes has one."""
+        return self.rows // self.batch if self.kind == "training" else 1
+
+    @property
+    def rows(self) -> int:
+        """Rows of the data."""
+        return max(ROWS, self.batch) if self.kind == "training" else self.batch
 
     @property
     def work(self) -> int:
         """Floating-point operations of a step's matrix products, about."""
-        return 6 * self.batch * sum(inputs * outputs for inputs, outputs in self.layers())
+        times = {"training": 6, "physics": 24, "prediction": 2, "product": 2}[self.kind]
+        return times * self.batch * sum(inputs * outputs for inputs, outputs in self.layers())
 
     def layers(self) -> list[tuple[int, int]]:
         """(inputs, outputs) of each layer."""
         return list(zip(self.widths[:-1], self.widths[1:], strict=True))
-
-
-NETWORKS = {
-    network.name: network
-    for network in (
-        Network((4, 32, 32, 2), 32),
-        Network((20, 64, 64, 10), 32),
-        Network((784, 128, 10), 128),
-        Network((64, 256, 256, 10), 256),
-        Network((784, 1024, 1024, 10), 256),
-    )
-}
 
 
 @dataclass(frozen=True)
@@ -60,21 +86,33 @@ class Task:
     threads: int
     executor: str = "compiled"
 
-    def data(self) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
+    @classmethod
+    def from_order(cls, order: dict[str, Any]) -> Task:
+        """Return the task that was written as JSON."""
+        network = dict(order["network"], widths=tuple(order["network"]["widths"]))
+        return cls(Network(**network), order["dtype"], order["threads"], order["executor"])
+
+    def data(self) -> tuple[Floats, NDArray[np.int64]]:
         """Rows of standard normal numbers, and their classes: the largest of some noisy linear functions."""
         rng = np.random.default_rng(0)
         features, classes = self.network.widths[0], self.network.widths[-1]
-        x = rng.standard_normal((ROWS, features))
+        x = rng.standard_normal((self.network.rows, features))
         scores = x @ rng.standard_normal((features, classes)) / np.sqrt(features)
         y = (scores + rng.standard_normal(scores.shape)).argmax(axis=1)
         return x.astype(self.dtype), y
 
-    def weights(self) -> list[tuple[NDArray[np.floating], NDArray[np.floating]]]:
-        """(weight (in, out), bias) of each layer, for peers that don't draw them themselves."""
+    def points(self) -> Floats:
+        """Places (t, x) in [0, 1] × [-1, 1]."""
+        rng = np.random.default_rng(0)
+        return rng.uniform([0, -1], [1, 1], (self.network.rows, 2)).astype(self.dtype)
+
+    def weights(self) -> list[tuple[Floats, Floats]]:
+        """(weight (in, out), bias) of each layer, with which everyone begins who can be given them."""
         rng = np.random.default_rng(1)
+        gain = 2 if self.network.activation in ("relu", "gelu") else 1
         return [
             (
-                (rng.standard_normal((inputs, outputs)) * np.sqrt(2 / inputs)).astype(self.dtype),
+                (rng.standard_normal((inputs, outputs)) * np.sqrt(gain / inputs)).astype(self.dtype),
                 np.zeros(outputs, self.dtype),
             )
             for inputs, outputs in self.network.layers()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import datetime
+import statistics
 from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
 from benchmarks import machine
-from benchmarks.networks import NETWORKS, ROWS
+from benchmarks.networks import Network
+from benchmarks.peak import peak_flops
 from benchmarks.peers import OURS, Peer, find
 from benchmarks.rounds import Settings
+from benchmarks.sections import Section
 from benchmarks.summary import Times, Turns, others, ratio, step
 
-Results = Mapping[str, Times]
-"""Times by the network's name."""
+Results = Mapping[Network, Times]
+"""Times by network."""
 
 
 def shown(results: Results) -> list[Peer]:
@@ -23,10 +25,10 @@ def shown(results: Results) -> list[Peer]:
     return [find(name) for name in names]
 
 
-def table(results: Results) -> Table:
+def table(section: Section, results: Results) -> Table:
     """Return the ratios for the terminal."""
     heads, rows = _ratios(results, between="\n")
-    drawn = Table(title="Time of a training step, theirs / ours: median (min–max) of rounds")
+    drawn = Table(title=f"Time of {section.what}, theirs / ours: median (min–max) of rounds")
     for number, head in enumerate(heads):
         drawn.add_column(head, justify="right" if number else "left", no_wrap=number == 0)
     for row in rows:
@@ -34,21 +36,21 @@ def table(results: Results) -> Table:
     return drawn
 
 
-def page(results: Results, settings: Settings, plot: str) -> str:
+def page(section: Section, results: Results, settings: Settings, plot: str) -> str:
     """Return the page as Markdown; ``plot`` is the picture's file beside it."""
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
     parts = [
-        "# Benchmarks",
-        f"Time of one training step: {ROWS} rows in batches, relu, softmax cross-entropy, Adam, "
-        f"{settings.dtype}. Written by `python -m benchmarks` on {today}.",
+        f"# Time of {section.what}",
+        f"{section.how}, {settings.dtype}. Written by `python -m benchmarks --section {section.name}` on "
+        f"{machine.today()}.",
         f"![Their time divided by ours]({plot})",
         "## Their time divided by ours",
-        f"Median (min–max) of {settings.rounds} rounds. In each round everyone trains in turn, in a process "
-        "of their own, and a peer's time is divided by ours of the same round.",
-        _markdown(*_ratios(results)),
-        "## Microseconds a step",
+        f"Median (min–max) of {settings.rounds} rounds. In each round everyone takes a turn, in a process of "
+        "their own, and a peer's time is divided by ours of the same round.",
+        markdown(*_ratios(results)),
+        "## Microseconds",
         "Median (best round). ¹ With one thread, which was faster for this peer than all.",
-        _markdown(*_steps(results, settings.threads)),
+        markdown(*_steps(results, settings.threads)),
+        *_rates(results, settings),
         "## How it was measured",
         _setting(results, settings),
         "Each in the form that was found to be its fastest:",
@@ -57,16 +59,37 @@ def page(results: Results, settings: Settings, plot: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _label(network: str) -> str:
-    return f"{network}, {NETWORKS[network].batch}"
+def _rates(results: Results, settings: Settings) -> list[str]:
+    """Return the products' operations a second, beside what the machine can do at most."""
+    if any(network.kind != "product" for network in results):
+        return []
+    peak = peak_flops(settings.dtype, settings.threads)
+    everyone = [OURS, *shown(results)]
+
+    def cell(network: Network, turns: Turns | None) -> str:
+        if turns is None:
+            return "—"
+        flops = network.work / statistics.median(turns.seconds)
+        return f"{flops / 1e9:.0f} ({flops / peak:.0%})"
+
+    rows = [
+        [network.label, *(cell(network, times.get(peer.name)) for peer in everyone)]
+        for network, times in results.items()
+    ]
+    return [
+        "## GFLOP/s",
+        f"In brackets the share of what the machine was seen to do with fused operations in "
+        f"registers alone: {peak / 1e9:.0f} GFLOP/s.",
+        markdown(["matrices", *(peer.title for peer in everyone)], rows),
+    ]
 
 
 def _ratios(results: Results, between: str = " ") -> tuple[list[str], list[list[str]]]:
     peers = shown(results)
-    heads = ["network, batch", "chainrule, µs", *(peer.title for peer in peers)]
+    heads = ["network, rows", "chainrule, µs", *(peer.title for peer in peers)]
     rows = [
         [
-            _label(network),
+            network.label,
             step(times[OURS.name], between),
             *(ratio(times, peer.name).text(between) if peer.name in times else "—" for peer in peers),
         ]
@@ -77,7 +100,7 @@ def _ratios(results: Results, between: str = " ") -> tuple[list[str], list[list[
 
 def _steps(results: Results, threads: int) -> tuple[list[str], list[list[str]]]:
     everyone = [OURS, *shown(results)]
-    heads = ["network, batch", *(peer.title for peer in everyone)]
+    heads = ["network, rows", *(peer.title for peer in everyone)]
 
     def cell(turns: Turns | None) -> str:
         if turns is None:
@@ -85,13 +108,14 @@ def _steps(results: Results, threads: int) -> tuple[list[str], list[list[str]]]:
         return step(turns) + ("¹" if turns.threads < threads else "")
 
     rows = [
-        [_label(network), *(cell(times.get(peer.name)) for peer in everyone)]
+        [network.label, *(cell(times.get(peer.name)) for peer in everyone)]
         for network, times in results.items()
     ]
     return heads, rows
 
 
-def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table as Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -117,4 +141,10 @@ def _setting(results: Results, settings: Settings) -> str:
 
 
 def _forms(results: Results) -> str:
-    return "\n".join(f"- {peer.title}: {peer.how}" for peer in [OURS, *shown(results)])
+    kinds = list(dict.fromkeys(network.kind for network in results))
+    return "\n".join(
+        f"- {peer.title}: {peer.how[kind]}"
+        for kind in kinds
+        for peer in [OURS, *shown(results)]
+        if kind in peer.how
+    )

@@ -45,8 +45,8 @@ class WorkerError(Exception):
 class Worker:
     """A peer that has prepared a network in a process of its own."""
 
-    def __init__(self, peer: Peer, network: Network, settings: Settings) -> None:
-        order = {"peer": peer.name, "network": network.name, **asdict(settings)}
+    def __init__(self, peer: Peer, network: Network, settings: Settings, check: bool = False) -> None:
+        order = {"peer": peer.name, "network": asdict(network), "check": check, **asdict(settings)}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", json.dumps(order)],
             stdin=subprocess.PIPE,
@@ -77,8 +77,12 @@ class Worker:
         """Return when it has prepared and warmed up, with the seconds that preparing took."""
         return float(self._answer()["ready_after"])
 
+    def outcome(self) -> float:
+        """Return what came out, of a worker that checks."""
+        return float(self._answer()["outcome"])
+
     def run(self) -> float:
-        """Train once; return the seconds of a step."""
+        """Do the task once; return the seconds of a step."""
         assert self._process.stdin is not None
         self._process.stdin.write("run\n")
         self._process.stdin.flush()
@@ -116,14 +120,39 @@ def measure(network: Network, peers: Sequence[Peer], settings: Settings, say: Sa
             except WorkerError as error:
                 if peer is OURS:
                     raise
-                say(f"{network.name}: {peer.title} is left out: {error}")
+                say(f"{network.label}: {peer.title} is left out: {error}")
         times = {name: Turns(worker.threads) for name, worker in workers.items()}
         for number in range(settings.rounds):
-            say(f"{network.name}: round {number + 1} of {settings.rounds}")
+            say(f"{network.label}: round {number + 1} of {settings.rounds}")
             for name, worker in workers.items():
                 times[name].others.append(busy_during(PAUSE))
                 times[name].seconds.append(worker.run())
     return times
+
+
+def differing(network: Network, peers: Sequence[Peer], settings: Settings, say: Say) -> list[Peer]:
+    """Return the peers that come to another result than we do after the same: they compute something else.
+
+    All begin with the same weights, and a step takes all rows, so that their order does not matter.
+    """
+    whole = replace(network, batch=network.rows)
+    expected = 0.0
+    found = []
+    for peer in (OURS, *peers):
+        with Worker(peer, whole, settings, check=True) as worker:
+            try:
+                outcome = worker.outcome()
+            except WorkerError as error:
+                if peer is OURS:
+                    raise
+                say(f"{network.label}: {peer.title} is left out: {error}")
+                continue
+        expected = outcome if peer is OURS else expected
+        room = 0.05 if network.dropout else 1e-3  # everyone drops something else
+        near = abs(outcome - expected) <= room * abs(expected)
+        say(f"{network.label}: {peer.title} comes to {outcome:.6g}{'' if near else ', which is not ours'}")
+        found += [] if near else [peer]
+    return found
 
 
 @contextmanager
@@ -133,7 +162,7 @@ def _ready(peer: Peer, network: Network, settings: Settings, say: Say) -> Iterat
     with ExitStack() as stack:
         for threads in _choices(peer, network, settings):
             worker = stack.enter_context(Worker(peer, network, replace(settings, threads=threads)))
-            say(f"{network.name}: {peer.title} on {threads} is ready after {worker.wait():.1f} s")
+            say(f"{network.label}: {peer.title} on {threads} is ready after {worker.wait():.1f} s")
             workers[worker] = worker.run()
         fastest = min(workers, key=workers.__getitem__)
         for worker in workers:

@@ -2,67 +2,116 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch.nn import functional
 
-from benchmarks.networks import LEARNING_RATE, ROWS, Task
-from benchmarks.peers import Train
+from benchmarks.networks import LEARNING_RATE, Network, Task
+from benchmarks.peers import Run
+from benchmarks.peers.torch_eager import prepare_threads
 
 Tensors = list[torch.Tensor]
+OPTIONS = {"cpp_wrapper": True, "max_autotune": True}
+ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "gelu": functional.gelu}
 
 
-def prepare(task: Task) -> Train:
-    torch.set_num_threads(task.threads)
-    torch.set_flush_denormal(True)
+def training(task: Task) -> Run:
+    prepare_threads(task)
     x, y = map(torch.from_numpy, task.data())
-    weights = [torch.from_numpy(array) for pair in task.weights() for array in pair]
-    m = [torch.zeros_like(weight) for weight in weights]
-    v = [torch.zeros_like(weight) for weight in weights]
-    t = torch.zeros((), dtype=x.dtype)
-    batch = task.network.batch
-    step = torch.compile(_step, fullgraph=True, options={"cpp_wrapper": True, "max_autotune": True})
+    network = task.network
 
-    def epoch() -> torch.Tensor:
-        order = torch.randperm(ROWS)
-        total = torch.zeros((), dtype=x.dtype)
-        for rows, classes in zip(x[order].split(batch), y[order].split(batch), strict=True):
-            step(weights, m, v, t, total, rows, classes)
-        return total
+    def loss_of(weights: Tensors, x: torch.Tensor, y: torch.Tensor, training: bool = True) -> torch.Tensor:
+        return functional.cross_entropy(forward(network, weights, x, training), y)
 
-    def train(epochs: int) -> None:
+    state, step = compiled_step(task, loss_of)
+
+    def epoch() -> None:
+        order = torch.randperm(len(x))
+        for rows, classes in zip(x[order].split(network.batch), y[order].split(network.batch), strict=True):
+            step(*state, rows, classes)
+
+    return run_of(epoch, lambda: loss_of(state[0], x, y, training=False))
+
+
+def prediction(task: Task) -> Run:
+    prepare_threads(task)
+    x, weights = task.data()[0], tensors(task)
+    predict = torch.compile(
+        lambda x: forward(task.network, weights, x, False), fullgraph=True, options=OPTIONS, dynamic=False
+    )
+
+    def call() -> torch.Tensor:
+        with torch.inference_mode():
+            return predict(torch.from_numpy(x))
+
+    def go(calls: int) -> None:
+        for _ in range(calls):
+            call().numpy()
+        torch.compiler.set_stance(skip_guard_eval_unsafe=True)
+
+    return Run(go, lambda: float(call().mean()))
+
+
+def run_of(epoch: Callable[[], None], loss: Callable[[], torch.Tensor]) -> Run:
+    """Return the run of something that makes steps; all are alike, so that later ones need no guards."""
+
+    def go(epochs: int) -> None:
         with torch.no_grad():
             for _ in range(epochs):
                 epoch()
+        torch.compiler.set_stance(skip_guard_eval_unsafe=True)
 
-    train(1)
-    torch.compiler.set_stance(skip_guard_eval_unsafe=True)  # all steps are alike, so nothing needs a check
+    def outcome() -> float:
+        return float(loss().detach())
 
-    return train
-
-
-def _loss(weights: Tensors, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    for number in range(0, len(weights), 2):
-        x = torch.addmm(weights[number + 1], x, weights[number])
-        if number + 2 < len(weights):
-            x = torch.relu(x)
-    return functional.cross_entropy(x, y)
+    return Run(go, outcome)
 
 
-def _step(  # noqa: PLR0917  (one graph has one flat list of inputs)
-    weights: Tensors,
-    m: Tensors,
-    v: Tensors,
-    t: torch.Tensor,
-    total: torch.Tensor,
-    x: torch.Tensor,
-    y: torch.Tensor,
-) -> None:
-    """Adam (Kingma and Ba, 2015), written out; what it is given is changed in place."""
-    gradients, loss = torch.func.grad_and_value(_loss)(weights, x, y)
-    total.add_(loss)
-    t.add_(1)
-    unbias_m, unbias_v = 1 / (1 - 0.9**t), 1 / (1 - 0.999**t)
-    for w, m_w, v_w, g in zip(weights, m, v, gradients, strict=True):
-        m_w.mul_(0.9).add_(0.1 * g)
-        v_w.mul_(0.999).add_(0.001 * g * g)
-        w.sub_(LEARNING_RATE * (m_w * unbias_m) / (torch.sqrt(v_w * unbias_v) + 1e-8))
+def tensors(task: Task) -> Tensors:
+    """Return for each layer its weight, its bias and, before an activation, LayerNorm's two."""
+    found: Tensors = []
+    pairs = task.weights()
+    for number, (weight, bias) in enumerate(pairs):
+        found += [torch.from_numpy(weight), torch.from_numpy(bias)]
+        if task.network.normalized and number < len(pairs) - 1:
+            found += [torch.ones_like(found[-1]), torch.zeros_like(found[-1])]
+    return found
+
+
+def forward(network: Network, weights: Tensors, x: torch.Tensor, training: bool) -> torch.Tensor:
+    """Return the network's output."""
+    each = 4 if network.normalized else 2
+    for place in range(0, len(weights) - 2, each):
+        weight, bias, *norm = weights[place : place + each]
+        x = torch.addmm(bias, x, weight)
+        if norm:
+            x = functional.layer_norm(x, x.shape[1:], *norm)
+        x = ACTIVATIONS[network.activation](x)
+        if network.dropout and training:
+            x = functional.dropout(x, network.dropout, training=True)
+    return torch.addmm(weights[-1], x, weights[-2])
+
+
+def compiled_step(
+    task: Task, loss_of: Callable[..., torch.Tensor]
+) -> tuple[tuple[Tensors, Tensors, Tensors, torch.Tensor, torch.Tensor], Callable[..., None]]:
+    """Return Adam's state and a compiled step (Kingma and Ba, 2015) that changes it in place."""
+    weights = tensors(task)
+    m = [torch.zeros_like(weight) for weight in weights]
+    v = [torch.zeros_like(weight) for weight in weights]
+    t, total = (torch.zeros((), dtype=weights[0].dtype) for _ in range(2))
+
+    def step(
+        weights: Tensors, m: Tensors, v: Tensors, t: torch.Tensor, total: torch.Tensor, *data: torch.Tensor
+    ) -> None:
+        gradients, loss = torch.func.grad_and_value(loss_of)(weights, *data)
+        total.add_(loss)
+        t.add_(1)
+        unbias_m, unbias_v = 1 / (1 - 0.9**t), 1 / (1 - 0.999**t)
+        for w, m_w, v_w, g in zip(weights, m, v, gradients, strict=True):
+            m_w.mul_(0.9).add_(0.1 * g)
+            v_w.mul_(0.999).add_(0.001 * g * g)
+            w.sub_(LEARNING_RATE * (m_w * unbias_m) / (torch.sqrt(v_w * unbias_v) + 1e-8))
+
+    return (weights, m, v, t, total), torch.compile(step, fullgraph=True, options=OPTIONS)

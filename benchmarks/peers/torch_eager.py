@@ -2,43 +2,94 @@
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 from torch import nn
 
-from benchmarks.networks import LEARNING_RATE, ROWS, Task
-from benchmarks.peers import Train
+from benchmarks.networks import LEARNING_RATE, Task
+from benchmarks.peers import Run
+
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
 
 
-def prepare(task: Task) -> Train:
-    torch.set_num_threads(task.threads)
-    torch.set_flush_denormal(True)
+def training(task: Task) -> Run:
+    prepare_threads(task)
     x, y = map(torch.from_numpy, task.data())
-    network = _network(task)
-    optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, fused=True)
+    module = network_of(task)
+    optimizer = torch.optim.Adam(module.parameters(), lr=LEARNING_RATE, fused=True)
     loss_of = nn.CrossEntropyLoss()
     batch = task.network.batch
 
     def epoch() -> torch.Tensor:
-        order = torch.randperm(ROWS)
+        order = torch.randperm(len(x))
         total = torch.zeros(())
         for rows, classes in zip(x[order].split(batch), y[order].split(batch), strict=True):
             optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(network(rows), classes)
+            loss = loss_of(module(rows), classes)
             loss.backward()
             optimizer.step()
             total += loss.detach()
         return total
 
-    def train(epochs: int) -> None:
+    def go(epochs: int) -> None:
         for _ in range(epochs):
             epoch()
 
-    return train
+    def outcome() -> float:
+        module.eval()
+        with torch.no_grad():
+            loss = float(loss_of(module(x), y))
+        module.train()
+        return loss
+
+    return Run(go, outcome)
 
 
-def _network(task: Task) -> nn.Sequential:
-    dtype = getattr(torch, task.dtype)
-    pairs = ((nn.Linear(*widths, dtype=dtype), nn.ReLU()) for widths in task.network.layers())
-    return nn.Sequential(*list(itertools.chain.from_iterable(pairs))[:-1])
+def prediction(task: Task) -> Run:
+    prepare_threads(task)
+    x = task.data()[0]
+    module = network_of(task).eval()
+
+    def predict() -> torch.Tensor:
+        with torch.inference_mode():
+            return module(torch.from_numpy(x))
+
+    def go(calls: int) -> None:
+        for _ in range(calls):
+            predict().numpy()
+
+    return Run(go, lambda: float(predict().mean()))
+
+
+def product(task: Task) -> Run:
+    prepare_threads(task)
+    x, w = torch.from_numpy(task.data()[0]), torch.from_numpy(task.weights()[0][0])
+    out = torch.empty(len(x), w.shape[1], dtype=x.dtype)
+
+    def go(calls: int) -> None:
+        for _ in range(calls):
+            torch.mm(x, w, out=out)
+
+    return Run(go, lambda: float((x @ w).abs().mean()))
+
+
+def prepare_threads(task: Task) -> None:
+    """Use the task's threads, and take denormals for zero, as a fit of ours does."""
+    torch.set_num_threads(task.threads)
+    torch.set_flush_denormal(True)
+
+
+def network_of(task: Task) -> nn.Sequential:
+    """Return the network as a module, with the task's weights."""
+    network, dtype = task.network, getattr(torch, task.dtype)
+    modules: list[nn.Module] = []
+    for (inputs, outputs), (weight, bias) in zip(network.layers(), task.weights(), strict=True):
+        linear = nn.Linear(inputs, outputs, dtype=dtype)
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(weight.T))
+            linear.bias.copy_(torch.from_numpy(bias))
+        modules.append(linear)
+        modules += [nn.LayerNorm(outputs, dtype=dtype)] if network.normalized else []
+        modules.append(ACTIVATIONS[network.activation]())
+        modules += [nn.Dropout(network.dropout)] if network.dropout else []
+    last = next(i for i in reversed(range(len(modules))) if isinstance(modules[i], nn.Linear))
+    return nn.Sequential(*modules[: last + 1])

@@ -15,7 +15,7 @@ def describe(executable: Executable) -> str:
     sections = [("graph", str(executable.graph))]
     run_passes(executable.graph, lambda name, graph: sections.append((f"after {name}", str(graph))))
     sections += [
-        ("kernels", "\n".join(f"{i}: {_kernel(kernel)}" for i, kernel in enumerate(executable.kernels))),
+        ("kernels", "\n".join(f"{i}: {str_kernel(kernel)}" for i, kernel in enumerate(executable.kernels))),
         ("memory", _memory(executable.arena)),
         ("LLVM IR", executable.text),
         ("assembly", emit_assembly(executable.text, *host())),
@@ -23,7 +23,8 @@ def describe(executable: Executable) -> str:
     return "\n\n".join(f"==== {title} ====\n{text}" for title, text in sections)
 
 
-def _kernel(kernel: Kernel) -> str:
+def str_kernel(kernel: Kernel) -> str:
+    """Return what a kernel does, on one line."""
     root = kernel.root.primitive.name if kernel.root is not None and kernel.root.primitive else "loop"
     members = ", ".join(value.primitive.name for value in kernel.members if value.primitive)
     absorbed = f", over {len(kernel.absorbed)} operations on its operand" if kernel.absorbed else ""

@@ -50,9 +50,11 @@ class CompiledStep:
         One weight update.
     data : tuple of str
         The inputs that hold a batch of rows.
+    profiled : bool, default False
+        Whether its code takes the time of each kernel: see `chainrule.compiler.profile`.
     """
 
-    def __init__(self, step: Stage, data: tuple[str, ...]) -> None:
+    def __init__(self, step: Stage, data: tuple[str, ...], profiled: bool = False) -> None:
         graph = _own_outputs(run_passes(step.graph))
         self.inputs = {value.name: value for value in graph.inputs}
         self.outputs = dict(zip(step.outputs, graph.outputs, strict=True))
@@ -60,10 +62,11 @@ class CompiledStep:
         self.replaced = {
             name: out for name, out in self.outputs.items() if name not in ("batch_loss", "batch_weight")
         }
-        kernels = kernels_of(graph)
+        self.kernels = kernels = kernels_of(graph)
         self.multiplications = [_multiplications(kernel) for kernel in kernels]
         self._place(graph, kernels)
-        program = write_program("step", kernels, self.buffers, self._copies())
+        ticks_slot = FIRST_TABLE + len(self.data) + len(graph.captured) if profiled else None
+        program = write_program("step", kernels, self.buffers, self._copies(), ticks_slot)
         self.scratch = program.scratch
         finite = write_program("check", self._check_kernels(), self.buffers)
         epoch = EpochCode(
@@ -178,20 +181,25 @@ class CompiledRun:
         Where to start.
     inputs : Inputs
         What to do it on.
+    step : CompiledStep, optional
+        The loop's step if it is compiled already.
     """
 
-    def __init__(self, loop: Loop, state: LoopState, inputs: Inputs) -> None:
+    def __init__(
+        self, loop: Loop, state: LoopState, inputs: Inputs, step: CompiledStep | None = None
+    ) -> None:
         self.loop = loop
         self.inputs = inputs
         self.results: list[dict[str, float]] = []
         self.look: Callable[[], object] = lambda: None
-        self._step = compiled_step(loop.step, loop.data)
+        self._step = step or compiled_step(loop.step, loop.data)
+        self.ticks = np.zeros(len(self._step.kernels) + 2, np.int64)
         self.rows = len(next(iter(inputs.data.values())))
         batch = min(inputs.batch_size, self.rows)
         self._capacity = -(-batch // 16) * 16
-        self._threads = thread_count(self._step.work(batch), inputs.n_threads)
+        self.threads = thread_count(self._step.work(batch), inputs.n_threads)
         self._memory, self._places = allocate(
-            self._step.sizes, self._step.scratch, self._capacity, self._threads
+            self._step.sizes, self._step.scratch, self._capacity, self.threads
         )
         self._control = np.zeros(Control.SIZE, np.int64)
         self._tables = [np.ascontiguousarray(inputs.data[name]) for name in self._step.data]
@@ -200,7 +208,7 @@ class CompiledRun:
         addresses = [
             *self._places,
             self._control.ctypes.data,
-            *[array.ctypes.data for array in (*self._tables, *captured)],
+            *[array.ctypes.data for array in (*self._tables, *captured, self.ticks)],
         ]
         self._table = (ctypes.c_void_p * len(addresses))(*addresses)
         self._pace = 1
@@ -258,7 +266,7 @@ class CompiledRun:
     # Running -------------------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[dict[str, float]]:
-        with ThreadPoolExecutor(max(self._threads - 1, 1)) as pool:
+        with ThreadPoolExecutor(max(self.threads - 1, 1)) as pool:
             self._save(time.perf_counter())
             for remaining in reversed(range(self.inputs.epochs)):
                 self._begin_epoch()
@@ -349,7 +357,7 @@ class CompiledRun:
                 self.state = self._evaluated.next_step()
 
     def _call(self, function: Callable[..., None], pool: ThreadPoolExecutor) -> None:
-        table, capacity, threads = ctypes.addressof(self._table), self._capacity, self._threads
+        table, capacity, threads = ctypes.addressof(self._table), self._capacity, self.threads
         others = [pool.submit(function, table, 0, capacity, thread, threads) for thread in range(1, threads)]
         function(table, 0, capacity, 0, threads)
         for other in others:

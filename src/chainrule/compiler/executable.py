@@ -34,13 +34,15 @@ class Executable:
     ----------
     graph : Graph
         What to compute.
+    profiled : bool, default False
+        Whether its code takes the time of each kernel: see `chainrule.compiler.profile`.
 
     Notes
     -----
     It may be called from several threads at once: each call has memory of its own.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, profiled: bool = False) -> None:
         self.graph = graph
         self._simple = run_passes(graph)
         self.kernels = kernels_of(self._simple)
@@ -53,7 +55,9 @@ class Executable:
         }
         self.arena: Arena = plan_arena(self.kernels, buffers, [])
         self.buffers = {**self.arena.buffers, **buffers}
-        program = write_program("graph", self.kernels, self.buffers)
+        self.ticks = np.zeros(len(self.kernels) + 2, np.int64)
+        ticks_slot = FIRST_ARRAY + len(buffers) if profiled else None
+        program = write_program("graph", self.kernels, self.buffers, ticks_slot=ticks_slot)
         self._needed = program.scratch
         self.text = PREAMBLE + module_text(program.functions, program.codes)
         self._library = library_for(self.text)
@@ -68,7 +72,7 @@ class Executable:
         results = [np.empty(_bound(value, rows), value.dtype) for value in self._results]
         capacity = -(-(rows or 1) // 16) * 16
         _, places = self._memory(capacity)
-        arrays = [*given, *self._captured, *results]
+        arrays = [*given, *self._captured, *results, self.ticks]
         table = (ctypes.c_void_p * (FIRST_ARRAY + len(arrays)))(
             *places, *[array.ctypes.data for array in arrays]
         )

@@ -12,6 +12,73 @@ _ATTRIBUTES = (
     'attributes #0 = { nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" }\n!0 = !{}\n'
 )
 
+# How a thread has its CPU take denormal numbers for zero, and how it stops.
+_FLUSHING_NOTHING = """
+define internal i64 @flush_denormals() { ret i64 0 }
+define internal void @keep_denormals(i64 %mode) { ret void }
+"""
+_FLUSHING_X86 = """
+declare void @llvm.x86.sse.stmxcsr(ptr)
+declare void @llvm.x86.sse.ldmxcsr(ptr)
+define internal i64 @flush_denormals() {
+  %place = alloca i32, align 4
+  call void @llvm.x86.sse.stmxcsr(ptr %place)
+  %mode = load i32, ptr %place
+  %flushing = or i32 %mode, 32832 ; results (bit 15) and operands (bit 6)
+  store i32 %flushing, ptr %place
+  call void @llvm.x86.sse.ldmxcsr(ptr %place)
+  %wide = zext i32 %mode to i64
+  ret i64 %wide
+}
+define internal void @keep_denormals(i64 %mode) {
+  %place = alloca i32, align 4
+  %narrow = trunc i64 %mode to i32
+  store i32 %narrow, ptr %place
+  call void @llvm.x86.sse.ldmxcsr(ptr %place)
+  ret void
+}
+"""
+_FLUSHING_AARCH64 = """
+declare i64 @llvm.aarch64.get.fpcr()
+declare void @llvm.aarch64.set.fpcr(i64)
+define internal i64 @flush_denormals() {
+  %mode = call i64 @llvm.aarch64.get.fpcr()
+  %flushing = or i64 %mode, 16777216 ; bit 24: both
+  call void @llvm.aarch64.set.fpcr(i64 %flushing)
+  ret i64 %mode
+}
+define internal void @keep_denormals(i64 %mode) {
+  call void @llvm.aarch64.set.fpcr(i64 %mode)
+  ret void
+}
+"""
+# What the CPU's clock says.
+_TICKS = """
+declare i64 @llvm.readcyclecounter()
+define internal i64 @ticks() {
+  %now = call i64 @llvm.readcyclecounter()
+  ret i64 %now
+}
+"""
+_TICKS_AARCH64 = """
+declare i64 @llvm.read_volatile_register.i64(metadata)
+define internal i64 @ticks() {
+  %now = call i64 @llvm.read_volatile_register.i64(metadata !1) ; the counter of cycles is closed to users
+  ret i64 %now
+}
+!1 = !{!"cntvct_el0"}
+"""
+#: What code may call, by name and by family of CPUs; "" is any other family.
+_OWN_WORDS = {
+    "@flush_denormals(": {
+        "x86_64": _FLUSHING_X86,
+        "aarch64": _FLUSHING_AARCH64,
+        "arm64": _FLUSHING_AARCH64,
+        "": _FLUSHING_NOTHING,
+    },
+    "@ticks(": {"aarch64": _TICKS_AARCH64, "arm64": _TICKS_AARCH64, "": _TICKS},
+}
+
 
 def module_text(functions: Sequence[str], codes: Iterable[Code], declarations: Iterable[str] = ()) -> str:
     """Return a module of these functions, with the declarations that they need."""
@@ -53,25 +120,50 @@ def vector_registers() -> Registers:
 
 
 @functools.cache
-def _machine(cpu: str, features: str) -> Any:
-    return _new_machine(cpu, features)
+def _machine(cpu: str, features: str, triple: str) -> Any:
+    return _new_machine(cpu, features, triple)
 
 
-def _new_machine(cpu: str, features: str) -> Any:
-    target = _llvm().Target.from_default_triple()
+def _new_machine(cpu: str, features: str, triple: str = "") -> Any:
+    llvm = _llvm()
+    if triple:
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
+    target = llvm.Target.from_triple(triple) if triple else llvm.Target.from_default_triple()
     return target.create_target_machine(cpu=cpu, features=features, opt=2, jit=True)
 
 
-def emit_object(text: str, cpu: str, features: str) -> bytes:
-    """Return a module's object code for a CPU."""
-    module = _llvm().parse_assembly(text)
+def _parsed(text: str, machine: Any) -> Any:
+    """Return a module for a machine, with the functions that each family of CPUs has in its own words."""
+    family = str(machine.triple).partition("-")[0]
+    words = [texts.get(family, texts[""]) for name, texts in _OWN_WORDS.items() if name in text]
+    module = _llvm().parse_assembly("".join([text, *words]))
+    module.triple = machine.triple
+    module.data_layout = str(machine.target_data)
     module.verify()
-    return bytes(_machine(cpu, features).emit_object(module))
+    return module
 
 
-def emit_assembly(text: str, cpu: str, features: str) -> str:
-    """Return a module's assembly for a CPU."""
-    return str(_machine(cpu, features).emit_assembly(_llvm().parse_assembly(text)))
+def emit_object(text: str, cpu: str, features: str, triple: str = "") -> bytes:
+    """Return a module's object code for a CPU.
+
+    Parameters
+    ----------
+    text : str
+        What `module_text` returned, with the functions that it calls.
+    cpu, features : str
+        As LLVM names them.
+    triple : str
+        The kind of machine, such as ``aarch64-linux-gnu``; empty for this one's.
+    """
+    machine = _machine(cpu, features, triple)
+    return bytes(machine.emit_object(_parsed(text, machine)))
+
+
+def emit_assembly(text: str, cpu: str, features: str, triple: str = "") -> str:
+    """Return a module's assembly for a CPU, as `emit_object` would have it."""
+    machine = _machine(cpu, features, triple)
+    return str(machine.emit_assembly(_parsed(text, machine)))
 
 
 class Library:

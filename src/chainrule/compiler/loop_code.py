@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 
 from chainrule.compiler.access import ARGUMENTS, first_element, from_table
@@ -76,7 +75,7 @@ class EpochCode:
     def write(self) -> Code:
         """Write the loop."""
         code = self.code
-        restore = _flush_denormals(code)
+        mode = code.value("call i64 @flush_denormals()")
         batch, steps = self._number(Control.BATCH), self._number(Control.STEPS)
         start = [
             ("i64", self._number(Control.POSITION)),
@@ -87,7 +86,7 @@ class EpochCode:
             ("i64", "0"),
         ]
         position, step, loss, weight, failed, made = self._steps(start, batch, steps)
-        restore()
+        code.do(f"call void @keep_denormals(i64 {mode})")
 
         def report() -> None:
             for name, kind, number in (
@@ -195,16 +194,3 @@ class EpochCode:
         code.close(mix, [number])
         code.place(after)
         return code.value(f"phi i64 [ {position}, %{before} ], [ {number}, %{mix} ]")
-
-
-def _flush_denormals(code: Code) -> Callable[[], None]:
-    """Have the CPU take denormals for zero; return what restores its mode."""
-    if platform.machine().lower() not in ("x86_64", "amd64"):
-        return lambda: None
-    code.reserve("%mode", "i32")
-    code.reserve("%flushing", "i32")
-    code.run("llvm.x86.sse.stmxcsr", "ptr %mode")
-    old = code.value("load i32, ptr %mode")
-    code.do(f"store i32 {code.value(f'or i32 {old}, {0x8040}')}, ptr %flushing")
-    code.run("llvm.x86.sse.ldmxcsr", "ptr %flushing")
-    return lambda: code.run("llvm.x86.sse.ldmxcsr", "ptr %mode")

@@ -11,6 +11,7 @@ from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.loops import KernelWriter, write_map, write_reduction, write_scatter
 from chainrule.compiler.matmul import write_contraction
 from chainrule.compiler.memory import Buffer
+from chainrule.compiler.stopwatch import Stopwatch
 from chainrule.compiler.table import BARRIER_SLOT, Scratch
 from chainrule.graph.lowering import Contraction, Reduction, Scatter
 
@@ -101,6 +102,7 @@ def write_program(
     kernels: Sequence[Kernel],
     buffers: dict[int, Buffer],
     copies: Sequence[tuple[Buffer, Buffer, int]] = (),
+    ticks_slot: int | None = None,
 ) -> Program:
     """Return a function ``name`` that runs the kernels, and theirs.
 
@@ -114,6 +116,8 @@ def write_program(
         Where arrays lie, by serial.
     copies : sequence of (from, to, bytes)
         What is copied at the end.
+    ticks_slot : int, optional
+        Where in the table the array stands that takes the time of each kernel, and of the copies.
     """
     writers = [
         _written(kernel, _there_by_then(kernels[number + 1 :], buffers))
@@ -123,6 +127,7 @@ def write_program(
     main = Code(name, ARGUMENTS)
     counter = from_table(main, BARRIER_SLOT)
     own = scratch.of_thread(main)
+    stopwatch = None if ticks_slot is None else Stopwatch(main, ticks_slot)
     symbols: dict[str, str] = {}
     codes = [main]
     for writer in writers:
@@ -134,9 +139,15 @@ def write_program(
         more = [f"ptr {own}"] if any(writer.scratch) else []
         main.do(f"call void @{symbols[body]}({', '.join([*arrays, *more, SIZES])})")
         main.do(f"call void @barrier(ptr {counter}, i64 %threads)")
+        if stopwatch:
+            stopwatch.lap()
     if copies:
         _write_copies(main, copies)
         main.do(f"call void @barrier(ptr {counter}, i64 %threads)")
+        if stopwatch:
+            stopwatch.lap()
+    if stopwatch:
+        stopwatch.stop(len(kernels) + 1)
     texts = [
         body.replace("define void @kernel(", f"define internal void @{symbol}(", 1)
         for body, symbol in symbols.items()

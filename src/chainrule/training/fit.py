@@ -145,7 +145,7 @@ def run_epochs(
                 break
         ended = True
     except NotFiniteError as failure:
-        raise ValueError(_not_finite(failure, step, run.state)) from None
+        raise ValueError(not_finite(failure, step, run.state)) from None
     finally:
         state = run.state
         keep(_with_best(state) if ended else state)
@@ -188,7 +188,8 @@ def _with_best(state: LoopState) -> LoopState:
     return replace(state, carried=with_best(state.carried))
 
 
-def _not_finite(failure: NotFiniteError, step: Stage, state: LoopState) -> str:
+def not_finite(failure: NotFiniteError, step: Stage, state: LoopState) -> str:
+    """Return what became NaN or infinite, in which step, and where that began."""
     what = "the loss" if failure.name == "batch_loss" else failure.name
     return (
         f"{what} became {failure.number} in step {state.step + 1} (epoch {state.epoch + 1}): "
@@ -206,7 +207,7 @@ def single_step(
     try:
         check_finite(results, arrays, np.arange(len(arrays["x"])))
     except NotFiniteError as failure:
-        raise ValueError(_not_finite(failure, stage, run)) from None
+        raise ValueError(not_finite(failure, stage, run)) from None
     carried = {name: results.get(name, array) for name, array in run.carried.items()}
     trainer.run = LoopState(carried, run.step + 1, run.epoch)
     return float(results["batch_loss"])

@@ -1,0 +1,115 @@
+"""Compiled code of another CPU, linked by a cross compiler and run by an emulator in place of ours."""
+
+import ctypes
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from chainrule.compiler.llvm import emit_object
+from chainrule.compiler.memory import SLACK
+from chainrule.graph.types import ROWS
+
+TRIPLE = "aarch64-linux-gnu"
+COMPILER = "aarch64-linux-gnu-gcc"
+EMULATORS = ("qemu-aarch64", "qemu-aarch64-static")
+HARNESS = Path(__file__).with_name("run_native.c")
+COUNTER = 64
+
+
+def missing():
+    """Return what is not installed, as a reason; empty if all is there."""
+    found = [COMPILER if not shutil.which(COMPILER) else "", "qemu-user" if not _emulator() else ""]
+    names = [name for name in found if name]
+    return f"not installed: {', '.join(names)}" if names else ""
+
+
+def _emulator():
+    return next(filter(None, map(shutil.which, EMULATORS)), None)
+
+
+class Program:
+    """One function of a module as a program for AArch64.
+
+    Parameters
+    ----------
+    text : str
+        The module.
+    function : str
+        Its name.
+    folder : Path
+        For the files.
+    cpu : str
+        As LLVM names it.
+    """
+
+    def __init__(self, text, function, folder, cpu="generic"):
+        code, self.path = folder / f"{function}.o", folder / function
+        code.write_bytes(emit_object(text, cpu, "", TRIPLE))
+        flags = ["-O1", "-static", "-no-pie", "-pthread", f"-DFUNCTION={function}"]
+        subprocess.run([COMPILER, *flags, HARNESS, code, "-lm", "-o", self.path], check=True)
+
+    def __call__(self, table, sizes, rows, capacity, threads):
+        """Run it on the arrays, of these sizes in bytes, that a table of pointers names."""
+        pointers = (ctypes.c_void_p * len(sizes)).from_address(table)
+        head = np.array([len(sizes), rows, capacity, threads, *sizes], "<i8")
+        arrays = [
+            ctypes.string_at(at, size) if size else b"" for at, size in zip(pointers, sizes, strict=True)
+        ]
+        ran = subprocess.run(
+            [_emulator(), self.path],
+            input=b"".join([head.tobytes(), *arrays]),
+            capture_output=True,
+            check=False,
+        )
+        assert ran.returncode == 0, f"status {ran.returncode}: {ran.stderr.decode()}"
+        assert len(ran.stdout) == sum(sizes)
+        place = 0
+        for at, size in zip(pointers, sizes, strict=True):
+            if size:
+                ctypes.memmove(at, ran.stdout[place : place + size], size)
+            place += size
+
+
+def region_sizes(sizes, capacity):
+    """Return the bytes of the arena's regions, and of the barrier's counter."""
+    return [*(size * capacity**power + SLACK for power, size in enumerate(sizes)), COUNTER]
+
+
+def emulate_executable(compiled, folder, cpu="generic"):
+    """Have a compiled graph run by the emulator."""
+    program = Program(compiled.text, "graph", folder, cpu)
+    values = [*compiled.graph.inputs, *compiled._simple.captured, *compiled._results]
+
+    def call(table, rows, capacity, thread, threads):
+        arrays = [*(_bytes(value, rows) for value in values), compiled.ticks.nbytes]
+        program(table, region_sizes(compiled.arena.sizes, capacity) + arrays, rows, capacity, threads)
+
+    compiled._call = call
+    return compiled
+
+
+def emulate_run(run, folder, cpu="generic"):
+    """Have a compiled loop make its steps by the emulator, a whole epoch at a time."""
+    step, native = run._step, run._call
+    program = Program(step.text, "epoch", folder, cpu)
+    arrays = [array.nbytes for array in (run._control, *run._tables, *run._held, run.ticks)]
+
+    def call(function, pool):
+        if function is not step.run:
+            native(function, pool)
+            return
+        sizes = region_sizes(step.sizes, run._capacity) + arrays
+        program(ctypes.addressof(run._table), sizes, 0, run._capacity, run.threads)
+
+    run._call = call
+    run._pace = 1 << 30
+    return run
+
+
+def _bytes(value, rows):
+    size = value.dtype.itemsize
+    for dim in value.shape:
+        size *= rows if dim is ROWS else int(dim)
+    return size
