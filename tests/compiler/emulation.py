@@ -72,9 +72,10 @@ class Program:
             place += size
 
 
-def region_sizes(sizes, capacity):
-    """Return the bytes of the arena's regions, and of the barrier's counter."""
-    return [*(size * capacity**power + SLACK for power, size in enumerate(sizes)), COUNTER]
+def region_sizes(sizes, scratch, capacity, threads=1):
+    """Return the bytes of the arena's regions, the barrier's counter, and the threads' scratch memory."""
+    regions = [size * capacity**power + SLACK for power, size in enumerate(sizes)]
+    return [*regions, COUNTER, scratch.bytes(capacity, threads) + SLACK]
 
 
 def emulate_executable(compiled, folder, cpu="generic"):
@@ -84,7 +85,13 @@ def emulate_executable(compiled, folder, cpu="generic"):
 
     def call(table, rows, capacity, thread, threads):
         arrays = [*(_bytes(value, rows) for value in values), compiled.ticks.nbytes]
-        program(table, region_sizes(compiled.arena.sizes, capacity) + arrays, rows, capacity, threads)
+        program(
+            table,
+            region_sizes(compiled.arena.sizes, compiled.scratch, capacity) + arrays,
+            rows,
+            capacity,
+            threads,
+        )
 
     compiled._call = call
     return compiled
@@ -100,7 +107,7 @@ def emulate_run(run, folder, cpu="generic"):
         if function is not step.run:
             native(function, pool)
             return
-        sizes = region_sizes(step.sizes, run._capacity) + arrays
+        sizes = region_sizes(step.sizes, step.scratch, run._capacity, run.threads) + arrays
         program(ctypes.addressof(run._table), sizes, 0, run._capacity, run.threads)
 
     run._call = call

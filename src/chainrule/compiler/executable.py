@@ -58,7 +58,7 @@ class Executable:
         self.ticks = np.zeros(len(self.kernels) + 2, np.int64)
         ticks_slot = FIRST_ARRAY + len(buffers) if profiled else None
         program = write_program("graph", self.kernels, self.buffers, ticks_slot=ticks_slot)
-        self._needed = program.scratch
+        self.scratch = program.scratch
         self.text = PREAMBLE + module_text(program.functions, program.codes)
         self._library = library_for(self.text)
         self._call = NATIVE(self._library.address("graph"))
@@ -89,7 +89,7 @@ class Executable:
         """Return this thread's arena for so many rows, and the table's first entries."""
         held = getattr(self._scratch, "held", None)
         if held is None or held[0] < capacity:
-            held = (capacity, *allocate(self.arena.sizes, self._needed, capacity))
+            held = (capacity, *allocate(self.arena.sizes, self.scratch, capacity))
             self._scratch.held = held
         return held[1], held[2]
 
