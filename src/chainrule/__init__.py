@@ -1,5 +1,8 @@
 """Neural networks trained by backpropagation: correct, clear, fast, and able to show every step."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from chainrule import functions
 from chainrule.compiler.function import compile
 from chainrule.diagnosis.check_step import check_step
@@ -37,6 +40,7 @@ from chainrule.layers import (
     Orthogonal,
     Residual,
     Sequential,
+    Uniform,
     Zeros,
 )
 from chainrule.loading import load
@@ -81,6 +85,10 @@ from chainrule.training.history import History
 from chainrule.training.loggers import CSVLogger, EpochLogger, TensorBoard
 from chainrule.training.plateau import ReduceOnPlateau
 from chainrule.training.stopping import EarlyStopping
+
+if TYPE_CHECKING:
+    from chainrule.estimators import MLPClassifier as MLPClassifier
+    from chainrule.estimators import MLPRegressor as MLPRegressor
 
 __version__ = "0.1.0"
 
@@ -157,6 +165,7 @@ __all__ = [
     "StepReport",
     "TensorBoard",
     "TimeLimit",
+    "Uniform",
     "Value",
     "Verdict",
     "Zeros",
@@ -171,3 +180,24 @@ __all__ = [
     "vjp",
 ]
 __all__ += functions.__all__
+
+#: What needs scikit-learn, which is imported when one of them is asked for.
+_ESTIMATORS = ("MLPClassifier", "MLPRegressor")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ESTIMATORS:
+        raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    try:
+        estimators = importlib.import_module("chainrule.estimators")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "sklearn":
+            raise
+        raise ModuleNotFoundError(
+            f"cr.{name} needs scikit-learn; install it with: pip install 'chainrule[sklearn]'", name="sklearn"
+        ) from None
+    return getattr(estimators, name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_ESTIMATORS]

@@ -56,6 +56,8 @@ class Loop:
         The inputs that hold a batch of rows.
     shuffle : bool
         Whether the order of the rows changes from epoch to epoch.
+    checked : bool
+        Whether a step whose results are not finite is refused.
     """
 
     step: Stage
@@ -64,6 +66,7 @@ class Loop:
     validation: Stage | None = None
     validation_data: tuple[str, ...] = ()
     epoch_end: Stage | None = None
+    checked: bool = True
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,8 @@ class EvaluatedRun:
             "step": np.asarray(state.step, np.int32),
         }
         results = _run(loop.step, self._step, arrays)
-        check_finite(results, arrays, np.arange(self.rows)[chosen])
+        if loop.checked:
+            check_finite(results, arrays, np.arange(self.rows)[chosen])
         loss, weight = float(results["batch_loss"]), float(results["batch_weight"])
         return replace(
             state,

@@ -21,6 +21,7 @@ from chainrule.layers.initializers import (
     LeCunUniform,
     Ones,
     Orthogonal,
+    Uniform,
     Zeros,
     as_initializer,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Orthogonal",
     "Residual",
     "Sequential",
+    "Uniform",
     "Variables",
     "Zeros",
     "apply",

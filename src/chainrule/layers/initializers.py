@@ -123,6 +123,38 @@ class Constant(Initializer):
 
 
 @dataclass(frozen=True)
+class Uniform(Initializer):
+    """Drawn evenly from (-limit, limit).
+
+    Parameters
+    ----------
+    limit : float
+        The largest absolute value.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no finite number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> weight = cr.Uniform(0.1)(np.random.default_rng(0), (300, 200))
+    >>> bool(abs(weight).max() <= 0.1)
+    True
+    """
+
+    limit: float
+
+    def __post_init__(self) -> None:
+        check_number(self, "limit", "a finite number", math.isfinite)
+
+    def __call__(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        return generator.uniform(-self.limit, self.limit, shape)
+
+
+@dataclass(frozen=True)
 class GlorotUniform(Initializer):
     r"""Uniform with mean 0 and variance 2 / (fan_in + fan_out).
 
@@ -313,6 +345,7 @@ INITIALIZERS: dict[str, type[Initializer]] = {
     "zeros": Zeros,
     "ones": Ones,
     "constant": Constant,
+    "uniform": Uniform,
     "glorot_uniform": GlorotUniform,
     "glorot_normal": GlorotNormal,
     "he_uniform": HeUniform,
@@ -327,8 +360,10 @@ def as_initializer(initializer: str | Initializer) -> Initializer:
     """Return an initializer for an object or a name; a ValueError gives the nearest names."""
     if isinstance(initializer, Initializer):
         return initializer
-    if initializer == "constant":
-        raise ValueError("the initializer 'constant' needs its number: Constant(0.1)")
+    if initializer in ("constant", "uniform"):
+        raise ValueError(
+            f"the initializer {initializer!r} needs its number: {INITIALIZERS[initializer].__name__}(0.1)"
+        )
     if not isinstance(initializer, str) or initializer not in INITIALIZERS:
         raise ValueError(unknown_name("initializer", initializer, INITIALIZERS))
     return INITIALIZERS[initializer]()

@@ -36,7 +36,7 @@ def training_step(task: Task, carried: CarriedTypes, data: DataTypes, recorded: 
 
     sums = t.recorded(gradients, parameters) if recorded else {}
     new = t.replaceable({**parameters, **t.variables.state, **optimizer_state, **sums}, weight)
-    return t.stage({**new, "batch_loss": loss, "batch_weight": weight})
+    return t.stage({**new, "batch_loss": loss, "batch_weight": t.share_of_epoch(weight)})
 
 
 def gradient_stage(task: Task, carried: CarriedTypes, data: DataTypes) -> Stage:
@@ -148,9 +148,15 @@ class Trace:
                     f"the loss has the shape {str_shape(losses.shape)}, and one number a row is needed: "
                     "take the mean over the other axes, for example cr.mean(..., axis=-1)"
                 )
+            divisor = where(weight > 0, weight, 1) if self.task.shared_penalties else None
             for penalty in self.task.penalties:
-                mean = mean + penalty(self.parameters)
+                size = penalty(self.parameters)
+                mean = mean + (size if divisor is None else size / divisor)
         return mean, weight
+
+    def share_of_epoch(self, weight: Value) -> Value:
+        """Return what the batch counts for in the epoch's loss."""
+        return astype(row_count(self.x), weight.dtype) if self.task.epoch_by_rows else weight
 
     def _whole_loss(self, loss: Value) -> tuple[Value, Value]:
         if self.sample_weight is not None:

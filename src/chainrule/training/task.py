@@ -36,6 +36,10 @@ class Task:
         What is added to the loss for large weights.
     dtype : dtype
         Of all computation.
+    shared_penalties : bool
+        Whether the penalties are divided by the sum of a batch's sample weights.
+    epoch_by_rows : bool
+        Whether batches count by their rows in an epoch's loss, and not by their sample weights.
     """
 
     network: Layer
@@ -44,6 +48,8 @@ class Task:
     optimizer: Optimizer
     penalties: Sequence[Penalty]
     dtype: DType
+    shared_penalties: bool = False
+    epoch_by_rows: bool = False
 
     def hyperparameters(self) -> dict[str, float]:
         """Return the numbers that are run-time arguments of its graphs, by path."""

@@ -107,7 +107,7 @@ class Trainer:
     def replace_arrays(self, arrays: Mapping[str, Any]) -> None:
         """Replace parameters or layer state by name; all of them, or none if one does not fit."""
         types = {**self.carried.parameters, **self.carried.state}
-        predicting = self._predicting_names()
+        predicting = self.predicting_names()
         new: Arrays = {}
         for name, array in arrays.items():
             if name not in types:
@@ -124,10 +124,10 @@ class Trainer:
 
     def predicting_arrays(self) -> Arrays:
         """Return the arrays that a prediction depends on: parameters, layer state, averaged weights."""
-        names = {*self.carried.parameters, *self.carried.state, *self._predicting_names().values()}
+        names = {*self.carried.parameters, *self.carried.state, *self.predicting_names().values()}
         return {name: array for name, array in self.run.carried.items() if name in names}
 
-    def _predicting_names(self) -> dict[str, str]:
+    def predicting_names(self) -> dict[str, str]:
         """Return for each parameter the name of the array that stands for it in predictions."""
         state = {name: name for name in self.carried.optimizer_state}
         return self.task.optimizer.averaged({name: name for name in self.carried.parameters}, state)

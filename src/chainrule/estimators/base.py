@@ -1,0 +1,305 @@
+"""What the classifier and the regressor share: a fit from scikit-learn's parameters to its attributes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from chainrule.estimators.epochs import run_fit
+from chainrule.estimators.lbfgs import minimize
+from chainrule.estimators.network import as_sizes, build_network
+from chainrule.estimators.parameters import nearest_name, validate
+from chainrule.estimators.solver import as_solver, is_lbfgs
+from chainrule.estimators.stopping import Patience, Rate
+from chainrule.estimators.validation import Held, held_out, own_rows
+from chainrule.executors import EXECUTORS
+from chainrule.functions import random_key
+from chainrule.graph.loop import LoopState, run_stage
+from chainrule.graph.types import ROWS, Array, ArrayType
+from chainrule.layers import declare, initial_values
+from chainrule.losses import L2, Loss
+from chainrule.training.task import Task
+from chainrule.training.trainer import Trainer
+
+_PREDICTION_ROWS = 4096
+
+
+class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
+    """A multi-layer perceptron with scikit-learn's interface."""
+
+    _numeric_target = False
+
+    # What the two differ in -----------------------------------------------------------------------
+
+    @abstractmethod
+    def _validated_target(self, y: Any, incremental: bool) -> Array:
+        """Return y as the loss takes it, after checking it; sets what is known of it."""
+
+    @abstractmethod
+    def _make_loss(self) -> Loss:
+        """Return the loss."""
+
+    @abstractmethod
+    def _default_score(self, x: Array, y: Array, weight: Array | None) -> float:
+        """Return how well held-out rows are predicted: what early stopping goes by."""
+
+    # Fitting --------------------------------------------------------------------------------------
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, validation_data: tuple[Any, ...] | None = None
+    ) -> Any:
+        """Fit the network to X and y, from the beginning unless ``warm_start`` is on.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, data frame} of shape (rows, features)
+            Inputs. Computation is in float32 if X is, otherwise in float64.
+        y : array-like of shape (rows,) or (rows, outputs)
+            Class labels, or numbers.
+        sample_weight : array-like of shape (rows,), optional
+            How much each row counts.
+        validation_data : (X, y) or (X, y, sample_weight), optional
+            Rows for early stopping, in place of a part of X that is held out.
+
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, y, sample_weight, incremental=False, validation_data=validation_data)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation_data: Any = None) -> Any:
+        validate(self)
+        sizes = as_sizes(self.hidden_layer_sizes)
+        first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        if incremental and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True; set it to False, or use fit")
+        x, y = self._validated(X, y, reset=first)
+        target = self._validated_target(y, incremental)
+        target = target if target.dtype.kind == "i" and target.ndim == 1 else target.astype(x.dtype)
+        weight = None if sample_weight is None else _check_sample_weight(sample_weight, x, dtype=x.dtype)
+        weight = self._class_weighted(y, weight, x.dtype)
+        random_state = check_random_state(self.random_state)
+        if first:
+            self._initialize(x, sizes, random_state)
+        elif [len(self.coefs_[0]), *(len(b) for b in self.intercepts_)] != [
+            x.shape[1],
+            *sizes,
+            self.n_outputs_,
+        ]:
+            raise ValueError(
+                "hidden_layer_sizes has changed since the last fit, which warm_start and partial_fit go on "
+                "from; set it back, or set warm_start=False"
+            )
+        data = {"x": x, "y": target, **({} if weight is None else {"sample_weight": weight})}
+        if is_lbfgs(self):
+            self._fit_lbfgs(data, random_state)
+        else:
+            self._fit_stochastic(data, y, random_state, incremental, validation_data)
+        if not all(np.isfinite(array).all() for array in [*self.coefs_, *self.intercepts_]):
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and need "
+                "to be preprocessed; a smaller learning_rate_init may help as well."
+            )
+        return self
+
+    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
+        x, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            y_numeric=self._numeric_target,
+            dtype=(np.float64, np.float32),
+            reset=reset,
+        )
+        return (x.toarray() if hasattr(x, "toarray") else x), y
+
+    def _class_weighted(self, y: Any, weight: Array | None, dtype: Any) -> Array | None:
+        """Return the rows' weights, times their classes' where the estimator has class weights."""
+        return weight
+
+    # Where a fit starts ---------------------------------------------------------------------------
+
+    def _initialize(self, x: Array, sizes: Sequence[int], random_state: Any) -> None:
+        """Draw the weights in scikit-learn's order, and forget what earlier fits have left."""
+        widths = [x.shape[1], *sizes, self.n_outputs_]
+        self.n_layers_ = len(widths)
+        self.n_iter_ = self.t_ = 0
+        self._widths = widths
+        self._network = self._made_network()
+        variables, _ = declare(self._network.layers, (ROWS, x.shape[1]), x.dtype)
+        parameters = initial_values(variables.declared_parameters, x.dtype, random_state)
+        state = initial_values(variables.declared_state, x.dtype, random_state)
+        self.coefs_ = [parameters.pop(f"{path}.weight") for path in self._network.dense]
+        self.intercepts_ = [parameters.pop(f"{path}.bias") for path in self._network.dense]
+        self._others = {**parameters, **state}
+        self._states = tuple(state)
+        self._left: dict[str, Any] | None = None
+        if not is_lbfgs(self):
+            self.loss_curve_: list[float] = []
+            self._patience = Patience(self.tol, self.n_iter_no_change, bool(self.early_stopping))
+            self._show_patience()
+            self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+        self._task = self._made_task(x.dtype)
+        self._make_trainer()
+
+    def _made_network(self) -> Any:
+        return build_network(
+            self._widths, self.activation, self.dropout, self.normalization, bool(self.residual)
+        )
+
+    def _made_task(self, dtype: Any) -> Task:
+        return Task(
+            self._network.layers,
+            self._make_loss(),
+            None,
+            as_solver(self),
+            (L2(float(self.alpha)),) if self.alpha else (),
+            np.dtype(dtype),
+            shared_penalties=True,
+            epoch_by_rows=True,
+        )
+
+    def _make_trainer(self) -> None:
+        """Make a trainer whose arrays are the present weights, with an optimizer that has seen nothing."""
+        trainer = Trainer(self._task, 0)
+        parameters, state = self._arrays()
+        x = ArrayType((ROWS, self._widths[0]), self._task.dtype)
+        output = ArrayType((ROWS, self._widths[-1]), self._task.dtype)
+        trainer.enter(x, output, parameters, state, self._task.optimizer.initial_state(parameters))
+        self._trainer = trainer
+
+    def _arrays(self) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Return parameters and layer state by name, as `coefs_` and `intercepts_` have them now."""
+        dtype = self._task.dtype
+        parameters: dict[str, Array] = {}
+        for path, coef, intercept in zip(self._network.dense, self.coefs_, self.intercepts_, strict=True):
+            parameters[f"{path}.weight"] = np.ascontiguousarray(coef, dtype)
+            parameters[f"{path}.bias"] = np.ascontiguousarray(intercept, dtype)
+        state = {name: self._others[name] for name in self._states}
+        others = {name: array for name, array in self._others.items() if name not in state}
+        return {**parameters, **others}, state
+
+    def _take(self, carried: Mapping[str, Array]) -> None:
+        """Make these arrays the estimator's weights; where weights are averaged, the averages."""
+        names = self._trainer.predicting_names()
+        self.coefs_ = [np.array(carried[names[f"{path}.weight"]]) for path in self._network.dense]
+        self.intercepts_ = [np.array(carried[names[f"{path}.bias"]]) for path in self._network.dense]
+        self._others = {name: np.array(carried[names.get(name, name)]) for name in self._others}
+
+    def _show_patience(self) -> None:
+        """Set the attributes that say what was best so far."""
+        scored, best = self._patience.scored, self._patience.best
+        self.best_loss_ = None if scored else best
+        self.best_validation_score_ = best if scored else None
+
+    # The two ways of fitting ----------------------------------------------------------------------
+
+    def _fit_lbfgs(self, data: dict[str, Array], random_state: Any) -> None:
+        from sklearn.utils.optimize import _check_optimize_result
+
+        self._renew()
+        self._trainer.key = _drawn_key(random_state)
+        paths = self._network.dense
+        names = [f"{path}.weight" for path in paths] + [f"{path}.bias" for path in paths]
+        names += [name for name in self._others if name not in self._states]
+        options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
+        result, found = minimize(self._trainer, data, names, EXECUTORS["compiled"].prepare, options)
+        self.n_iter_ = _check_optimize_result("lbfgs", result, self.max_iter)
+        self.loss_ = float(result.fun)
+        self._take({**self._trainer.run.carried, **found})
+
+    def _renew(self) -> None:
+        """Follow parameters that have changed since the last fit."""
+        self._task = self._made_task(self.coefs_[0].dtype)
+        self._make_trainer()
+
+    def _fit_stochastic(
+        self, data: dict[str, Array], y: Any, random_state: Any, incremental: bool, validation_data: Any
+    ) -> None:
+        """Train by batches; n_iter_ counts the epochs of this call."""
+        left = self._left if incremental else None
+        if left is None:
+            self._renew()
+            self._rate = Rate(
+                self.learning_rate if self.solver == "sgd" else "constant",
+                self.learning_rate_init,
+                self.power_t,
+            )
+        held: Held | None = None
+        if self.early_stopping:
+            if validation_data is None:
+                data, held = held_out(self, data, y, random_state)
+            else:
+                held = own_rows(self, validation_data)
+        self._patience.tol, self._patience.epochs = self.tol, self.n_iter_no_change
+        state = self._state_at_start(left, random_state)
+        run_fit(self, state, data, held, incremental)
+
+    def _state_at_start(self, left: dict[str, Any] | None, random_state: Any) -> LoopState:
+        """Return where training starts: anew, or after the last partial_fit with its optimizer's state."""
+        trainer = self._trainer
+        if left is None:
+            trainer.key = _drawn_key(random_state)
+            return trainer.run
+        trainer.key = left["key"]
+        carried = left["carried"]
+        if not self._task.optimizer.average:  # coefs_ may have been set since
+            parameters, state = self._arrays()
+            carried = {**carried, **parameters, **state}
+        return LoopState(carried, left["step"], left["epoch"])
+
+    # Predicting -----------------------------------------------------------------------------------
+
+    def _output(self, X: Any, link: bool = True, check: bool = True) -> Array:
+        """Return the network's output for each row, as the loss reads it."""
+        if check:
+            check_is_fitted(self)
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        trainer = self._trainer
+        names = trainer.predicting_names()
+        parameters, state = self._arrays()
+        fixed = {**trainer.run.carried, **state, **parameters}
+        fixed |= {names[name]: array for name, array in parameters.items()}
+        fixed |= {**trainer.arguments(), "key": trainer.key, "step": np.asarray(0, np.int32)}
+        stage = trainer.stage("link" if link else "prediction")
+        parts = []
+        for start in range(0, X.shape[0], _PREDICTION_ROWS):
+            rows = X[start : start + _PREDICTION_ROWS]
+            rows = rows.toarray() if hasattr(rows, "toarray") else rows
+            x = np.ascontiguousarray(rows, self._task.dtype)
+            parts.append(run_stage(stage, {**fixed, "x": x}, EXECUTORS["compiled"].prepare)["prediction"])
+        return np.concatenate(parts)
+
+    # What scikit-learn asks of an estimator -------------------------------------------------------
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters by name; an unknown name is answered with the nearest."""
+        nearest_name(self, params)
+        return super().set_params(**params)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_trainer"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_task" in state:
+            self._make_trainer()
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _drawn_key(random_state: Any) -> Array:
+    """Return the key of all that is random in training, drawn once."""
+    return random_key(int(random_state.randint(0, 2**64, dtype=np.uint64)))

@@ -1,0 +1,290 @@
+"""MLPClassifier: scikit-learn's classifier."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import type_of_target, unique_labels
+from sklearn.utils.validation import check_is_fitted
+
+from chainrule.estimators.base import BaseMLP
+from chainrule.estimators.lbfgs import has_epochs
+from chainrule.estimators.losses import LogLoss, MulticlassLogLoss
+from chainrule.estimators.parameters import CONSTRAINTS
+from chainrule.graph.names import checked_options
+from chainrule.graph.types import Array
+from chainrule.losses import Loss
+
+
+class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
+    """A multi-layer perceptron that tells classes apart, or says which of several labels apply.
+
+    Every parameter, attribute, method and warning of scikit-learn's class of this name is here, with its
+    meaning and default, and trained by chainrule's compiled loop. `docs/scikit-learn.md` lists what differs.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default (100,)
+        The units of each hidden layer.
+    activation : str, callable or a sequence of them, default "relu"
+        Of the hidden layers: one for all, or one for each. ``"logistic"``, any name that `Activation` knows,
+        or a function of one Value.
+    solver : str or Optimizer, default "adam"
+        ``"sgd"``, ``"adam"`` and ``"lbfgs"`` are scikit-learn's; other names, and objects, are chainrule's
+        optimizers. A name takes its rate from `learning_rate_init`.
+    alpha : float, default 0.0001
+        The L2 penalty on `coefs_`, divided by the sum of a batch's weights.
+    batch_size : int or "auto", default "auto"
+        Rows in a batch; "auto" is min(200, rows).
+    learning_rate : {"constant", "invscaling", "adaptive"} or callable, default "constant"
+        How the rate of "sgd" changes; or a schedule, a function of the step, for any solver but "lbfgs".
+    learning_rate_init, power_t : float
+        The first rate (default 0.001), and the exponent of "invscaling" (0.5).
+    max_iter : int, default 200
+        Epochs at most; iterations of "lbfgs".
+    shuffle : bool, default True
+        Whether the rows come in a new order in each epoch.
+    random_state : int, RandomState or None, default None
+        Initial weights are drawn from it as scikit-learn draws them, then the validation split, then one key
+        for all that is random in training.
+    tol, n_iter_no_change : float
+        Training stops after more than 10 epochs in a row that are not better by more than 1e-4.
+    verbose : bool or int, default False
+        Whether each epoch's loss is printed.
+    warm_start : bool, default False
+        Whether `fit` goes on from the weights of the last.
+    momentum, nesterovs_momentum : float, bool
+        Of "sgd": 0.9, Nesterov's.
+    early_stopping, validation_fraction : bool, float
+        Whether the score on held-out rows (a tenth) decides when to stop, and the best weights are kept.
+    beta_1, beta_2, epsilon : float
+        Of "adam": 0.9, 0.999, 1e-8.
+    max_fun : int, default 15000
+        Evaluations at most, of "lbfgs".
+    dropout : float or sequence of float, default 0.0
+        The part of a hidden layer's output that is dropped in training.
+    normalization : {"batch", "layer"} or None
+        What stands between a hidden layer and its activation.
+    residual : bool, default False
+        Whether a hidden layer as wide as what it is given becomes x + f(x).
+    weight_decay : float, default 0.0
+        Decoupled from the gradient for "sgd", "adam", "adamw" and "lion"; added to it for the others.
+    clip_value, clip_norm, clip_global_norm : float or None
+        As for `Optimizer`.
+    average : float, default 0.0
+        The decay of the average of the weights, which predicts; 0 is off.
+    scoring : str, callable or None
+        scikit-learn's scorer for early stopping; None is the accuracy.
+    class_weight : dict, "balanced" or None
+        What a row's class multiplies its weight by.
+    callbacks : sequence or None
+        `Callback` objects and functions of the `Progress`, as for `Model.fit`.
+    n_threads : int or None
+        How many threads share a step; weights have the same bits at any number.
+
+    Attributes
+    ----------
+    coefs_, intercepts_ : list of ndarray
+        The weights (in, out) and biases of each layer; they can be set.
+    loss_, loss_curve_, best_loss_ : float, list of float, float
+        The last epoch's loss, every epoch's, and the least; penalties are in it.
+    validation_scores_, best_validation_score_ : list of float, float
+        With early stopping, otherwise None.
+    n_iter_, t_ : int
+        Epochs of the last fit, and rows seen.
+    n_layers_, n_outputs_, out_activation_ : int, int, str
+        Of the network.
+    n_features_in_, feature_names_in_ : int, ndarray
+        Of X.
+    classes_ : ndarray
+        The labels.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> from sklearn.datasets import load_iris
+    >>> x, y = load_iris(return_X_y=True)
+    >>> model = cr.MLPClassifier(max_iter=1000, random_state=0).fit(x, y)
+    >>> bool(model.score(x, y) > 0.95)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **CONSTRAINTS,
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
+    }
+
+    @checked_options
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dropout: Any = 0.0,
+        normalization: str | None = None,
+        residual: bool = False,
+        weight_decay: float = 0.0,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+        clip_global_norm: float | None = None,
+        average: float = 0.0,
+        scoring: Any = None,
+        callbacks: Any = None,
+        n_threads: int | None = None,
+        class_weight: Any = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.dropout = dropout
+        self.normalization = normalization
+        self.residual = residual
+        self.weight_decay = weight_decay
+        self.clip_value = clip_value
+        self.clip_norm = clip_norm
+        self.clip_global_norm = clip_global_norm
+        self.average = average
+        self.scoring = scoring
+        self.callbacks = callbacks
+        self.n_threads = n_threads
+        self.class_weight = class_weight
+
+    @available_if(has_epochs)  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
+        """Train for one epoch, from where the estimator is.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+        classes : array-like, optional
+            All labels; needed at the first call, where y need not have each.
+        """
+        if not hasattr(self, "classes_"):
+            if classes is None:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+            multilabel = type_of_target(y).startswith("multilabel")
+            self._learn_classes(y if multilabel else unique_labels(classes))
+        elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, "
+                f"was: {self.classes_!r}"
+            )
+        return self._fit(X, y, sample_weight, incremental=True)  # type: ignore[no-any-return]
+
+    def _learn_classes(self, y: Any) -> None:
+        self._label_binarizer = LabelBinarizer().fit(y)
+        self.classes_ = self._label_binarizer.classes_
+
+    def _validated_target(self, y: Any, incremental: bool) -> Array:
+        """Return class numbers for several classes, and one column of 0 and 1 for each label otherwise."""
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
+            self._learn_classes(y)
+        else:
+            self._check_classes(unique_labels(y))
+        hot = self._label_binarizer.transform(y)
+        hot = hot.toarray() if hasattr(hot, "toarray") else hot
+        self.n_outputs_ = hot.shape[1]
+        several = self._label_binarizer.y_type_ == "multiclass"
+        self.out_activation_ = "softmax" if several else "logistic"
+        return hot.argmax(axis=1).astype(np.int32) if several else hot  # type: ignore[no-any-return]
+
+    def _check_classes(self, classes: Array) -> None:
+        if self.warm_start and set(classes) != set(self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                f"Previously got {self.classes_}, `y` has {classes}"
+            )
+        if len(np.setdiff1d(classes, self.classes_)):
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. "
+                f"'y' has {classes}."
+            )
+
+    def _class_weighted(self, y: Any, weight: Array | None, dtype: Any) -> Array | None:
+        if self.class_weight is None:
+            return weight
+        factors = compute_sample_weight(self.class_weight, y).astype(dtype)
+        return factors if weight is None else factors * weight  # type: ignore[no-any-return]
+
+    def _make_loss(self) -> Loss:
+        return MulticlassLogLoss() if self.out_activation_ == "softmax" else LogLoss()
+
+    def _labels(self, probabilities: Array) -> Array:
+        flat = probabilities.ravel() if self.n_outputs_ == 1 else probabilities
+        return self._label_binarizer.inverse_transform(flat)  # type: ignore[no-any-return]
+
+    def _default_score(self, x: Array, y: Array, weight: Array | None) -> float:
+        predicted = self._labels(self._output(x, check=False))
+        return float(accuracy_score(y, predicted, sample_weight=weight))
+
+    def predict(self, X: Any) -> Array:
+        """Return the most probable class of each row, or 0 and 1 for each label."""
+        return self._labels(self._output(X))
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class, in the order of `classes_`, shape (rows, classes)."""
+        check_is_fitted(self)
+        y = self._output(X)
+        return np.hstack([1 - y, y]) if self.n_outputs_ == 1 else y
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return the logarithm of `predict_proba`."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))  # type: ignore[no-any-return]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

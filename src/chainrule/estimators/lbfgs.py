@@ -1,0 +1,72 @@
+"""L-BFGS by SciPy, on the compiled loss and gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.graph.loop import Prepare, run_stage
+from chainrule.graph.types import Array
+from chainrule.training.trainer import Trainer
+
+
+def minimize(
+    trainer: Trainer, data: dict[str, Array], names: Sequence[str], prepare: Prepare, options: dict[str, Any]
+) -> tuple[Any, dict[str, Array]]:
+    """Return SciPy's result, and the parameters by name that it found.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Where it starts.
+    data : dict of ndarray
+        All rows: x, y, and perhaps their weights.
+    names : sequence of str
+        The parameters, in the order in which they make one vector.
+    prepare : callable
+        Makes a graph ready to run.
+    options : dict
+        SciPy's.
+    """
+    import scipy.optimize
+
+    stage = trainer.stage("gradients", trainer.data_types(data))
+    fixed = trainer.arrays(data)
+    pack, unpack = _packing({name: fixed[name] for name in names})
+
+    def loss_and_gradient(vector: Array) -> tuple[float, Array]:
+        results = run_stage(stage, {**fixed, **unpack(vector)}, prepare)
+        return float(results["batch_loss"]), pack(results)
+
+    result = scipy.optimize.minimize(
+        loss_and_gradient, pack(fixed), method="L-BFGS-B", jac=True, options=options
+    )
+    return result, {name: np.array(array) for name, array in unpack(result.x).items()}
+
+
+def _packing(
+    arrays: dict[str, Array],
+) -> tuple[Callable[[dict[str, Array]], Array], Callable[[Array], dict[str, Array]]]:
+    """Return what makes one float64 vector of arrays like these, and what takes it apart."""
+    ends = np.cumsum([array.size for array in arrays.values()])[:-1]
+
+    def pack(given: dict[str, Array]) -> Array:
+        return np.concatenate([given[name].ravel() for name in arrays]).astype(np.float64)
+
+    def unpack(vector: Array) -> dict[str, Array]:
+        parts = np.split(vector, ends)
+        return {
+            name: part.reshape(array.shape).astype(array.dtype)
+            for (name, array), part in zip(arrays.items(), parts, strict=True)
+        }
+
+    return pack, unpack
+
+
+def has_epochs(estimator: Any) -> bool:
+    """Whether the estimator is trained by epochs, which `partial_fit` needs; otherwise say so."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit is only available for stochastic optimizers; lbfgs is none.")
+    return True

@@ -1,0 +1,108 @@
+"""The network that an estimator's parameters describe."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from chainrule.graph.names import unknown_name
+from chainrule.layers import (
+    ACTIVATIONS,
+    Activation,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Layer,
+    LayerNorm,
+    Residual,
+    Sequential,
+    Uniform,
+)
+
+#: What scikit-learn calls an activation, where chainrule has another word.
+_OTHER_NAMES = {"logistic": "sigmoid"}
+NORMALIZATIONS: dict[str, Callable[[], Layer]] = {"batch": BatchNorm, "layer": LayerNorm}
+
+
+class Network(NamedTuple):
+    """A network, and where its Dense layers are: ``layers.0``, ``layers.2``, ..."""
+
+    layers: Sequential
+    dense: tuple[str, ...]
+
+
+def as_sizes(sizes: Any) -> list[int]:
+    """Return the widths of the hidden layers; a number is one layer."""
+    listed = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+    if any(size <= 0 for size in listed):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {listed}; each is a number of units")
+    return [int(size) for size in listed]
+
+
+def build_network(
+    widths: Sequence[int], activation: Any, dropout: Any, normalization: Any, residual: bool
+) -> Network:
+    """Return Dense layers of these widths, the first being the input's.
+
+    After a hidden layer come normalization, activation and dropout. With `residual`, a hidden layer that is as wide as
+    what it is given becomes a block x + f(x).
+    """
+    hidden = len(widths) - 2
+    activations = [_as_name(each) for each in _each(activation, hidden, "activation")]
+    rates = _each(dropout, hidden, "dropout")
+    if normalization is not None and normalization not in NORMALIZATIONS:
+        raise ValueError(unknown_name("normalization", normalization, NORMALIZATIONS))
+    layers: list[Layer] = []
+    dense: list[str] = []
+    for i in range(hidden):
+        block = _hidden(widths[i], widths[i + 1], activations[i], rates[i], normalization)
+        if residual and widths[i] == widths[i + 1]:
+            dense.append(f"layers.{len(layers)}.layers.0")
+            layers.append(Residual(block))
+        else:
+            dense.append(f"layers.{len(layers)}")
+            layers.extend(block)
+    dense.append(f"layers.{len(layers)}")
+    layers.append(_dense(widths[-2], widths[-1], "identity", activation == "logistic"))
+    return Network(Sequential(layers), tuple(dense))
+
+
+def _hidden(inputs: int, units: int, activation: Any, rate: float, normalization: str | None) -> list[Layer]:
+    logistic = activation == "sigmoid"
+    if normalization is None:
+        block: list[Layer] = [_dense(inputs, units, activation, logistic)]
+    else:
+        block = [
+            _dense(inputs, units, "identity", logistic),
+            NORMALIZATIONS[normalization](),
+            Activation(activation),
+        ]
+    return [*block, Dropout(rate)] if rate else block
+
+
+def _dense(inputs: int, units: int, activation: Any, logistic: bool) -> Dense:
+    """Return a layer whose weight and bias start within Glorot's limit."""
+    limit = Uniform(math.sqrt((2 if logistic else 6) / (inputs + units)))
+    return Dense(units, activation, weight_initializer=limit, bias_initializer=limit)
+
+
+def _each(option: Any, hidden: int, name: str) -> list[Any]:
+    """Return an option for every hidden layer; one for all, or a sequence with one for each."""
+    if isinstance(option, str) or callable(option) or not hasattr(option, "__iter__"):
+        return [option] * hidden
+    listed = list(option)
+    if len(listed) != hidden:
+        raise ValueError(
+            f"{name} has {len(listed)} entries, and hidden_layer_sizes {hidden}; give one for each, or one for all"
+        )
+    return listed
+
+
+def _as_name(activation: Any) -> Any:
+    if callable(activation):
+        return activation
+    name = _OTHER_NAMES.get(activation, activation) if isinstance(activation, str) else activation
+    if name not in ACTIVATIONS:
+        raise ValueError(unknown_name("activation", activation, {*ACTIVATIONS, *_OTHER_NAMES}))
+    return name

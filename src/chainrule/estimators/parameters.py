@@ -1,0 +1,72 @@
+"""What an estimator's parameters may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_parameter_constraints
+
+from chainrule.graph.names import UnknownOptionError, unknown_name
+from chainrule.layers import ACTIVATIONS
+from chainrule.optimizers import OPTIMIZERS, Optimizer
+
+_NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
+_POSITIVE = Interval(Real, 0, None, closed="neither")
+_COUNT = Interval(Integral, 1, None, closed="left")
+_FRACTION = Interval(Real, 0, 1, closed="left")
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "hidden_layer_sizes": ["array-like", _COUNT],
+    "activation": [StrOptions({"logistic", *ACTIVATIONS}), callable, "array-like"],
+    "solver": [StrOptions({"lbfgs", *OPTIMIZERS}), Optimizer],
+    "alpha": [_NOT_NEGATIVE],
+    "batch_size": [StrOptions({"auto"}), _COUNT],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), callable],
+    "learning_rate_init": [_POSITIVE],
+    "power_t": [_NOT_NEGATIVE],
+    "max_iter": [_COUNT],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [_NOT_NEGATIVE],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [_FRACTION],
+    "beta_1": [_FRACTION],
+    "beta_2": [_FRACTION],
+    "epsilon": [_POSITIVE],
+    "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
+    "max_fun": [_COUNT],
+    "dropout": [_FRACTION, "array-like"],
+    "normalization": [StrOptions({"batch", "layer"}), None],
+    "residual": ["boolean"],
+    "weight_decay": [_NOT_NEGATIVE],
+    "clip_value": [_POSITIVE, None],
+    "clip_norm": [_POSITIVE, None],
+    "clip_global_norm": [_POSITIVE, None],
+    "average": [_FRACTION],
+    "scoring": [str, callable, None],
+    "callbacks": ["array-like", None],
+    "n_threads": [_COUNT, None],
+}
+
+
+def validate(estimator: Any) -> None:
+    """Raise scikit-learn's InvalidParameterError for the first parameter that cannot be one."""
+    parameters = estimator.get_params(deep=False)
+    validate_parameter_constraints(
+        estimator._parameter_constraints, parameters, caller_name=type(estimator).__name__
+    )
+
+
+def nearest_name(estimator: Any, names: Iterable[str]) -> None:
+    """Raise a sentence with the nearest names for the first that is no parameter."""
+    known = estimator.get_params(deep=True)
+    for name in names:
+        if name.partition("__")[0] not in known:
+            raise UnknownOptionError(f"{type(estimator).__name__}: {unknown_name('parameter', name, known)}")

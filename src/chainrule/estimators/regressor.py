@@ -1,0 +1,235 @@
+"""MLPRegressor: scikit-learn's regressor."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from chainrule.estimators.base import BaseMLP
+from chainrule.estimators.lbfgs import has_epochs
+from chainrule.estimators.losses import HalfPoissonDeviance, HalfSquaredError
+from chainrule.estimators.parameters import CONSTRAINTS
+from chainrule.graph.names import checked_options
+from chainrule.graph.types import Array
+from chainrule.losses import LOSSES, Loss, as_loss
+
+_LOSSES: dict[str, type[Loss]] = {"squared_error": HalfSquaredError, "poisson": HalfPoissonDeviance}
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
+    """A multi-layer perceptron that predicts one number, or several.
+
+    Every parameter, attribute, method and warning of scikit-learn's class of this name is here, with its
+    meaning and default, and trained by chainrule's compiled loop. `docs/scikit-learn.md` lists what differs.
+
+    Parameters
+    ----------
+    loss : str, Loss or callable, default "squared_error"
+        ``"squared_error"`` and ``"poisson"`` are scikit-learn's; other names, objects and functions of
+        (prediction, target) are those of `Model`.
+    hidden_layer_sizes : int or sequence of int, default (100,)
+        The units of each hidden layer.
+    activation : str, callable or a sequence of them, default "relu"
+        Of the hidden layers: one for all, or one for each. ``"logistic"``, any name that `Activation` knows,
+        or a function of one Value.
+    solver : str or Optimizer, default "adam"
+        ``"sgd"``, ``"adam"`` and ``"lbfgs"`` are scikit-learn's; other names, and objects, are chainrule's
+        optimizers. A name takes its rate from `learning_rate_init`.
+    alpha : float, default 0.0001
+        The L2 penalty on `coefs_`, divided by the sum of a batch's weights.
+    batch_size : int or "auto", default "auto"
+        Rows in a batch; "auto" is min(200, rows).
+    learning_rate : {"constant", "invscaling", "adaptive"} or callable, default "constant"
+        How the rate of "sgd" changes; or a schedule, a function of the step, for any solver but "lbfgs".
+    learning_rate_init, power_t : float
+        The first rate (default 0.001), and the exponent of "invscaling" (0.5).
+    max_iter : int, default 200
+        Epochs at most; iterations of "lbfgs".
+    shuffle : bool, default True
+        Whether the rows come in a new order in each epoch.
+    random_state : int, RandomState or None, default None
+        Initial weights are drawn from it as scikit-learn draws them, then the validation split, then one key
+        for all that is random in training.
+    tol, n_iter_no_change : float
+        Training stops after more than 10 epochs in a row that are not better by more than 1e-4.
+    verbose : bool or int, default False
+        Whether each epoch's loss is printed.
+    warm_start : bool, default False
+        Whether `fit` goes on from the weights of the last.
+    momentum, nesterovs_momentum : float, bool
+        Of "sgd": 0.9, Nesterov's.
+    early_stopping, validation_fraction : bool, float
+        Whether the score on held-out rows (a tenth) decides when to stop, and the best weights are kept.
+    beta_1, beta_2, epsilon : float
+        Of "adam": 0.9, 0.999, 1e-8.
+    max_fun : int, default 15000
+        Evaluations at most, of "lbfgs".
+    dropout : float or sequence of float, default 0.0
+        The part of a hidden layer's output that is dropped in training.
+    normalization : {"batch", "layer"} or None
+        What stands between a hidden layer and its activation.
+    residual : bool, default False
+        Whether a hidden layer as wide as what it is given becomes x + f(x).
+    weight_decay : float, default 0.0
+        Decoupled from the gradient for "sgd", "adam", "adamw" and "lion"; added to it for the others.
+    clip_value, clip_norm, clip_global_norm : float or None
+        As for `Optimizer`.
+    average : float, default 0.0
+        The decay of the average of the weights, which predicts; 0 is off.
+    scoring : str, callable or None
+        scikit-learn's scorer for early stopping; None is R².
+    callbacks : sequence or None
+        `Callback` objects and functions of the `Progress`, as for `Model.fit`.
+    n_threads : int or None
+        How many threads share a step; weights have the same bits at any number.
+
+    Attributes
+    ----------
+    coefs_, intercepts_ : list of ndarray
+        The weights (in, out) and biases of each layer; they can be set.
+    loss_, loss_curve_, best_loss_ : float, list of float, float
+        The last epoch's loss, every epoch's, and the least; penalties are in it.
+    validation_scores_, best_validation_score_ : list of float, float
+        With early stopping, otherwise None.
+    n_iter_, t_ : int
+        Epochs of the last fit, and rows seen.
+    n_layers_, n_outputs_, out_activation_ : int, int, str
+        Of the network.
+    n_features_in_, feature_names_in_ : int, ndarray
+        Of X.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> from sklearn.datasets import load_diabetes
+    >>> x, y = load_diabetes(return_X_y=True)
+    >>> model = cr.MLPRegressor(random_state=0, solver="lbfgs", max_iter=5000).fit(10 * x, y / 100)
+    >>> bool(model.score(10 * x, y / 100) > 0.5)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **CONSTRAINTS,
+        "loss": [StrOptions({*_LOSSES, *LOSSES}), Loss, callable],
+    }
+    _numeric_target = True
+
+    @checked_options
+    def __init__(
+        self,
+        loss: Any = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dropout: Any = 0.0,
+        normalization: str | None = None,
+        residual: bool = False,
+        weight_decay: float = 0.0,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+        clip_global_norm: float | None = None,
+        average: float = 0.0,
+        scoring: Any = None,
+        callbacks: Any = None,
+        n_threads: int | None = None,
+    ) -> None:
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.dropout = dropout
+        self.normalization = normalization
+        self.residual = residual
+        self.weight_decay = weight_decay
+        self.clip_value = clip_value
+        self.clip_norm = clip_norm
+        self.clip_global_norm = clip_global_norm
+        self.average = average
+        self.scoring = scoring
+        self.callbacks = callbacks
+        self.n_threads = n_threads
+
+    @available_if(has_epochs)  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+        """Train for one epoch, from where the estimator is.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+        """
+        return self._fit(X, y, sample_weight, incremental=True)  # type: ignore[no-any-return]
+
+    def _validated_target(self, y: Any, incremental: bool) -> Array:
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        y = y.reshape(-1, 1) if y.ndim == 1 else y
+        self.n_outputs_ = y.shape[1]
+        self.out_activation_ = "exp" if self.loss == "poisson" else "identity"
+        if self.out_activation_ == "exp" and (y < 0).any():
+            raise ValueError(
+                "Some value(s) of y are out of the valid range of the loss 'poisson': y >= 0 is needed."
+            )
+        return y  # type: ignore[no-any-return]
+
+    def _make_loss(self) -> Loss:
+        if isinstance(self.loss, str) and self.loss in _LOSSES:
+            return _LOSSES[self.loss]()
+        return as_loss(self.loss)
+
+    def _default_score(self, x: Array, y: Array, weight: Array | None) -> float:
+        return float(r2_score(y, self._shaped(self._output(x, check=False)), sample_weight=weight))
+
+    @staticmethod
+    def _shaped(output: Array) -> Array:
+        return output.ravel() if output.shape[1] == 1 else output
+
+    def predict(self, X: Any) -> Array:
+        """Return the prediction for each row, shape (rows,), or (rows, outputs) for several."""
+        return self._shaped(self._output(X))
