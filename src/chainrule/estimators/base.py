@@ -103,8 +103,8 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
             self._fit_stochastic(data, y, random_state, incremental, validation_data)
         if not all(np.isfinite(array).all() for array in [*self.coefs_, *self.intercepts_]):
             raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large values and need "
-                "to be preprocessed; a smaller learning_rate_init may help as well."
+                "Solver produced non-finite parameter weights. The input data may contain large values and "
+                "need to be preprocessed; a smaller learning_rate_init may help as well."
             )
         return self
 
@@ -205,6 +205,8 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
     def _fit_lbfgs(self, data: dict[str, Array], random_state: Any) -> None:
         from sklearn.utils.optimize import _check_optimize_result
 
+        if self.callbacks or callable(self.learning_rate):
+            raise ValueError("lbfgs has no epochs for callbacks, and no learning rate; use another solver")
         self._renew()
         self._trainer.key = _drawn_key(random_state)
         paths = self._network.dense

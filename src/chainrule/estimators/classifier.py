@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from chainrule.estimators.base import BaseMLP
 from chainrule.estimators.lbfgs import has_epochs
 from chainrule.estimators.losses import LogLoss, MulticlassLogLoss
-from chainrule.estimators.parameters import CONSTRAINTS
+from chainrule.estimators.parameters import CONSTRAINTS, keep_all
 from chainrule.graph.names import checked_options
 from chainrule.graph.types import Array
 from chainrule.losses import Loss
@@ -162,41 +162,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         n_threads: int | None = None,
         class_weight: Any = None,
     ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.dropout = dropout
-        self.normalization = normalization
-        self.residual = residual
-        self.weight_decay = weight_decay
-        self.clip_value = clip_value
-        self.clip_norm = clip_norm
-        self.clip_global_norm = clip_global_norm
-        self.average = average
-        self.scoring = scoring
-        self.callbacks = callbacks
-        self.n_threads = n_threads
-        self.class_weight = class_weight
+        keep_all(self, locals())
 
     @available_if(has_epochs)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:

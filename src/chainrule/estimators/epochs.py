@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.estimators.solver import RATE
+from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held
 from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError, Run
@@ -63,7 +64,7 @@ def run_fit(
         trainer.key,
         _batch_size(estimator, len(data["x"])),
         epochs,
-        n_threads=estimator.n_threads,
+        n_threads=thread_limit(estimator),
     )
     run = Unchecked(trainer.loop(data, {}, bool(estimator.shuffle)), state, inputs)
     best = held and _kept(state)
@@ -90,8 +91,8 @@ def run_fit(
                 break
         else:
             warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization "
-                "hasn't converged yet.",
+                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+                "optimization hasn't converged yet.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
@@ -116,7 +117,8 @@ def _batch_size(estimator: Any, rows: int) -> int:
         return min(200, rows)
     if estimator.batch_size > rows:
         warnings.warn(
-            f"Got `batch_size` {estimator.batch_size}, larger than the sample size {rows}. It is going to be clipped",
+            f"Got `batch_size` {estimator.batch_size}, larger than the sample size {rows}. "
+            "It is going to be clipped",
             stacklevel=5,
         )
     return int(min(estimator.batch_size, rows))

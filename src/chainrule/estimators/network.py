@@ -94,7 +94,8 @@ def _each(option: Any, hidden: int, name: str) -> list[Any]:
     listed = list(option)
     if len(listed) != hidden:
         raise ValueError(
-            f"{name} has {len(listed)} entries, and hidden_layer_sizes {hidden}; give one for each, or one for all"
+            f"{name} has {len(listed)} entries, and hidden_layer_sizes {hidden}; "
+            "give one for each, or one for all"
         )
     return listed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -54,6 +54,13 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "callbacks": ["array-like", None],
     "n_threads": [_COUNT, None],
 }
+
+
+def keep_all(estimator: Any, arguments: Mapping[str, Any]) -> None:
+    """Set a constructor's arguments as they are, which is all that scikit-learn lets a constructor do."""
+    for name, value in arguments.items():
+        if name not in ("self", "__class__"):
+            setattr(estimator, name, value)
 
 
 def validate(estimator: Any) -> None:

@@ -44,7 +44,8 @@ def own_rows(estimator: Any, given: Any) -> Held:
     """Return the rows that a user gave: (X, y) or (X, y, sample_weight)."""
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         raise ValueError(f"validation_data is (X, y) or (X, y, sample_weight), not {type(given).__name__}")
-    return _held(estimator, *given, *([None] if len(given) == 2 else []), checked=False)
+    x, y, *weight = given
+    return _held(estimator, x, y, weight[0] if weight else None, checked=False)
 
 
 def _held(estimator: Any, x: Any, y: Any, weight: Any, checked: bool) -> Held:

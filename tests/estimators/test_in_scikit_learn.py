@@ -1,0 +1,200 @@
+"""The estimators inside of scikit-learn: its checks, its tools, and how they fail."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+import sklearn
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.inspection import permutation_importance
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
+from sklearn.utils.estimator_checks import check_estimator
+from threadpoolctl import threadpool_limits
+
+import chainrule as cr
+from chainrule.estimators.threads import thread_limit
+
+KINDS = [cr.MLPClassifier, cr.MLPRegressor]
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture(scope="module")
+def iris():
+    x, y = load_iris(return_X_y=True)
+    return scale(x), y
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_check_estimator_passes_whole(kind):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = check_estimator(kind(), on_fail=None, on_skip=None)
+    assert {result["status"] for result in results} <= {"passed", "skipped"}
+    assert sum(result["status"] == "passed" for result in results) > 50
+
+
+def _small(**options):
+    return cr.MLPClassifier((8,), random_state=0, max_iter=30, learning_rate_init=0.02, **options)
+
+
+def test_pipelines_searches_and_other_tools(iris):
+    x, y = iris
+    columns = ColumnTransformer([("scaled", StandardScaler(), [0, 1])], remainder="passthrough")
+    pipeline = make_pipeline(columns, _small())
+    assert pipeline.fit(x, y).score(x, y) > 0.9
+    search = GridSearchCV(pipeline, {"mlpclassifier__alpha": [1e-4, 100.0]}, cv=2).fit(x, y)
+    assert search.best_params_ == {"mlpclassifier__alpha": 1e-4}
+    assert cross_validate(_small(), x, y, cv=2)["test_score"].min() > 0.7
+    assert CalibratedClassifierCV(_small(), cv=2).fit(x, y).predict_proba(x).shape == (150, 3)
+    importance = permutation_importance(_small().fit(x, y), x, y, n_repeats=2, random_state=0)
+    assert importance.importances_mean[2] > importance.importances_mean[0]
+
+
+def test_joblib_clone_and_pickle_give_the_same_bits(iris):
+    x, y = iris
+    model = _small().fit(x, y)
+    again = joblib.Parallel(n_jobs=2)(joblib.delayed(clone(model).fit)(x, y) for _ in range(2))
+    for other in (pickle.loads(pickle.dumps(model)), clone(model).fit(x, y), *again):
+        np.testing.assert_array_equal(other.predict_proba(x), model.predict_proba(x))
+    copy = pickle.loads(pickle.dumps(model))
+    assert copy.partial_fit(x, y).loss_curve_ == model.partial_fit(x, y).loss_curve_
+
+
+def test_a_limit_on_blas_threads_is_followed():
+    with threadpool_limits(1, user_api="blas"):
+        assert thread_limit(cr.MLPClassifier()) in (1, None)
+        assert thread_limit(cr.MLPClassifier(n_threads=3)) == 3
+
+
+def test_threads_leave_the_bits_alone(iris):
+    x, y = iris
+    one, two = (_small(n_threads=n).fit(x, y) for n in (1, 2))
+    np.testing.assert_array_equal(one.coefs_[0], two.coefs_[0])
+
+
+def test_metadata_is_routed(iris):
+    x, y = iris
+    weight = np.where(y == 0, 0.0, 1.0)
+    with sklearn.config_context(enable_metadata_routing=True):
+        routed = make_pipeline(_small().set_fit_request(sample_weight=True)).fit(x, y, sample_weight=weight)
+    np.testing.assert_array_equal(routed.predict_proba(x), _small().fit(x, y, weight).predict_proba(x))
+
+
+def test_frames_give_feature_names(iris):
+    pandas = pytest.importorskip("pandas")
+    x, y = iris
+    frame = pandas.DataFrame(x, columns=["a", "b", "c", "d"])
+    model = _small(early_stopping=True, scoring="accuracy").fit(frame, y)
+    assert list(model.feature_names_in_) == ["a", "b", "c", "d"]
+    assert model.predict(frame).shape == y.shape
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame.rename(columns={"a": "z"}))
+
+
+def test_its_html_and_tags():
+    assert "MLPClassifier" in cr.MLPClassifier()._repr_html_()
+    assert sklearn.utils.get_tags(cr.MLPClassifier()).classifier_tags.multi_label
+    assert sklearn.utils.get_tags(cr.MLPRegressor()).input_tags.sparse
+    assert repr(cr.MLPRegressor(alpha=1)) == "MLPRegressor(alpha=1)"
+
+
+# How they fail ------------------------------------------------------------------------------------
+
+
+def test_without_scikit_learn_one_sentence_says_so():
+    code = "import sys; sys.modules['sklearn'] = None; import chainrule as cr; cr.MLPClassifier"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "pip install 'chainrule[sklearn]'" in done.stderr.splitlines()[-1]
+    assert not hasattr(cr, "MLPClasifier")
+    assert "MLPClassifier" in dir(cr)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"alpha": -1}, "'alpha' parameter"),
+        ({"activation": "rely"}, "'activation' parameter"),
+        ({"activation": ["relu", "rely"]}, "did you mean 'relu'"),
+        ({"activation": ["relu", "tanh", "tanh"]}, "3 entries, and hidden_layer_sizes 2"),
+        ({"hidden_layer_sizes": (3, 0)}, "hidden_layer_sizes must be > 0"),
+        ({"dropout": 1.0}, "'dropout' parameter"),
+        ({"normalization": "batches"}, "'normalization' parameter"),
+        ({"n_threads": 0}, "'n_threads' parameter"),
+        ({"validation_fraction": 0.001, "early_stopping": True}, "validation set|test_size"),
+        ({"solver": "lbfgs", "callbacks": [print]}, "callbacks"),
+    ],
+)
+def test_bad_parameters(iris, options, sentence):
+    with pytest.raises((ValueError, TypeError), match=sentence):
+        cr.MLPClassifier(**{"hidden_layer_sizes": (4, 4), **options}).fit(*iris)
+
+
+def test_unknown_parameters_are_answered_with_the_nearest(iris):
+    with pytest.raises(TypeError, match="did you mean 'dropout'"):
+        cr.MLPClassifier(dropouts=0.1)
+    with pytest.raises(ValueError, match="did you mean 'hidden_layer_sizes'"):
+        cr.MLPClassifier().set_params(hidden_layers_sizes=3)
+
+
+def test_calls_that_do_not_fit(iris):
+    x, y = iris
+    with pytest.raises(NotFittedError):
+        cr.MLPClassifier().predict(x)
+    with pytest.raises(AttributeError, match="no attribute 'partial_fit'"):
+        cr.MLPClassifier(solver="lbfgs").partial_fit  # noqa: B018
+    with pytest.raises(ValueError, match="first call"):
+        cr.MLPClassifier().partial_fit(x, y)
+    with pytest.raises(ValueError, match="early_stopping"):
+        cr.MLPRegressor(early_stopping=True).partial_fit(x, y)
+    model = _small(warm_start=True).fit(x, y)
+    with pytest.raises(ValueError, match="same classes"):
+        model.fit(x[y > 0], y[y > 0])
+    with pytest.raises(ValueError, match="hidden_layer_sizes has changed"):
+        model.set_params(hidden_layer_sizes=(9,)).fit(x, y)
+    with pytest.raises(ValueError, match=r"not in `self\.classes_`"):
+        _small().fit(x, y).partial_fit(x, y + 1)
+    with pytest.raises(ValueError, match="y >= 0"):
+        cr.MLPRegressor(loss="poisson").fit(x, y - 5.0)
+    with pytest.warns(UserWarning, match="going to be clipped"):
+        _small(batch_size=1000).fit(x, y)
+
+
+def test_a_fit_that_diverges_goes_on_and_then_says_so(iris):
+    x, y = iris
+    model = cr.MLPRegressor(
+        hidden_layer_sizes=(20,), solver="sgd", learning_rate_init=1e6, max_iter=8, random_state=0
+    )
+    with pytest.raises(ValueError, match="non-finite parameter weights"):
+        model.fit(x, y)
+    assert model.n_iter_ == len(model.loss_curve_) == 8
+
+
+def test_convergence_is_warned_of(iris):
+    with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
+        _small().set_params(max_iter=2).fit(*iris)
+
+
+def test_an_interrupted_fit_warns_and_returns_the_model(iris):
+    x, y = iris
+
+    def interrupt(progress):
+        if progress.epoch == 4:
+            raise KeyboardInterrupt
+
+    model = _small(callbacks=[interrupt])
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        assert model.fit(x, y) is model
+    assert model.n_iter_ == 4
+    assert model.predict(x).shape == y.shape

@@ -1,0 +1,240 @@
+"""The estimators beside scikit-learn's own: the same loss curve, weights and predictions in float64."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.preprocessing import scale
+
+import chainrule as cr
+
+TOLERANCE = 1e-6
+OURS = {MLPClassifier: cr.MLPClassifier, MLPRegressor: cr.MLPRegressor}
+
+
+def _iris(rows=120):
+    x, y = load_iris(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(x))[:rows]
+    return scale(x)[order], np.array(["a", "b", "c"])[y[order]]
+
+
+def _diabetes(outputs=1):
+    x, y = load_diabetes(return_X_y=True)
+    y = scale(y)
+    return 20 * x[:90], y[:90] if outputs == 1 else np.column_stack([y[:90], y[:90] ** 2, x[:90, 0]])
+
+
+def both(theirs, data, weight=None, **options):
+    """Return both estimators, fitted alike."""
+    options = {"hidden_layer_sizes": (7, 5), "max_iter": 15, "shuffle": False, "random_state": 3, **options}
+    fitted = []
+    for kind in (theirs, OURS[theirs]):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fitted.append(kind(**options).fit(*data, sample_weight=weight))
+    return fitted
+
+
+def assert_alike(theirs, ours, x, tolerance=TOLERANCE):
+    if hasattr(theirs, "loss_curve_"):
+        np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=tolerance, atol=tolerance)
+        for name in ("best_loss_", "best_validation_score_"):
+            expected = getattr(theirs, name)
+            assert getattr(ours, name) == (expected if expected is None else pytest.approx(expected))
+        if theirs.validation_scores_ is None:
+            assert ours.validation_scores_ is None
+        else:
+            np.testing.assert_allclose(ours.validation_scores_, theirs.validation_scores_)
+    for name in ("n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_", "n_features_in_"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert ours.loss_ == pytest.approx(theirs.loss_, rel=tolerance)
+    for mine, its in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True):
+        np.testing.assert_allclose(mine, its, rtol=tolerance, atol=tolerance)
+    name = "predict_proba" if hasattr(theirs, "classes_") else "predict"
+    np.testing.assert_allclose(getattr(ours, name)(x), getattr(theirs, name)(x), atol=tolerance)
+    assert ours.predict(x).dtype == theirs.predict(x).dtype
+
+
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_activations_and_solvers(kind, solver, activation):
+    data = _iris() if kind is MLPClassifier else _diabetes()
+    assert_alike(*both(kind, data, solver=solver, activation=activation, alpha=0.1), data[0])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"learning_rate": "invscaling", "power_t": 0.3},
+        {"learning_rate": "adaptive", "learning_rate_init": 2.0, "n_iter_no_change": 1, "max_iter": 60},
+        {"learning_rate": "adaptive", "tol": 10.0, "n_iter_no_change": 1, "max_iter": 60},
+        {"momentum": 0.0},
+        {"momentum": 1.0, "learning_rate_init": 1e-4},
+        {"nesterovs_momentum": False},
+        {"nesterovs_momentum": False, "learning_rate": "invscaling", "alpha": 0.0},
+        {"batch_size": 33, "alpha": 3.0},
+    ],
+    ids=str,
+)
+def test_options_of_gradient_descent(options):
+    data = _iris()
+    assert_alike(*both(MLPClassifier, data, solver="sgd", **{"learning_rate_init": 0.1, **options}), data[0])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3},
+        {"beta_1": 0.0, "beta_2": 0.0},
+        {"batch_size": 16, "alpha": 0.0},
+        {"batch_size": 1, "max_iter": 2},
+        {"tol": 0.05, "n_iter_no_change": 2, "max_iter": 100},
+        {"n_iter_no_change": np.inf, "tol": 10.0},
+        {"hidden_layer_sizes": 4},
+        {"hidden_layer_sizes": ()},
+        {"hidden_layer_sizes": np.array([3, 3, 3])},
+    ],
+    ids=str,
+)
+def test_options_of_adam(options):
+    data = _iris()
+    assert_alike(*both(MLPClassifier, data, **{"learning_rate_init": 0.01, **options}), data[0])
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_sample_weights(kind, solver):
+    data = _iris() if kind is MLPClassifier else _diabetes()
+    weight = np.random.default_rng(1).uniform(0, 3, len(data[0]))
+    weight[::7] = 0
+    assert_alike(*both(kind, data, weight, solver=solver, batch_size=25, alpha=0.5), data[0])
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_losses_and_several_targets(loss, outputs, solver):
+    x, y = _diabetes(outputs)
+    y = y if loss == "squared_error" else np.round(np.abs(y) * 2)
+    weight = np.random.default_rng(1).uniform(0.5, 2, len(x))
+    assert_alike(*both(MLPRegressor, (x, y), weight, loss=loss, solver=solver, max_iter=8), x)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_two_classes_and_several_labels(solver):
+    x, y = _iris()
+    assert_alike(*both(MLPClassifier, (x[y != "c"], y[y != "c"]), solver=solver), x)
+    x, labels = make_multilabel_classification(60, n_features=6, n_classes=4, random_state=0)
+    assert_alike(*both(MLPClassifier, (scale(x), labels), solver=solver), scale(x))
+    assert_alike(*both(MLPClassifier, (scale(x), labels), early_stopping=True), scale(x))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_early_stopping_on_scikit_learns_split(kind, weighted):
+    data = _iris() if kind is MLPClassifier else _diabetes(3)
+    weight = np.random.default_rng(1).uniform(0.5, 2, len(data[0])) if weighted else None
+    options = {"n_iter_no_change": 3, "max_iter": 80, "learning_rate_init": 0.02, "validation_fraction": 0.3}
+    theirs, ours = both(kind, data, weight, early_stopping=True, **options)
+    assert_alike(theirs, ours, data[0])
+    assert len(ours.validation_scores_) == ours.n_iter_ < 80
+
+
+def test_extreme_probabilities_are_clipped_as_there():
+    x, y = _iris()
+    assert_alike(*both(MLPClassifier, (1000 * x, y), max_iter=5), x)
+
+
+@pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array])
+def test_sparse_rows(form):
+    x, y = _iris()
+    theirs, ours = both(MLPClassifier, (form(np.where(x > 0, x, 0)), y))
+    assert_alike(theirs, ours, form(x))
+
+
+def test_float32_is_kept():
+    x, y = _diabetes()
+    theirs, ours = both(MLPRegressor, (x.astype(np.float32), y.astype(np.float32)))
+    assert {array.dtype for array in ours.coefs_ + ours.intercepts_} == {np.dtype("float32")}
+    assert ours.predict(x.astype(np.float32)).dtype == np.float32
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-4)
+    model = cr.MLPRegressor(max_iter=1, random_state=7, learning_rate_init=1e-30)
+    with pytest.warns(ConvergenceWarning):
+        wide = model.fit(x, y).coefs_[0]
+    with pytest.warns(ConvergenceWarning):
+        narrow = model.fit(x.astype("f"), y).coefs_[0]
+    np.testing.assert_array_equal(wide.astype("f"), narrow)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_partial_fit_goes_on_with_the_optimizer(solver):
+    x, y = _iris()
+    fitted = []
+    for kind in (MLPClassifier, cr.MLPClassifier):
+        model = kind(
+            shuffle=False, random_state=0, solver=solver, learning_rate="adaptive", n_iter_no_change=2
+        )
+        model.partial_fit(x[:60], y[:60], classes=["a", "b", "c"])
+        for _ in range(9):
+            model.partial_fit(x[60:], y[60:])
+        fitted.append(model)
+    assert_alike(*fitted, x)
+    assert fitted[1].t_ == 600
+
+
+def test_warm_start_goes_on_from_the_weights():
+    x, y = _iris()
+    fitted = []
+    for kind in (MLPClassifier, cr.MLPClassifier):
+        model = kind(shuffle=False, random_state=0, warm_start=True, max_iter=4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fitted.append(model.fit(x, y).set_params(learning_rate_init=0.01).fit(x, y))
+    assert_alike(*fitted, x)
+    assert len(fitted[1].loss_curve_) == 8
+
+
+def test_random_states_keep_their_meaning():
+    x, y = _iris()
+    for kind in (MLPClassifier, MLPRegressor):
+        data = (x, y) if kind is MLPClassifier else _diabetes()
+        shared = [np.random.RandomState(5), np.random.RandomState(5)]
+        for _ in range(2):  # an instance goes on from fit to fit
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                theirs = kind(max_iter=1, random_state=shared[0], shuffle=False).fit(*data)
+                ours = OURS[kind](max_iter=1, random_state=shared[1], shuffle=False).fit(*data)
+            for mine, its in zip(ours.coefs_, theirs.coefs_, strict=True):
+                np.testing.assert_allclose(mine, its, atol=1e-9)
+            shared = [np.random.RandomState(6), np.random.RandomState(6)]
+
+
+def test_verbose_prints_what_scikit_learn_prints(capsys):
+    x, y = _iris()
+    both(MLPClassifier, (x, y), early_stopping=True, verbose=True, n_iter_no_change=1, max_iter=40, tol=0.5)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[: len(lines) // 2] == lines[len(lines) // 2 :]
+    assert lines[-1].endswith("Stopping.")
+
+
+def test_weights_that_are_set_predict():
+    x, y = _diabetes()
+    theirs, ours = both(MLPRegressor, (x, y))
+    for model in (theirs, ours):
+        model.coefs_[-1][:] = 0
+        model.intercepts_ = [*model.intercepts_[:-1], np.array([2.5])]
+    np.testing.assert_array_equal(ours.predict(x), theirs.predict(x))
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_every_parameter_of_scikit_learn_has_its_default(kind):
+    mine = OURS[kind]().get_params()
+    assert {name: mine[name] for name in kind().get_params()} == kind().get_params()
+    assert {name for name in dir(kind) if not name.startswith("_")} <= set(dir(OURS[kind]))
