@@ -63,8 +63,8 @@ def test_together():
     model = cr.MLPClassifier(
         (16, 16, 16), activation=("gelu", "tanh", "mish"), normalization="layer", residual=True, dropout=0.1,
         solver="adamw", learning_rate=cr.CosineDecay(0.02, steps=400), weight_decay=0.01,
-        clip_global_norm=1.0, average=0.9, class_weight="balanced", max_iter=40, random_state=0, early_stopping=True,
-        scoring="neg_log_loss", callbacks=[cr.TimeLimit(60)],
+        clip_global_norm=1.0, average=0.9, class_weight="balanced", max_iter=40, random_state=0,
+        early_stopping=True, scoring="neg_log_loss", callbacks=[cr.TimeLimit(60)],
     ).fit(X, Y)  # fmt: skip
     assert model.score(X, Y) > 0.9
     assert [coef.shape for coef in model.coefs_] == [(4, 16), (16, 16), (16, 16), (16, 3)]

@@ -231,7 +231,9 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
         if left is None:
             self._renew()
             self._rate = Rate(
-                self.learning_rate if self.solver == "sgd" else "constant",
+                self.learning_rate
+                if self.solver == "sgd" and isinstance(self.learning_rate, str)
+                else "constant",
                 self.learning_rate_init,
                 self.power_t,
             )

@@ -51,22 +51,9 @@ def run_fit(
     estimator: Any, state: LoopState, data: dict[str, Array], held: Held | None, incremental: bool
 ) -> None:
     """Train an estimator from a state on; its attributes follow epoch by epoch."""
-    trainer = estimator._trainer
-    arguments = trainer.arguments()
-    follows_rate = estimator._rate.schedule != "constant" and RATE in arguments
-    if follows_rate:
-        state = _with_rate(state, estimator._rate.now)
-        del arguments[RATE]
     epochs = 1 if incremental else estimator.max_iter
-    inputs = Inputs(
-        data,
-        arguments,
-        trainer.key,
-        _batch_size(estimator, len(data["x"])),
-        epochs,
-        n_threads=thread_limit(estimator),
-    )
-    run = Unchecked(trainer.loop(data, {}, bool(estimator.shuffle)), state, inputs)
+    run = _begun(estimator, state, data, epochs)
+    changing = estimator._rate.schedule != "constant"
     best = held and _kept(state)
     callbacks = as_callbacks(estimator.callbacks or ())
     progress = Progress(epochs, estimator)
@@ -80,7 +67,7 @@ def run_fit(
             if held is not None and better:
                 best = _kept(run.state)
             stop = _decided(estimator)
-            if follows_rate:
+            if changing:
                 run.state = _with_rate(run.state, estimator._rate.now)
             if callbacks:
                 estimator._take(run.state.carried)
@@ -102,6 +89,18 @@ def run_fit(
         _leave(estimator, run.state, best)
         for callback in callbacks:
             callback.on_end(progress)
+
+
+def _begun(estimator: Any, state: LoopState, data: dict[str, Array], epochs: int) -> Unchecked:
+    """Return the run of a fit; a learning rate that changes between epochs is carried as weights are."""
+    trainer = estimator._trainer
+    arguments = trainer.arguments()
+    if estimator._rate.schedule != "constant":
+        state = _with_rate(state, estimator._rate.now)
+        del arguments[RATE]
+    size = _batch_size(estimator, len(data["x"]))
+    inputs = Inputs(data, arguments, trainer.key, size, epochs, n_threads=thread_limit(estimator))
+    return Unchecked(trainer.loop(data, {}, bool(estimator.shuffle)), state, inputs)
 
 
 def _with_rate(state: LoopState, rate: float) -> LoopState:

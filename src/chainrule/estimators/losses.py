@@ -33,7 +33,7 @@ class HalfSquaredError(Loss):
     """Half the squared error: its value is the mean over the outputs, its derivative that of their sum."""
 
     def formula(self, prediction: Value, target: Value) -> Value:
-        """Return (prediction - target)² / 2, with the derivative of as many times that as there are outputs."""
+        """Return (prediction - target)² / 2, with the derivative of that times the number of outputs."""
         half = (prediction - target) ** 2 / 2
         summed = half * int(prediction.shape[-1])
         return _reported(half, summed)

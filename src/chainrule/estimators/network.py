@@ -45,8 +45,8 @@ def build_network(
 ) -> Network:
     """Return Dense layers of these widths, the first being the input's.
 
-    After a hidden layer come normalization, activation and dropout. With `residual`, a hidden layer that is as wide as
-    what it is given becomes a block x + f(x).
+    After a hidden layer come normalization, activation and dropout. With `residual`, a hidden layer
+    that is as wide as what it is given becomes a block x + f(x).
     """
     hidden = len(widths) - 2
     activations = [_as_name(each) for each in _each(activation, hidden, "activation")]
