@@ -38,7 +38,7 @@ ACTIVATIONS = "elu, gelu, identity, leaky_relu, mish, relu, selu, sigmoid, silu,
             lambda: cr.Dense(3, weight_initializer="he"),
             ValueError,
             "there is no initializer 'he'; there are constant, glorot_normal, glorot_uniform, he_normal, "
-            "he_uniform, lecun_normal, lecun_uniform, ones, orthogonal, zeros",
+            "he_uniform, lecun_normal, lecun_uniform, ones, orthogonal, uniform, zeros",
         ),
         (
             lambda: cr.Dense(3, bias_initializer="zero"),
