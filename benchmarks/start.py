@@ -36,7 +36,7 @@ TRAININGS = {
     "jax": "from benchmarks.digits import train_jax; " + f"train_jax({EPOCHS})",
     "torch": "from benchmarks.digits import train_torch; " + f"train_torch({EPOCHS})",
 }
-#: What a process writes last: its peak resident size in KB. Its parent would be told its own, if that is more.
+#: What a process writes last: its peak resident KB. Its parent would be told its own, where that is more.
 _PEAK = """
 try:
     print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
