@@ -7,7 +7,6 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from benchmarks.networks import NETWORKS
 from benchmarks.report import Results, shown
 from benchmarks.summary import ratio
 
@@ -15,7 +14,7 @@ COLOURS = ("#4477aa", "#66ccee", "#ee6677", "#aa3377", "#ccbb44", "#228833")
 MARKERS = "osD^vP"
 
 
-def draw(results: Results, path: Path) -> None:
+def draw(results: Results, what: str, path: Path) -> None:
     """Write a dot for each network and peer: their time divided by ours, with a line from min to max."""
     mpl.rcParams.update({"svg.hashsalt": "benchmarks", "svg.fonttype": "none"})
     networks, peers = list(results), shown(results)
@@ -37,8 +36,8 @@ def draw(results: Results, path: Path) -> None:
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel("time of a training step, theirs / ours (right of 1, chainrule is faster)")
-    axes.set_yticks(range(len(networks)), [f"{name}, {NETWORKS[name].batch}" for name in networks])
+    axes.set_xlabel(f"time of {what}, theirs / ours (right of 1, chainrule is faster)")
+    axes.set_yticks(range(len(networks)), [network.label for network in networks])
     axes.set_ylim(len(networks) - 0.5, -0.5)
     axes.grid(axis="x", which="both", alpha=0.3)
     figure.legend(loc="outside upper center", ncols=len(peers) or 1, frameon=False, fontsize="small")

@@ -100,7 +100,8 @@ def compiled_step(
     weights = tensors(task)
     m = [torch.zeros_like(weight) for weight in weights]
     v = [torch.zeros_like(weight) for weight in weights]
-    t, total = (torch.zeros((), dtype=weights[0].dtype) for _ in range(2))
+    total = torch.zeros((), dtype=weights[0].dtype)
+    t = torch.zeros(1, dtype=weights[0].dtype)  # without an axis, in float64, it is read as it was before
 
     def step(
         weights: Tensors, m: Tensors, v: Tensors, t: torch.Tensor, total: torch.Tensor, *data: torch.Tensor
