@@ -88,7 +88,7 @@ def test_class_weights_are_sample_weights():
         cr.Quantile(0.9),
         lambda p, t: cr.sum((p - t) ** 4, axis=-1),
     ],
-    ids=str,
+    ids=["mean_absolute_error", "huber", "log_cosh", "quantile", "function"],
 )
 def test_losses_of_the_regressor(loss):
     assert curve(cr.MLPRegressor, loss=loss) != curve(cr.MLPRegressor)
