@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
@@ -14,6 +16,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 X, Y = load_iris(return_X_y=True)
 X = scale(X)
 PLAIN = {"hidden_layer_sizes": (6, 6), "max_iter": 6, "random_state": 0, "learning_rate_init": 0.01}
+
+
+def named(options):
+    """Return a test's name, without the addresses in memory of functions."""
+    return re.sub(" at 0x[0-9a-f]+", "", str(options))
 
 
 def curve(kind=cr.MLPClassifier, **options):
@@ -43,7 +50,7 @@ CHANGES = [
 ]
 
 
-@pytest.mark.parametrize("options", CHANGES, ids=str)
+@pytest.mark.parametrize("options", CHANGES, ids=named)
 def test_an_option_changes_training(options):
     plain = {
         name: options[name] for name in ("solver", "batch_size") if isinstance(options.get(name), str | int)
