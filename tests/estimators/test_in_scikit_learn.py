@@ -24,7 +24,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from threadpoolctl import threadpool_limits
 
 import chainrule as cr
-from chainrule.estimators.threads import thread_limit
+from chainrule.estimators import threads
 
 KINDS = [cr.MLPClassifier, cr.MLPRegressor]
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -72,10 +72,27 @@ def test_joblib_clone_and_pickle_give_the_same_bits(iris):
     assert copy.partial_fit(x, y).loss_curve_ == model.partial_fit(x, y).loss_curve_
 
 
-def test_a_limit_on_blas_threads_is_followed():
+def test_a_limit_on_blas_threads_is_followed(monkeypatch):
+    monkeypatch.delenv("CHAINRULE_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "cores", lambda: 4)
     with threadpool_limits(1, user_api="blas"):
-        assert thread_limit(cr.MLPClassifier()) in (1, None)
-        assert thread_limit(cr.MLPClassifier(n_threads=3)) == 3
+        assert threads.thread_limit(cr.MLPClassifier()) == 1
+        assert threads.thread_limit(cr.MLPClassifier(n_threads=3)) == 3
+    monkeypatch.setattr(threads, "cores", lambda: 1)
+    assert threads.thread_limit(cr.MLPClassifier()) is None
+
+
+def _limit_of_a_worker(estimator):
+    return threads.cores(), threads.thread_limit(estimator)
+
+
+def test_joblib_workers_share_the_cores():
+    """Two workers leave each other half of the cores, as joblib tells them."""
+    found = joblib.Parallel(n_jobs=2)(
+        joblib.delayed(_limit_of_a_worker)(cr.MLPClassifier()) for _ in range(2)
+    )
+    for cores, limit in found:
+        assert limit == (None if cores == 1 else max(cores // 2, 1))
 
 
 def test_threads_leave_the_bits_alone(iris):
