@@ -99,15 +99,15 @@ def emulate_executable(compiled, folder, cpu="generic"):
 
 def emulate_run(run, folder, cpu="generic"):
     """Have a compiled loop make its steps by the emulator, a whole epoch at a time."""
-    step, native = run._step, run._call
-    program = Program(step.text, "epoch", folder, cpu)
-    arrays = [array.nbytes for array in (run._control, *run._tables, *run._held, run.ticks)]
+    compiled, native = run._compiled, run._call
+    program = Program(compiled.text, "fit", folder, cpu)
+    arrays = [array.nbytes for array in run._arrays]
 
-    def call(function, pool):
-        if function is not step.run:
-            native(function, pool)
+    def call(function):
+        if function is not compiled.run:
+            native(function)
             return
-        sizes = region_sizes(step.sizes, step.scratch, run._capacity, run.threads) + arrays
+        sizes = region_sizes(compiled.sizes, compiled.scratch, run._capacity, run.threads) + arrays
         program(ctypes.addressof(run._table), sizes, 0, run._capacity, run.threads)
 
     run._call = call

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.compiler.epochs import CompiledStep
+from chainrule.compiler.compiled_loop import CompiledLoop
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.profile import profile_graph
 from chainrule.graph.trace import trace
@@ -102,7 +102,9 @@ def test_the_profiled_step_computes_what_the_step_does(monkeypatch):
         return model.weights
 
     plain = trained()
-    monkeypatch.setattr(epochs, "compiled_step", lambda step, data: CompiledStep(step, data, profiled=True))
+    monkeypatch.setattr(
+        epochs, "compiled_loop", lambda loop, carried: CompiledLoop(loop, carried, profiled=True)
+    )
     for name, array in trained().items():
         np.testing.assert_array_equal(array, plain[name])
 

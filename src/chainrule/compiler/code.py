@@ -126,6 +126,27 @@ class Code:
         self.jump(after)
         self.place(after)
 
+    def choose(self, condition: str, yes: Callable[[], None], no: Callable[[], None]) -> None:
+        """Run `yes` if the condition holds, otherwise `no`."""
+        inside, otherwise, after = self.label(), self.label(), self.label()
+        self.branch(condition, inside, otherwise)
+        for label, body in ((inside, yes), (otherwise, no)):
+            self.place(label)
+            body()
+            self.jump(after)
+        self.place(after)
+
+    def repeat(self, condition: Callable[[], str], body: Callable[[], None]) -> None:
+        """Run `body` as long as the condition holds that is written before each turn."""
+        head, inside, after = self.label(), self.label(), self.label()
+        self.jump(head)
+        self.place(head)
+        self.branch(condition(), inside, after)
+        self.place(inside)
+        body()
+        self.jump(head)
+        self.place(after)
+
     def join(self, values: Sequence[tuple[str, str]], before: str) -> list[str]:
         """Begin a block entered from `before` with these (type, value) and, at `close`, with others."""
         names = [self._name() for _ in values]

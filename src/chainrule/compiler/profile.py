@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from chainrule.compiler.compiled_loop import CompiledLoop
 from chainrule.compiler.description import str_kernel
-from chainrule.compiler.epochs import CompiledRun, CompiledStep
+from chainrule.compiler.epochs import CompiledRun
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.memory import Buffer, reads
@@ -67,8 +68,9 @@ def profile_loop(loop: Loop, state: LoopState, inputs: Inputs) -> str:
     batch = min(inputs.batch_size, total)
     used = min(total // batch, MOST_BATCHES)
     data = {name: array[: used * batch] for name, array in inputs.data.items()}
-    step = CompiledStep(loop.step, loop.data, profiled=True)
-    run = CompiledRun(loop, state, replace(inputs, data=data, epochs=1 << 30), step)
+    compiled = CompiledLoop(loop, state.carried, profiled=True)
+    step = compiled.step
+    run = CompiledRun(loop, state, replace(inputs, data=data, epochs=1 << 30), compiled)
 
     def rounds() -> Iterator[Array]:
         for _ in run:

@@ -139,6 +139,9 @@ class Run(Protocol):
     ----------
     state : LoopState
         Where it stands, always after a whole step.
+    ahead : bool
+        Whether it may go on before the results of an epoch are taken, so that `state` can be past the epoch
+        that was yielded last: faster, where nobody looks at each epoch's state. False to begin with.
     results : list of dict
         Those of each epoch that it has ended: an epoch's are here before `state` is past it.
     look : callable
@@ -146,6 +149,7 @@ class Run(Protocol):
     """
 
     state: LoopState
+    ahead: bool
     results: list[dict[str, float]]
     look: Callable[[], object]
 
@@ -171,6 +175,7 @@ class EvaluatedRun:
         self.state = state
         self.inputs = inputs
         self.results: list[dict[str, float]] = []
+        self.ahead = False
         self.look: Callable[[], object] = lambda: None
         self.rows = len(next(iter(inputs.data.values())))
         self._step = Evaluator(loop.step.graph)

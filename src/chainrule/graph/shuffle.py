@@ -14,7 +14,10 @@ import numpy as np
 from chainrule.graph.types import Array
 
 ROUNDS: Final = 6
-_GOLDEN: Final = 0x9E3779B97F4A7C15
+#: Of SplitMix64's finalizer: what is added, by how much is shifted, and what is multiplied by.
+GOLDEN: Final = 0x9E3779B97F4A7C15
+SHIFTS: Final = (30, 27, 31)
+FACTORS: Final = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 _WORD: Final = 0xFFFFFFFFFFFFFFFF
 
 
@@ -31,16 +34,16 @@ def shift_for(bits: int) -> int:
 def round_keys(key: Array, epoch: int) -> list[tuple[int, int]]:
     """Return for each round an odd factor and an addend of 64 bits, fixed by key and epoch."""
     seed = _mixed((int(key[0]) | int(key[1]) << 32) + _mixed(epoch))
-    words = [_mixed(seed + (number + 1) * _GOLDEN) for number in range(2 * ROUNDS)]
+    words = [_mixed(seed + (number + 1) * GOLDEN) for number in range(2 * ROUNDS)]
     return [(words[2 * turn] | 1, words[2 * turn + 1]) for turn in range(ROUNDS)]
 
 
 def _mixed(number: int) -> int:
     """Return 64 well mixed bits: the finalizer of SplitMix64 (Steele, Lea and Flood, 2014)."""
-    number = (number + _GOLDEN) & _WORD
-    number = ((number ^ number >> 30) * 0xBF58476D1CE4E5B9) & _WORD
-    number = ((number ^ number >> 27) * 0x94D049BB133111EB) & _WORD
-    return number ^ number >> 31
+    number = (number + GOLDEN) & _WORD
+    for shift, factor in zip(SHIFTS, FACTORS, strict=False):
+        number = ((number ^ number >> shift) * factor) & _WORD
+    return number ^ number >> SHIFTS[-1]
 
 
 def shuffled(positions: Array, rows: int, key: Array, epoch: int) -> Array:

@@ -126,7 +126,7 @@ def run_epochs(
         recording = Recording(progress.history, run.state.carried)
     ended, started = False, list[Callback]()
     try:
-        run.look = account.look
+        run.look, run.ahead = account.look, not callbacks
         account.look()
         for callback in callbacks:
             started.append(callback)

@@ -1,0 +1,291 @@
+"""A loop compiled: its stages as kernels, one plan of memory for all of them, and their native code."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from chainrule.compiler.cache import cache_key
+from chainrule.compiler.executable import NATIVE, library_for, unique
+from chainrule.compiler.fuse import Kernel, kernels_of
+from chainrule.compiler.llvm import module_text
+from chainrule.compiler.loop_code import FIRST_TABLE, LoopCode, LoopLayout, Table
+from chainrule.compiler.memory import Buffer, in_place, plan_arena, user_buffer
+from chainrule.compiler.pipeline import run_passes
+from chainrule.compiler.program import PREAMBLE, Program, write_program
+from chainrule.compiler.table import Scratch
+from chainrule.graph.graph import Graph
+from chainrule.graph.loop import Loop, Stage
+from chainrule.graph.lowering import Contraction
+from chainrule.graph.types import ROWS, Array
+from chainrule.graph.value import Value, call, input_value
+
+#: Arrays of more elements than this are checked row by row, so that threads share the work.
+LARGE = 1 << 14
+
+
+class Part:
+    """A stage of a loop: its kernels, and where its arrays lie beside those that the loop keeps.
+
+    Parameters
+    ----------
+    name : str
+        Of its function.
+    stage : Stage
+        What it computes.
+    data : sequence of str
+        The inputs that hold a batch of rows.
+    carried : container of str
+        The arrays that a result of the same name replaces.
+    """
+
+    def __init__(self, name: str, stage: Stage, data: Sequence[str], carried: frozenset[str]) -> None:
+        self.name = name
+        self.graph = graph = _own_outputs(run_passes(stage.graph))
+        self.inputs = {value.name: value for value in graph.inputs}
+        self.outputs = dict(zip(stage.outputs, graph.outputs, strict=True))
+        self.data = tuple(one for one in data if one in self.inputs)
+        self.replaced = {one: out for one, out in self.outputs.items() if one in carried}
+        self.kernels = kernels_of(graph)
+        place = {value.serial: number for number, value in enumerate(stage.graph.captured)}
+        self._captured = [place[value.serial] for value in graph.captured]
+
+    def captured(self, stage: Stage) -> list[Array]:
+        """Return the arrays that a stage has captured: this one, or one of the same text."""
+        arrays = [stage.graph.captured[number].data for number in self._captured]
+        return [np.ascontiguousarray(array) for array in arrays]
+
+    @property
+    def kept(self) -> dict[str, Value]:
+        """What must be there before it runs, or is replaced by it, by name."""
+        given = {name: value for name, value in self.inputs.items() if name not in self.data}
+        return {**self.replaced, **given}
+
+    def place(self, home: Mapping[str, Buffer], size: int, captured_slot: int) -> None:
+        """Plan its memory behind that of the loop, of this size; results lie over old arrays if they may."""
+        given = {value.serial: home[name] for name, value in self.inputs.items() if name not in self.data}
+        fixed = {
+            value.serial: user_buffer(captured_slot + place, value)
+            for place, value in enumerate(self.graph.captured)
+        }
+        old = {out.serial: self.inputs[name] for name, out in self.replaced.items() if name in self.inputs}
+        over = {serial: given[value.serial] for serial, value in in_place(self.kernels, old).items()}
+        there = {**given, **fixed, **over}
+        tables = [self.inputs[name] for name in self.data]
+        results = [value for value in unique(self.graph.outputs) if value.serial not in over]
+        packed = {value.serial for value in tables if value.ndim > 2}
+        arena = plan_arena(self.kernels, there, [*tables, *results], packed)
+        self.buffers = {**_moved(arena.buffers, size), **there}
+        self.sizes = (size + arena.sizes[0], *arena.sizes[1:])
+        self._copies = [
+            (self.buffers[out.serial], home[name], arena.lengths[out.serial])
+            for name, out in self.replaced.items()
+            if out.serial not in over
+        ]
+
+    def write(self, ticks_slot: int | None = None) -> Program:
+        """Write its function."""
+        return write_program(self.name, self.kernels, self.buffers, self._copies, ticks_slot)
+
+    def tables(self, slot: int) -> list[Table]:
+        """Return where its data stand, whose first is at a slot of the table of pointers."""
+        values = [self.inputs[name] for name in self.data]
+        return [
+            Table(slot + place, self.buffers[value.serial], _row_size(value))
+            for place, value in enumerate(values)
+        ]
+
+    def results(self) -> dict[str, Buffer]:
+        """Return where those results lie that replace nothing."""
+        return {
+            name: self.buffers[out.serial] for name, out in self.outputs.items() if name not in self.replaced
+        }
+
+
+class CompiledLoop:
+    """The native code of a loop, and the plan of its memory. It holds no numbers of a run.
+
+    Parameters
+    ----------
+    loop : Loop
+        What is repeated.
+    carried : iterable of str
+        The names of the arrays that a run carries.
+    profiled : bool, default False
+        Whether its code takes the time of each of the step's kernels: see `chainrule.compiler.profile`.
+
+    Attributes
+    ----------
+    step, validation, decision : Part
+        Its stages; the last two may be None.
+    home : dict of str to (Value, Buffer)
+        The type and the place of each array that is kept from turn to turn, by name.
+    replaced : list of str
+        Those that stages replace.
+    sizes, scratch
+        How much memory a run needs: see `chainrule.compiler.table.allocate`.
+    """
+
+    def __init__(self, loop: Loop, carried: Iterable[str], profiled: bool = False) -> None:
+        names = frozenset(carried)
+        self.step = Part("step", loop.step, loop.data, names)
+        validation, decides = loop.validation, loop.epoch_end
+        self.validation = self.decision = None
+        if validation is not None:
+            self.validation = Part("validate", validation, loop.validation_data, frozenset())
+        if decides is not None:
+            self.decision = Part("decide", decides, (), names)
+        self.parts = [part for part in (self.step, self.validation, self.decision) if part is not None]
+        kept: dict[str, Value] = {}
+        for part in self.parts:
+            kept = {**part.kept, **kept}
+        plan = plan_arena([], (), kept.values())
+        self.home = {name: (value, plan.buffers[value.serial]) for name, value in kept.items()}
+        self.replaced = sorted({name for part in self.parts for name in part.replaced})
+        slots = self._place(plan.sizes[0])
+        self._write(slots, FIRST_TABLE + slots if profiled else None)
+        self.multiplications = [_multiplications(kernel) for kernel in self.step.kernels]
+
+    def _place(self, size: int) -> int:
+        """Plan every stage's memory; return how many slots the user's tables and captured arrays take."""
+        home = {name: buffer for name, (_, buffer) in self.home.items()}
+        slot = FIRST_TABLE + sum(len(part.data) for part in self.parts)
+        for part in self.parts:
+            part.place(home, size, slot)
+            slot += len(part.graph.captured)
+        self._check, self.finite = self._check_kernels(size)
+        return slot - FIRST_TABLE
+
+    def _check_kernels(self, size: int) -> tuple[Program, Buffer]:
+        """Return the program that adds 0 · x over all arrays that steps replace, and where the sum lies.
+
+        The sum is NaN if one of the numbers is not finite.
+        """
+        inputs: list[Value] = []
+        total: Value | None = None
+        there: dict[int, Buffer] = {}
+        for name in self.step.replaced:
+            value, buffer = self.home[name]
+            if value.dtype.kind != "f":
+                continue
+            x = input_value(name, value.shape, value.dtype)
+            inputs.append(x)
+            there[x.serial] = buffer
+            part = x * 0.0
+            if x.ndim > 1 and _row_size(x) * int(x.shape[0]) > LARGE:
+                part = call("sum", part, axes=tuple(range(1, x.ndim)))
+            part = call("sum", part, axes=tuple(range(part.ndim))) if part.ndim else part
+            part = call("cast", part, dtype="float64")
+            total = part if total is None else total + part
+        assert total is not None
+        kernels = kernels_of(Graph(inputs, [total]))
+        arena = plan_arena(kernels, there, [total])
+        buffers = {**_moved(arena.buffers, size), **there}
+        self._check_size = size + arena.sizes[0]
+        return write_program("check", kernels, buffers), buffers[total.serial]
+
+    def _write(self, slots: int, ticks_slot: int | None) -> None:
+        """Write all functions, and compile them."""
+        programs = [part.write(ticks_slot if part is self.step else None) for part in self.parts]
+        programs.append(self._check)
+        told = {"step", "last", "loss", *(name for name in self.home if name.startswith("validation_"))}
+        slot = FIRST_TABLE + len(self.step.data)
+        self.layout = LoopLayout(
+            self.step.tables(FIRST_TABLE),
+            self.validation.tables(slot) if self.validation else [],
+            {name: buffer for name, (_, buffer) in self.home.items() if name in told},
+            self.step.results(),
+            self.validation.results() if self.validation else None,
+            self.decision.results() if self.decision else None,
+        )
+        fit = LoopCode(self.layout).write()
+        texts = [text for program in programs for text in program.functions]
+        codes = [code for program in programs for code in program.codes]
+        self.text = PREAMBLE + module_text([*texts, fit.text()], [*codes, fit])
+        self.scratch = Scratch(
+            max(program.scratch.size for program in programs),
+            max(program.scratch.per_row for program in programs),
+        )
+        sizes = [part.sizes for part in self.parts]
+        self.sizes = (
+            max(self._check_size, *(own[0] for own in sizes)),
+            *(max(power) for power in list(zip(*sizes, strict=True))[1:]),
+        )
+        self.library = library_for(self.text)
+        self.run = NATIVE(self.library.address("fit"))
+        self.check = NATIVE(self.library.address("check"))
+
+    def captured(self, loop: Loop) -> list[Array]:
+        """Return the arrays that the stages of a loop have captured, in the order of their slots."""
+        parts = zip(self.parts, _stages(loop), strict=True)
+        return [array for part, stage in parts for array in part.captured(stage)]
+
+    def work(self, rows: int) -> int:
+        """Return the multiplications of a step's products on so many rows."""
+        return sum(fixed * rows**power for fixed, power in self.multiplications)
+
+
+#: Loops that were traced anew and are the same, as in a search over learning rates, share their code.
+_loops: dict[str, CompiledLoop] = {}
+MOST_KEPT = 64
+_texts: weakref.WeakKeyDictionary[Graph, str] = weakref.WeakKeyDictionary()
+
+
+def compiled_loop(loop: Loop, carried: Iterable[str]) -> CompiledLoop:
+    """Return a loop's native code, compiled at its first use."""
+    names = sorted(carried)
+    parts = [part for stage in _stages(loop) for part in (_text(stage.graph), *stage.outputs, "")]
+    key = cache_key(*parts, *loop.data, "", *loop.validation_data, "", *names)
+    made = _loops.pop(key, None) or CompiledLoop(loop, names)
+    _loops[key] = made
+    if len(_loops) > MOST_KEPT:
+        del _loops[next(iter(_loops))]
+    return made
+
+
+def _stages(loop: Loop) -> list[Stage]:
+    return [stage for stage in (loop.step, loop.validation, loop.epoch_end) if stage is not None]
+
+
+def _text(graph: Graph) -> str:
+    if graph not in _texts:
+        _texts[graph] = str(graph)
+    return _texts[graph]
+
+
+def _moved(buffers: Mapping[int, Buffer], size: int) -> dict[int, Buffer]:
+    """Return buffers of fixed size so many bytes later."""
+    return {
+        serial: buffer if buffer.power else replace(buffer, offset=buffer.offset + size)
+        for serial, buffer in buffers.items()
+    }
+
+
+def _own_outputs(graph: Graph) -> Graph:
+    """Return the graph with every output computed: an input that is handed on gets a place of its own."""
+    outputs = [value if value.primitive is not None else call("identity", value) for value in graph.outputs]
+    return Graph(graph.inputs, outputs)
+
+
+def _row_size(value: Value) -> int:
+    size = 1
+    for dim in value.shape[1:]:
+        size *= int(dim)
+    return size
+
+
+def _multiplications(kernel: Kernel) -> tuple[int, int]:
+    """Return the multiplications of a product as (number, power of rows that it is times)."""
+    root = kernel.root
+    if root is None or root.primitive is None or not isinstance(root.primitive.lower, Contraction):
+        return 0, 0
+    number, power = 1, 0
+    for dim in (*root.shape, root.operands[0].shape[-1]):
+        if dim is ROWS:
+            power += 1
+        else:
+            number *= int(dim)
+    return number, power
