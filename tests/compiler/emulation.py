@@ -9,13 +9,13 @@ import numpy as np
 
 from chainrule.compiler.llvm import emit_object
 from chainrule.compiler.memory import SLACK
+from chainrule.compiler.table import LINE
 from chainrule.graph.types import ROWS
 
 TRIPLE = "aarch64-linux-gnu"
 COMPILER = "aarch64-linux-gnu-gcc"
 EMULATORS = ("qemu-aarch64", "qemu-aarch64-static")
 HARNESS = Path(__file__).with_name("run_native.c")
-COUNTER = 64
 
 
 def missing():
@@ -72,10 +72,10 @@ class Program:
             place += size
 
 
-def region_sizes(sizes, scratch, capacity, threads=1):
-    """Return the bytes of the arena's regions, the barrier's counter, and the threads' scratch memory."""
+def region_sizes(sizes, scratch, capacity, threads=1, parts=0):
+    """Return the bytes of the arena's regions, the words of shared work, and the threads' scratch memory."""
     regions = [size * capacity**power + SLACK for power, size in enumerate(sizes)]
-    return [*regions, COUNTER, scratch.bytes(capacity, threads) + SLACK]
+    return [*regions, LINE * parts * threads, scratch.bytes(capacity, threads) + SLACK]
 
 
 def emulate_executable(compiled, folder, cpu="generic"):
@@ -83,7 +83,7 @@ def emulate_executable(compiled, folder, cpu="generic"):
     program = Program(compiled.text, "graph", folder, cpu)
     values = [*compiled.graph.inputs, *compiled._simple.captured, *compiled._results]
 
-    def call(table, rows, capacity, thread, threads):
+    def call(table, rows, capacity, thread, threads, turn):
         arrays = [*(_bytes(value, rows) for value in values), compiled.ticks.nbytes]
         program(
             table,
@@ -99,15 +99,13 @@ def emulate_executable(compiled, folder, cpu="generic"):
 
 def emulate_run(run, folder, cpu="generic"):
     """Have a compiled loop make its steps by the emulator, a whole epoch at a time."""
-    compiled, native = run._compiled, run._call
+    compiled = run._compiled
     program = Program(compiled.text, "fit", folder, cpu)
     arrays = [array.nbytes for array in run._arrays]
 
-    def call(function):
-        if function is not compiled.run:
-            native(function)
-            return
-        sizes = region_sizes(compiled.sizes, compiled.scratch, run._capacity, run.threads) + arrays
+    def call():
+        own = compiled.sizes, compiled.scratch, run._capacity, run.threads, compiled.parts_of_thread
+        sizes = region_sizes(*own) + arrays
         program(ctypes.addressof(run._table), sizes, 0, run._capacity, run.threads)
 
     run._call = call

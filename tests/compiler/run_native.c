@@ -13,13 +13,13 @@
 
 #define MOST_THREADS 8
 
-void FUNCTION(void **table, int64_t rows, int64_t capacity, int64_t thread, int64_t threads);
+void FUNCTION(void **table, int64_t rows, int64_t capacity, int64_t thread, int64_t threads, int64_t turn);
 
 static void **table;
 static int64_t head[4];
 
 static void *work(void *thread) {
-    FUNCTION(table, head[1], head[2], (int64_t)thread, head[3]);
+    FUNCTION(table, head[1], head[2], (int64_t)thread, head[3], 0);
     return NULL;
 }
 

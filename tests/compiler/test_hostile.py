@@ -13,7 +13,7 @@ import chainrule as cr
 from chainrule.compiler import epochs, executable, matmul
 from chainrule.compiler.executable import NATIVE, Executable
 from chainrule.compiler.llvm import Library, Registers, emit_assembly, emit_object
-from chainrule.compiler.table import BARRIER_SLOT
+from chainrule.compiler.table import SCRATCH_SLOT, WORDS_SLOT
 from chainrule.graph.evaluate import evaluate
 from chainrule.graph.trace import trace
 
@@ -124,9 +124,9 @@ def poisoned(byte):
 
     def filled(*arguments):
         memory, places = allocate(*arguments)
-        start, counter = places[0] - memory.ctypes.data, places[BARRIER_SLOT] - memory.ctypes.data
+        start, words, end = (places[slot] - memory.ctypes.data for slot in (0, WORDS_SLOT, SCRATCH_SLOT))
         memory.view(np.uint8)[start:] = byte
-        memory.view(np.uint8)[counter : counter + 8] = 0
+        memory.view(np.uint8)[words:end] = 0
         fills.append(places)
         return memory, places
 

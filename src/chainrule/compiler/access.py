@@ -11,8 +11,9 @@ from chainrule.compiler.memory import Buffer
 
 #: The last parameters of every kernel: rows, capacity, and the thread's share of the work.
 SIZES = "i64 %rows, i64 %capacity, i64 %thread, i64 %threads"
-#: The parameters of what Python calls: a table of pointers, and the sizes.
-ARGUMENTS = f"ptr %table, {SIZES}"
+#: The parameters of a program, and of what Python calls: a table of pointers, the sizes, and the turn.
+PROGRAM_SIZES = f"{SIZES}, i64 %turn"
+PROGRAM_ARGUMENTS = f"ptr %table, {PROGRAM_SIZES}"
 
 
 def from_table(code: Code, slot: int) -> str:
@@ -149,7 +150,7 @@ class Access:
 
     def prefetch(self, buffer: Buffer, index: Sequence[Element]) -> None:
         """Have the element at a place that loops count out fetched into the caches, to be written."""
-        self._code.run("llvm.prefetch.p0", f"ptr {self.address_of(buffer, index)}, i32 1, i32 3, i32 1")
+        self._code.prefetch(self.address_of(buffer, index), write=True)
 
     def _load_scalar(self, buffer: Buffer, affine: Sequence[Affine], mask: Element | None) -> Element:
         address = self._address(buffer, affine)

@@ -166,6 +166,10 @@ class Code:
         """Copy some bytes."""
         self.run("llvm.memcpy.p0.p0.i64", f"ptr {to}, ptr {source}, i64 {size}, i1 false")
 
+    def prefetch(self, address: str, write: bool) -> None:
+        """Have the caches fetch what lies at an address, to be read or written soon."""
+        self.run("llvm.prefetch.p0", f"ptr {address}, i32 {int(write)}, i32 3, i32 1")
+
     def loop(
         self,
         begin: str | int,

@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.compiler.cache import cache_key
+from chainrule.compiler.control import FIRST_TABLE, LoopLayout, Table
 from chainrule.compiler.executable import NATIVE, library_for, unique
 from chainrule.compiler.fuse import Kernel, kernels_of
 from chainrule.compiler.llvm import module_text
-from chainrule.compiler.loop_code import FIRST_TABLE, LoopCode, LoopLayout, Table
+from chainrule.compiler.loop_code import OWN_ITEMS, loop_functions
 from chainrule.compiler.memory import Buffer, in_place, plan_arena, user_buffer
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.program import PREAMBLE, Program, write_program
@@ -88,7 +89,9 @@ class Part:
 
     def write(self, ticks_slot: int | None = None) -> Program:
         """Write its function."""
-        return write_program(self.name, self.kernels, self.buffers, self._copies, ticks_slot)
+        return write_program(
+            self.name, self.kernels, self.buffers, self._copies, ticks_slot=ticks_slot, first_part=OWN_ITEMS
+        )
 
     def tables(self, slot: int) -> list[Table]:
         """Return where its data stand, whose first is at a slot of the table of pointers."""
@@ -125,7 +128,7 @@ class CompiledLoop:
         The type and the place of each array that is kept from turn to turn, by name.
     replaced : list of str
         Those that stages replace.
-    sizes, scratch
+    sizes, scratch, parts_of_thread
         How much memory a run needs: see `chainrule.compiler.table.allocate`.
     """
 
@@ -185,7 +188,7 @@ class CompiledLoop:
         arena = plan_arena(kernels, there, [total])
         buffers = {**_moved(arena.buffers, size), **there}
         self._check_size = size + arena.sizes[0]
-        return write_program("check", kernels, buffers), buffers[total.serial]
+        return write_program("check", kernels, buffers, first_part=OWN_ITEMS), buffers[total.serial]
 
     def _write(self, slots: int, ticks_slot: int | None) -> None:
         """Write all functions, and compile them."""
@@ -201,10 +204,12 @@ class CompiledLoop:
             self.validation.results() if self.validation else None,
             self.decision.results() if self.decision else None,
         )
-        fit = LoopCode(self.layout).write()
+        own = loop_functions(self.layout)
         texts = [text for program in programs for text in program.functions]
+        texts += [code.text() for code in own]
         codes = [code for program in programs for code in program.codes]
-        self.text = PREAMBLE + module_text([*texts, fit.text()], [*codes, fit])
+        self.text = PREAMBLE + module_text(texts, [*codes, *own])
+        self.parts_of_thread = max(program.parts for program in programs)
         self.scratch = Scratch(
             max(program.scratch.size for program in programs),
             max(program.scratch.per_row for program in programs),
@@ -216,7 +221,6 @@ class CompiledLoop:
         )
         self.library = library_for(self.text)
         self.run = NATIVE(self.library.address("fit"))
-        self.check = NATIVE(self.library.address("check"))
 
     def captured(self, loop: Loop) -> list[Array]:
         """Return the arrays that the stages of a loop have captured, in the order of their slots."""

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from chainrule.compiler.compiled_loop import CompiledLoop, compiled_loop
-from chainrule.compiler.loop_code import Control
+from chainrule.compiler.control import Control
 from chainrule.compiler.memory import Buffer
 from chainrule.compiler.table import allocate
 from chainrule.compiler.threads import thread_count
@@ -78,7 +78,9 @@ class CompiledRun:
         self._validated = len(next(iter(inputs.validation_data.values()), ()))
         self._validation_batch = min(self._validated, max(VALIDATION_BATCH, self._batch))
         self._capacity = -(-max(self._batch, self._validation_batch) // 16) * 16
-        self._memory, self._places = allocate(compiled.sizes, compiled.scratch, self._capacity, self.threads)
+        self._memory, self._places = allocate(
+            compiled.sizes, compiled.scratch, self._capacity, self.threads, compiled.parts_of_thread
+        )
         layout = compiled.layout
         self._control = np.zeros(layout.control_size, np.int64)
         self._numbers = np.zeros((MOST_EPOCHS, len(layout.results)), np.float64)
@@ -99,6 +101,7 @@ class CompiledRun:
     def _set_sizes(self) -> None:
         """Tell native code what stays the same from call to call."""
         control, bits, key = self._control, bits_for(self.rows), self.inputs.key
+        control[Control.TURN] = 2  # above all words of work, which are zeros
         control[Control.ROWS], control[Control.BATCH] = self.rows, self._batch
         control[Control.VALIDATION_ROWS] = self._validated
         control[Control.VALIDATION_BATCH] = self._validation_batch
@@ -205,7 +208,7 @@ class CompiledRun:
         control[Control.POSITION] = position.position
         floats[Control.LOSS], floats[Control.WEIGHT] = position.loss, position.weight
         self._sound = False
-        self._call(self._compiled.run)
+        self._call()
         names = self._compiled.layout.results
         for row in self._numbers[: control[Control.ENDED]].tolist():
             self.results.append(dict(zip(names, row, strict=True)))
@@ -220,12 +223,15 @@ class CompiledRun:
         )
         return int(control[Control.TURNS])
 
-    def _call(self, function: Callable[..., None]) -> None:
-        table, capacity, threads = ctypes.addressof(self._table), self._capacity, self.threads
+    def _call(self) -> None:
+        """Let the threads make turns. They are done when they have all come back."""
+        function, table = self._compiled.run, ctypes.addressof(self._table)
+        sizes = 0, self._capacity
         others = [
-            self._pool.submit(function, table, 0, capacity, thread, threads) for thread in range(1, threads)
+            self._pool.submit(function, table, *sizes, thread, self.threads, 0)
+            for thread in range(1, self.threads)
         ]
-        function(table, 0, capacity, 0, threads)
+        function(table, *sizes, 0, self.threads, 0)
         for other in others:
             other.result()
 
@@ -245,7 +251,8 @@ class CompiledRun:
 
     def _is_sound(self) -> bool:
         """Whether the last loss, and all that steps replace, are finite."""
-        self._call(self._compiled.check)
+        self._control[[Control.MOST_TURNS, Control.CHECK]] = 0, 1
+        self._call()
         return not self._control[Control.FAILED] and bool(np.isfinite(self._finite[()]))
 
     def _save(self, now: float) -> None:

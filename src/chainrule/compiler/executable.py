@@ -24,7 +24,7 @@ from chainrule.graph.value import Value
 
 #: Changes whenever the code that is generated does.
 GENERATION = "2"
-NATIVE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *[ctypes.c_int64] * 4)
+NATIVE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *[ctypes.c_int64] * 5)
 
 
 class Executable:
@@ -76,7 +76,7 @@ class Executable:
         table = (ctypes.c_void_p * (FIRST_ARRAY + len(arrays)))(
             *places, *[array.ctypes.data for array in arrays]
         )
-        self._call(ctypes.addressof(table), rows or 0, capacity, 0, 1)
+        self._call(ctypes.addressof(table), rows or 0, capacity, 0, 1, 0)
         found = dict(zip((value.serial for value in self._results), results, strict=True))
         known = {value.serial: array for value, array in zip(self.graph.inputs, given, strict=True)}
         known |= {value.serial: value.data for value in self._simple.captured if value.data is not None}

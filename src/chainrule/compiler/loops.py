@@ -40,6 +40,7 @@ class KernelWriter:
         self.access = Access(self.b)
         self.tail: Element | None = None
         self.scratch = (0, 0)
+        self.groups = 1
         self._here = {value.serial for value in kernel.members} | kernel.absorbed
         self._stored = {value.serial for value in kernel.stored}
         self._memo: dict[object, Element] = {}
@@ -149,8 +150,10 @@ class KernelWriter:
 
     @property
     def parameters(self) -> str:
-        """The parameters of the function: the arrays, scratch memory if it uses any, and the sizes."""
-        return ", ".join([*self.access.parameters, *(["ptr %scratch"] if any(self.scratch) else []), SIZES])
+        """The parameters of the function: the arrays, what else it uses, and the sizes."""
+        more = ["ptr %scratch"] if any(self.scratch) else []
+        more += ["i64 %group, i64 %groups"] if self.groups > 1 else []
+        return ", ".join([*self.access.parameters, *more, SIZES])
 
     # Loops -------------------------------------------------------------------------------------------
 
@@ -223,13 +226,13 @@ class KernelWriter:
 
         self.code.loop(begin, end, step, turn)
 
-    def share(self, extent: str, unit: int) -> tuple[str, str]:
-        """Return what part of ``range(extent)`` this thread does, in whole units."""
+    def share(self, extent: str, unit: int, part: str = "%thread", of: str = "%threads") -> tuple[str, str]:
+        """Return what part of ``range(extent)`` is done, in whole units."""
         arguments = f"i64 {extent}, i64 {unit}, i64"
-        following = self.code.value("add i64 %thread, 1")
+        following = self.code.value(f"add i64 {part}, 1")
         begin, end = (
-            self.code.value(f"call i64 @share({arguments} {thread}, i64 %threads)")
-            for thread in ("%thread", following)
+            self.code.value(f"call i64 @share({arguments} {number}, i64 {of})")
+            for number in (part, following)
         )
         return begin, end
 

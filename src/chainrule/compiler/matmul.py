@@ -25,6 +25,9 @@ from chainrule.graph.types import ROWS, Dim
 WORTH_PACKING = 4
 
 
+#: The most groups of panels, which threads take one by one, and the panels that one has at least.
+MOST_GROUPS = 8
+LEAST_GROUP = 4
 #: With more members than this a tile is finished row by row, beside the next one's sums.
 MOST_AT_ONCE = 5
 
@@ -137,6 +140,8 @@ class ProductWriter:
         width = LANES * self.tile.vectors
         whole = int(self.columns) // width * width
         left = int(self.columns) - whole
+        if shared:
+            self.writer.groups = max(1, min(MOST_GROUPS, whole // width // LEAST_GROUP))
         if whole:
             self._panels(Panels("0", str(whole), self.tile.vectors), shared)
         if left:
@@ -150,15 +155,25 @@ class ProductWriter:
         number = self._number
         tiles = self._units(self.height, self.tile.rows)
         low, high = self.writer.share(tiles, 1) if shared else ("0", tiles)
+        count = self._units(number("sub", panels.end, panels.begin), panels.width)
+        begin, end = self._group(count) if shared else ("0", count)
 
         def panel(place: str, _: list[str]) -> list[str]:
             self._panel(number("add", panels.begin, number("mul", place, panels.width)), panels, low, high)
             return []
 
-        count = self._units(number("sub", panels.end, panels.begin), panels.width)
         some = self.code.value(f"icmp slt i64 {low}, {high}")
-        stop = self.code.value(f"select i1 {some}, i64 {count}, i64 0")
-        self.code.loop(0, stop, 1, panel)
+        stop = self.code.value(f"select i1 {some}, i64 {end}, i64 0")
+        self.code.loop(begin, stop, 1, panel)
+
+    def _group(self, count: str) -> tuple[str, str]:
+        """Return which panels are done: a group of them, where there are several, or all.
+
+        Groups are what a thread can take over from one that has to wait for its core.
+        """
+        if self.writer.groups == 1:
+            return "0", count
+        return self.writer.share(count, 1, "%group", "%groups")
 
     def _number(self, operation: str, x: object, y: object) -> str:
         return self.code.value(f"{operation} i64 {x}, {y}")

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.compiler.access import ARGUMENTS, SIZES, first_element, from_table
+from chainrule.compiler.access import PROGRAM_ARGUMENTS, first_element
 from chainrule.compiler.code import Code
 from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.loops import KernelWriter, write_map, write_reduction, write_scatter
 from chainrule.compiler.matmul import write_contraction
 from chainrule.compiler.memory import Buffer
+from chainrule.compiler.sharing import SHARING, Sharing
 from chainrule.compiler.stopwatch import Stopwatch
-from chainrule.compiler.table import BARRIER_SLOT, Scratch
+from chainrule.compiler.table import Scratch
 from chainrule.graph.lowering import Contraction, Reduction, Scatter
-
-#: How often a waiting thread looks before it lets others run.
-_SPINS = 2000
 
 WRITERS = {
     type(None): write_map,
@@ -24,38 +22,6 @@ WRITERS = {
     Contraction: write_contraction,
     Scatter: write_scatter,
 }
-
-_BARRIER = f"""
-declare i32 @sched_yield()
-define internal void @barrier(ptr %counter, i64 %threads) #0 {{
-entry:
-  %single = icmp eq i64 %threads, 1
-  br i1 %single, label %done, label %meet
-meet:
-  %old = atomicrmw add ptr %counter, i64 1 acq_rel
-  %round = udiv i64 %old, %threads
-  %next = add i64 %round, 1
-  %goal = mul i64 %next, %threads
-  br label %look
-look:
-  %spins = phi i64 [ 0, %meet ], [ %more, %wait ]
-  %now = load atomic i64, ptr %counter acquire, align 8
-  %arrived = icmp sge i64 %now, %goal
-  br i1 %arrived, label %done, label %wait_or_yield
-wait_or_yield:
-  %patient = icmp slt i64 %spins, {_SPINS}
-  br i1 %patient, label %wait, label %let_others
-let_others:
-  %ignored = call i32 @sched_yield()
-  br label %wait
-wait:
-  %more = add i64 %spins, 1
-  br label %look
-done:
-  ret void
-}}
-"""
-
 
 #: Where the share of a thread begins: ⌊units · thread / threads⌋ units, and the end of all for the last.
 _SHARE = """
@@ -85,16 +51,20 @@ some:
 
 
 #: What every module begins with.
-PREAMBLE = _BARRIER + _SHARE
+PREAMBLE = SHARING + _SHARE
 
 
 @dataclass(frozen=True)
 class Program:
-    """The text of all kernels and of what runs them in order, and the memory that a thread needs."""
+    """The text of all kernels and of what runs them in order, and the memory that a thread needs.
+
+    `parts` is how many parts a thread has in a turn.
+    """
 
     functions: list[str]
     codes: list[Code]
     scratch: Scratch
+    parts: int
 
 
 def write_program(
@@ -102,7 +72,9 @@ def write_program(
     kernels: Sequence[Kernel],
     buffers: dict[int, Buffer],
     copies: Sequence[tuple[Buffer, Buffer, int]] = (),
+    *,
     ticks_slot: int | None = None,
+    first_part: int = 0,
 ) -> Program:
     """Return a function ``name`` that runs the kernels, and theirs.
 
@@ -118,16 +90,18 @@ def write_program(
         What is copied at the end.
     ticks_slot : int, optional
         Where in the table the array stands that takes the time of each kernel, and of the copies.
+    first_part : int, default 0
+        How many parts a thread has in items of the turn that are no kernels: see `Sharing`.
     """
     writers = [
         _written(kernel, _there_by_then(kernels[number + 1 :], buffers))
         for number, kernel in enumerate(kernels)
     ]
     scratch = Scratch(*(max((writer.scratch[i] for writer in writers), default=0) for i in (0, 1)))
-    main = Code(name, ARGUMENTS)
-    counter = from_table(main, BARRIER_SLOT)
+    main = Code(name, PROGRAM_ARGUMENTS)
     own = scratch.of_thread(main)
-    stopwatch = None if ticks_slot is None else Stopwatch(main, ticks_slot)
+    sharing = Sharing(main, first_part)
+    stopwatch = None if ticks_slot is None else Stopwatch(main, sharing, ticks_slot, len(kernels) + 1)
     symbols: dict[str, str] = {}
     codes = [main]
     for writer in writers:
@@ -135,24 +109,35 @@ def write_program(
         if body not in symbols:  # equal layers share their code
             symbols[body] = f"{name}.{len(symbols)}"
             codes.append(writer.code)
-        arrays = [f"ptr {first_element(main, buffer)}" for buffer in writer.access.buffers]
-        more = [f"ptr {own}"] if any(writer.scratch) else []
-        main.do(f"call void @{symbols[body]}({', '.join([*arrays, *more, SIZES])})")
-        main.do(f"call void @barrier(ptr {counter}, i64 %threads)")
+        _call_kernel(main, sharing, writer, symbols[body], own)
         if stopwatch:
             stopwatch.lap()
     if copies:
-        _write_copies(main, copies)
-        main.do(f"call void @barrier(ptr {counter}, i64 %threads)")
+        sharing.single(lambda: _write_copies(main, copies))
         if stopwatch:
             stopwatch.lap()
-    if stopwatch:
-        stopwatch.stop(len(kernels) + 1)
     texts = [
         body.replace("define void @kernel(", f"define internal void @{symbol}(", 1)
         for body, symbol in symbols.items()
     ]
-    return Program([*texts, main.text()], codes, scratch)
+    return Program([*texts, main.text()], codes, scratch, sharing.used)
+
+
+def _call_kernel(main: Code, sharing: Sharing, writer: KernelWriter, symbol: str, scratch: str) -> None:
+    """Call a kernel's function, in the parts that threads share."""
+    arrays = [f"ptr {first_element(main, buffer)}" for buffer in writer.access.buffers]
+    arrays += [f"ptr {scratch}"] if any(writer.scratch) else []
+
+    def call(part: str, parts: str) -> None:
+        given = list(arrays)
+        if writer.groups > 1:
+            alone = main.value(f"icmp eq i64 {parts}, 1")
+            groups = main.value(f"select i1 {alone}, i64 1, i64 {writer.groups}")
+            given.append(f"i64 {main.value(f'urem i64 {part}, {groups}')}, i64 {groups}")
+            part, parts = (main.value(f"udiv i64 {number}, {groups}") for number in (part, parts))
+        main.do(f"call void @{symbol}({', '.join(given)}, i64 %rows, i64 %capacity, i64 {part}, i64 {parts})")
+
+    sharing.item(call, writer.groups)
 
 
 def _there_by_then(later: Sequence[Kernel], buffers: Mapping[int, Buffer]) -> dict[int, Buffer]:
@@ -171,10 +156,5 @@ def _written(kernel: Kernel, buffers: Mapping[int, Buffer]) -> KernelWriter:
 
 
 def _write_copies(main: Code, copies: Sequence[tuple[Buffer, Buffer, int]]) -> None:
-    pairs = [(first_element(main, to), first_element(main, source), size) for source, to, size in copies]
-
-    def copy() -> None:
-        for to, source, size in pairs:
-            main.copy(to, source, size)
-
-    main.when(main.value("icmp eq i64 %thread, 0"), copy)
+    for source, to, size in copies:
+        main.copy(first_element(main, to), first_element(main, source), size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -12,12 +13,13 @@ from chainrule.compiler.code import Code
 from chainrule.compiler.memory import REGIONS, SLACK
 from chainrule.graph.types import Array
 
-#: The places in the table: after the arena's regions the barrier's counter, scratch memory, and the arrays.
-BARRIER_SLOT = REGIONS
+#: The places in the table: after the arena's regions the words of shared work, scratch memory, the arrays.
+WORDS_SLOT = REGIONS
 SCRATCH_SLOT = REGIONS + 1
 FIRST_ARRAY = REGIONS + 2
 
-_LINE = 64
+#: Bytes of a line of the caches.
+LINE: Final = 64
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Scratch:
 
 
 def allocate(
-    sizes: Sequence[int], scratch: Scratch, capacity: int, threads: int = 1
+    sizes: Sequence[int], scratch: Scratch, capacity: int, threads: int = 1, parts: int = 0
 ) -> tuple[Array, list[int]]:
     """Return zeroed memory, and the table's first entries, which point into it.
 
@@ -53,12 +55,15 @@ def allocate(
         The most rows.
     threads : int
         How many share the work.
+    parts : int
+        How many parts of a turn's work each thread has: see `chainrule.compiler.sharing`.
     """
     lengths = [size * capacity**power + SLACK for power, size in enumerate(sizes)]
-    lengths += [_LINE, scratch.bytes(capacity, threads) + SLACK]
-    lengths = [-(-length // _LINE) * _LINE for length in lengths]
-    memory = np.zeros((_LINE + sum(lengths)) // 8, np.float64)
-    place = -(-memory.ctypes.data // _LINE) * _LINE
+    lengths += [LINE * parts * threads, scratch.bytes(capacity, threads) + SLACK]
+    lengths = [-(-length // LINE) * LINE for length in lengths]
+    memory = np.empty((LINE + sum(lengths)) // 8, np.float64)
+    memory.fill(0)  # faster than to have each page zeroed at its first use
+    place = -(-memory.ctypes.data // LINE) * LINE
     places = []
     for length in lengths:
         places.append(place)
