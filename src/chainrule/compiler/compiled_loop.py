@@ -11,12 +11,13 @@ import numpy as np
 from chainrule.compiler.cache import cache_key
 from chainrule.compiler.control import FIRST_TABLE, LoopLayout, Table
 from chainrule.compiler.executable import NATIVE, library_for, unique
-from chainrule.compiler.fuse import Kernel, kernels_of
+from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.llvm import module_text
 from chainrule.compiler.loop_code import OWN_ITEMS, loop_functions
 from chainrule.compiler.memory import Buffer, in_place, plan_arena, user_buffer
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.program import PREAMBLE, Program, write_program
+from chainrule.compiler.schedule import chains, scheduled
 from chainrule.compiler.table import Scratch
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Loop, Stage
@@ -50,7 +51,8 @@ class Part:
         self.outputs = dict(zip(stage.outputs, graph.outputs, strict=True))
         self.data = tuple(one for one in data if one in self.inputs)
         self.replaced = {one: out for one, out in self.outputs.items() if one in carried}
-        self.kernels = kernels_of(graph)
+        self.kernels = scheduled(graph)
+        self.chains = chains(self.kernels)
         place = {value.serial: number for number, value in enumerate(stage.graph.captured)}
         self._captured = [place[value.serial] for value in graph.captured]
 
@@ -78,7 +80,7 @@ class Part:
         tables = [self.inputs[name] for name in self.data]
         results = [value for value in unique(self.graph.outputs) if value.serial not in over]
         packed = {value.serial for value in tables if value.ndim > 2}
-        arena = plan_arena(self.kernels, there, [*tables, *results], packed)
+        arena = plan_arena(self.chains, there, [*tables, *results], packed)
         self.buffers = {**_moved(arena.buffers, size), **there}
         self.sizes = (size + arena.sizes[0], *arena.sizes[1:])
         self._copies = [
@@ -90,7 +92,7 @@ class Part:
     def write(self, ticks_slot: int | None = None) -> Program:
         """Write its function."""
         return write_program(
-            self.name, self.kernels, self.buffers, self._copies, ticks_slot=ticks_slot, first_part=OWN_ITEMS
+            self.name, self.chains, self.buffers, self._copies, ticks_slot=ticks_slot, first_part=OWN_ITEMS
         )
 
     def tables(self, slot: int) -> list[Table]:
@@ -184,7 +186,7 @@ class CompiledLoop:
             part = call("cast", part, dtype="float64")
             total = part if total is None else total + part
         assert total is not None
-        kernels = kernels_of(Graph(inputs, [total]))
+        kernels = chains(scheduled(Graph(inputs, [total])))
         arena = plan_arena(kernels, there, [total])
         buffers = {**_moved(arena.buffers, size), **there}
         self._check_size = size + arena.sizes[0]

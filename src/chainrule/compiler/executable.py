@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from chainrule.compiler.cache import ObjectCache, cache_key
-from chainrule.compiler.fuse import kernels_of
 from chainrule.compiler.llvm import Library, emit_object, host, module_text
 from chainrule.compiler.memory import Arena, plan_arena, user_buffer
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.program import PREAMBLE, write_program
+from chainrule.compiler.schedule import chains, scheduled
 from chainrule.compiler.table import FIRST_ARRAY, allocate
 from chainrule.graph.evaluate import bind_rows
 from chainrule.graph.graph import Graph
@@ -45,7 +45,8 @@ class Executable:
     def __init__(self, graph: Graph, profiled: bool = False) -> None:
         self.graph = graph
         self._simple = run_passes(graph)
-        self.kernels = kernels_of(self._simple)
+        self.kernels = scheduled(self._simple)
+        parts = chains(self.kernels)
         own = {value.serial: value for kernel in self.kernels for value in kernel.stored}
         self._results = [value for value in unique(self._simple.outputs) if value.serial in own]
         given = [*graph.inputs, *self._simple.captured]
@@ -53,11 +54,11 @@ class Executable:
             value.serial: user_buffer(FIRST_ARRAY + place, value)
             for place, value in enumerate([*given, *self._results])
         }
-        self.arena: Arena = plan_arena(self.kernels, buffers, [])
+        self.arena: Arena = plan_arena(parts, buffers, [])
         self.buffers = {**self.arena.buffers, **buffers}
         self.ticks = np.zeros(len(self.kernels) + 2, np.int64)
         ticks_slot = FIRST_ARRAY + len(buffers) if profiled else None
-        program = write_program("graph", self.kernels, self.buffers, ticks_slot=ticks_slot)
+        program = write_program("graph", parts, self.buffers, ticks_slot=ticks_slot)
         self.scratch = program.scratch
         self.text = PREAMBLE + module_text(program.functions, program.codes)
         self._library = library_for(self.text)

@@ -213,7 +213,7 @@ class KernelWriter:
                 body(only)
             return
         extent = "%rows" if dim is ROWS else str(dim)
-        begin, end = self.share(extent, step) if shared else ("0", extent)
+        begin, end = self.share(dim, step) if shared else ("0", extent)
 
         def turn(counter: str, _: list[str]) -> list[str]:
             if dim is not ROWS:
@@ -226,8 +226,14 @@ class KernelWriter:
 
         self.code.loop(begin, end, step, turn)
 
-    def share(self, extent: str, unit: int, part: str = "%thread", of: str = "%threads") -> tuple[str, str]:
-        """Return what part of ``range(extent)`` is done, in whole units."""
+    def share(self, dim: Dim, unit: int) -> tuple[str, str]:
+        """Return what part of an axis is done, in whole units; of rows it is the same in all kernels."""
+        if dim is ROWS:
+            return self.share_of("%rows", LANES, "%thread", "%threads")
+        return self.share_of(str(dim), unit, "%thread", "%threads")
+
+    def share_of(self, extent: str, unit: int, part: str, of: str) -> tuple[str, str]:
+        """Return where a part of ``range(extent)`` begins and ends, in whole units."""
         arguments = f"i64 {extent}, i64 {unit}, i64"
         following = self.code.value(f"add i64 {part}, 1")
         begin, end = (

@@ -98,7 +98,6 @@ class ProductWriter:
         self.root = root
         self.left, self.right = (Operand(writer, operand) for operand in root.operands)
         self.columns: Dim = root.shape[-1]
-        self.height = _extent(root.shape[-2])
         self.inner = _extent(root.operands[0].shape[-1])
         self.outer: list[Affine] = []
         self.tile = tile_for(root.dtype.name, vector_registers())
@@ -153,16 +152,16 @@ class ProductWriter:
         Where neighbouring columns of a row belong to two cores, these take lines from each other's caches.
         """
         number = self._number
-        tiles = self._units(self.height, self.tile.rows)
-        low, high = self.writer.share(tiles, 1) if shared else ("0", tiles)
+        rows = self.root.shape[-2]
+        bounds = self.writer.share(rows, self.tile.rows) if shared else ("0", _extent(rows))
         count = self._units(number("sub", panels.end, panels.begin), panels.width)
         begin, end = self._group(count) if shared else ("0", count)
 
         def panel(place: str, _: list[str]) -> list[str]:
-            self._panel(number("add", panels.begin, number("mul", place, panels.width)), panels, low, high)
+            self._panel(number("add", panels.begin, number("mul", place, panels.width)), panels, bounds)
             return []
 
-        some = self.code.value(f"icmp slt i64 {low}, {high}")
+        some = self.code.value(f"icmp slt i64 {bounds[0]}, {bounds[1]}")
         stop = self.code.value(f"select i1 {some}, i64 {end}, i64 0")
         self.code.loop(begin, stop, 1, panel)
 
@@ -173,7 +172,7 @@ class ProductWriter:
         """
         if self.writer.groups == 1:
             return "0", count
-        return self.writer.share(count, 1, "%group", "%groups")
+        return self.writer.share_of(count, 1, "%group", "%groups")
 
     def _number(self, operation: str, x: object, y: object) -> str:
         return self.code.value(f"{operation} i64 {x}, {y}")
@@ -182,16 +181,17 @@ class ProductWriter:
         """Return how many units cover an extent."""
         return self._number("udiv", self._number("add", extent, unit - 1), unit)
 
-    def _panel(self, column: str, panels: Panels, low: str, high: str) -> None:
-        """Write the loop over the tiles of a panel."""
+    def _panel(self, column: str, panels: Panels, bounds: tuple[str, str]) -> None:
+        """Write the loop over the tiles of a panel, between these rows."""
         first = [*self.outer, Affine({}), Affine({column: 1})]
         panel = Panel(first, self._tails(column, panels), _extent(self.columns), self.turned)
-        right = self._right(panel, self._number("sub", high, low))
+        tiles = self._units(self._number("sub", bounds[1], bounds[0]), self.tile.rows)
+        right = self._right(panel, tiles)
         if self.light:
-            self.code.loop(low, high, 1, lambda tile, _: self._finished_tile(tile, panel, right))
+            self.code.loop(0, tiles, 1, lambda tile, _: self._finished_tile(tile, bounds, panel, right))
         else:  # one more turn, in which only the last tile is finished
-            end = self._number("add", high, 1)
-            self.code.loop(low, end, 1, lambda tile, _: self._tile(tile, (low, high), panel, right))
+            end = self._number("add", tiles, 1)
+            self.code.loop(0, end, 1, lambda tile, _: self._tile(tile, tiles, bounds, panel, right))
 
     def _tails(self, column: str, panels: Panels) -> list[Element | None]:
         """Return for each vector of a panel which lanes are columns; None where all are."""
@@ -227,23 +227,25 @@ class ProductWriter:
 
     # Tiles -------------------------------------------------------------------------------------------
 
-    def _finished_tile(self, tile: str, panel: Panel, right: Rows) -> list[str]:
+    def _finished_tile(self, tile: str, bounds: tuple[str, str], panel: Panel, right: Rows) -> list[str]:
         """Write the sums of a tile, and at once what little is made of them."""
-        rows = self._rows(tile)
+        rows = self._rows(tile, bounds)
         sums = self._sum(("0", self.inner), self._zeros(panel), self._lefts(rows), panel, right)[2:]
         for number, text in enumerate(sums):
             row, v = divmod(number, len(panel.tails))
             self._finish(Affine({rows[row]: 1}), v, Element(text, self.dtype, True), panel)
         return []
 
-    def _tile(self, tile: str, bounds: tuple[str, str], panel: Panel, right: Rows) -> list[str]:
+    def _tile(self, tile: str, tiles: str, bounds: tuple[str, str], panel: Panel, right: Rows) -> list[str]:
         """Write the sums of a tile in as many parts as it has rows; beside each a row of the last one."""
-        code, number, (low, high) = self.code, self._number, bounds
-        rows = self._rows(tile)
-        inner = code.value(f"select i1 {code.value(f'icmp slt i64 {tile}, {high}')}, i64 {self.inner}, i64 0")
+        code, number = self.code, self._number
+        rows = self._rows(tile, bounds)
+        inner = code.value(
+            f"select i1 {code.value(f'icmp slt i64 {tile}, {tiles}')}, i64 {self.inner}, i64 0"
+        )
         last = number("sub", rows[0], self.tile.rows)
-        left = self._smaller(number("sub", self.height, last), str(self.tile.rows))
-        height = code.value(f"select i1 {code.value(f'icmp sgt i64 {tile}, {low}')}, i64 {left}, i64 0")
+        left = self._smaller(number("sub", bounds[1], last), str(self.tile.rows))
+        height = code.value(f"select i1 {code.value(f'icmp sgt i64 {tile}, 0')}, i64 {left}, i64 0")
         lefts = self._lefts(rows)
         part = self._units(inner, self.tile.rows)
 
@@ -262,10 +264,11 @@ class ProductWriter:
             code.do(f"store {self.wide} {text}, ptr {self._slot(place)}, align 64")
         return []
 
-    def _rows(self, tile: str) -> list[str]:
+    def _rows(self, tile: str, bounds: tuple[str, str]) -> list[str]:
         """Return the rows of a tile; where there are no more, the last one again."""
         self.writer.forget()
-        top, final = self._number("mul", tile, self.tile.rows), self._number("sub", self.height, 1)
+        top = self._number("add", bounds[0], self._number("mul", tile, self.tile.rows))
+        final = self._number("sub", bounds[1], 1)
         return [top, *(self._smaller(self._number("add", top, r), final) for r in range(1, self.tile.rows))]
 
     def _smaller(self, x: str, y: str) -> str:

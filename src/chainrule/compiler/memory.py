@@ -106,7 +106,7 @@ class Arena:
 
 
 def plan_arena(
-    kernels: Sequence[Kernel],
+    chains: Sequence[Sequence[Kernel]],
     placed: Iterable[int],
     kept: Iterable[Value],
     packed: Iterable[int] = (),
@@ -115,8 +115,8 @@ def plan_arena(
 
     Parameters
     ----------
-    kernels : sequence of Kernel
-        In order.
+    chains : sequence of sequences of Kernel
+        In order; what a chain touches is alive all the while that it runs.
     placed : iterable of int
         Serials of what lies elsewhere already.
     kept : iterable of Value
@@ -126,10 +126,10 @@ def plan_arena(
     """
     elsewhere = set(placed)
     kept = list(kept)
-    lives = {value.serial: (0, len(kernels)) for value in kept}
+    lives = {value.serial: (0, len(chains)) for value in kept}
     values = {value.serial: value for value in kept}
     stored: set[int] = set()
-    for number, kernel in enumerate(kernels):
+    for number, kernel in ((number, kernel) for number, chain in enumerate(chains) for kernel in chain):
         stored |= {value.serial for value in kernel.stored}
         for value in kernel.stored:
             if value.serial not in elsewhere and value.serial not in lives:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from chainrule.compiler.access import PROGRAM_ARGUMENTS, first_element
-from chainrule.compiler.code import Code
+from chainrule.compiler.code import LANES, Code
 from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.loops import KernelWriter, write_map, write_reduction, write_scatter
 from chainrule.compiler.matmul import write_contraction
 from chainrule.compiler.memory import Buffer
-from chainrule.compiler.sharing import SHARING, Sharing
+from chainrule.compiler.schedule import row_bytes
+from chainrule.compiler.sharing import SHARING, Body, Sharing
 from chainrule.compiler.stopwatch import Stopwatch
 from chainrule.compiler.table import Scratch
 from chainrule.graph.lowering import Contraction, Reduction, Scatter
+
+#: Bytes that some rows may take in all arrays of a chain, how many rows these are at least, and into how many
+#: parts for each thread all rows are divided at most.
+CHAIN_BYTES = 1 << 19
+LEAST_ROWS = 64
+MOST_PARTS = 32
 
 WRITERS = {
     type(None): write_map,
@@ -69,7 +77,7 @@ class Program:
 
 def write_program(
     name: str,
-    kernels: Sequence[Kernel],
+    chains: Sequence[Sequence[Kernel]],
     buffers: dict[int, Buffer],
     copies: Sequence[tuple[Buffer, Buffer, int]] = (),
     *,
@@ -82,8 +90,8 @@ def write_program(
     ----------
     name : str
         Its symbol; the kernels' begin with it.
-    kernels : sequence of Kernel
-        In order.
+    chains : sequence of sequences of Kernel
+        In order: see `chainrule.compiler.schedule`.
     buffers : dict of int to Buffer
         Where arrays lie, by serial.
     copies : sequence of (from, to, bytes)
@@ -93,23 +101,27 @@ def write_program(
     first_part : int, default 0
         How many parts a thread has in items of the turn that are no kernels: see `Sharing`.
     """
-    writers = [
+    kernels = [kernel for chain in chains for kernel in chain]
+    written = [
         _written(kernel, _there_by_then(kernels[number + 1 :], buffers))
         for number, kernel in enumerate(kernels)
     ]
-    scratch = Scratch(*(max((writer.scratch[i] for writer in writers), default=0) for i in (0, 1)))
+    scratch = Scratch(*(max((writer.scratch[i] for writer in written), default=0) for i in (0, 1)))
     main = Code(name, PROGRAM_ARGUMENTS)
     own = scratch.of_thread(main)
     sharing = Sharing(main, first_part)
     stopwatch = None if ticks_slot is None else Stopwatch(main, sharing, ticks_slot, len(kernels) + 1)
     symbols: dict[str, str] = {}
     codes = [main]
-    for writer in writers:
+    calls: dict[int, Call] = {}
+    for writer in written:
         body = writer.code.text()
         if body not in symbols:  # equal layers share their code
             symbols[body] = f"{name}.{len(symbols)}"
             codes.append(writer.code)
-        _call_kernel(main, sharing, writer, symbols[body], own)
+        calls[id(writer.kernel)] = _call_of(main, writer, symbols[body], own)
+    for chain in chains if stopwatch is None else [[kernel] for kernel in kernels]:
+        _write_chain(main, sharing, chain, [calls[id(kernel)] for kernel in chain])
         if stopwatch:
             stopwatch.lap()
     if copies:
@@ -123,21 +135,49 @@ def write_program(
     return Program([*texts, main.text()], codes, scratch, sharing.used)
 
 
-def _call_kernel(main: Code, sharing: Sharing, writer: KernelWriter, symbol: str, scratch: str) -> None:
-    """Call a kernel's function, in the parts that threads share."""
+class Call(NamedTuple):
+    """How a kernel's function is called for a part: in a chain, or alone, with columns in groups too."""
+
+    in_chain: Body
+    alone: Body
+    groups: int
+
+
+def _call_of(main: Code, writer: KernelWriter, symbol: str, scratch: str) -> Call:
+    """Return how a kernel's function is called for a part of its work."""
     arrays = [f"ptr {first_element(main, buffer)}" for buffer in writer.access.buffers]
     arrays += [f"ptr {scratch}"] if any(writer.scratch) else []
 
-    def call(part: str, parts: str) -> None:
-        given = list(arrays)
-        if writer.groups > 1:
-            alone = main.value(f"icmp eq i64 {parts}, 1")
-            groups = main.value(f"select i1 {alone}, i64 1, i64 {writer.groups}")
-            given.append(f"i64 {main.value(f'urem i64 {part}, {groups}')}, i64 {groups}")
-            part, parts = (main.value(f"udiv i64 {number}, {groups}") for number in (part, parts))
+    def call(part: str, parts: str, group: str = "0", groups: str = "1") -> None:
+        given = [*arrays, f"i64 {group}, i64 {groups}"] if writer.groups > 1 else arrays
         main.do(f"call void @{symbol}({', '.join(given)}, i64 %rows, i64 %capacity, i64 {part}, i64 {parts})")
 
-    sharing.item(call, writer.groups)
+    def in_groups(part: str, parts: str) -> None:
+        alone = main.value(f"icmp eq i64 {parts}, 1")
+        groups = main.value(f"select i1 {alone}, i64 1, i64 {writer.groups}")
+        rows = [main.value(f"udiv i64 {number}, {groups}") for number in (part, parts)]
+        call(rows[0], rows[1], main.value(f"urem i64 {part}, {groups}"), groups)
+
+    return Call(call, in_groups if writer.groups > 1 else call, writer.groups)
+
+
+def _write_chain(main: Code, sharing: Sharing, chain: Sequence[Kernel], calls: Sequence[Call]) -> None:
+    """Write the calls of a chain's kernels, for some rows after the other; or that of a single kernel."""
+    if len(chain) == 1:
+        sharing.item(calls[0].alone, calls[0].groups)
+        return
+    rows = max(LEAST_ROWS, CHAIN_BYTES // row_bytes(chain) // LANES * LANES)
+    each = main.value(f"mul i64 %threads, {rows}")
+    more = main.value(f"sub i64 {each}, 1")
+    some = main.value(f"udiv i64 {main.value(f'add i64 %rows, {more}')}, {each}")
+    least = main.call("i64", "llvm.smax.i64", f"i64 {some}, i64 1")
+    groups = main.call("i64", "llvm.smin.i64", f"i64 {least}, i64 {MOST_PARTS}")
+
+    def part(place: str, parts: str) -> None:
+        for call in calls:
+            call.in_chain(place, parts)
+
+    sharing.chain(part, MOST_PARTS, groups)
 
 
 def _there_by_then(later: Sequence[Kernel], buffers: Mapping[int, Buffer]) -> dict[int, Buffer]:

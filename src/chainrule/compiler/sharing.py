@@ -16,6 +16,8 @@ from chainrule.compiler.access import from_table
 from chainrule.compiler.code import Code
 from chainrule.compiler.table import LINE, WORDS_SLOT
 
+#: Writes a part of an item, given which of how many.
+Body = Callable[[str, str], None]
 #: How often a waiting thread looks before it lets others run.
 _SPINS = 2000
 
@@ -99,21 +101,35 @@ class Sharing:
         self._words = from_table(code, WORDS_SLOT)
         self._alone = code.value("icmp eq i64 %threads, 1")
 
-    def item(self, body: Callable[[str, str], None], groups: int = 1) -> None:
+    def item(self, body: Body, groups: int = 1) -> None:
         """Write an item that has so many parts for each thread: ``body(part, parts)``."""
-        self._item(body, groups, single=False)
+        self._item(lambda: body("0", "1"), body, groups, str(groups))
+
+    def chain(self, body: Body, most: int, groups: str) -> None:
+        """Write an item whose number of parts for each thread, at most `most`, is known when it runs."""
+        code = self._code
+
+        def part(place: str, _: list[str]) -> list[str]:
+            body(place, groups)
+            return []
+
+        def alone() -> None:
+            code.loop(0, groups, 1, part)
+
+        self._item(alone, body, most, groups)
 
     def single(self, body: Callable[[], None]) -> None:
         """Write an item that one of the threads does."""
-        self._item(lambda part, parts: body(), 1, single=True)
+        self._item(body, lambda part, parts: body(), 1, "")
 
-    def _item(self, body: Callable[[str, str], None], groups: int, single: bool) -> None:
+    def _item(self, alone: Callable[[], None], body: Body, most: int, groups: str) -> None:
+        """Write an item: as a thread without others does it, and in parts, of which a thread has `groups`."""
         code, turn = self._code, self._turn
         before = code.value(f"mul i64 %threads, {self.used * LINE}")
         words = code.value(f"getelementptr i8, ptr {self._words}, i64 {before}")
-        self.used += groups
-        parts = "1" if single else code.value(f"mul i64 %threads, {groups}")
-        first = "0" if single else code.value(f"mul i64 %thread, {groups}")
+        self.used += most
+        parts = code.value(f"mul i64 %threads, {groups}") if groups else "1"
+        first = code.value(f"mul i64 %thread, {groups}") if groups else "0"
 
         def part(offset: str, _: list[str]) -> list[str]:
             place = code.value(f"urem i64 {code.value(f'add i64 {first}, {offset}')}, {parts}")
@@ -130,4 +146,4 @@ class Sharing:
             code.loop(0, parts, 1, part)
             code.do(f"call void @wait_for(ptr {words}, i64 {parts}, i64 {turn})")
 
-        code.choose(self._alone, lambda: body("0", "1"), together)
+        code.choose(self._alone, alone, together)

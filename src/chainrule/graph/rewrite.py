@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from chainrule.graph.graph import Graph, needed
@@ -10,6 +10,8 @@ from chainrule.graph.types import FLOAT32, FLOAT64, ArrayType
 from chainrule.graph.value import Attributes, Value, equation
 
 Rebuild = Callable[[Value, tuple[Value, ...]], Value]
+#: Returns what a value may be replaced by, or None.
+Rule = Callable[[Value], Value | None]
 
 
 def rebuild(value: Value, operands: tuple[Value, ...], attributes: Attributes | None = None) -> Value:
@@ -50,6 +52,39 @@ def inline(graph: Graph, arguments: Sequence[Value]) -> list[Value]:
         if formal.type != actual.type:
             raise ValueError(f"the graph's input {formal.name} is {formal.type}, and was given {actual.type}")
     return map_equations(graph.outputs, dict(zip(graph.inputs, arguments, strict=True)))
+
+
+def merged(outputs: Sequence[Value], rules: Sequence[Rule] = ()) -> list[Value]:
+    """Return the outputs with every equation written only once, and the first rule applied that fits it."""
+    seen: dict[Hashable, Value] = {}
+
+    def simpler(value: Value, operands: tuple[Value, ...]) -> Value:
+        changed = any(a is not b for a, b in zip(operands, value.operands, strict=True))
+        new = rebuild(value, operands) if changed else value
+        for rule in rules:
+            found = rule(new)
+            if found is not None:
+                return found
+        assert new.primitive is not None
+        key = (new.primitive.name, tuple(operand.serial for operand in operands), _hashable(new.attributes))
+        return seen.setdefault(key, new)
+
+    return map_equations(outputs, {}, simpler)
+
+
+def same_value(value: Value) -> Value | None:
+    """identity(x) = x."""
+    is_identity = value.primitive is not None and value.primitive.name == "identity"
+    return value.operands[0] if is_identity and value.operands[0].type == value.type else None
+
+
+def _hashable(item: Any) -> Hashable:
+    """Return a key of attributes, in which 1 and 1.0, and 0.0 and -0.0, stay apart."""
+    if isinstance(item, dict):
+        return tuple((name, _hashable(each)) for name, each in sorted(item.items()))
+    if isinstance(item, tuple):
+        return tuple(map(_hashable, item))
+    return (type(item).__name__, repr(item))
 
 
 def in_float64(graph: Graph) -> Graph:
