@@ -17,7 +17,7 @@ from chainrule.compiler.loop_code import OWN_ITEMS, loop_functions
 from chainrule.compiler.memory import Buffer, in_place, plan_arena, user_buffer
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.program import PREAMBLE, Program, write_program
-from chainrule.compiler.schedule import chains, scheduled
+from chainrule.compiler.schedule import grouped, scheduled
 from chainrule.compiler.table import Scratch
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Loop, Stage
@@ -52,7 +52,7 @@ class Part:
         self.data = tuple(one for one in data if one in self.inputs)
         self.replaced = {one: out for one, out in self.outputs.items() if one in carried}
         self.kernels = scheduled(graph)
-        self.chains = chains(self.kernels)
+        self.groups = grouped(self.kernels)
         place = {value.serial: number for number, value in enumerate(stage.graph.captured)}
         self._captured = [place[value.serial] for value in graph.captured]
 
@@ -75,12 +75,12 @@ class Part:
             for place, value in enumerate(self.graph.captured)
         }
         old = {out.serial: self.inputs[name] for name, out in self.replaced.items() if name in self.inputs}
-        over = {serial: given[value.serial] for serial, value in in_place(self.kernels, old).items()}
+        over = {serial: given[value.serial] for serial, value in in_place(self.groups, old).items()}
         there = {**given, **fixed, **over}
         tables = [self.inputs[name] for name in self.data]
         results = [value for value in unique(self.graph.outputs) if value.serial not in over]
         packed = {value.serial for value in tables if value.ndim > 2}
-        arena = plan_arena(self.chains, there, [*tables, *results], packed)
+        arena = plan_arena(self.groups, there, [*tables, *results], packed)
         self.buffers = {**_moved(arena.buffers, size), **there}
         self.sizes = (size + arena.sizes[0], *arena.sizes[1:])
         self._copies = [
@@ -92,7 +92,7 @@ class Part:
     def write(self, ticks_slot: int | None = None) -> Program:
         """Write its function."""
         return write_program(
-            self.name, self.chains, self.buffers, self._copies, ticks_slot=ticks_slot, first_part=OWN_ITEMS
+            self.name, self.groups, self.buffers, self._copies, ticks_slot=ticks_slot, first_part=OWN_ITEMS
         )
 
     def tables(self, slot: int) -> list[Table]:
@@ -186,11 +186,11 @@ class CompiledLoop:
             part = call("cast", part, dtype="float64")
             total = part if total is None else total + part
         assert total is not None
-        kernels = chains(scheduled(Graph(inputs, [total])))
-        arena = plan_arena(kernels, there, [total])
+        groups = grouped(scheduled(Graph(inputs, [total])))
+        arena = plan_arena(groups, there, [total])
         buffers = {**_moved(arena.buffers, size), **there}
         self._check_size = size + arena.sizes[0]
-        return write_program("check", kernels, buffers, first_part=OWN_ITEMS), buffers[total.serial]
+        return write_program("check", groups, buffers, first_part=OWN_ITEMS), buffers[total.serial]
 
     def _write(self, slots: int, ticks_slot: int | None) -> None:
         """Write all functions, and compile them."""

@@ -15,7 +15,7 @@ from chainrule.compiler.llvm import Library, emit_object, host, module_text
 from chainrule.compiler.memory import Arena, plan_arena, user_buffer
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.program import PREAMBLE, write_program
-from chainrule.compiler.schedule import chains, scheduled
+from chainrule.compiler.schedule import grouped, scheduled
 from chainrule.compiler.table import FIRST_ARRAY, allocate
 from chainrule.graph.evaluate import bind_rows
 from chainrule.graph.graph import Graph
@@ -46,7 +46,7 @@ class Executable:
         self.graph = graph
         self._simple = run_passes(graph)
         self.kernels = scheduled(self._simple)
-        parts = chains(self.kernels)
+        groups = grouped(self.kernels)
         own = {value.serial: value for kernel in self.kernels for value in kernel.stored}
         self._results = [value for value in unique(self._simple.outputs) if value.serial in own]
         given = [*graph.inputs, *self._simple.captured]
@@ -54,11 +54,11 @@ class Executable:
             value.serial: user_buffer(FIRST_ARRAY + place, value)
             for place, value in enumerate([*given, *self._results])
         }
-        self.arena: Arena = plan_arena(parts, buffers, [])
+        self.arena: Arena = plan_arena(groups, buffers, [])
         self.buffers = {**self.arena.buffers, **buffers}
         self.ticks = np.zeros(len(self.kernels) + 2, np.int64)
         ticks_slot = FIRST_ARRAY + len(buffers) if profiled else None
-        program = write_program("graph", parts, self.buffers, ticks_slot=ticks_slot)
+        program = write_program("graph", groups, self.buffers, ticks_slot=ticks_slot)
         self.scratch = program.scratch
         self.text = PREAMBLE + module_text(program.functions, program.codes)
         self._library = library_for(self.text)

@@ -106,7 +106,7 @@ class Arena:
 
 
 def plan_arena(
-    chains: Sequence[Sequence[Kernel]],
+    groups: Sequence[Sequence[Kernel]],
     placed: Iterable[int],
     kept: Iterable[Value],
     packed: Iterable[int] = (),
@@ -115,8 +115,8 @@ def plan_arena(
 
     Parameters
     ----------
-    chains : sequence of sequences of Kernel
-        In order; what a chain touches is alive all the while that it runs.
+    groups : sequence of sequences of Kernel
+        In order; those of a group run at the same time, so what one of them touches is alive in all.
     placed : iterable of int
         Serials of what lies elsewhere already.
     kept : iterable of Value
@@ -126,10 +126,10 @@ def plan_arena(
     """
     elsewhere = set(placed)
     kept = list(kept)
-    lives = {value.serial: (0, len(chains)) for value in kept}
+    lives = {value.serial: (0, len(groups)) for value in kept}
     values = {value.serial: value for value in kept}
     stored: set[int] = set()
-    for number, kernel in ((number, kernel) for number, chain in enumerate(chains) for kernel in chain):
+    for number, kernel in ((number, kernel) for number, group in enumerate(groups) for kernel in group):
         stored |= {value.serial for value in kernel.stored}
         for value in kernel.stored:
             if value.serial not in elsewhere and value.serial not in lives:
@@ -180,7 +180,7 @@ def _operands(value: Value, stored: set[int]) -> list[Value]:
     return [operand if operand.serial in stored else source_of(operand) for operand in value.operands]
 
 
-def in_place(kernels: Sequence[Kernel], replaced: Mapping[int, Value]) -> dict[int, Value]:
+def in_place(groups: Sequence[Sequence[Kernel]], replaced: Mapping[int, Value]) -> dict[int, Value]:
     """Return which results may be written over the input that they replace: serial → input.
 
     Everything else that reads the input must be done by then, and the kernel itself may read it only at the
@@ -188,11 +188,13 @@ def in_place(kernels: Sequence[Kernel], replaced: Mapping[int, Value]) -> dict[i
 
     Parameters
     ----------
-    kernels : sequence of Kernel
-        In order.
+    groups : sequence of sequences of Kernel
+        In order; those of a group run at the same time.
     replaced : mapping of int to Value
         For the serial of a result the input that it replaces.
     """
+    kernels = [kernel for group in groups for kernel in group]
+    begins = [begin for begin, group in zip(_begins(groups), groups, strict=True) for _ in group]
     stored = [
         {value.serial for kernel in kernels[: number + 1] for value in kernel.stored}
         for number in range(len(kernels))
@@ -211,10 +213,16 @@ def in_place(kernels: Sequence[Kernel], replaced: Mapping[int, Value]) -> dict[i
             old = replaced.get(value.serial)
             if old is None or old.type != value.type or old.serial in elsewhere:
                 continue
-            later = any(old.serial in readers[after] for after in range(number + 1, len(kernels)))
+            others = (other for other in range(begins[number], len(kernels)) if other != number)
+            later = any(old.serial in readers[other] for other in others)
             if not later and (old.serial in aligned or old.serial not in readers[number]):
                 found[value.serial] = old
     return found
+
+
+def _begins(groups: Sequence[Sequence[Kernel]]) -> list[int]:
+    """Return the number of each group's first kernel."""
+    return [sum(map(len, groups[:place])) for place in range(len(groups))]
 
 
 def _read_elsewhere(kernel: Kernel, stored: set[int]) -> set[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from chainrule.compiler.access import PROGRAM_ARGUMENTS, first_element
@@ -12,7 +13,7 @@ from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.loops import KernelWriter, write_map, write_reduction, write_scatter
 from chainrule.compiler.matmul import write_contraction
 from chainrule.compiler.memory import Buffer
-from chainrule.compiler.schedule import row_bytes
+from chainrule.compiler.schedule import is_chain, row_bytes
 from chainrule.compiler.sharing import SHARING, Body, Sharing
 from chainrule.compiler.stopwatch import Stopwatch
 from chainrule.compiler.table import Scratch
@@ -21,7 +22,7 @@ from chainrule.graph.lowering import Contraction, Reduction, Scatter
 #: Bytes that some rows may take in all arrays of a chain, how many rows these are at least, and into how many
 #: parts for each thread all rows are divided at most.
 CHAIN_BYTES = 1 << 19
-LEAST_ROWS = 64
+LEAST_ROWS = 256
 MOST_PARTS = 32
 
 WRITERS = {
@@ -77,7 +78,7 @@ class Program:
 
 def write_program(
     name: str,
-    chains: Sequence[Sequence[Kernel]],
+    groups: Sequence[Sequence[Kernel]],
     buffers: dict[int, Buffer],
     copies: Sequence[tuple[Buffer, Buffer, int]] = (),
     *,
@@ -90,7 +91,7 @@ def write_program(
     ----------
     name : str
         Its symbol; the kernels' begin with it.
-    chains : sequence of sequences of Kernel
+    groups : sequence of sequences of Kernel
         In order: see `chainrule.compiler.schedule`.
     buffers : dict of int to Buffer
         Where arrays lie, by serial.
@@ -101,7 +102,7 @@ def write_program(
     first_part : int, default 0
         How many parts a thread has in items of the turn that are no kernels: see `Sharing`.
     """
-    kernels = [kernel for chain in chains for kernel in chain]
+    kernels = [kernel for group in groups for kernel in group]
     written = [
         _written(kernel, _there_by_then(kernels[number + 1 :], buffers))
         for number, kernel in enumerate(kernels)
@@ -120,8 +121,8 @@ def write_program(
             symbols[body] = f"{name}.{len(symbols)}"
             codes.append(writer.code)
         calls[id(writer.kernel)] = _call_of(main, writer, symbols[body], own)
-    for chain in chains if stopwatch is None else [[kernel] for kernel in kernels]:
-        _write_chain(main, sharing, chain, [calls[id(kernel)] for kernel in chain])
+    for group in groups if stopwatch is None else [[kernel] for kernel in kernels]:
+        _write_group(main, sharing, group, [calls[id(kernel)] for kernel in group])
         if stopwatch:
             stopwatch.lap()
     if copies:
@@ -161,12 +162,19 @@ def _call_of(main: Code, writer: KernelWriter, symbol: str, scratch: str) -> Cal
     return Call(call, in_groups if writer.groups > 1 else call, writer.groups)
 
 
-def _write_chain(main: Code, sharing: Sharing, chain: Sequence[Kernel], calls: Sequence[Call]) -> None:
-    """Write the calls of a chain's kernels, for some rows after the other; or that of a single kernel."""
-    if len(chain) == 1:
+def _write_group(main: Code, sharing: Sharing, group: Sequence[Kernel], calls: Sequence[Call]) -> None:
+    """Write the calls of kernels that run at the same time, or that of a single one."""
+    if len(group) == 1:
         sharing.item(calls[0].alone, calls[0].groups)
-        return
-    rows = max(LEAST_ROWS, CHAIN_BYTES // row_bytes(chain) // LANES * LANES)
+    elif is_chain(group):
+        _write_chain(main, sharing, row_bytes(group), calls)
+    else:
+        sharing.bundle([partial(call.in_chain, "0", "1") for call in calls])
+
+
+def _write_chain(main: Code, sharing: Sharing, size: int, calls: Sequence[Call]) -> None:
+    """Write the calls of a chain's kernels, for some rows after the other; `size` is the bytes of a row."""
+    rows = max(LEAST_ROWS, CHAIN_BYTES // size // LANES * LANES)
     each = main.value(f"mul i64 %threads, {rows}")
     more = main.value(f"sub i64 {each}, 1")
     some = main.value(f"udiv i64 {main.value(f'add i64 %rows, {more}')}, {each}")

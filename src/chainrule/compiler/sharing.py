@@ -9,7 +9,7 @@ up.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from chainrule.compiler.access import from_table
@@ -118,18 +118,37 @@ class Sharing:
 
         self._item(alone, body, most, groups)
 
+    def bundle(self, bodies: Sequence[Callable[[], None]]) -> None:
+        """Write an item of which each part is something else; threads take them in turn."""
+        code = self._code
+
+        def alone() -> None:
+            for body in bodies:
+                body()
+
+        def part(place: str, parts: str) -> None:
+            for number, body in enumerate(bodies):
+                code.when(code.value(f"icmp eq i64 {place}, {number}"), body)
+
+        self._item(alone, part, len(bodies), "", len(bodies))
+
     def single(self, body: Callable[[], None]) -> None:
         """Write an item that one of the threads does."""
         self._item(body, lambda part, parts: body(), 1, "")
 
-    def _item(self, alone: Callable[[], None], body: Body, most: int, groups: str) -> None:
-        """Write an item: as a thread without others does it, and in parts, of which a thread has `groups`."""
+    def _item(
+        self, alone: Callable[[], None], body: Body, most: int, groups: str, all_parts: int = 1
+    ) -> None:
+        """Write an item: as a thread without others does it, and in parts.
+
+        A thread has `groups` parts of its own and `most` at most; or there are `all_parts` for all.
+        """
         code, turn = self._code, self._turn
         before = code.value(f"mul i64 %threads, {self.used * LINE}")
         words = code.value(f"getelementptr i8, ptr {self._words}, i64 {before}")
         self.used += most
-        parts = code.value(f"mul i64 %threads, {groups}") if groups else "1"
-        first = code.value(f"mul i64 %thread, {groups}") if groups else "0"
+        parts = code.value(f"mul i64 %threads, {groups}") if groups else str(all_parts)
+        first = code.value(f"mul i64 %thread, {groups}") if groups else "%thread"
 
         def part(offset: str, _: list[str]) -> list[str]:
             place = code.value(f"urem i64 {code.value(f'add i64 {first}, {offset}')}, {parts}")

@@ -1,0 +1,193 @@
+"""In which order kernels run, and which run one after the other on some rows before the next rows' turn.
+
+A kernel *goes by rows* if what it computes for a row depends on no other row: a layer forward, a row's loss,
+a layer backward. Such kernels in succession are a *chain*: some rows go through all of it while what belongs
+to them is still in the caches, and threads need not meet between its kernels. What sums over rows, such as
+the gradient of a weight, comes after it: a *bundle* of small kernels that need nothing of each other. Every
+thread takes some of them whole, since the half of a small sum would cost it as many transfers from the other
+core's caches as all of it.
+
+    program ::= (kernel | chain | bundle)*
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from chainrule.compiler.code import BYTES, Code
+from chainrule.compiler.fuse import Kernel, kernels_of, source_of
+from chainrule.compiler.index import Affine, IndexBuilder, Place
+from chainrule.compiler.memory import layout, reads
+from chainrule.graph.graph import Graph
+from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex
+from chainrule.graph.types import ROWS
+from chainrule.graph.value import Value
+
+#: Bytes of matrices that the rows of a chain may be multiplied by: these must stay in the caches, too.
+MOST_MATRICES = 1 << 20
+#: Elements of the result of a kernel in a bundle.
+MOST_OF_BUNDLED = 1 << 13
+
+
+def scheduled(graph: Graph) -> list[Kernel]:
+    """Return the kernels that compute a graph, in the order in which they run."""
+    kernels = kernels_of(graph)
+    by_rows = [goes_by_rows(kernel) for kernel in kernels]
+    if not _fit_caches(kernel for kernel, own in zip(kernels, by_rows, strict=True) if own):
+        return kernels
+    needs = _needs(kernels)
+    after_rows, before_rows = set[int](), set[int]()
+    for number, needed in enumerate(needs):
+        if any(by_rows[other] or other in after_rows for other in needed):
+            after_rows.add(number)
+    for number in reversed(range(len(kernels))):
+        if by_rows[number] or number in before_rows:
+            before_rows |= needs[number]
+
+    def rank(number: int) -> tuple[int, int]:
+        """Put what chains wait for as early as can be, and what waits for them as late."""
+        if by_rows[number]:
+            return 1, number
+        if number not in before_rows:
+            return 3, number
+        return 2 if number in after_rows else 0, number
+
+    left, order = set(range(len(kernels))), list[int]()
+    while left:
+        ready = [number for number in left if not needs[number] & left]
+        order.append(min(ready, key=rank))
+        left.remove(order[-1])
+    return [kernels[number] for number in order]
+
+
+def grouped(kernels: Sequence[Kernel]) -> list[list[Kernel]]:
+    """Return the kernels in their order, those of a chain or a bundle together and every other one alone."""
+    groups: list[list[Kernel]] = []
+    stored: set[int] = set()
+    for kernel in kernels:
+        last = groups[-1] if groups else [kernel]
+        together = [*last, kernel]
+        beside = {value.serial for other in last for value in other.stored}
+        chained = is_chain(together) and _fit_caches(together)
+        if groups and (chained or (_is_small(together) and not beside & reads(kernel, stored))):
+            last.append(kernel)
+        else:
+            groups.append([kernel])
+        stored |= {value.serial for value in kernel.stored}
+    return groups
+
+
+def is_chain(group: Sequence[Kernel]) -> bool:
+    """Whether kernels go by rows, so that they may follow each other on some rows."""
+    return all(map(goes_by_rows, group))
+
+
+def _is_small(group: Sequence[Kernel]) -> bool:
+    """Whether the results of kernels are so small that one thread should compute each whole."""
+    return all(
+        ROWS not in kernel.shape and layout(kernel.shape, padded=True)[1] <= MOST_OF_BUNDLED
+        for kernel in group
+    )
+
+
+def row_bytes(chain: Sequence[Kernel]) -> int:
+    """Return how much memory a row takes in what a chain stores."""
+    stored = [value for kernel in chain for value in kernel.stored]
+    return sum(layout(value.shape, padded=True)[1] * BYTES[value.dtype.name] for value in stored)
+
+
+def _needs(kernels: Sequence[Kernel]) -> list[set[int]]:
+    """Return for each kernel which ones have to be done before it."""
+    maker: dict[int, int] = {}
+    found: list[set[int]] = []
+    for number, kernel in enumerate(kernels):
+        stored = {value.serial for value in kernel.stored}
+        found.append({maker[serial] for serial in reads(kernel, stored | set(maker)) if serial in maker})
+        maker.update(dict.fromkeys(stored, number))
+    return found
+
+
+def _fit_caches(by_rows: Iterable[Kernel]) -> bool:
+    """Whether the matrices that rows are multiplied by are small enough to be read again for other rows."""
+    matrices: dict[int, int] = {}
+    for kernel in by_rows:
+        if kernel.root is not None and isinstance(_lower(kernel.root), Contraction):
+            source = source_of(kernel.root.operands[1])
+            matrices[source.serial] = layout(source.shape, padded=True)[1] * BYTES[source.dtype.name]
+    return sum(matrices.values()) <= MOST_MATRICES
+
+
+# Row by row ------------------------------------------------------------------------------------------
+
+
+def goes_by_rows(kernel: Kernel) -> bool:
+    """Whether what a kernel computes for a row depends, of all arrays that have rows, on that row only."""
+    own = {value.serial for value in kernel.computed}
+    return (
+        _has_rows_first(kernel.shape)
+        and (kernel.root is None or _root_goes_by_rows(kernel.root))
+        and all(
+            at_row and _is_made_by_rows(operand)
+            for value in kernel.members
+            for operand, at_row in _with_rows(value)
+            if operand.serial not in own
+        )
+    )
+
+
+def _root_goes_by_rows(root: Value) -> bool:
+    lower, x = _lower(root), root.operands[0]
+    if isinstance(lower, Contraction):
+        plain = root.ndim == 2 and x.shape[-1] is not ROWS and ROWS not in root.operands[1].shape
+        return plain and _is_made_by_rows(x)
+    return isinstance(lower, Reduction) and 0 not in root.attributes["axes"] and _is_made_by_rows(x)
+
+
+def _is_made_by_rows(value: Value) -> bool:
+    """Whether a row of a value, should it be computed where it is read, is made of that row of others."""
+    waiting, seen = [value], set[int]()
+    while waiting:
+        value = waiting.pop()
+        if not _has_rows_first(value.shape):
+            return False
+        if value.serial in seen or not isinstance(_lower(value), Expression | Gather | Reindex):
+            continue
+        seen.add(value.serial)
+        for operand, at_row in _with_rows(value):
+            if not at_row:
+                return False
+            waiting.append(operand)
+    return True
+
+
+def _with_rows(value: Value) -> list[tuple[Value, bool]]:
+    """Return the operands that have rows, and whether a row of the value reads that row of them."""
+    pairs = zip(value.operands, _at_row(value), strict=True)
+    return [(operand, at_row) for operand, at_row in pairs if ROWS in operand.shape]
+
+
+def _at_row(value: Value) -> list[bool]:
+    """Return for each operand whether a row of the value reads that row of the operand."""
+    lower = _lower(value)
+    if isinstance(lower, Expression):
+        return [True] * len(value.operands)
+    if isinstance(lower, Gather):
+        return [False, True]
+    assert isinstance(lower, Reindex)
+    builder = IndexBuilder(Code("row"))
+    builder.extents = {f"%{axis}": int(dim) for axis, dim in enumerate(value.shape) if dim is not ROWS}
+    row = Affine({"%0": 1})
+    at = tuple(builder.at(Affine({f"%{axis}": 1})) for axis in range(value.ndim))
+    types = [operand.type for operand in value.operands]
+    sources = lower.sources(builder, at, types, **value.attributes)
+    return [
+        bool(source) and isinstance(source[0], Place) and source[0].affine == row for source, _ in sources
+    ]
+
+
+def _has_rows_first(shape: Sequence[object]) -> bool:
+    return bool(shape) and shape[0] is ROWS and ROWS not in shape[1:]
+
+
+def _lower(value: Value) -> object:
+    return None if value.primitive is None else value.primitive.lower
