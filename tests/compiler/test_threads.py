@@ -1,11 +1,15 @@
 """The number of threads: asked for, set, or by the work; and what it must not change."""
 
+import ctypes
+import itertools
 import os
+import threading
 
 import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.compiler.epochs import CompiledRun
 from chainrule.compiler.threads import WORTH_THREADS, cores, thread_count
 
 
@@ -44,3 +48,66 @@ def test_same_bits_at_any_number():
         assert losses == found[0][0]
         for name, array in arrays.items():
             np.testing.assert_array_equal(array, found[0][1][name], err_msg=name)
+
+
+# Threads that come late -------------------------------------------------------------------------
+
+
+def fitted(monkeypatch=None, order=None):
+    """Return what a fit with three threads leaves; in native code they come one after the other."""
+    if order is not None:
+        monkeypatch.setattr(CompiledRun, "_call", lambda run: call_in_order(run, order))
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(300, 20)), generator.integers(0, 3, 300)
+    net = cr.Sequential([cr.Dense(33, activation="tanh"), cr.BatchNorm(), cr.Dense(150), cr.Dense(3)])
+    model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(1e-2), n_threads=3, seed=1)
+    history = model.fit(
+        x,
+        y,
+        epochs=3,
+        batch_size=64,
+        validation_data=(x[:50], y[:50]),
+        callbacks=[cr.EarlyStopping(patience=9)],
+    )
+    return dict(history), {**model.weights, **model.state}
+
+
+def call_in_order(run, order):
+    """Let each thread enter native code when the one before has left it."""
+    for thread in order:
+        run._compiled.run(ctypes.addressof(run._table), 0, run._capacity, thread, run.threads, 0)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
+def test_work_does_not_wait_for_threads_that_are_not_there(order, monkeypatch):
+    """The first that comes does everything; the others find nothing left."""
+    losses, arrays = fitted()
+    own_losses, own = fitted(monkeypatch, order)
+    assert own_losses == losses
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(own[name], array, err_msg=name)
+
+
+def test_threads_that_are_held_up_at_random_change_nothing():
+    """Others keep the cores busy, so that threads are put aside in the middle of things."""
+    losses, arrays = fitted()
+    stop = threading.Event()
+
+    def spin():
+        x = np.ones((200, 200))
+        while not stop.is_set():
+            x @ x
+
+    others = [threading.Thread(target=spin) for _ in range(4)]
+    for other in others:
+        other.start()
+    try:
+        for _ in range(5):
+            own_losses, own = fitted()
+            assert own_losses == losses
+            for name, array in arrays.items():
+                np.testing.assert_array_equal(own[name], array, err_msg=name)
+    finally:
+        stop.set()
+        for other in others:
+            other.join()
