@@ -4,15 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from chainrule import functions
-from chainrule.compiler.function import compile
-from chainrule.diagnosis.check_step import check_step
-from chainrule.diagnosis.diagnose import Diagnosis
-from chainrule.diagnosis.doctor import Doctor
-from chainrule.diagnosis.step_report import StepReport
-from chainrule.diagnosis.verdict import Verdict
-from chainrule.explanation.explanation import Explanation
 from chainrule.functions import *  # noqa: F403  (every name in functions.__all__ is public)
-from chainrule.gradient.check import check_gradients
 from chainrule.gradient.transforms import grad, hessian, jacobian, value_and_grad, vjp
 from chainrule.graph.types import ROWS, ArrayType
 from chainrule.graph.value import Value
@@ -87,8 +79,16 @@ from chainrule.training.plateau import ReduceOnPlateau
 from chainrule.training.stopping import EarlyStopping
 
 if TYPE_CHECKING:
+    from chainrule.compiler.function import compile as compile
+    from chainrule.diagnosis.check_step import check_step as check_step
+    from chainrule.diagnosis.diagnose import Diagnosis as Diagnosis
+    from chainrule.diagnosis.doctor import Doctor as Doctor
+    from chainrule.diagnosis.step_report import StepReport as StepReport
+    from chainrule.diagnosis.verdict import Verdict as Verdict
     from chainrule.estimators import MLPClassifier as MLPClassifier
     from chainrule.estimators import MLPRegressor as MLPRegressor
+    from chainrule.explanation.explanation import Explanation as Explanation
+    from chainrule.gradient.check import check_gradients as check_gradients
 
 __version__ = "0.1.0"
 
@@ -181,23 +181,36 @@ __all__ = [
 ]
 __all__ += functions.__all__
 
-#: What needs scikit-learn, which is imported when one of them is asked for.
-_ESTIMATORS = ("MLPClassifier", "MLPRegressor")
+#: What is imported when it is asked for, and from where: much code that training does without, and the
+#: estimators, which need scikit-learn.
+_LATE = {
+    "Diagnosis": "diagnosis.diagnose",
+    "Doctor": "diagnosis.doctor",
+    "Explanation": "explanation.explanation",
+    "MLPClassifier": "estimators",
+    "MLPRegressor": "estimators",
+    "StepReport": "diagnosis.step_report",
+    "Verdict": "diagnosis.verdict",
+    "check_gradients": "gradient.check",
+    "check_step": "diagnosis.check_step",
+    "compile": "compiler.function",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ESTIMATORS:
+    if name not in _LATE:
         raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
     try:
-        estimators = importlib.import_module("chainrule.estimators")
+        found = getattr(importlib.import_module(f"chainrule.{_LATE[name]}"), name)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "sklearn":
             raise
         raise ModuleNotFoundError(
             f"cr.{name} needs scikit-learn; install it with: pip install 'chainrule[sklearn]'", name="sklearn"
         ) from None
-    return getattr(estimators, name)
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_ESTIMATORS]
+    return [*globals(), *_LATE]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from chainrule.compiler.epochs import CompiledRun
-from chainrule.compiler.executable import executable_of
 from chainrule.graph.evaluate import Evaluator
-from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, Prepare, Run
+from chainrule.graph.graph import Graph
+from chainrule.graph.loop import EvaluatedRun, GraphFunction, Inputs, Loop, LoopState, Prepare, Run
 
 
 class Executor(NamedTuple):
@@ -18,8 +17,20 @@ class Executor(NamedTuple):
     prepare: Prepare
 
 
+def _compiled_run(loop: Loop, state: LoopState, inputs: Inputs) -> Run:
+    from chainrule.compiler.epochs import CompiledRun  # the compiler is loaded when something is compiled
+
+    return CompiledRun(loop, state, inputs)
+
+
+def _compiled(graph: Graph) -> GraphFunction:
+    from chainrule.compiler.executable import executable_of
+
+    return executable_of(graph)
+
+
 #: What can run a model, by name.
 EXECUTORS = {
     "numpy": Executor(EvaluatedRun, Evaluator),
-    "compiled": Executor(CompiledRun, executable_of),
+    "compiled": Executor(_compiled_run, _compiled),
 }

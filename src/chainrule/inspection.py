@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chainrule.diagnosis.diagnose import Diagnosis, examine
-from chainrule.diagnosis.gradients import ModelGradientReport, check_model_gradients
-from chainrule.diagnosis.patient import Patient
-from chainrule.explaining import explain
-from chainrule.explanation.explanation import Explanation
 from chainrule.graph.names import checked_options
 from chainrule.training.data import as_count
 from chainrule.training.trainer import Trainer
+
+if TYPE_CHECKING:  # what inspects is imported when it is asked for: training does without it
+    from chainrule.diagnosis.diagnose import Diagnosis
+    from chainrule.diagnosis.gradients import ModelGradientReport
+    from chainrule.explanation.explanation import Explanation
 
 
 class Inspection:
@@ -59,6 +59,8 @@ class Inspection:
         >>> model.check_gradients([[0.0, 0.5, 1.0]], [[0.0, 1.0]]).passed
         True
         """
+        from chainrule.diagnosis.gradients import check_model_gradients
+
         stage, arrays, _ = self._trainer.prepared("gradients", x, y, sample_weight)
         return check_model_gradients(
             self._trainer.task.network, stage, arrays, tolerance=tolerance, samples=samples, seed=seed
@@ -93,6 +95,9 @@ class Inspection:
         >>> [verdict.name for verdict in model.diagnose(x, x[:, 0] * x[:, 1]).verdicts]
         ['learning rate too low']
         """
+        from chainrule.diagnosis.diagnose import examine
+        from chainrule.diagnosis.patient import Patient
+
         with self._trainer.unchanged_on_failure():
             data = self._trainer.batch(x, y, sample_weight)
         patient = Patient(self._trainer, data, self.executor, self.n_threads, self.seed)
@@ -130,4 +135,6 @@ class Inspection:
         >>> explanation.loss_after < explanation.loss
         True
         """
+        from chainrule.explaining import explain
+
         return explain(self._trainer, x, y, sample_weight, as_count(steps, "steps"))

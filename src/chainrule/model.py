@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.compiler.profile import profile_loop
 from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import Inputs, NotFiniteError, Prepare, means_over_rows, run_stage
 from chainrule.graph.names import checked_options, unknown_name
@@ -376,6 +375,8 @@ class Model(Inspection):
             size = len(data["x"]) if batch_size is None else as_count(batch_size, "batch_size")
             inputs = Inputs(data, trainer.arguments(), trainer.key, size, 1, {}, self.n_threads)
             loop = trainer.loop(data, {}, shuffle=True)
+        from chainrule.compiler.profile import profile_loop  # training does without it
+
         try:
             return profile_loop(loop, trainer.run, inputs)
         except NotFiniteError as failure:

@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.compiler.description import describe
 from chainrule.compiler.executable import Executable
-from chainrule.compiler.profile import profile_graph
 from chainrule.graph.graph import Graph
 from chainrule.graph.structure import flatten, unflatten
 from chainrule.graph.trace import is_symbolic
@@ -65,6 +63,9 @@ class Compiled:
         """
         if self._last is None:
             raise ValueError("nothing is compiled yet: call the function once, then explain it")
+        from chainrule.compiler.description import describe  # what runs does without them
+        from chainrule.compiler.profile import profile_graph
+
         text = describe(self._last)
         return f"==== profile ====\n{profile_graph(self._last.graph)}\n\n{text}" if profile else text
 
