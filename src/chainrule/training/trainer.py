@@ -24,6 +24,7 @@ from chainrule.training.data import (
     as_sample_weight,
     check_rows,
 )
+from chainrule.training.memo import remembered
 from chainrule.training.recording import initial_sums
 from chainrule.training.step import evaluation_stage, gradient_stage, prediction_stage, training_step
 from chainrule.training.task import CarriedTypes, DataTypes, Task
@@ -214,9 +215,12 @@ class Trainer:
     # The graphs -----------------------------------------------------------------------------------
 
     def stage(self, kind: str, data: DataTypes | None = None) -> Stage:
-        """Return a graph, traced at its first use: step, gradients, evaluation, prediction or link."""
+        """Return a graph, traced if it is new: step, gradients, evaluation, prediction or link."""
         if (kind, data) not in self._stages:
-            self._stages[kind, data] = self._traced(kind, data)
+            traced = partial(self._traced, kind, data)
+            types = data or self.x
+            assert types is not None
+            self._stages[kind, data] = remembered(kind, self.task, self.carried, types, traced)
         return self._stages[kind, data]
 
     def loop(self, data: Arrays, validation: Arrays, shuffle: bool, recorded: bool = False) -> Loop:
