@@ -85,12 +85,11 @@ from chainrule.training.history import History
 from chainrule.training.loggers import CSVLogger, EpochLogger, TensorBoard
 from chainrule.training.plateau import ReduceOnPlateau
 from chainrule.training.stopping import EarlyStopping
+from chainrule.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier as MLPClassifier
     from chainrule.estimators import MLPRegressor as MLPRegressor
-
-__version__ = "0.1.0"
 
 __all__ = [
     "L1",
