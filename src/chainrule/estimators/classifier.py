@@ -89,6 +89,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         `Callback` objects and functions of the `Progress`, as for `Model.fit`.
     n_threads : int or None
         How many threads share a step; weights have the same bits at any number.
+    checkpoint : str, path or None
+        A file that `fit` writes every few seconds and at the end, whole or not at all. A fit that was killed
+        or interrupted, started again with the same arguments, goes on from it to the same bits; a finished
+        one is restored without training, which a line in the log says. `docs/scikit-learn.md` tells more.
 
     Attributes
     ----------
@@ -98,6 +102,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         The last epoch's loss, every epoch's, and the least; penalties are in it.
     validation_scores_, best_validation_score_ : list of float, float
         With early stopping, otherwise None.
+    validation_loss_curve_ : list of float
+        The loss on the same rows; None where there are none.
     n_iter_, t_ : int
         Epochs of the last fit, and rows seen.
     n_layers_, n_outputs_, out_activation_ : int, int, str
@@ -160,6 +166,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         scoring: Any = None,
         callbacks: Any = None,
         n_threads: int | None = None,
+        checkpoint: Any = None,
         class_weight: Any = None,
     ) -> None:
         keep_all(self, locals())
@@ -191,14 +198,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         self._label_binarizer = LabelBinarizer().fit(y)
         self.classes_ = self._label_binarizer.classes_
 
-    def _validated_target(self, y: Any, incremental: bool) -> Array:
+    def _validated_target(self, y: Any, incremental: bool, held: bool = False) -> Array:
         """Return class numbers for several classes, and one column of 0 and 1 for each label otherwise."""
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
+        if not hasattr(self, "classes_") or not (self.warm_start or incremental or held):
             self._learn_classes(y)
         else:
-            self._check_classes(unique_labels(y))
+            self._check_classes(unique_labels(y), held)
         hot = self._label_binarizer.transform(y)
         hot = hot.toarray() if hasattr(hot, "toarray") else hot
         self.n_outputs_ = hot.shape[1]
@@ -206,8 +213,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         self.out_activation_ = "softmax" if several else "logistic"
         return hot.argmax(axis=1).astype(np.int32) if several else hot  # type: ignore[no-any-return]
 
-    def _check_classes(self, classes: Array) -> None:
-        if self.warm_start and set(classes) != set(self.classes_):
+    def _check_classes(self, classes: Array, held: bool) -> None:
+        if self.warm_start and not held and set(classes) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
                 f"Previously got {self.classes_}, `y` has {classes}"

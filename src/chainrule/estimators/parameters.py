@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -12,6 +13,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions, valid
 from chainrule.graph.names import UnknownOptionError, unknown_name
 from chainrule.layers import ACTIVATIONS
 from chainrule.optimizers import OPTIMIZERS, Optimizer
+from chainrule.training.checkpoint import Checkpoint
 
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
@@ -53,6 +55,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "scoring": [str, callable, None],
     "callbacks": ["array-like", None],
     "n_threads": [_COUNT, None],
+    "checkpoint": [str, os.PathLike, Checkpoint, None],
 }
 
 

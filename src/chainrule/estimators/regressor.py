@@ -87,6 +87,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         `Callback` objects and functions of the `Progress`, as for `Model.fit`.
     n_threads : int or None
         How many threads share a step; weights have the same bits at any number.
+    checkpoint : str, path or None
+        A file that `fit` writes every few seconds and at the end, whole or not at all. A fit that was killed
+        or interrupted, started again with the same arguments, goes on from it to the same bits; a finished
+        one is restored without training, which a line in the log says. `docs/scikit-learn.md` tells more.
 
     Attributes
     ----------
@@ -96,6 +100,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         The last epoch's loss, every epoch's, and the least; penalties are in it.
     validation_scores_, best_validation_score_ : list of float, float
         With early stopping, otherwise None.
+    validation_loss_curve_ : list of float
+        The loss on the same rows; None where there are none.
     n_iter_, t_ : int
         Epochs of the last fit, and rows seen.
     n_layers_, n_outputs_, out_activation_ : int, int, str
@@ -158,6 +164,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         scoring: Any = None,
         callbacks: Any = None,
         n_threads: int | None = None,
+        checkpoint: Any = None,
     ) -> None:
         keep_all(self, locals())
 
@@ -172,7 +179,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         """
         return self._fit(X, y, sample_weight, incremental=True)  # type: ignore[no-any-return]
 
-    def _validated_target(self, y: Any, incremental: bool) -> Array:
+    def _validated_target(self, y: Any, incremental: bool, held: bool = False) -> Array:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         y = y.reshape(-1, 1) if y.ndim == 1 else y
