@@ -23,14 +23,16 @@ def random_state_of(given: Any, checkpoint: Checkpoint | None) -> np.random.Rand
     state: np.random.RandomState = check_random_state(given)
     if checkpoint is None or not (given is None or given is state):
         return state
-    noted = checkpoint.note(_NOTE, _with_arrays)
-    if noted is not None and given is None:
-        state = np.random.RandomState()
-    if noted is None:
+
+    def gone_back(noted: Any) -> np.random.RandomState:
+        again = np.random.RandomState() if given is None else state
+        again.set_state(_with_arrays(noted))
+        return again
+
+    again = checkpoint.note(_NOTE, gone_back)
+    if again is None:
         checkpoint.notes[_NOTE] = _without_arrays(state.get_state(legacy=False))
-    else:
-        state.set_state(noted)
-    return state
+    return again or state
 
 
 def drawn_key(random_state: np.random.RandomState) -> Array:
