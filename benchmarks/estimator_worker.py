@@ -1,8 +1,8 @@
 """A process that imports one library and fits its estimator to a table when it is told to.
 
 It is started with a library, a table, a dtype and a number of cores as JSON. For each line of JSON with a
-seed it splits the rows, fits to three quarters of them, and answers with the seconds of `fit` and the score on
-the rest.
+seed it splits the rows, fits to three quarters of them, and answers with the seconds of `fit` and the score
+on the others.
 """
 
 from __future__ import annotations
