@@ -21,10 +21,10 @@ def thorough(request):
 
 
 @pytest.fixture(autouse=True)
-def own_graphs(request):
-    """A test that changes chainrule traces its own graphs, and leaves none to others."""
+def own_memo(request):
+    """A test that changes chainrule traces for itself, and leaves none to others."""
     if "monkeypatch" not in request.fixturenames:
         yield
         return
-    with patch.object(memo, "_stages", {}):
+    with patch.object(memo, "_kept", {}):
         yield

@@ -79,8 +79,20 @@ def test_a_part_of_ones_own_may_have_changed(traced):
 
 
 def test_the_oldest_graphs_go(traced, monkeypatch):
-    monkeypatch.setattr(memo, "MOST_KEPT", 2)
+    monkeypatch.setattr(memo, "MOST_KEPT", 4)  # a declaration and a step of each
     for activation in ("tanh", "relu", "elu", "relu", "tanh"):
         fit(activation=activation)
-    assert len(memo._stages) == 2
+    assert len(memo._kept) == 4
     assert len(traced) == 4
+
+
+def test_initial_weights_are_those_of_each_initializer():
+    drawn = [
+        cr.Model(cr.Dense(2, weight_initializer=cr.Uniform(limit)), loss="mean_squared_error")
+        for limit in (0.1, 0.3, 0.1)
+    ]
+    for model in drawn:
+        model.build(features=3)
+    first, second, third = (model.weights["weight"] for model in drawn)
+    np.testing.assert_array_equal(first, third)
+    np.testing.assert_allclose(second, 3 * first, rtol=1e-6)

@@ -21,9 +21,10 @@ from chainrule.estimators.validation import held_out, own_rows
 from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import LoopState, run_stage
 from chainrule.graph.types import ROWS, Array, ArrayType
-from chainrule.layers import declare, initial_values
+from chainrule.layers import initial_values
 from chainrule.losses import L2, Loss
 from chainrule.training.checkpoint import opened
+from chainrule.training.memo import declared
 from chainrule.training.task import Task
 from chainrule.training.trainer import Trainer
 
@@ -170,9 +171,9 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
         self.n_iter_ = self.t_ = 0
         self._widths = widths
         self._network = self._made_network()
-        variables, _ = declare(self._network.layers, (ROWS, x.shape[1]), x.dtype)
-        parameters = initial_values(variables.declared_parameters, x.dtype, random_state)
-        state = initial_values(variables.declared_state, x.dtype, random_state)
+        found = declared(self._network.layers, ArrayType((ROWS, x.shape[1]), x.dtype))
+        parameters = initial_values(found.parameters, x.dtype, random_state)
+        state = initial_values(found.state, x.dtype, random_state)
         self.coefs_ = [parameters.pop(f"{path}.weight") for path in self._network.dense]
         self.intercepts_ = [parameters.pop(f"{path}.bias") for path in self._network.dense]
         self._others = {**parameters, **state}
@@ -185,8 +186,6 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
             self.best_loss_ = None if self.early_stopping else np.inf
             self.best_validation_score_ = -np.inf if self.early_stopping else None
             self._waiting: dict[str, Array] = {}
-        self._task = self._made_task(x.dtype)
-        self._make_trainer()
 
     def _made_network(self) -> Any:
         return build_network(

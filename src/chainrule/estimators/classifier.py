@@ -206,12 +206,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             self._learn_classes(y)
         else:
             self._check_classes(unique_labels(y), held)
+        several = self._label_binarizer.y_type_ == "multiclass"
+        self.out_activation_ = "softmax" if several else "logistic"
+        if several:
+            self.n_outputs_ = len(self.classes_)
+            return np.searchsorted(self.classes_, y).astype(np.int32)  # type: ignore[no-any-return]
         hot = self._label_binarizer.transform(y)
         hot = hot.toarray() if hasattr(hot, "toarray") else hot
         self.n_outputs_ = hot.shape[1]
-        several = self._label_binarizer.y_type_ == "multiclass"
-        self.out_activation_ = "softmax" if several else "logistic"
-        return hot.argmax(axis=1).astype(np.int32) if several else hot  # type: ignore[no-any-return]
+        return hot  # type: ignore[no-any-return]
 
     def _check_classes(self, classes: Array, held: bool) -> None:
         if self.warm_start and not held and set(classes) != set(self.classes_):

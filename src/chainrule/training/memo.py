@@ -1,18 +1,28 @@
-"""Graphs that this process has traced before: an equal task, up to its numbers, needs no new ones."""
+"""What this process has traced before: an equal task, up to its numbers, needs no new graphs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from chainrule.graph.hyperparameters import structure
 from chainrule.graph.loop import Stage
 from chainrule.graph.types import ArrayType
+from chainrule.layers import Declaration, Layer, declare
 from chainrule.training.task import CarriedTypes, DataTypes, Task
 
 #: How many are kept; the one that was not asked for the longest goes first.
 MOST_KEPT = 128
-_stages: dict[Hashable, Stage] = {}
+_kept: dict[Hashable, Any] = {}
+T = TypeVar("T")
+
+
+class Declared(NamedTuple):
+    """What a network declares, by name, and the type of its output."""
+
+    parameters: Mapping[str, Declaration]
+    state: Mapping[str, Declaration]
+    output: ArrayType
 
 
 def remembered(
@@ -36,11 +46,26 @@ def remembered(
         return make()
     groups = (carried.parameters, carried.state, carried.optimizer_state)
     key = (kind, form, tuple(_ordered(group) for group in groups), data)
-    stage = _stages.pop(key, None) or make()
-    _stages[key] = stage
-    if len(_stages) > MOST_KEPT:
-        _stages.pop(next(iter(_stages)), None)
-    return stage
+    return _found(key, make)
+
+
+def declared(network: Layer, x: ArrayType) -> Declared:
+    """Return what a network declares for rows of this type; one of a user's own is asked each time."""
+
+    def make() -> Declared:
+        variables, output = declare(network, x.shape, x.dtype)
+        return Declared(variables.declared_parameters, variables.declared_state, output.type)
+
+    return make() if structure(network) is None else _found((network, x), make)
+
+
+def _found(key: Hashable, make: Callable[[], T]) -> T:
+    """Return what is kept under a key, or make and keep it."""
+    found: T | None = _kept.pop(key, None)
+    _kept[key] = found = make() if found is None else found
+    if len(_kept) > MOST_KEPT:
+        _kept.pop(next(iter(_kept)), None)
+    return found
 
 
 def _ordered(types: Mapping[str, Any]) -> Hashable:
