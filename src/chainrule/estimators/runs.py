@@ -43,6 +43,15 @@ class Around:
         self._run.state = state
 
     @property
+    def ahead(self) -> bool:
+        """Whether it may go on before the results of an epoch are taken."""
+        return self._run.ahead
+
+    @ahead.setter
+    def ahead(self, ahead: bool) -> None:
+        self._run.ahead = ahead
+
+    @property
     def results(self) -> list[dict[str, float]]:
         """Those of each epoch that it has ended."""
         return self._run.results
@@ -132,6 +141,15 @@ class Judged(Around):
     def __init__(self, run: Run, judge: Judge) -> None:
         super().__init__(run)
         self._judge = judge
+
+    @property
+    def ahead(self) -> bool:
+        """It may not: each epoch's state is looked at."""
+        return False
+
+    @ahead.setter
+    def ahead(self, ahead: bool) -> None:
+        self._run.ahead = False
 
     def __iter__(self) -> Iterator[dict[str, float]]:
         for count, results in enumerate(self._run):
