@@ -216,12 +216,23 @@ def test_random_states_keep_their_meaning():
             shared = [np.random.RandomState(6), np.random.RandomState(6)]
 
 
-def test_verbose_prints_what_scikit_learn_prints(capsys):
-    x, y = _iris()
-    both(MLPClassifier, (x, y), early_stopping=True, verbose=True, n_iter_no_change=1, max_iter=40, tol=0.5)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"early_stopping": True},
+        {"early_stopping": True, "solver": "sgd", "learning_rate": "adaptive"},
+        {"solver": "sgd", "learning_rate": "adaptive"},
+        {"solver": "sgd", "learning_rate": "invscaling"},
+        {"max_iter": 3, "tol": 0.0},
+    ],
+    ids=str,
+)
+def test_verbose_prints_what_scikit_learn_prints(options, capsys):
+    options = {"n_iter_no_change": 1, "max_iter": 40, "tol": 0.5, **options}
+    both(MLPClassifier, _iris(), verbose=True, **options)
     lines = capsys.readouterr().out.splitlines()
     assert lines[: len(lines) // 2] == lines[len(lines) // 2 :]
-    assert lines[-1].endswith("Stopping.")
+    assert lines[-1].endswith("Stopping.") == (options["max_iter"] == 40)
 
 
 def test_weights_that_are_set_predict():
