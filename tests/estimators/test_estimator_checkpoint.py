@@ -157,9 +157,29 @@ def test_a_fit_that_diverges(path, monkeypatch):
     with monkeypatch.context() as patch:
         copies = keep_every_write(patch, path.parent)
         np.testing.assert_equal(ended(path), expected)
-    evaluated = [read_arrays(copy)[1]["notes"].get("evaluated", False) for copy in copies]
-    assert len(set(evaluated)) == 2
     for copy in copies[::5]:
+        np.testing.assert_equal(ended(copy), expected)
+
+
+def test_a_loss_that_is_not_finite_in_one_step(path, monkeypatch):
+    """From then on the evaluator goes on, also in a fit that was stopped."""
+    x, y = XR.astype("float32"), YR.astype("float32")
+    y[7] = 1e25  # its square overflows, its clipped derivative does not
+    options = {"solver": "sgd", "clip_value": 1.0, "activation": "tanh", "hidden_layer_sizes": (30,)}
+
+    def ended(checkpoint=None):
+        model = regressor(**options, checkpoint=checkpoint).fit(x, y)
+        return {name: getattr(model, name) for name in (*MEASURED, "coefs_")}
+
+    expected = ended()
+    assert not np.isfinite(expected["loss_curve_"]).any()
+    with monkeypatch.context() as patch:
+        copies = keep_every_write(patch, path.parent)
+        ended(path)
+    evaluated = [read_arrays(copy)[1]["notes"].get("evaluated", False) for copy in copies]
+    assert evaluated == sorted(evaluated)
+    assert len(set(evaluated)) == 2
+    for copy in copies[::3]:
         np.testing.assert_equal(ended(copy), expected)
 
 

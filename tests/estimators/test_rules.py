@@ -61,7 +61,7 @@ NUMBERS = st.lists(st.one_of(st.integers(-3, 3).map(float), st.just(math.nan)), 
 @settings(max_examples=25, deadline=None)
 @given(NUMBERS, st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([1.0, 2.0, math.inf]), st.floats(0.1, 2))
 def test_the_graph_is_what_is_written_down(scored, schedule, executor, numbers, tol, patience, power):
-    rules = Rules(scored, schedule, tol, patience, 1e-4, power, 7)
+    rules = Rules(scored, schedule, tol, patience, 4e-6, power, 7)
     written = Written(rules)
     stage = rules.stage({"w": ArrayType((2,), FLOAT64)})
     arrays = rules.carried({}, 0, {"w": written.weights})
