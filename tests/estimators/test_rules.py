@@ -140,3 +140,10 @@ def test_what_is_recorded_is_recorded_for_estimators_too():
     look = lambda progress: seen.append(progress.history.recorded["gradient_norm"])
     cr.MLPClassifier((5,), max_iter=2, random_state=0, callbacks=[cr.Recorder(), look]).fit(X, Y)
     assert [len(norms) for norms in seen[-1].values()] == [2, 2]
+
+
+@pytest.mark.filterwarnings("default::sklearn.exceptions.ConvergenceWarning")
+def test_warnings_point_at_the_call():
+    with pytest.warns(UserWarning, match="going to be clipped") as told:
+        cr.MLPClassifier((5,), max_iter=1, batch_size=1000, random_state=0).fit(X, Y)
+    assert [warning.filename for warning in told] == [__file__] * 2  # the other is of the convergence

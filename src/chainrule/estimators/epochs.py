@@ -96,14 +96,14 @@ def run_fit(
         attributes.keep(replace(attributes.state, carried=with_best(attributes.state.carried)))
         if attributes.state.carried.get(PENDING):  # in the middle of finding it
             estimator.validation_scores_.pop()
-        warnings.warn("Training interrupted by user.", stacklevel=5)
+        warnings.warn("Training interrupted by user.", stacklevel=4)
     else:
         if not (incremental or attributes.state.stopped or progress.stopped or progress.paused):
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
 
 
@@ -169,7 +169,7 @@ def _batch_size(estimator: Any, rows: int) -> int:
         warnings.warn(
             f"Got `batch_size` {estimator.batch_size}, larger than the sample size {rows}. "
             "It is going to be clipped",
-            stacklevel=7,
+            stacklevel=6,
         )
     return int(min(estimator.batch_size, rows))
 
