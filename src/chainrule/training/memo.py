@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -14,6 +15,7 @@ from chainrule.training.task import CarriedTypes, DataTypes, Task
 #: How many are kept; the one that was not asked for the longest goes first.
 MOST_KEPT = 128
 _kept: dict[Hashable, Any] = {}
+_lock = threading.Lock()
 T = TypeVar("T")
 
 
@@ -61,10 +63,14 @@ def declared(network: Layer, x: ArrayType) -> Declared:
 
 def _found(key: Hashable, make: Callable[[], T]) -> T:
     """Return what is kept under a key, or make and keep it."""
-    found: T | None = _kept.pop(key, None)
-    _kept[key] = found = make() if found is None else found
-    if len(_kept) > MOST_KEPT:
-        _kept.pop(next(iter(_kept)), None)
+    found: T | None = _kept.get(key)
+    if found is None:
+        found = make()
+    with _lock:  # fits in several threads share what is kept
+        _kept.pop(key, None)
+        _kept[key] = found
+        if len(_kept) > MOST_KEPT:
+            del _kept[next(iter(_kept))]
     return found
 
 
