@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
@@ -17,10 +18,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from chainrule.estimators.base import BaseMLP
 from chainrule.estimators.lbfgs import has_epochs
-from chainrule.estimators.losses import LogLoss, MulticlassLogLoss
+from chainrule.estimators.losses import CLASSIFIER_LOSSES, classifier_loss
 from chainrule.estimators.parameters import CONSTRAINTS, keep_all
 from chainrule.graph.names import checked_options
-from chainrule.graph.types import Array
+from chainrule.graph.types import FLOAT64, ROWS, Array, ArrayType
 from chainrule.losses import Loss
 
 
@@ -85,6 +86,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         scikit-learn's scorer for early stopping; None is the accuracy.
     class_weight : dict, "balanced" or None
         What a row's class multiplies its weight by.
+    loss : str, Loss or callable, default "log_loss"
+        ``"log_loss"`` is scikit-learn's, and also called ``"cross_entropy"``; ``"focal"``, an object such as
+        ``Focal(gamma=3.0)``, or a function of (logits, target). The target holds class numbers, of the shape
+        (rows,); of two classes or several labels it holds 0 and 1, of the shape (rows, labels).
+    label_smoothing : float, default 0.0
+        The part of a target that is spread evenly over the classes.
     callbacks : sequence or None
         `Callback` objects and functions of the `Progress`, as for `Model.fit`.
     n_threads : int or None
@@ -125,6 +132,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
+        "loss": [StrOptions({*CLASSIFIER_LOSSES}), Loss, callable],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
@@ -168,6 +177,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         n_threads: int | None = None,
         checkpoint: Any = None,
         class_weight: Any = None,
+        loss: Any = "log_loss",
+        label_smoothing: float = 0.0,
     ) -> None:
         keep_all(self, locals())
 
@@ -210,11 +221,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         self.out_activation_ = "softmax" if several else "logistic"
         if several:
             self.n_outputs_ = len(self.classes_)
-            return np.searchsorted(self.classes_, y).astype(np.int32)  # type: ignore[no-any-return]
-        hot = self._label_binarizer.transform(y)
-        hot = hot.toarray() if hasattr(hot, "toarray") else hot
-        self.n_outputs_ = hot.shape[1]
-        return hot  # type: ignore[no-any-return]
+            target = np.searchsorted(self.classes_, y).astype(np.int32)
+        else:
+            target = self._label_binarizer.transform(y)
+            target = target.toarray() if hasattr(target, "toarray") else target
+            self.n_outputs_ = target.shape[1]
+        if isinstance(self.loss, str):  # what has a name here takes such targets
+            return target
+        return self._make_loss().as_target(target, ArrayType((ROWS, self.n_outputs_), FLOAT64))
 
     def _check_classes(self, classes: Array, held: bool) -> None:
         if self.warm_start and not held and set(classes) != set(self.classes_):
@@ -235,7 +249,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         return factors if weight is None else factors * weight  # type: ignore[no-any-return]
 
     def _make_loss(self) -> Loss:
-        return MulticlassLogLoss() if self.out_activation_ == "softmax" else LogLoss()
+        return classifier_loss(self.loss, self.label_smoothing, self.out_activation_ == "softmax")
 
     def _labels(self, probabilities: Array) -> Array:
         flat = probabilities.ravel() if self.n_outputs_ == 1 else probabilities

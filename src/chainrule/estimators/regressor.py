@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
+from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from chainrule.estimators.base import BaseMLP
 from chainrule.estimators.lbfgs import has_epochs
-from chainrule.estimators.losses import HalfPoissonDeviance, HalfSquaredError
+from chainrule.estimators.losses import REGRESSOR_LOSSES, link_name, regressor_loss
 from chainrule.estimators.parameters import CONSTRAINTS, keep_all
 from chainrule.graph.names import checked_options
-from chainrule.graph.types import Array
-from chainrule.losses import LOSSES, Loss, as_loss
-
-_LOSSES: dict[str, type[Loss]] = {"squared_error": HalfSquaredError, "poisson": HalfPoissonDeviance}
+from chainrule.graph.types import FLOAT64, ROWS, Array, ArrayType
+from chainrule.losses import Loss, Quantile
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
@@ -30,8 +30,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     Parameters
     ----------
     loss : str, Loss or callable, default "squared_error"
-        ``"squared_error"`` and ``"poisson"`` are scikit-learn's; other names, objects and functions of
-        (prediction, target) are those of `Model`.
+        ``"squared_error"`` and ``"poisson"`` are scikit-learn's; ``"absolute_error"``, ``"gamma"``,
+        ``"quantile"``, ``"huber"`` and other names, objects and functions of (prediction, target) are those
+        of `Model`.
     hidden_layer_sizes : int or sequence of int, default (100,)
         The units of each hidden layer.
     activation : str, callable or a sequence of them, default "relu"
@@ -85,6 +86,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         scikit-learn's scorer for early stopping; None is R².
     callbacks : sequence or None
         `Callback` objects and functions of the `Progress`, as for `Model.fit`.
+    quantile : float or sequence of float, default 0.5
+        Of the loss ``"quantile"``; with several, `predict` returns a column for each.
     n_threads : int or None
         How many threads share a step; weights have the same bits at any number.
     checkpoint : str, path or None
@@ -121,7 +124,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
-        "loss": [StrOptions({*_LOSSES, *LOSSES}), Loss, callable],
+        "loss": [StrOptions({*REGRESSOR_LOSSES}), Loss, callable],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
     }
     _numeric_target = True
 
@@ -165,6 +169,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         callbacks: Any = None,
         n_threads: int | None = None,
         checkpoint: Any = None,
+        quantile: Any = 0.5,
     ) -> None:
         keep_all(self, locals())
 
@@ -183,26 +188,45 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         y = y.reshape(-1, 1) if y.ndim == 1 else y
-        self.n_outputs_ = y.shape[1]
-        self.out_activation_ = "exp" if self.loss == "poisson" else "identity"
-        if self.out_activation_ == "exp" and (y < 0).any():
+        loss = self._make_loss()
+        quantiles = _several_quantiles(loss)
+        if quantiles and y.shape[1] > 1:
             raise ValueError(
-                "Some value(s) of y are out of the valid range of the loss 'poisson': y >= 0 is needed."
+                f"y has {y.shape[1]} columns, and several quantiles are of one; fit a regressor for each"
             )
-        return y  # type: ignore[no-any-return]
+        self.n_outputs_ = len(quantiles) or y.shape[1]
+        self.out_activation_ = link_name(loss)
+        return loss.as_target(y.astype(FLOAT64, copy=False), ArrayType((ROWS, self.n_outputs_), FLOAT64))
 
     def _make_loss(self) -> Loss:
-        if isinstance(self.loss, str) and self.loss in _LOSSES:
-            return _LOSSES[self.loss]()
-        return as_loss(self.loss)
+        return regressor_loss(self.loss, self.quantile)
 
     def _default_score(self, x: Array, y: Array, weight: Array | None) -> float:
-        return float(r2_score(y, self._shaped(self._output(x, check=False)), sample_weight=weight))
+        return self._scored(y, self._shaped(self._output(x, check=False)), weight)
+
+    def _scored(self, y: Any, predicted: Array, weight: Any) -> float:
+        quantiles = _several_quantiles(self._make_loss())
+        if not quantiles:
+            return float(r2_score(y, predicted, sample_weight=weight))
+        columns = zip(quantiles, predicted.T, strict=True)
+        scores = [d2_pinball_score(y, column, sample_weight=weight, alpha=q) for q, column in columns]
+        return float(np.mean(scores))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R², the part of the variance that is explained; of several quantiles, the mean of their D².
+
+        D² is scikit-learn's ``d2_pinball_score``: the part of the quantile's loss that is explained.
+        """
+        return self._scored(y, self.predict(X), sample_weight)
 
     @staticmethod
     def _shaped(output: Array) -> Array:
         return output.ravel() if output.shape[1] == 1 else output
 
     def predict(self, X: Any) -> Array:
-        """Return the prediction for each row, shape (rows,), or (rows, outputs) for several."""
+        """Return the prediction of each row, shape (rows,), or a column for each output or quantile."""
         return self._shaped(self._output(X))
+
+
+def _several_quantiles(loss: Loss) -> tuple[float, ...]:
+    return loss.quantiles if isinstance(loss, Quantile) and isinstance(loss.quantiles, tuple) else ()
