@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from chainrule.estimators.embeddings import check_codes, chosen_columns, embedding_names, learnt_columns
 from chainrule.estimators.epochs import run_fit
 from chainrule.estimators.lbfgs import minimize
 from chainrule.estimators.network import as_sizes, build_network
@@ -85,7 +86,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
             if first:
                 self._initialize(data["x"], sizes, random_state)
             else:
-                self._check_sizes(data["x"], sizes)
+                self._check_unchanged(data["x"], sizes)
             if is_lbfgs(self):
                 self._fit_lbfgs(data, random_state)
             else:
@@ -116,14 +117,19 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
                 "or use another solver"
             )
 
-    def _check_sizes(self, x: Array, sizes: Sequence[int]) -> None:
-        """Refuse another network than that of the last fit."""
-        widths = [x.shape[1], *sizes, self.n_outputs_]
-        if [len(self.coefs_[0]), *(len(intercept) for intercept in self.intercepts_)] != widths:
-            raise ValueError(
-                "hidden_layer_sizes has changed since the last fit, which warm_start and partial_fit go on "
-                "from; set it back, or set warm_start=False"
-            )
+    def _check_unchanged(self, x: Array, sizes: Sequence[int]) -> None:
+        """Raise a ValueError if the network cannot go on with these rows and widths."""
+        if self._widths != [x.shape[1], *sizes, self.n_outputs_]:
+            what = "hidden_layer_sizes"
+        elif self._chosen_columns() != self._chosen:
+            what = "embeddings"
+        else:
+            check_codes(x, self._embedded)
+            return
+        raise ValueError(
+            f"{what} has changed since the last fit, which warm_start and partial_fit go on from; set it "
+            "back, or set warm_start=False"
+        )
 
     def _checked_data(
         self,
@@ -138,6 +144,8 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
         """Return rows as the loop takes them, and y as scikit-learn does; held rows have no class weights."""
         x, y = self._validated(X, y, reset)
         target = self._validated_target(y, incremental, held)
+        if held:
+            check_codes(x, self._embedded)
         dtype = self._task.dtype if held else x.dtype
         target = target if target.dtype.kind == "i" and target.ndim == 1 else target.astype(dtype)
         data = {"x": x.astype(dtype, copy=False), "y": target}
@@ -170,6 +178,8 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
         self.n_layers_ = len(widths)
         self.n_iter_ = self.t_ = 0
         self._widths = widths
+        self._chosen = self._chosen_columns()
+        self._embedded = learnt_columns(x, self._chosen, self._column_names())
         self._network = self._made_network()
         found = declared(self._network.layers, ArrayType((ROWS, x.shape[1]), x.dtype))
         parameters = initial_values(found.parameters, x.dtype, random_state)
@@ -189,8 +199,26 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
 
     def _made_network(self) -> Any:
         return build_network(
-            self._widths, self.activation, self.dropout, self.normalization, bool(self.residual)
+            self._widths,
+            activation=self.activation,
+            dropout=self.dropout,
+            normalization=self.normalization,
+            residual=bool(self.residual),
+            embedded=self._embedded,
         )
+
+    def _column_names(self) -> Sequence[str] | None:
+        return getattr(self, "feature_names_in_", None)
+
+    def _chosen_columns(self) -> dict[int, int | None]:
+        return chosen_columns(self.embeddings, self._column_names(), self.n_features_in_)
+
+    @property
+    def embeddings_(self) -> dict[str | int, Array]:
+        """The vectors of each column of categories, shape (categories, units)."""
+        check_is_fitted(self)
+        paths = embedding_names(self._embedded, "layers.0")
+        return {name: np.array(self._others[path]) for name, path in paths.items()}
 
     def _made_task(self, dtype: Any) -> Task:
         return Task(
@@ -303,6 +331,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
             rows = X[start : start + _PREDICTION_ROWS]
             rows = rows.toarray() if hasattr(rows, "toarray") else rows
             x = np.ascontiguousarray(rows, self._task.dtype)
+            check_codes(x, self._embedded, start)
             parts.append(run_stage(stage, {**fixed, "x": x}, EXECUTORS["compiled"].prepare)["prediction"])
         return np.concatenate(parts)
 

@@ -52,6 +52,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "clip_norm": [_POSITIVE, None],
     "clip_global_norm": [_POSITIVE, None],
     "average": [_FRACTION],
+    "embeddings": [dict, "array-like", None],
     "scoring": [str, callable, None],
     "callbacks": ["array-like", None],
     "n_threads": [_COUNT, None],

@@ -74,6 +74,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         The part of a hidden layer's output that is dropped in training.
     normalization : {"batch", "layer"} or None
         What stands between a hidden layer and its activation.
+    embeddings : dict, sequence or None
+        Columns of categories coded 0, 1, 2, ..., each of which becomes a learnt vector: a dict of column to
+        the vector's length, such as ``{"city": 8}``, or the columns alone, by position, by name in a frame,
+        or by a mask of bools. The length is then half the number of categories, 50 at most.
     residual : bool, default False
         Whether a hidden layer as wide as what it is given becomes x + f(x).
     weight_decay : float, default 0.0
@@ -105,6 +109,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         With early stopping, otherwise None.
     validation_loss_curve_ : list of float
         The loss on the same rows; None where there are none.
+    embeddings_ : dict of ndarray
+        The vectors (categories, length) of each column of categories, by its name or position.
     n_iter_, t_ : int
         Epochs of the last fit, and rows seen.
     n_layers_, n_outputs_, out_activation_ : int, int, str
@@ -160,6 +166,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         dropout: Any = 0.0,
         normalization: str | None = None,
         residual: bool = False,
+        embeddings: Any = None,
         weight_decay: float = 0.0,
         clip_value: float | None = None,
         clip_norm: float | None = None,
