@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas
 import pytest
 from sklearn.base import clone
 
@@ -49,7 +50,6 @@ def test_columns_by_position_or_mask(embeddings):
 
 
 def test_columns_by_name_in_a_frame():
-    pandas = pytest.importorskip("pandas")
     x, y = table()
     frame = pandas.DataFrame(x, columns=["number", "city", "colour"]).astype({"city": int})
     options = {**OPTIONS, "max_iter": 5}
