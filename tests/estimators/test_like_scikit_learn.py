@@ -6,15 +6,21 @@ import warnings
 
 import numpy as np
 import pytest
+import sklearn
 from scipy import sparse
 from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import scale
+from sklearn.utils.fixes import parse_version
 
 import chainrule as cr
 
 TOLERANCE = 1e-6
+#: With 1.7 its own classes got sample weights, the poisson loss, and early stopping on labels of text.
+since_1_7 = pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.7"), reason="scikit-learn's own class cannot do it"
+)
 OURS = {MLPClassifier: cr.MLPClassifier, MLPRegressor: cr.MLPRegressor}
 
 
@@ -37,7 +43,8 @@ def both(theirs, data, weight=None, **options):
     for kind in (theirs, OURS[theirs]):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            fitted.append(kind(**options).fit(*data, sample_weight=weight))
+            weights = {} if weight is None else {"sample_weight": weight}  # new in scikit-learn 1.7
+            fitted.append(kind(**options).fit(*data, **weights))
     return fitted
 
 
@@ -108,6 +115,7 @@ def test_options_of_adam(options):
     assert_alike(*both(MLPClassifier, data, **{"learning_rate_init": 0.01, **options}), data[0])
 
 
+@since_1_7
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
 def test_sample_weights(kind, solver):
@@ -117,6 +125,7 @@ def test_sample_weights(kind, solver):
     assert_alike(*both(kind, data, weight, solver=solver, batch_size=25, alpha=0.5), data[0])
 
 
+@since_1_7
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
 @pytest.mark.parametrize("outputs", [1, 3])
@@ -136,6 +145,7 @@ def test_two_classes_and_several_labels(solver):
     assert_alike(*both(MLPClassifier, (scale(x), labels), early_stopping=True), scale(x))
 
 
+@since_1_7
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
 def test_early_stopping_on_scikit_learns_split(kind, weighted):
@@ -216,6 +226,7 @@ def test_random_states_keep_their_meaning():
             shared = [np.random.RandomState(6), np.random.RandomState(6)]
 
 
+@since_1_7
 @pytest.mark.parametrize(
     "options",
     [
