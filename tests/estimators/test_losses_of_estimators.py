@@ -148,8 +148,9 @@ def test_several_quantiles_are_columns_in_order():
         d2_pinball_score(y, column, alpha=q) for q, column in zip(quantiles, predicted.T, strict=True)
     ]
     assert model.score(x, y) == pytest.approx(np.mean(expected))
-    stopped = cr.MLPRegressor("quantile", **options, early_stopping=True).fit(x, y)
-    assert len(stopped.validation_scores_) == stopped.n_iter_
+    stopped = cr.MLPRegressor("quantile", **options, early_stopping=True, n_iter_no_change=3)
+    stopped.fit(x, y, validation_data=(x[:99], y[:99]))
+    assert max(stopped.validation_scores_) == stopped.score(x[:99], y[:99])
     with pytest.raises(ValueError, match="y has 2 columns, and several quantiles are of one"):
         cr.MLPRegressor("quantile", **options).fit(x, np.column_stack([y, y]))
 

@@ -18,7 +18,7 @@ from chainrule.estimators.parameters import nearest_name, validate
 from chainrule.estimators.randomness import drawn_key, random_state_of
 from chainrule.estimators.solver import RATE, as_solver, is_lbfgs
 from chainrule.estimators.stopping import Rules
-from chainrule.estimators.validation import held_out, own_rows
+from chainrule.estimators.validation import Held, held_out, own_rows
 from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import LoopState, run_stage
 from chainrule.graph.types import ROWS, Array, ArrayType
@@ -35,6 +35,7 @@ _PREDICTION_ROWS = 4096
 class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
     """A multi-layer perceptron with scikit-learn's interface."""
 
+    n_outputs_: int
     _numeric_target = False
 
     # What the two differ in -----------------------------------------------------------------------
@@ -79,7 +80,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
         validate(self)
         sizes = as_sizes(self.hidden_layer_sizes)
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
-        self._check_use(incremental)
+        self._check_use(incremental, validation_data is not None)
         data, y = self._checked_data(X, y, sample_weight, incremental=incremental, reset=first)
         with opened(self.checkpoint) as checkpoint:
             random_state = random_state_of(self.random_state, checkpoint)
@@ -87,14 +88,12 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
                 self._initialize(data["x"], sizes, random_state)
             else:
                 self._check_unchanged(data["x"], sizes)
+            held = None if validation_data is None else own_rows(self, validation_data)
             if is_lbfgs(self):
                 self._fit_lbfgs(data, random_state)
             else:
                 self._prepare_epochs(incremental)
-                held = None
-                if validation_data is not None:
-                    held = own_rows(self, validation_data)
-                elif self.early_stopping:
+                if self.early_stopping and held is None:
                     data, held = held_out(self, data, y, random_state)
                 self._begin(random_state)
                 run_fit(self, data, held, incremental=incremental, checkpoint=checkpoint, drawn=first)
@@ -103,10 +102,14 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
                 "Solver produced non-finite parameter weights. The input data may contain large values and "
                 "need to be preprocessed; a smaller learning_rate_init may help as well."
             )
+        self._finish(held)
         return self
 
-    def _check_use(self, incremental: bool) -> None:
-        """Refuse what partial_fit and lbfgs have no use for."""
+    def _finish(self, held: Held | None) -> None:
+        """Do what is to be done with the fitted network and the rows that were not trained on."""
+
+    def _check_use(self, incremental: bool, validated: bool) -> None:
+        """Refuse what partial_fit and lbfgs have no use for; `validated` says if there is validation_data."""
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True; set it to False, or use fit")
         if incremental and self.checkpoint is not None:

@@ -20,6 +20,9 @@ from chainrule.estimators.base import BaseMLP
 from chainrule.estimators.lbfgs import has_epochs
 from chainrule.estimators.losses import CLASSIFIER_LOSSES, classifier_loss
 from chainrule.estimators.parameters import CONSTRAINTS, keep_all
+from chainrule.estimators.solver import is_lbfgs
+from chainrule.estimators.temperature import fitted_temperature, probabilities
+from chainrule.estimators.validation import Held
 from chainrule.graph.names import checked_options
 from chainrule.graph.types import FLOAT64, ROWS, Array, ArrayType
 from chainrule.losses import Loss
@@ -96,6 +99,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         (rows,); of two classes or several labels it holds 0 and 1, of the shape (rows, labels).
     label_smoothing : float, default 0.0
         The part of a target that is spread evenly over the classes.
+    calibrate : bool, default False
+        Whether a temperature, by which `predict_proba` divides the logits, is fitted on held-out rows: those
+        of `early_stopping` or of ``fit(validation_data=...)``. Which class is predicted stays the same.
     callbacks : sequence or None
         `Callback` objects and functions of the `Progress`, as for `Model.fit`.
     n_threads : int or None
@@ -125,6 +131,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         Of X.
     classes_ : ndarray
         The labels.
+    temperature_ : float
+        With `calibrate`, otherwise None; above 1 where the network was too sure of itself.
 
     Examples
     --------
@@ -139,6 +147,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
         "loss": [StrOptions({*CLASSIFIER_LOSSES}), Loss, callable],
+        "calibrate": ["boolean"],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
@@ -186,6 +195,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         class_weight: Any = None,
         loss: Any = "log_loss",
         label_smoothing: float = 0.0,
+        calibrate: bool = False,
     ) -> None:
         keep_all(self, locals())
 
@@ -266,14 +276,49 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         predicted = self._labels(self._output(x, check=False))
         return float(accuracy_score(y, predicted, sample_weight=weight))
 
-    def predict(self, X: Any) -> Array:
-        """Return the most probable class of each row, or 0 and 1 for each label."""
-        return self._labels(self._output(X))
+    def _check_use(self, incremental: bool, validated: bool) -> None:
+        super()._check_use(incremental, validated)
+        split = self.early_stopping and not is_lbfgs(self)
+        if self.calibrate and (incremental or not (validated or split)):
+            raise ValueError(
+                "calibrate needs rows that are not trained on: set early_stopping=True, or give fit a "
+                "validation_data; lbfgs needs the latter, and partial_fit has none"
+            )
+        self.temperature_: float | None = None
+
+    def _finish(self, held: Held | None) -> None:
+        if self.calibrate and held is not None:
+            rows = held.data
+            logits = self._output(rows["x"], link=False, check=False)
+            self.temperature_ = fitted_temperature(logits, rows["y"], rows.get("sample_weight"))
+
+    def predict(self, X: Any, return_confidence: bool = False) -> Any:
+        """Return the most probable class of each row, or 0 and 1 for each label.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, data frame} of shape (rows, features)
+            Inputs.
+        return_confidence : bool, default False
+            Whether the probability of what is predicted is returned too: of each row, or of each label.
+        """
+        if not return_confidence:
+            return self._labels(self._output(X))
+        y = self.predict_proba(X)
+        if self.out_activation_ == "softmax":
+            return self._labels(y), y.max(axis=1)
+        if self.n_outputs_ == 1:
+            return self._labels(y[:, 1:]), y.max(axis=1)
+        return self._labels(y), np.maximum(y, 1 - y)
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, in the order of `classes_`, shape (rows, classes)."""
         check_is_fitted(self)
-        y = self._output(X)
+        if self.temperature_ is None:
+            y = self._output(X)
+        else:
+            logits = self._output(X, link=False) / self.temperature_
+            y = probabilities(logits, self.out_activation_ == "softmax")
         return np.hstack([1 - y, y]) if self.n_outputs_ == 1 else y
 
     def predict_log_proba(self, X: Any) -> Array:

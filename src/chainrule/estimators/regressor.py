@@ -201,7 +201,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
             raise ValueError(
                 f"y has {y.shape[1]} columns, and several quantiles are of one; fit a regressor for each"
             )
-        self.n_outputs_ = len(quantiles) or y.shape[1]
+        outputs = len(quantiles) or y.shape[1]
+        if held and outputs != self.n_outputs_:
+            raise ValueError(
+                f"the y of validation_data has {y.shape[1]} columns, and {self.n_outputs_} are trained on"
+            )
+        self.n_outputs_ = outputs
         self.out_activation_ = link_name(loss)
         return loss.as_target(y.astype(FLOAT64, copy=False), ArrayType((ROWS, self.n_outputs_), FLOAT64))
 

@@ -79,7 +79,8 @@ def _held(estimator: Any, data: dict[str, Array], labels: Any) -> Held:
     y, weight = data["y"], data.get("sample_weight")
     if estimator.scoring is None and is_classifier(estimator) and len(estimator.classes_) > 1:
         return Held(data, accuracy)
-    if estimator.scoring is None and not is_classifier(estimator):
+    one_to_one = y.ndim == 1 or y.shape[1] == estimator.n_outputs_  # not so with several quantiles
+    if estimator.scoring is None and not is_classifier(estimator) and one_to_one:
         scale = determination_scale(y, weight)
         if scale is not None:
             return Held(data, determination, {SCALE: scale})
