@@ -179,6 +179,12 @@ def test_calls_that_do_not_fit(iris):
         _small().fit(x, y).partial_fit(x, y + 1)
     with pytest.raises(ValueError, match="y >= 0"):
         cr.MLPRegressor(loss="poisson").fit(x, y - 5.0)
+    for weight, sentence in (
+        (np.ones(3), r"shape \(3,\), and X has 150 rows"),
+        (0 * y, "at least one non-zero"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            _small().fit(x, y, weight)
     with pytest.warns(UserWarning, match="going to be clipped"):
         _small(batch_size=1000).fit(x, y)
 

@@ -246,6 +246,22 @@ def test_verbose_prints_what_scikit_learn_prints(options, capsys):
     assert lines[-1].endswith("Stopping.") == (options["max_iter"] == 40)
 
 
+def test_verbose_prints_each_iteration_of_lbfgs(capsys):
+    """SciPy, whose printing scikit-learn relied on, has dropped it."""
+    _, ours = both(MLPClassifier, _iris(), solver="lbfgs", verbose=True, max_iter=7)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == f"Iteration {ours.n_iter_}, loss = {ours.loss_:.8f}"
+    assert len(lines) == ours.n_iter_ == 7
+
+
+def test_lbfgs_that_has_not_converged_says_so():
+    x, y = _iris()
+    for kind in (MLPClassifier, cr.MLPClassifier):
+        with pytest.warns(ConvergenceWarning, match=r"lbfgs failed to converge after 3 iteration") as caught:
+            kind(solver="lbfgs", max_iter=3, random_state=0).fit(x, y)
+        assert kind is MLPClassifier or caught[0].filename == __file__  # whose line it shows
+
+
 def test_weights_that_are_set_predict():
     x, y = _diabetes()
     theirs, ours = both(MLPRegressor, (x, y))

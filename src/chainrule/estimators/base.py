@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.estimators.embeddings import check_codes, chosen_columns, embedding_names, learnt_columns
 from chainrule.estimators.epochs import run_fit
@@ -16,6 +16,7 @@ from chainrule.estimators.lbfgs import minimize
 from chainrule.estimators.network import as_sizes, build_network
 from chainrule.estimators.parameters import nearest_name, validate
 from chainrule.estimators.randomness import drawn_key, random_state_of
+from chainrule.estimators.rows import as_sample_weight
 from chainrule.estimators.solver import RATE, as_solver, is_lbfgs
 from chainrule.estimators.stopping import Rules
 from chainrule.estimators.validation import Held, held_out, own_rows
@@ -152,7 +153,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
         dtype = self._task.dtype if held else x.dtype
         target = target if target.dtype.kind == "i" and target.ndim == 1 else target.astype(dtype)
         data = {"x": x.astype(dtype, copy=False), "y": target}
-        weight = None if sample_weight is None else _check_sample_weight(sample_weight, x, dtype=dtype)
+        weight = None if sample_weight is None else as_sample_weight(sample_weight, len(x), dtype)
         weight = weight if held else self._class_weighted(y, weight, dtype)
         return (data if weight is None else {**data, "sample_weight": weight}), y
 
@@ -265,16 +266,15 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
     # The two ways of fitting ----------------------------------------------------------------------
 
     def _fit_lbfgs(self, data: dict[str, Array], random_state: Any) -> None:
-        from sklearn.utils.optimize import _check_optimize_result
-
         self._renew()
         self._trainer.key = drawn_key(random_state)
         paths = self._network.dense
         names = [f"{path}.weight" for path in paths] + [f"{path}.bias" for path in paths]
         names += [name for name in self._others if name not in self._states]
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
-        result, found = minimize(self._trainer, data, names, EXECUTORS["compiled"].prepare, options)
-        self.n_iter_ = _check_optimize_result("lbfgs", result, self.max_iter)
+        prepare, verbose = EXECUTORS["compiled"].prepare, bool(self.verbose)
+        result, found = minimize(self._trainer, data, names, prepare, options=options, verbose=verbose)
+        self.n_iter_ = result.nit
         self.loss_ = float(result.fun)
         self._take({**self._trainer.run.carried, **found})
 
