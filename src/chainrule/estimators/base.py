@@ -150,7 +150,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
         target = self._validated_target(y, incremental, held)
         if held:
             check_codes(x, self._embedded)
-        dtype = self._task.dtype if held else x.dtype
+        dtype = self.coefs_[0].dtype if held else x.dtype
         target = target if target.dtype.kind == "i" and target.ndim == 1 else target.astype(dtype)
         data = {"x": x.astype(dtype, copy=False), "y": target}
         weight = None if sample_weight is None else as_sample_weight(sample_weight, len(x), dtype)

@@ -244,7 +244,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             target = target.toarray() if hasattr(target, "toarray") else target
             self.n_outputs_ = target.shape[1]
         if isinstance(self.loss, str):  # what has a name here takes such targets
-            return target
+            return target  # type: ignore[no-any-return]
         return self._make_loss().as_target(target, ArrayType((ROWS, self.n_outputs_), FLOAT64))
 
     def _check_classes(self, classes: Array, held: bool) -> None:
