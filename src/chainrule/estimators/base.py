@@ -17,7 +17,7 @@ from chainrule.estimators.network import as_sizes, build_network
 from chainrule.estimators.parameters import nearest_name, validate
 from chainrule.estimators.randomness import drawn_key, random_state_of
 from chainrule.estimators.rows import as_sample_weight
-from chainrule.estimators.solver import RATE, as_solver, is_lbfgs
+from chainrule.estimators.solver import RATE, as_solver, has_schedule, is_lbfgs, steps_of_fit
 from chainrule.estimators.stopping import Rules
 from chainrule.estimators.validation import Held, held_out, own_rows
 from chainrule.executors import EXECUTORS
@@ -83,6 +83,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         self._check_use(incremental, validation_data is not None)
         data, y = self._checked_data(X, y, sample_weight, incremental=incremental, reset=first)
+        self._steps = steps_of_fit(self, len(data["x"]), validation_data is not None)
         with opened(self.checkpoint) as checkpoint:
             random_state = random_state_of(self.random_state, checkpoint)
             if first:
@@ -115,7 +116,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
             raise ValueError("partial_fit does not support early_stopping=True; set it to False, or use fit")
         if incremental and self.checkpoint is not None:
             raise ValueError("partial_fit is one epoch, and keeps no checkpoint; set it to None, or use fit")
-        if is_lbfgs(self) and (self.callbacks or callable(self.learning_rate) or self.checkpoint is not None):
+        if is_lbfgs(self) and (self.callbacks or has_schedule(self) or self.checkpoint is not None):
             raise ValueError(
                 "lbfgs has no epochs for callbacks and a checkpoint, and no learning rate; leave them out, "
                 "or use another solver"
@@ -229,7 +230,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
             self._network.layers,
             self._make_loss(),
             None,
-            as_solver(self),
+            as_solver(self, self._steps),
             (L2(float(self.alpha)),) if self.alpha else (),
             np.dtype(dtype),
             shared_penalties=True,
@@ -289,7 +290,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
             return
         self._left = None
         self._renew()
-        changing = self.solver == "sgd" and isinstance(self.learning_rate, str)
+        changing = self.solver == "sgd" and not has_schedule(self)
         self._schedule = (
             self.learning_rate if changing else "constant",
             float(self.learning_rate_init),

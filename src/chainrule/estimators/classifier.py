@@ -48,8 +48,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         The L2 penalty on `coefs_`, divided by the sum of a batch's weights.
     batch_size : int or "auto", default "auto"
         Rows in a batch; "auto" is min(200, rows).
-    learning_rate : {"constant", "invscaling", "adaptive"} or callable, default "constant"
-        How the rate of "sgd" changes; or a schedule, a function of the step, for any solver but "lbfgs".
+    learning_rate : str or callable, default "constant"
+        ``"constant"``, ``"invscaling"`` or ``"adaptive"``: how the rate of "sgd" changes. For any solver but
+        "lbfgs" a schedule over the whole fit: ``"cosine_decay"``, ``"one_cycle"``, ``"polynomial_decay"``,
+        ``"exponential_decay"`` (to a tenth), ``"step_decay"`` (to a tenth after each third), or a function
+        of the step, such as ``CosineDecay(0.01, steps=1000)``.
     learning_rate_init, power_t : float
         The first rate (default 0.001), and the exponent of "invscaling" (0.5).
     max_iter : int, default 200

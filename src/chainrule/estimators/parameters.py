@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_parameter_constraints
 
+from chainrule.estimators.solver import SCHEDULES
 from chainrule.graph.names import UnknownOptionError, unknown_name
 from chainrule.layers import ACTIVATIONS
 from chainrule.optimizers import OPTIMIZERS, Optimizer
@@ -26,7 +27,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "solver": [StrOptions({"lbfgs", *OPTIMIZERS}), Optimizer],
     "alpha": [_NOT_NEGATIVE],
     "batch_size": [StrOptions({"auto"}), _COUNT],
-    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), callable],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", *SCHEDULES}), callable],
     "learning_rate_init": [_POSITIVE],
     "power_t": [_NOT_NEGATIVE],
     "max_iter": [_COUNT],
