@@ -189,6 +189,35 @@ def test_both_estimators_say_the_same_of_a_parameter_and_have_all_documented():
     assert {name: defaults[0][name] for name in both} == {name: defaults[1][name] for name in both}
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_schedule_by_name_falls_over_the_whole_fit(early_stopping):
+    """Rows that are held out are not stepped over: 63 of 70 are left, or 4 batches of 16 in each epoch."""
+    options = {**PLAIN, "batch_size": 16, "early_stopping": early_stopping}
+    steps = 3 * (4 if early_stopping else 5)
+    by_name, by_object = (
+        cr.MLPClassifier(**options, learning_rate=rate).fit(X, Y)
+        for rate in ("cosine_decay", cr.CosineDecay(PLAIN["learning_rate_init"], steps=steps))
+    )
+    np.testing.assert_array_equal(by_name.coefs_[0], by_object.coefs_[0])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss": own_classes_loss, "embeddings": {4: 2}},
+        {"loss": cr.Focal(gamma=3.0), "label_smoothing": 0.1, "calibrate": True, "early_stopping": True},
+    ],
+    ids=["own loss", "object"],
+)
+def test_a_checkpoint_knows_the_options(options, tmp_path):
+    options = {**PLAIN, **options, "checkpoint": tmp_path / "run.ckpt"}
+    model = cr.MLPClassifier(**options).fit(X, Y)
+    again = cr.MLPClassifier(**options).fit(X, Y)
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    with pytest.raises(ValueError, match="loss"):
+        cr.MLPClassifier(**{**options, "loss": "focal"}).fit(X, Y)
+
+
 # Together -----------------------------------------------------------------------------------------
 
 TOGETHER = {
@@ -236,8 +265,7 @@ def test_options_work_together(drawn):
     assert predicted.shape == ((ROWS, 3) if several else (ROWS,))
     again = clone(model).fit(X.astype("f"), y)
     np.testing.assert_array_equal(again.predict(X), predicted)
-    if own_activation not in options.values():
-        np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), predicted)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), predicted)
     model.set_params(early_stopping=False).partial_fit(X, y)
     assert np.isfinite(model.loss_)
 

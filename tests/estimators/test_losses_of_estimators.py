@@ -151,6 +151,10 @@ def test_several_quantiles_are_columns_in_order():
     stopped = cr.MLPRegressor("quantile", **options, early_stopping=True, n_iter_no_change=3)
     stopped.fit(x, y, validation_data=(x[:99], y[:99]))
     assert max(stopped.validation_scores_) == stopped.score(x[:99], y[:99])
+    with pytest.raises(ValueError, match="the number of outputs has changed since the last fit"):
+        model.set_params(quantile=[0.1, 0.9]).partial_fit(x, y)
+    with pytest.raises(ValueError, match="y of validation_data has 2 columns, and 1 are trained on"):
+        cr.MLPRegressor(**OPTIONS).fit(x, y, validation_data=(x, np.column_stack([y, y])))
     with pytest.raises(ValueError, match="y has 2 columns, and several quantiles are of one"):
         cr.MLPRegressor("quantile", **options).fit(x, np.column_stack([y, y]))
 

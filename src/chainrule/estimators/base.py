@@ -124,8 +124,10 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
 
     def _check_unchanged(self, x: Array, sizes: Sequence[int]) -> None:
         """Raise a ValueError if the network cannot go on with these rows and widths."""
-        if self._widths != [x.shape[1], *sizes, self.n_outputs_]:
+        if self._widths[:-1] != [x.shape[1], *sizes]:
             what = "hidden_layer_sizes"
+        elif self._widths[-1] != self.n_outputs_:
+            what = "the number of outputs"
         elif self._chosen_columns() != self._chosen:
             what = "embeddings"
         else:
