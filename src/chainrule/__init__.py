@@ -40,8 +40,11 @@ from chainrule.losses import (
     L1,
     L2,
     BinaryCrossEntropy,
+    BinaryFocal,
     CrossEntropy,
+    Focal,
     FunctionLoss,
+    Gamma,
     Hinge,
     Huber,
     LogCosh,
@@ -77,6 +80,7 @@ from chainrule.training.history import History
 from chainrule.training.loggers import CSVLogger, EpochLogger, TensorBoard
 from chainrule.training.plateau import ReduceOnPlateau
 from chainrule.training.stopping import EarlyStopping
+from chainrule.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from chainrule.compiler.function import compile as compile
@@ -89,8 +93,6 @@ if TYPE_CHECKING:
     from chainrule.estimators import MLPRegressor as MLPRegressor
     from chainrule.explanation.explanation import Explanation as Explanation
     from chainrule.gradient.check import check_gradients as check_gradients
-
-__version__ = "0.1.0"
 
 __all__ = [
     "L1",
@@ -106,6 +108,7 @@ __all__ = [
     "ArrayType",
     "BatchNorm",
     "BinaryCrossEntropy",
+    "BinaryFocal",
     "CSVLogger",
     "Callback",
     "Columns",
@@ -125,7 +128,9 @@ __all__ = [
     "Explanation",
     "ExponentialDecay",
     "Flatten",
+    "Focal",
     "FunctionLoss",
+    "Gamma",
     "GlorotNormal",
     "GlorotUniform",
     "HeNormal",

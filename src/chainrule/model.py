@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import fields
 from typing import Any
 
@@ -19,8 +18,8 @@ from chainrule.inspection import Inspection
 from chainrule.layers import Layer
 from chainrule.losses import Loss, Penalty, as_loss
 from chainrule.optimizers import Optimizer, as_optimizer
-from chainrule.training.callbacks import Callback, Progress, ProgressBar, as_callbacks
-from chainrule.training.checkpoint import Checkpoint, Saved
+from chainrule.training.callbacks import Callback, Progress, ProgressBar, as_callbacks, split_callbacks
+from chainrule.training.checkpoint import Saved, opened
 from chainrule.training.data import as_count
 from chainrule.training.fingerprint import identity
 from chainrule.training.fit import fit_from, not_finite, single_step, with_early_stopping
@@ -253,7 +252,8 @@ class Model(Inspection):
             killed or interrupted, started again with the same arguments, goes on from it, to the bit as if
             nothing had happened (callbacks see the epochs from there on; the History has all). A finished
             fit is restored without training, which a line in the log says. ``epochs`` counts from the first
-            start: a larger number goes on. Remove the file to start anew.
+            start: a larger number goes on. Remove the file to start anew. On another kind of CPU it goes on
+            with a warning, as its last digits may differ from there on.
 
         Returns
         -------
@@ -265,7 +265,8 @@ class Model(Inspection):
         ValueError
             If the data do not fit (saying where), or a loss or weight becomes NaN or infinite (which step,
             which layer first); the model then has the weights from before that step. If the checkpoint is
-            of a fit on other data or with other options (naming them), in use by another fit, or not one.
+            of a fit on other data or with other options (naming them) or by another version of chainrule, in
+            use by another fit, or not one.
         OSError
             If the checkpoint cannot be read or written.
         KeyboardInterrupt
@@ -282,10 +283,10 @@ class Model(Inspection):
         True
         """
         trainer = self._trainer
-        (stopping, plateau), others = _split(callbacks, EarlyStopping, ReduceOnPlateau)
+        (stopping, plateau), others = split_callbacks(callbacks, EarlyStopping, ReduceOnPlateau)
         looking = [*as_callbacks(others), *([ProgressBar()] if verbose else [])]
         count = as_count(epochs, "epochs")
-        with nullcontext() if checkpoint is None else Checkpoint(checkpoint) as file:
+        with opened(checkpoint) as file:
             with trainer.unchanged_on_failure():
                 data = trainer.batch(x, y, sample_weight)
                 validation = (
@@ -458,17 +459,3 @@ def _three(data: Any) -> tuple[Any, Any, Any]:
         raise ValueError("validation_data is (x, y) or (x, y, sample_weight)")
     x, y, *weight = data
     return x, y, weight[0] if weight else None
-
-
-def _split(callbacks: Iterable[Any], *kinds: type) -> tuple[list[Any], list[Any]]:
-    """Return the one callback of each of these kinds, or None, and the others."""
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks is a list of callbacks, not {callbacks!r}")
-    given = list(callbacks)
-    found: list[Any] = []
-    for kind in kinds:
-        of_kind = [one for one in given if isinstance(one, kind)]
-        if len(of_kind) > 1:
-            raise ValueError(f"a fit takes one {kind.__name__}")
-        found.append(of_kind[0] if of_kind else None)
-    return found, [one for one in given if not isinstance(one, kinds)]

@@ -6,15 +6,21 @@ import warnings
 
 import numpy as np
 import pytest
+import sklearn
 from scipy import sparse
 from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import scale
+from sklearn.utils.fixes import parse_version
 
 import chainrule as cr
 
 TOLERANCE = 1e-6
+#: With 1.7 its own classes got sample weights, the poisson loss, and early stopping on labels of text.
+since_1_7 = pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.7"), reason="scikit-learn's own class cannot do it"
+)
 OURS = {MLPClassifier: cr.MLPClassifier, MLPRegressor: cr.MLPRegressor}
 
 
@@ -37,7 +43,8 @@ def both(theirs, data, weight=None, **options):
     for kind in (theirs, OURS[theirs]):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            fitted.append(kind(**options).fit(*data, sample_weight=weight))
+            weights = {} if weight is None else {"sample_weight": weight}  # new in scikit-learn 1.7
+            fitted.append(kind(**options).fit(*data, **weights))
     return fitted
 
 
@@ -108,6 +115,7 @@ def test_options_of_adam(options):
     assert_alike(*both(MLPClassifier, data, **{"learning_rate_init": 0.01, **options}), data[0])
 
 
+@since_1_7
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
 def test_sample_weights(kind, solver):
@@ -117,6 +125,7 @@ def test_sample_weights(kind, solver):
     assert_alike(*both(kind, data, weight, solver=solver, batch_size=25, alpha=0.5), data[0])
 
 
+@since_1_7
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
 @pytest.mark.parametrize("outputs", [1, 3])
@@ -136,6 +145,7 @@ def test_two_classes_and_several_labels(solver):
     assert_alike(*both(MLPClassifier, (scale(x), labels), early_stopping=True), scale(x))
 
 
+@since_1_7
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
 def test_early_stopping_on_scikit_learns_split(kind, weighted):
@@ -216,12 +226,40 @@ def test_random_states_keep_their_meaning():
             shared = [np.random.RandomState(6), np.random.RandomState(6)]
 
 
-def test_verbose_prints_what_scikit_learn_prints(capsys):
-    x, y = _iris()
-    both(MLPClassifier, (x, y), early_stopping=True, verbose=True, n_iter_no_change=1, max_iter=40, tol=0.5)
+@since_1_7
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"early_stopping": True},
+        {"early_stopping": True, "solver": "sgd", "learning_rate": "adaptive"},
+        {"solver": "sgd", "learning_rate": "adaptive"},
+        {"solver": "sgd", "learning_rate": "invscaling"},
+        {"max_iter": 3, "tol": 0.0},
+    ],
+    ids=str,
+)
+def test_verbose_prints_what_scikit_learn_prints(options, capsys):
+    options = {"n_iter_no_change": 1, "max_iter": 40, "tol": 0.5, **options}
+    both(MLPClassifier, _iris(), verbose=True, **options)
     lines = capsys.readouterr().out.splitlines()
     assert lines[: len(lines) // 2] == lines[len(lines) // 2 :]
-    assert lines[-1].endswith("Stopping.")
+    assert lines[-1].endswith("Stopping.") == (options["max_iter"] == 40)
+
+
+def test_verbose_prints_each_iteration_of_lbfgs(capsys):
+    """SciPy, whose printing scikit-learn relied on, has dropped it."""
+    _, ours = both(MLPClassifier, _iris(), solver="lbfgs", verbose=True, max_iter=7)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == f"Iteration {ours.n_iter_}, loss = {ours.loss_:.8f}"
+    assert len(lines) == ours.n_iter_ == 7
+
+
+def test_lbfgs_that_has_not_converged_says_so():
+    x, y = _iris()
+    for kind in (MLPClassifier, cr.MLPClassifier):
+        with pytest.warns(ConvergenceWarning, match="lbfgs failed to converge") as caught:
+            kind(solver="lbfgs", max_iter=3, random_state=0).fit(x, y)
+        assert kind is MLPClassifier or caught[0].filename == __file__  # whose line it shows
 
 
 def test_weights_that_are_set_predict():

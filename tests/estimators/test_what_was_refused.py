@@ -1,8 +1,6 @@
-"""What scikit-learn's classes cannot do: each option changes training, and some of them together."""
+"""What scikit-learn's classes cannot do: what some of the options mean, and many of them together."""
 
 from __future__ import annotations
-
-import re
 
 import numpy as np
 import pytest
@@ -18,52 +16,9 @@ X = scale(X)
 PLAIN = {"hidden_layer_sizes": (6, 6), "max_iter": 6, "random_state": 0, "learning_rate_init": 0.01}
 
 
-def named(options):
-    """Return a test's name, without the addresses in memory of functions."""
-    return re.sub(" at 0x[0-9a-f]+", "", str(options))
-
-
 def curve(kind=cr.MLPClassifier, **options):
     data = (X, Y) if kind is cr.MLPClassifier else (X[:, :3], X[:, 3] + 3)
     return kind(**{**PLAIN, **options}).fit(*data).loss_curve_
-
-
-CHANGES = [
-    *({"activation": name} for name in ("leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus")),
-    {"activation": ("tanh", "relu")},
-    {"activation": lambda x: x * cr.sigmoid(2 * x)},
-    {"class_weight": "balanced", "solver": "sgd", "batch_size": 7},
-    {"class_weight": {0: 5.0, 1: 1.0, 2: 1.0}},
-    {"dropout": 0.3},
-    {"dropout": (0.0, 0.3)},
-    {"normalization": "batch"},
-    {"normalization": "layer"},
-    {"residual": True},
-    *({"solver": name} for name in ("rmsprop", "adagrad", "adamw", "nadam", "radam", "lion", "amsgrad")),
-    {"solver": cr.SGD(0.1, momentum=0.5)},
-    {"learning_rate": cr.CosineDecay(0.05, steps=10)},
-    {"learning_rate": lambda step: 0.05 / (1 + step)},
-    {"weight_decay": 0.1},
-    {"clip_value": 1e-3, "solver": "sgd"},
-    {"clip_norm": 1e-2, "solver": "sgd"},
-    {"clip_global_norm": 1e-2, "solver": "sgd"},
-]
-
-
-@pytest.mark.parametrize("options", CHANGES, ids=named)
-def test_an_option_changes_training(options):
-    plain = {
-        name: options[name] for name in ("solver", "batch_size") if isinstance(options.get(name), str | int)
-    }
-    if options.keys() == {"solver"}:
-        plain = {}
-    if options.get("class_weight") == "balanced":
-        labels = (X[20:], Y[20:])
-        both = [cr.MLPClassifier(**{**PLAIN, **each}).fit(*labels).loss_curve_ for each in (plain, options)]
-    else:
-        both = curve(**plain), curve(**options)
-    assert both[0] != both[1]
-    assert np.isfinite(both[1]).all()
 
 
 def test_together():

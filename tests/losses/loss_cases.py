@@ -61,6 +61,26 @@ def poisson(p, t):
     return -likelihood.mean(axis=1)
 
 
+def amounts(generator):
+    return generator.gamma(2.0, size=(ROWS, 3))
+
+
+def half_gamma_deviance(p, t):
+    pairs = zip(np.exp(p), t, strict=True)
+    return [metrics.mean_gamma_deviance(row_t, mean) / 2 for mean, row_t in pairs]
+
+
+def focal(p, t, gamma=2.0):
+    q = special.softmax(p, axis=-1)
+    return -(t * (1 - q) ** gamma * np.log(q)).sum(axis=-1)
+
+
+def binary_focal(p, t, gamma=2.0):
+    q = special.expit(p)
+    yes, no = (1 - q) ** gamma * np.log(q), q**gamma * np.log(1 - q)
+    return -(t * yes + (1 - t) * no).mean(axis=1)
+
+
 def binary(p, t):
     return -(special.xlogy(t, special.expit(p)) + special.xlogy(1 - t, special.expit(-p))).mean(axis=1)
 
@@ -94,6 +114,7 @@ CASES = [
     Case(losses.Quantile(0.9), reals, per_row(metrics.mean_pinball_loss, alpha=0.9)),
     Case(losses.Quantile(QUANTILES), lambda g: g.normal(size=(ROWS, 1)), several_quantiles),
     Case(losses.Poisson(), counts, poisson),
+    Case(losses.Gamma(), amounts, half_gamma_deviance),
     Case(losses.Hinge(), signs, lambda p, t: np.where(t * p < 1, 1 - t * p, 0).mean(axis=1)),
     Case(losses.CrossEntropy(), class_numbers, of_class_numbers),
     Case(losses.CrossEntropy(), distributions, divergence),
@@ -101,6 +122,11 @@ CASES = [
     Case(losses.CrossEntropy(0.2), class_numbers, lambda p, t: divergence(p, 0.8 * np.eye(3)[t] + 0.2 / 3)),
     Case(losses.BinaryCrossEntropy(), probabilities, binary),
     Case(losses.BinaryCrossEntropy(0.2), probabilities, lambda p, t: binary(p, 0.8 * t + 0.1)),
+    Case(losses.Focal(), class_numbers, lambda p, t: focal(p, np.eye(3)[t])),
+    Case(losses.Focal(gamma=0.5), distributions, lambda p, t: focal(p, t, 0.5)),
+    Case(losses.Focal(0.2, gamma=3.0), class_numbers, lambda p, t: focal(p, 0.8 * np.eye(3)[t] + 0.2 / 3, 3)),
+    Case(losses.BinaryFocal(), probabilities, binary_focal),
+    Case(losses.BinaryFocal(0.2, gamma=0.5), probabilities, lambda p, t: binary_focal(p, 0.8 * t + 0.1, 0.5)),
     Case(
         losses.FunctionLoss(lambda p, t: ((p - t) ** 2)[:, 0] + p[:, 1]),
         reals,

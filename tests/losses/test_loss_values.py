@@ -100,7 +100,7 @@ def cases_but(excluded):
     )
 
 
-@cases_but(losses.Poisson)  # its rate, exp(10000), is infinite
+@cases_but(losses.Poisson | losses.Gamma)  # exp(10000) is infinite
 def test_extreme_predictions(case):
     """Predictions of ±10 000 give finite losses and derivatives."""
     _, target = case.draw()
@@ -235,6 +235,8 @@ def test_class_number_outside_makes_a_traced_loss_nan():
         (losses.CrossEntropy(), lambda x: special.softmax(x, axis=-1)),
         (losses.BinaryCrossEntropy(), special.expit),
         (losses.Poisson(), np.exp),
+        (losses.Gamma(), np.exp),
+        (losses.Focal(), lambda x: special.softmax(x, axis=-1)),
         (losses.MeanSquaredError(), lambda x: x),
         (losses.Hinge(), lambda x: x),
         (losses.FunctionLoss(lambda p, t: p), lambda x: x),
@@ -278,6 +280,38 @@ def test_lists_and_integers_are_taken():
     np.testing.assert_array_equal(losses.MeanSquaredError()([[1], [2]], [0.5, 2.5]), [0.25, 0.25])
 
 
+@pytest.mark.parametrize("gamma", [0.3, 1.0, 2.0])
+def test_focal_losses_are_finite_where_the_answer_is_certain(gamma):
+    """A probability that rounds to 1 has no loss and no derivative, also where the power is below 1."""
+    logits = np.array([[40.0, -40.0], [0.0, 800.0]])
+    for loss, target in (
+        (losses.Focal(gamma=gamma), [0, 1]),
+        (losses.BinaryFocal(gamma=gamma), np.array([[1.0, 0.0], [0.5, 1.0]])),
+    ):
+        assert np.isfinite(gradient_of(loss, logits, target)).all()
+    np.testing.assert_allclose(gradient_of(losses.Focal(gamma=gamma), logits, [0, 1]), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("focal", "plain", "target"),
+    [
+        (losses.Focal(gamma=0.0), losses.CrossEntropy(), [1, 0]),
+        (losses.BinaryFocal(gamma=0.0), losses.BinaryCrossEntropy(), np.array([[1, 0], [0.3, 1]])),
+    ],
+)
+def test_focal_losses_without_a_focus_are_cross_entropies(focal, plain, target):
+    logits = np.array([[1.0, -2.0], [0.3, 4.0]])
+    np.testing.assert_allclose(focal(logits, target), plain(logits, target), rtol=1e-14)
+    assert (type(focal)(gamma=2.0)(logits, target) < plain(logits, target)).all()
+
+
+def test_gamma_is_nothing_where_the_mean_is_right():
+    amounts = np.array([[0.01], [1.0], [3e5]])
+    loss = losses.Gamma()
+    np.testing.assert_allclose(loss(np.log(amounts), amounts), 0, atol=1e-15)
+    assert (loss(np.log(amounts) + 1e-3, amounts) > 0).all()
+
+
 # Options -----------------------------------------------------------------------------------------
 
 
@@ -302,6 +336,15 @@ def test_lists_and_integers_are_taken():
         (
             lambda: losses.BinaryCrossEntropy(label_smoothing=float("nan")),
             "BinaryCrossEntropy: label_smoothing is a number from 0 to below 1, not nan",
+        ),
+        (lambda: losses.Focal(gamma=-1.0), "Focal: gamma is a finite number of at least 0, not -1.0"),
+        (
+            lambda: losses.BinaryFocal(gamma=np.inf),
+            "BinaryFocal: gamma is a finite number of at least 0, not inf",
+        ),
+        (
+            lambda: losses.Focal(label_smoothing=1.0),
+            "Focal: label_smoothing is a number from 0 to below 1, not 1.0",
         ),
     ],
 )

@@ -37,6 +37,7 @@ def output(*shape, dtype="float32"):
         (CROSS, [[[0.5, 0.5]]], output(1, 2), np.array([[[0.5, 0.5]]], "float32")),
         (BINARY, [True, False], output(1), np.array([[1], [0]], "float32")),
         (HINGE, [-1, 1], output(1), np.array([[-1], [1]], "float32")),
+        (losses.Gamma(), [1, 2.5], output(1), np.array([[1], [2.5]], "float32")),
         (POISSON, [0, 2.5], output(1), np.array([[0], [2.5]], "float32")),
         (FUNCTION, [0, 2], output(1), np.array([[0], [2]], "int32")),
         (FUNCTION, [0.5, 2], output(1), np.array([[0.5], [2]], "float32")),
@@ -206,6 +207,7 @@ CONTENTS = [
         output(1),
         "y holds -2 in row 1, column 0: Poisson needs counts, or other numbers that are not negative",
     ),
+    (losses.Gamma(), [1, 0], output(1), "y holds 0 in row 1, column 0: Gamma needs numbers above 0"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""A program that the tests kill: it fits a model with a checkpoint, and writes down how that ended.
+"""A program that the tests kill: it fits a model or an estimator with a checkpoint, and writes down the end.
 
 Its argument is JSON: `path` of the checkpoint, `end` for what the fit leaves, `fit` for the arguments of
 `fitted`, `seconds` from one write to the next, and optionally `cut`: in the write of this number it kills
@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import warnings
 
 import numpy as np
 
@@ -43,6 +44,21 @@ def fitted(executor, rows, epochs, path=None):
         checkpoint=path,
     )
     return model, history, model.predict(x[:100])
+
+
+def fitted_estimator(rows, epochs, path=None):
+    """Return a classifier that draws from an instance, drops out, stops early and lowers its rate."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(rows, FEATURES))
+    y = np.sin(x[:, 0]) + 0.5 * generator.normal(size=rows) > 0
+    model = cr.MLPClassifier(
+        (32,), solver="sgd", learning_rate="adaptive", batch_size=7, dropout=0.2, normalization="batch",
+        early_stopping=True, n_iter_no_change=epochs // 4, tol=0.01, max_iter=epochs,
+        random_state=np.random.RandomState(3), checkpoint=path,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some have not converged
+        return model.fit(x, y), x
 
 
 def look_often(seconds):
@@ -99,6 +115,17 @@ def tell_each_write():
     checkpoint.Checkpoint.write = told
 
 
+def ended(executor, path=None, **fit):
+    """Return how such a fit ends, of a model or (executor "estimator") an estimator."""
+    if executor != "estimator":
+        return end_of(*fitted(executor, path=path, **fit))
+    model, x = fitted_estimator(path=path, **fit)
+    weights = {f"coefs {i}": coef for i, coef in enumerate([*model.coefs_, *model.intercepts_])}
+    names = ("loss_curve_", "validation_scores_", "validation_loss_curve_", "n_iter_", "t_")
+    measured = {name: np.array(getattr(model, name)) for name in names}
+    return {**weights, **model._others, **measured, "prediction": model.predict_proba(x[:100])}
+
+
 def end_of(model, history, prediction):
     """Return all that a fit leaves, to be compared bit for bit."""
     losses = {f"history of {name}": np.array(numbers) for name, numbers in history.items()}
@@ -112,4 +139,4 @@ if __name__ == "__main__":
     if "cut" in given:
         kill_in_write(*given["cut"])
     tell_each_write()
-    np.savez(given["end"], **end_of(*fitted(**given["fit"], path=given["path"])))
+    np.savez(given["end"], **ended(**given["fit"], path=given["path"]))

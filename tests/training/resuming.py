@@ -1,14 +1,9 @@
 """Fits whose checkpoints the tests take away, and go on from."""
 
-import shutil
-
 import numpy as np
 from training_cases import arrays_of, assert_same, network, regression, table
 
 import chainrule as cr
-from chainrule.compiler import epochs as compiled_epochs
-from chainrule.training import checkpoint
-from chainrule.training.checkpoint import Checkpoint
 
 X, Y = table()
 XV, YV = table(rows=9, seed=50)
@@ -31,26 +26,6 @@ def rich_fit(model, **options):
         **options,
     }
     return model.fit(X, Y, **options)
-
-
-def write_at_every_step(monkeypatch):
-    """Let a checkpoint be due whenever a run looks, and let it look after every step."""
-    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
-    monkeypatch.setattr(checkpoint, "SHARE", 0.0)
-    monkeypatch.setattr(compiled_epochs, "LOOK_EVERY", 0.0)
-
-
-def keep_every_write(monkeypatch, folder):
-    """Return a list that gets a copy of the checkpoint each time it is written: what a kill would leave."""
-    write_at_every_step(monkeypatch)
-    copies, write = [], Checkpoint.write
-
-    def write_and_copy(self, state, history):
-        write(self, state, history)
-        copies.append(shutil.copy(self.path, folder / f"{len(copies)}.ckpt"))
-
-    monkeypatch.setattr(Checkpoint, "write", write_and_copy)
-    return copies
 
 
 def end_of(model, history):

@@ -12,10 +12,8 @@ from resuming import (
     EPOCHS,
     assert_ends_alike,
     end_of,
-    keep_every_write,
     rich_fit,
     rich_model,
-    write_at_every_step,
 )
 from training_cases import assert_same, regression, table
 
@@ -25,6 +23,7 @@ from chainrule.compiler.epochs import CompiledRun
 from chainrule.files import read_arrays
 from chainrule.graph.loop import EvaluatedRun
 from chainrule.training.checkpoint import Checkpoint
+from every_write import keep_every_write, write_at_every_step
 
 OPTIMIZERS = {
     **{

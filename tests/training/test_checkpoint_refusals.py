@@ -294,6 +294,21 @@ def test_another_version(path):
     )
 
 
+def test_another_program(path, caplog):
+    arrays, header = read_arrays(path)
+    program = header["program"]
+    write_arrays(path, arrays, {**header, "program": {**program, "version": "0.0.9"}})
+    refuses(path, r"^the checkpoint '.*' was written by another version of chainrule \(0\.0\.9\); go on with")
+    for nonsense in (None, 3, [], "text", {}):
+        write_arrays(path, arrays, {**header, "program": nonsense})
+        refuses(path, DAMAGED if nonsense != {} else "another version of chainrule")
+    write_arrays(path, arrays, {**header, "program": {**program, "cpu": "abacus"}})
+    one, alone = model(), model()
+    history = fit(one, path)
+    np.testing.assert_equal(end_of(one, history), end_of(alone, rich_fit(alone)))
+    assert caplog.text.count("on another kind of CPU (abacus); it goes on here, and its last digits may") == 1
+
+
 def test_a_checkpoint_is_no_model_file(path):
     with refused(r"^'.*run\.ckpt' is a checkpoint; give it to the fit that it is of, as checkpoint=$"):
         cr.load(path)

@@ -6,10 +6,11 @@ import sys
 import time
 
 import pytest
-from resuming import EPOCHS, keep_every_write, rich_fit, rich_model
+from resuming import EPOCHS, rich_fit, rich_model
 from training_cases import regression, table
 
 import chainrule as cr
+from every_write import keep_every_write
 
 X, Y = table()
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from resuming import keep_every_write
 from test_early_stopping import overfitting
 from training_cases import assert_same, regression, table
 
 import chainrule as cr
+from every_write import keep_every_write
 
 X, Y = table()
 

@@ -74,6 +74,9 @@ LOSSES = [
     cr.Quantile(0.9),
     cr.Quantile((0.1, 0.3, 0.5, 0.9)),
     cr.Poisson(),
+    cr.Gamma(),
+    cr.Focal(0.1, gamma=1.5),
+    cr.BinaryFocal(gamma=0.5),
 ]
 
 
@@ -128,6 +131,8 @@ def test_every_loss_goes_on(loss, tmp_path):
         y = np.sign(y)
     elif isinstance(loss, cr.BinaryCrossEntropy | cr.Poisson):
         y = y > 0
+    elif isinstance(loss, cr.Gamma):
+        y = np.exp(y)
     model = regression(network(outputs=4), loss=loss)
     model.fit(x, y, epochs=2, batch_size=6)
     loaded = saved(model, tmp_path)

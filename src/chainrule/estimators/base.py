@@ -8,22 +8,25 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from chainrule.estimators.embeddings import check_codes, chosen_columns, embedding_names, learnt_columns
 from chainrule.estimators.epochs import run_fit
 from chainrule.estimators.lbfgs import minimize
 from chainrule.estimators.network import as_sizes, build_network
 from chainrule.estimators.parameters import nearest_name, validate
-from chainrule.estimators.solver import as_solver, is_lbfgs
-from chainrule.estimators.stopping import Patience, Rate
+from chainrule.estimators.randomness import drawn_key, random_state_of
+from chainrule.estimators.rows import as_sample_weight
+from chainrule.estimators.solver import RATE, as_solver, has_schedule, is_lbfgs, steps_of_fit
+from chainrule.estimators.stopping import Rules
 from chainrule.estimators.validation import Held, held_out, own_rows
 from chainrule.executors import EXECUTORS
-from chainrule.functions import random_key
 from chainrule.graph.loop import LoopState, run_stage
 from chainrule.graph.types import ROWS, Array, ArrayType
-from chainrule.layers import declare, initial_values
+from chainrule.layers import initial_values
 from chainrule.losses import L2, Loss
+from chainrule.training.checkpoint import opened
+from chainrule.training.memo import declared
 from chainrule.training.task import Task
 from chainrule.training.trainer import Trainer
 
@@ -33,12 +36,13 @@ _PREDICTION_ROWS = 4096
 class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
     """A multi-layer perceptron with scikit-learn's interface."""
 
+    n_outputs_: int
     _numeric_target = False
 
     # What the two differ in -----------------------------------------------------------------------
 
     @abstractmethod
-    def _validated_target(self, y: Any, incremental: bool) -> Array:
+    def _validated_target(self, y: Any, incremental: bool, held: bool = False) -> Array:
         """Return y as the loss takes it, after checking it; sets what is known of it."""
 
     @abstractmethod
@@ -77,36 +81,84 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
         validate(self)
         sizes = as_sizes(self.hidden_layer_sizes)
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
-        if incremental and self.early_stopping:
-            raise ValueError("partial_fit does not support early_stopping=True; set it to False, or use fit")
-        x, y = self._validated(X, y, reset=first)
-        target = self._validated_target(y, incremental)
-        target = target if target.dtype.kind == "i" and target.ndim == 1 else target.astype(x.dtype)
-        weight = None if sample_weight is None else _check_sample_weight(sample_weight, x, dtype=x.dtype)
-        weight = self._class_weighted(y, weight, x.dtype)
-        random_state = check_random_state(self.random_state)
-        if first:
-            self._initialize(x, sizes, random_state)
-        elif [len(self.coefs_[0]), *(len(b) for b in self.intercepts_)] != [
-            x.shape[1],
-            *sizes,
-            self.n_outputs_,
-        ]:
-            raise ValueError(
-                "hidden_layer_sizes has changed since the last fit, which warm_start and partial_fit go on "
-                "from; set it back, or set warm_start=False"
-            )
-        data = {"x": x, "y": target, **({} if weight is None else {"sample_weight": weight})}
-        if is_lbfgs(self):
-            self._fit_lbfgs(data, random_state)
-        else:
-            self._fit_stochastic(data, y, random_state, incremental, validation_data)
+        self._check_use(incremental, validation_data is not None)
+        data, y = self._checked_data(X, y, sample_weight, incremental=incremental, reset=first)
+        self._steps = steps_of_fit(self, len(data["x"]), validation_data is not None)
+        with opened(self.checkpoint) as checkpoint:
+            random_state = random_state_of(self.random_state, checkpoint)
+            if first:
+                self._initialize(data["x"], sizes, random_state)
+            else:
+                self._check_unchanged(data["x"], sizes)
+            held = None if validation_data is None else own_rows(self, validation_data)
+            if is_lbfgs(self):
+                self._fit_lbfgs(data, random_state)
+            else:
+                self._prepare_epochs(incremental)
+                if self.early_stopping and held is None:
+                    data, held = held_out(self, data, y, random_state)
+                self._begin(random_state)
+                run_fit(self, data, held, incremental=incremental, checkpoint=checkpoint, drawn=first)
         if not all(np.isfinite(array).all() for array in [*self.coefs_, *self.intercepts_]):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and "
                 "need to be preprocessed; a smaller learning_rate_init may help as well."
             )
+        self._finish(held)
         return self
+
+    def _finish(self, held: Held | None) -> None:
+        """Do what is to be done with the fitted network and the rows that were not trained on."""
+
+    def _check_use(self, incremental: bool, validated: bool) -> None:
+        """Refuse what partial_fit and lbfgs have no use for; `validated` says if there is validation_data."""
+        if incremental and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True; set it to False, or use fit")
+        if incremental and self.checkpoint is not None:
+            raise ValueError("partial_fit is one epoch, and keeps no checkpoint; set it to None, or use fit")
+        if is_lbfgs(self) and (self.callbacks or has_schedule(self) or self.checkpoint is not None):
+            raise ValueError(
+                "lbfgs has no epochs for callbacks and a checkpoint, and no learning rate; leave them out, "
+                "or use another solver"
+            )
+
+    def _check_unchanged(self, x: Array, sizes: Sequence[int]) -> None:
+        """Raise a ValueError if the network cannot go on with these rows and widths."""
+        if self._widths[:-1] != [x.shape[1], *sizes]:
+            what = "hidden_layer_sizes"
+        elif self._widths[-1] != self.n_outputs_:
+            what = "the number of outputs"
+        elif self._chosen_columns() != self._chosen:
+            what = "embeddings"
+        else:
+            check_codes(x, self._embedded)
+            return
+        raise ValueError(
+            f"{what} has changed since the last fit, which warm_start and partial_fit go on from; set it "
+            "back, or set warm_start=False"
+        )
+
+    def _checked_data(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        incremental: bool = False,
+        reset: bool = False,
+        held: bool = False,
+    ) -> tuple[dict[str, Array], Any]:
+        """Return rows as the loop takes them, and y as scikit-learn does; held rows have no class weights."""
+        x, y = self._validated(X, y, reset)
+        target = self._validated_target(y, incremental, held)
+        if held:
+            check_codes(x, self._embedded)
+        dtype = self.coefs_[0].dtype if held else x.dtype
+        target = target if target.dtype.kind == "i" and target.ndim == 1 else target.astype(dtype)
+        data = {"x": x.astype(dtype, copy=False), "y": target}
+        weight = None if sample_weight is None else as_sample_weight(sample_weight, len(x), dtype)
+        weight = weight if held else self._class_weighted(y, weight, dtype)
+        return (data if weight is None else {**data, "sample_weight": weight}), y
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
         x, y = validate_data(
@@ -133,10 +185,12 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
         self.n_layers_ = len(widths)
         self.n_iter_ = self.t_ = 0
         self._widths = widths
+        self._chosen = self._chosen_columns()
+        self._embedded = learnt_columns(x, self._chosen, self._column_names())
         self._network = self._made_network()
-        variables, _ = declare(self._network.layers, (ROWS, x.shape[1]), x.dtype)
-        parameters = initial_values(variables.declared_parameters, x.dtype, random_state)
-        state = initial_values(variables.declared_state, x.dtype, random_state)
+        found = declared(self._network.layers, ArrayType((ROWS, x.shape[1]), x.dtype))
+        parameters = initial_values(found.parameters, x.dtype, random_state)
+        state = initial_values(found.state, x.dtype, random_state)
         self.coefs_ = [parameters.pop(f"{path}.weight") for path in self._network.dense]
         self.intercepts_ = [parameters.pop(f"{path}.bias") for path in self._network.dense]
         self._others = {**parameters, **state}
@@ -144,23 +198,41 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
         self._left: dict[str, Any] | None = None
         if not is_lbfgs(self):
             self.loss_curve_: list[float] = []
-            self._patience = Patience(self.tol, self.n_iter_no_change, bool(self.early_stopping))
-            self._show_patience()
             self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-        self._task = self._made_task(x.dtype)
-        self._make_trainer()
+            self.validation_loss_curve_: list[float] | None = None
+            self.best_loss_ = None if self.early_stopping else np.inf
+            self.best_validation_score_ = -np.inf if self.early_stopping else None
+            self._waiting: dict[str, Array] = {}
 
     def _made_network(self) -> Any:
         return build_network(
-            self._widths, self.activation, self.dropout, self.normalization, bool(self.residual)
+            self._widths,
+            activation=self.activation,
+            dropout=self.dropout,
+            normalization=self.normalization,
+            residual=bool(self.residual),
+            embedded=self._embedded,
         )
+
+    def _column_names(self) -> Sequence[str] | None:
+        return getattr(self, "feature_names_in_", None)
+
+    def _chosen_columns(self) -> dict[int, int | None]:
+        return chosen_columns(self.embeddings, self._column_names(), self.n_features_in_)
+
+    @property
+    def embeddings_(self) -> dict[str | int, Array]:
+        """The vectors of each column of categories, shape (categories, units)."""
+        check_is_fitted(self)
+        paths = embedding_names(self._embedded, "layers.0")
+        return {name: np.array(self._others[path]) for name, path in paths.items()}
 
     def _made_task(self, dtype: Any) -> Task:
         return Task(
             self._network.layers,
             self._make_loss(),
             None,
-            as_solver(self),
+            as_solver(self, self._steps),
             (L2(float(self.alpha)),) if self.alpha else (),
             np.dtype(dtype),
             shared_penalties=True,
@@ -194,27 +266,18 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
         self.intercepts_ = [np.array(carried[names[f"{path}.bias"]]) for path in self._network.dense]
         self._others = {name: np.array(carried[names.get(name, name)]) for name in self._others}
 
-    def _show_patience(self) -> None:
-        """Set the attributes that say what was best so far."""
-        scored, best = self._patience.scored, self._patience.best
-        self.best_loss_ = None if scored else best
-        self.best_validation_score_ = best if scored else None
-
     # The two ways of fitting ----------------------------------------------------------------------
 
     def _fit_lbfgs(self, data: dict[str, Array], random_state: Any) -> None:
-        from sklearn.utils.optimize import _check_optimize_result
-
-        if self.callbacks or callable(self.learning_rate):
-            raise ValueError("lbfgs has no epochs for callbacks, and no learning rate; use another solver")
         self._renew()
-        self._trainer.key = _drawn_key(random_state)
+        self._trainer.key = drawn_key(random_state)
         paths = self._network.dense
         names = [f"{path}.weight" for path in paths] + [f"{path}.bias" for path in paths]
         names += [name for name in self._others if name not in self._states]
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
-        result, found = minimize(self._trainer, data, names, EXECUTORS["compiled"].prepare, options)
-        self.n_iter_ = _check_optimize_result("lbfgs", result, self.max_iter)
+        prepare, verbose = EXECUTORS["compiled"].prepare, bool(self.verbose)
+        result, found = minimize(self._trainer, data, names, prepare, options=options, verbose=verbose)
+        self.n_iter_ = result.nit
         self.loss_ = float(result.fun)
         self._take({**self._trainer.run.carried, **found})
 
@@ -223,42 +286,37 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
         self._task = self._made_task(self.coefs_[0].dtype)
         self._make_trainer()
 
-    def _fit_stochastic(
-        self, data: dict[str, Array], y: Any, random_state: Any, incremental: bool, validation_data: Any
-    ) -> None:
-        """Train by batches; n_iter_ counts the epochs of this call."""
-        left = self._left if incremental else None
-        if left is None:
-            self._renew()
-            self._rate = Rate(
-                self.learning_rate
-                if self.solver == "sgd" and isinstance(self.learning_rate, str)
-                else "constant",
-                self.learning_rate_init,
-                self.power_t,
-            )
-        held: Held | None = None
-        if self.early_stopping:
-            if validation_data is None:
-                data, held = held_out(self, data, y, random_state)
-            else:
-                held = own_rows(self, validation_data)
-        self._patience.tol, self._patience.epochs = self.tol, self.n_iter_no_change
-        state = self._state_at_start(left, random_state)
-        run_fit(self, state, data, held, incremental)
+    def _prepare_epochs(self, incremental: bool) -> None:
+        """Follow parameters that have changed, unless partial_fit goes on with its optimizer."""
+        if incremental and self._left is not None:
+            return
+        self._left = None
+        self._renew()
+        changing = self.solver == "sgd" and not has_schedule(self)
+        self._schedule = (
+            self.learning_rate if changing else "constant",
+            float(self.learning_rate_init),
+            float(self.power_t),
+        )
 
-    def _state_at_start(self, left: dict[str, Any] | None, random_state: Any) -> LoopState:
-        """Return where training starts: anew, or after the last partial_fit with its optimizer's state."""
-        trainer = self._trainer
+    def _begin(self, random_state: Any) -> None:
+        """Let training start anew, or after the last partial_fit with its optimizer's state."""
+        trainer, left = self._trainer, self._left
         if left is None:
-            trainer.key = _drawn_key(random_state)
-            return trainer.run
-        trainer.key = left["key"]
-        carried = left["carried"]
+            trainer.key = drawn_key(random_state)
+            return
+        trainer.key, carried = left["key"], left["carried"]
+        self._waiting |= {name: carried[name] for name in (RATE,) if name in carried}
         if not self._task.optimizer.average:  # coefs_ may have been set since
             parameters, state = self._arrays()
             carried = {**carried, **parameters, **state}
-        return LoopState(carried, left["step"], left["epoch"])
+        names = trainer.run.carried
+        trainer.run = LoopState({name: carried[name] for name in names}, left["step"], left["epoch"])
+
+    def _rules(self, rows: int, scored: bool) -> Rules:
+        """Return what decides after each epoch."""
+        schedule, rate, power = self._schedule
+        return Rules(scored, schedule, float(self.tol), float(self.n_iter_no_change), rate, power, rows)
 
     # Predicting -----------------------------------------------------------------------------------
 
@@ -279,6 +337,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
             rows = X[start : start + _PREDICTION_ROWS]
             rows = rows.toarray() if hasattr(rows, "toarray") else rows
             x = np.ascontiguousarray(rows, self._task.dtype)
+            check_codes(x, self._embedded, start)
             parts.append(run_stage(stage, {**fixed, "x": x}, EXECUTORS["compiled"].prepare)["prediction"])
         return np.concatenate(parts)
 
@@ -302,8 +361,3 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _drawn_key(random_state: Any) -> Array:
-    """Return the key of all that is random in training, drawn once."""
-    return random_key(int(random_state.randint(0, 2**64, dtype=np.uint64)))

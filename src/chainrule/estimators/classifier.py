@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
@@ -17,10 +18,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from chainrule.estimators.base import BaseMLP
 from chainrule.estimators.lbfgs import has_epochs
-from chainrule.estimators.losses import LogLoss, MulticlassLogLoss
+from chainrule.estimators.losses import CLASSIFIER_LOSSES, classifier_loss
 from chainrule.estimators.parameters import CONSTRAINTS, keep_all
+from chainrule.estimators.solver import is_lbfgs
+from chainrule.estimators.temperature import fitted_temperature, probabilities
+from chainrule.estimators.validation import Held
 from chainrule.graph.names import checked_options
-from chainrule.graph.types import Array
+from chainrule.graph.types import FLOAT64, ROWS, Array, ArrayType
 from chainrule.losses import Loss
 
 
@@ -44,8 +48,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         The L2 penalty on `coefs_`, divided by the sum of a batch's weights.
     batch_size : int or "auto", default "auto"
         Rows in a batch; "auto" is min(200, rows).
-    learning_rate : {"constant", "invscaling", "adaptive"} or callable, default "constant"
-        How the rate of "sgd" changes; or a schedule, a function of the step, for any solver but "lbfgs".
+    learning_rate : str or callable, default "constant"
+        ``"constant"``, ``"invscaling"`` or ``"adaptive"``: how the rate of "sgd" changes. For any solver but
+        "lbfgs" a schedule over the whole fit: ``"cosine_decay"``, ``"one_cycle"``, ``"polynomial_decay"``,
+        ``"exponential_decay"`` (to a tenth), ``"step_decay"`` (to a tenth after each third), or a function
+        of the step, such as ``CosineDecay(0.01, steps=1000)``.
     learning_rate_init, power_t : float
         The first rate (default 0.001), and the exponent of "invscaling" (0.5).
     max_iter : int, default 200
@@ -73,6 +80,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         The part of a hidden layer's output that is dropped in training.
     normalization : {"batch", "layer"} or None
         What stands between a hidden layer and its activation.
+    embeddings : dict, sequence or None
+        Columns of categories coded 0, 1, 2, ..., each of which becomes a learnt vector: a dict of column to
+        the vector's length, such as ``{"city": 8}``, or the columns alone, by position, by name in a frame,
+        or by a mask of bools. The length is then half the number of categories, 50 at most.
     residual : bool, default False
         Whether a hidden layer as wide as what it is given becomes x + f(x).
     weight_decay : float, default 0.0
@@ -85,10 +96,23 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         scikit-learn's scorer for early stopping; None is the accuracy.
     class_weight : dict, "balanced" or None
         What a row's class multiplies its weight by.
+    loss : str, Loss or callable, default "log_loss"
+        ``"log_loss"`` is scikit-learn's, and also called ``"cross_entropy"``; ``"focal"``, an object such as
+        ``Focal(gamma=3.0)``, or a function of (logits, target). The target holds class numbers, of the shape
+        (rows,); of two classes or several labels it holds 0 and 1, of the shape (rows, labels).
+    label_smoothing : float, default 0.0
+        The part of a target that is spread evenly over the classes.
+    calibrate : bool, default False
+        Whether a temperature, by which `predict_proba` divides the logits, is fitted on held-out rows: those
+        of `early_stopping` or of ``fit(validation_data=...)``. Which class is predicted stays the same.
     callbacks : sequence or None
         `Callback` objects and functions of the `Progress`, as for `Model.fit`.
     n_threads : int or None
         How many threads share a step; weights have the same bits at any number.
+    checkpoint : str, path or None
+        A file that `fit` writes every few seconds and at the end, whole or not at all. A fit that was killed
+        or interrupted, started again with the same arguments, goes on from it to the same bits; a finished
+        one is restored without training, which a line in the log says. `docs/scikit-learn.md` tells more.
 
     Attributes
     ----------
@@ -98,6 +122,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         The last epoch's loss, every epoch's, and the least; penalties are in it.
     validation_scores_, best_validation_score_ : list of float, float
         With early stopping, otherwise None.
+    validation_loss_curve_ : list of float
+        The loss on the same rows; None where there are none.
+    embeddings_ : dict of ndarray
+        The vectors (categories, length) of each column of categories, by its name or position.
     n_iter_, t_ : int
         Epochs of the last fit, and rows seen.
     n_layers_, n_outputs_, out_activation_ : int, int, str
@@ -106,6 +134,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         Of X.
     classes_ : ndarray
         The labels.
+    temperature_ : float
+        With `calibrate`, otherwise None; above 1 where the network was too sure of itself.
 
     Examples
     --------
@@ -119,6 +149,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
+        "loss": [StrOptions({*CLASSIFIER_LOSSES}), Loss, callable],
+        "calibrate": ["boolean"],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
@@ -152,6 +185,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         dropout: Any = 0.0,
         normalization: str | None = None,
         residual: bool = False,
+        embeddings: Any = None,
         weight_decay: float = 0.0,
         clip_value: float | None = None,
         clip_norm: float | None = None,
@@ -160,7 +194,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         scoring: Any = None,
         callbacks: Any = None,
         n_threads: int | None = None,
+        checkpoint: Any = None,
         class_weight: Any = None,
+        loss: Any = "log_loss",
+        label_smoothing: float = 0.0,
+        calibrate: bool = False,
     ) -> None:
         keep_all(self, locals())
 
@@ -191,23 +229,29 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         self._label_binarizer = LabelBinarizer().fit(y)
         self.classes_ = self._label_binarizer.classes_
 
-    def _validated_target(self, y: Any, incremental: bool) -> Array:
+    def _validated_target(self, y: Any, incremental: bool, held: bool = False) -> Array:
         """Return class numbers for several classes, and one column of 0 and 1 for each label otherwise."""
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
+        if not hasattr(self, "classes_") or not (self.warm_start or incremental or held):
             self._learn_classes(y)
         else:
-            self._check_classes(unique_labels(y))
-        hot = self._label_binarizer.transform(y)
-        hot = hot.toarray() if hasattr(hot, "toarray") else hot
-        self.n_outputs_ = hot.shape[1]
+            self._check_classes(unique_labels(y), held)
         several = self._label_binarizer.y_type_ == "multiclass"
         self.out_activation_ = "softmax" if several else "logistic"
-        return hot.argmax(axis=1).astype(np.int32) if several else hot  # type: ignore[no-any-return]
+        if several:
+            self.n_outputs_ = len(self.classes_)
+            target = np.searchsorted(self.classes_, y).astype(np.int32)
+        else:
+            target = self._label_binarizer.transform(y)
+            target = target.toarray() if hasattr(target, "toarray") else target
+            self.n_outputs_ = target.shape[1]
+        if isinstance(self.loss, str):  # what has a name here takes such targets
+            return target  # type: ignore[no-any-return]
+        return self._make_loss().as_target(target, ArrayType((ROWS, self.n_outputs_), FLOAT64))
 
-    def _check_classes(self, classes: Array) -> None:
-        if self.warm_start and set(classes) != set(self.classes_):
+    def _check_classes(self, classes: Array, held: bool) -> None:
+        if self.warm_start and not held and set(classes) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
                 f"Previously got {self.classes_}, `y` has {classes}"
@@ -225,7 +269,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         return factors if weight is None else factors * weight  # type: ignore[no-any-return]
 
     def _make_loss(self) -> Loss:
-        return MulticlassLogLoss() if self.out_activation_ == "softmax" else LogLoss()
+        return classifier_loss(self.loss, self.label_smoothing, self.out_activation_ == "softmax")
 
     def _labels(self, probabilities: Array) -> Array:
         flat = probabilities.ravel() if self.n_outputs_ == 1 else probabilities
@@ -235,14 +279,49 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         predicted = self._labels(self._output(x, check=False))
         return float(accuracy_score(y, predicted, sample_weight=weight))
 
-    def predict(self, X: Any) -> Array:
-        """Return the most probable class of each row, or 0 and 1 for each label."""
-        return self._labels(self._output(X))
+    def _check_use(self, incremental: bool, validated: bool) -> None:
+        super()._check_use(incremental, validated)
+        split = self.early_stopping and not is_lbfgs(self)
+        if self.calibrate and (incremental or not (validated or split)):
+            raise ValueError(
+                "calibrate needs rows that are not trained on: set early_stopping=True, or give fit a "
+                "validation_data; lbfgs needs the latter, and partial_fit has none"
+            )
+        self.temperature_: float | None = None
+
+    def _finish(self, held: Held | None) -> None:
+        if self.calibrate and held is not None:
+            rows = held.data
+            logits = self._output(rows["x"], link=False, check=False)
+            self.temperature_ = fitted_temperature(logits, rows["y"], rows.get("sample_weight"))
+
+    def predict(self, X: Any, return_confidence: bool = False) -> Any:
+        """Return the most probable class of each row, or 0 and 1 for each label.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, data frame} of shape (rows, features)
+            Inputs.
+        return_confidence : bool, default False
+            Whether the probability of what is predicted is returned too: of each row, or of each label.
+        """
+        if not return_confidence:
+            return self._labels(self._output(X))
+        y = self.predict_proba(X)
+        if self.out_activation_ == "softmax":
+            return self._labels(y), y.max(axis=1)
+        if self.n_outputs_ == 1:
+            return self._labels(y[:, 1:]), y.max(axis=1)
+        return self._labels(y), np.maximum(y, 1 - y)
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, in the order of `classes_`, shape (rows, classes)."""
         check_is_fitted(self)
-        y = self._output(X)
+        if self.temperature_ is None:
+            y = self._output(X)
+        else:
+            logits = self._output(X, link=False) / self.temperature_
+            y = probabilities(logits, self.out_activation_ == "softmax")
         return np.hstack([1 - y, y]) if self.n_outputs_ == 1 else y
 
     def predict_log_proba(self, X: Any) -> Array:

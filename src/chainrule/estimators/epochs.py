@@ -1,114 +1,165 @@
-"""The epochs of an estimator's fit: the loop is run, and after each epoch scikit-learn's rules decide."""
+"""The epochs of an estimator's fit: scikit-learn's rules join the loop, and the attributes follow it."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from chainrule.estimators.runs import Judge, Judged, Told, Unchecked
+from chainrule.estimators.scores import held_stage
 from chainrule.estimators.solver import RATE
+from chainrule.estimators.stopping import BEST, PENDING, SCORE, WAITED, Rules, pending_stage
 from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held
-from chainrule.executors import EXECUTORS
-from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError, Run
-from chainrule.graph.types import Array
-from chainrule.training.callbacks import Progress, as_callbacks
+from chainrule.graph.loop import Inputs, Loop, LoopState, Run
+from chainrule.graph.types import Array, ArrayType
+from chainrule.training.callbacks import Callback, Progress, as_callbacks, split_callbacks
+from chainrule.training.checkpoint import Checkpoint, Saved
+from chainrule.training.fingerprint import identity
+from chainrule.training.fit import fit_from
+from chainrule.training.history import History
+from chainrule.training.memo import remembered
+from chainrule.training.plateau import ReduceOnPlateau, with_plateau
+from chainrule.training.stopping import EarlyStopping, with_best
+
+#: Parameters that the results do not depend on, and those that a checkpoint knows in another form.
+_NO_OPTIONS = {
+    "callbacks", "checkpoint", "max_fun", "max_iter", "n_threads", "verbose", "warm_start",
+    "batch_size", "shuffle",
+}  # fmt: skip
 
 
-class Unchecked:
-    """A run that goes on where numbers are no longer finite, on the evaluator; `state` is that of the run."""
+@dataclass(frozen=True)
+class Plan:
+    """A fit that is put together: the loop, where it starts, and what Python does at the end of an epoch."""
 
-    def __init__(self, loop: Loop, state: LoopState, inputs: Inputs) -> None:
-        self._loop, self._inputs = loop, inputs
-        self._run: Run = EXECUTORS["compiled"].run(loop, state, inputs)
-
-    @property
-    def state(self) -> LoopState:
-        """Where the run stands."""
-        return self._run.state
-
-    @state.setter
-    def state(self, state: LoopState) -> None:
-        self._run.state = state
-
-    def __iter__(self) -> Iterator[dict[str, float]]:
-        done = 0
-        try:
-            for results in self._run:
-                done += 1
-                yield results
-        except NotFiniteError:
-            left = replace(self._inputs, epochs=self._inputs.epochs - done)
-            self._run = EvaluatedRun(replace(self._loop, checked=False), self._run.state, left)
-            yield from self._run
+    loop: Loop
+    start: LoopState
+    inputs: Inputs
+    rules: Rules
+    judge: Judge | None
+    plateau: ReduceOnPlateau | None
+    callbacks: list[Callback]
 
 
 def run_fit(
-    estimator: Any, state: LoopState, data: dict[str, Array], held: Held | None, incremental: bool
+    estimator: Any,
+    data: dict[str, Array],
+    held: Held | None,
+    *,
+    incremental: bool,
+    checkpoint: Checkpoint | None,
+    drawn: bool,
 ) -> None:
-    """Train an estimator from a state on; its attributes follow epoch by epoch."""
-    epochs = 1 if incremental else estimator.max_iter
-    run = _begun(estimator, state, data, epochs)
-    changing = estimator._rate.schedule != "constant"
-    best = held and _kept(state)
-    callbacks = as_callbacks(estimator.callbacks or ())
-    progress = Progress(epochs, estimator)
-    estimator.n_iter_ = 0
+    """Train an estimator from where its trainer is; its attributes follow.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+        With a trainer.
+    data : dict of ndarray
+        x, y and perhaps sample_weight.
+    held : Held or None
+        Rows that are not trained on.
+    incremental : bool
+        Whether it is one epoch of partial_fit.
+    checkpoint : Checkpoint or None
+        Opened.
+    drawn : bool
+        Whether the weights are drawn by this fit.
+    """
+    plan = _planned(estimator, data, held, 1 if incremental else estimator.max_iter)
+    saved = Saved(plan.start, History())
+    if checkpoint is not None:
+        saved = _resumed(estimator, plan, checkpoint, drawn)
+    attributes = Attributes(estimator, plan, saved.history)
+    progress = Progress(plan.inputs.epochs, estimator, data=data)
+    notes: dict[str, Any] = {} if checkpoint is None else checkpoint.notes
     try:
-        for callback in callbacks:
-            callback.on_start(progress)
-        for results in run:
-            _record(estimator, results["loss"], len(data["x"]))
-            better = _look(estimator, run, held)
-            if held is not None and better:
-                best = _kept(run.state)
-            stop = _decided(estimator)
-            if changing:
-                run.state = _with_rate(run.state, estimator._rate.now)
-            if callbacks:
-                estimator._take(run.state.carried)
-            progress.epoch, progress.logs = estimator.n_iter_, _logs(estimator, results)
-            for callback in callbacks:
-                callback.on_epoch(progress)
-            if stop or incremental or progress.stopped:
-                break
-        else:
+        fit_from(
+            saved,
+            attributes.running(bool(estimator.verbose), notes),
+            plan.loop,
+            plan.inputs,
+            progress=progress,
+            callbacks=plan.callbacks,
+            keep=attributes.keep,
+            checkpoint=checkpoint,
+        )
+    except KeyboardInterrupt:
+        attributes.keep(replace(attributes.state, carried=with_best(attributes.state.carried)))
+        if attributes.state.carried.get(PENDING):  # in the middle of finding it
+            estimator.validation_scores_.pop()
+        warnings.warn("Training interrupted by user.", stacklevel=4)
+    else:
+        if not (incremental or attributes.state.stopped or progress.stopped or progress.paused):
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
-    except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=4)
-    finally:
-        _leave(estimator, run.state, best)
-        for callback in callbacks:
-            callback.on_end(progress)
 
 
-def _begun(estimator: Any, state: LoopState, data: dict[str, Array], epochs: int) -> Unchecked:
-    """Return the run of a fit; a learning rate that changes between epochs is carried as weights are."""
-    trainer = estimator._trainer
-    arguments = trainer.arguments()
-    if estimator._rate.schedule != "constant":
-        state = _with_rate(state, estimator._rate.now)
+# Putting it together ------------------------------------------------------------------------------
+
+
+def _planned(estimator: Any, data: dict[str, Array], held: Held | None, epochs: int) -> Plan:
+    (plateau, stopping), others = split_callbacks(estimator.callbacks or (), ReduceOnPlateau, EarlyStopping)
+    if stopping is not None:
+        raise ValueError(
+            "an estimator stops by rules of its own: set early_stopping, n_iter_no_change, tol and scoring, "
+            "and leave EarlyStopping out of callbacks"
+        )
+    callbacks = as_callbacks(others)
+    recorded = any(callback.records for callback in callbacks)
+    trainer, rows = estimator._trainer, len(data["x"])
+    rules = estimator._rules(rows, scored=held is not None and bool(estimator.early_stopping))
+    loop, state = trainer.loop(data, {}, bool(estimator.shuffle), recorded), trainer.start(recorded)
+    arguments = {**trainer.arguments(), **rules.arguments()}
+    if rules.schedule != "constant":
         del arguments[RATE]
-    size = _batch_size(estimator, len(data["x"]))
+    size = _batch_size(estimator, rows)
     inputs = Inputs(data, arguments, trainer.key, size, epochs, n_threads=thread_limit(estimator))
-    return Unchecked(trainer.loop(data, {}, bool(estimator.shuffle)), state, inputs)
+    if held is not None:
+        types = trainer.data_types(held.data)
+        parts = trainer.task, trainer.carried, types
+        measured = remembered(held.row_score, *parts, partial(held_stage, *parts, held.row_score))
+        loop = replace(loop, validation=measured, validation_data=types.names)
+        inputs = replace(inputs, validation_data=held.data)
+    loop, state, judge = _with_rules(estimator, loop, state, rules, held)
+    loop, state, inputs = with_plateau(loop, state, inputs, plateau)
+    return Plan(loop, state, inputs, rules, judge, plateau, callbacks)
 
 
-def _with_rate(state: LoopState, rate: float) -> LoopState:
-    return replace(state, carried={**state.carried, RATE: np.asarray(rate)})
+def _with_rules(
+    estimator: Any, loop: Loop, state: LoopState, rules: Rules, held: Held | None
+) -> tuple[Loop, LoopState, Judge | None]:
+    """Return the loop with scikit-learn's rules as its end of an epoch, or a place for Python's score."""
+    kept = estimator._trainer.predicting_arrays()
+    stage = rules.stage({name: ArrayType(array.shape, array.dtype) for name, array in kept.items()})
+    waiting = estimator._waiting if (estimator.best_loss_ is None) == rules.scored else {}
+    carried = rules.carried(waiting, estimator.t_, kept)
+    judge = None
+    if held is not None:
+        carried |= held.carried
+    if rules.scored and held is not None and held.score is not None:
+        judge = Judge(partial(_scored, estimator, held), stage, rules.arguments())
+        stage, carried[PENDING] = pending_stage(rules.schedule != "constant"), np.asarray(0.0)
+    start = replace(state, carried={**state.carried, **carried})
+    return replace(loop, epoch_end=stage), start, judge
 
 
-def _kept(state: LoopState) -> dict[str, Array]:
-    return {name: np.array(array) for name, array in state.carried.items()}
+def _scored(estimator: Any, held: Held, carried: Mapping[str, Array]) -> float:
+    assert held.score is not None
+    estimator._take(carried)
+    return held.score(estimator)
 
 
 def _batch_size(estimator: Any, rows: int) -> int:
@@ -118,61 +169,108 @@ def _batch_size(estimator: Any, rows: int) -> int:
         warnings.warn(
             f"Got `batch_size` {estimator.batch_size}, larger than the sample size {rows}. "
             "It is going to be clipped",
-            stacklevel=5,
+            stacklevel=6,
         )
     return int(min(estimator.batch_size, rows))
 
 
-def _record(estimator: Any, loss: float, rows: int) -> None:
-    """Take in an epoch's loss."""
-    estimator.n_iter_ += 1
-    estimator.loss_ = loss
-    estimator.t_ += rows
-    estimator.loss_curve_.append(loss)
-    if estimator.verbose:
-        print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
-
-
-def _look(estimator: Any, run: Unchecked, held: Held | None) -> bool:
-    """Return whether the epoch is the best so far, by the validation score or the loss."""
-    number = estimator.loss_
-    if held is not None:
-        estimator._take(run.state.carried)
-        number = held.score(estimator)
-        estimator.validation_scores_.append(number)
-        if estimator.verbose:
-            print(f"Validation score: {number:f}")
-    better: bool = estimator._patience.look(number)
-    estimator._show_patience()
-    return better
-
-
-def _decided(estimator: Any) -> bool:
-    """Return whether training stops; where patience has ended, 'adaptive' lowers the rate instead."""
-    rate, patience = estimator._rate, estimator._patience
-    rate.end_epoch(estimator.t_)
-    if not patience.exhausted:
-        return False
-    stop, sentence = rate.end_patience()
-    if estimator.verbose:
-        print(f"{patience.sentence} {sentence}")
-    if not stop:
-        patience.waited = 0
-    return bool(stop)
-
-
-def _logs(estimator: Any, results: dict[str, float]) -> dict[str, float]:
-    scores = estimator.validation_scores_
-    return {**results, **({"validation_score": scores[-1]} if scores else {})}
-
-
-def _leave(estimator: Any, state: LoopState, best: dict[str, Array] | None) -> None:
-    """Keep the weights, the best ones where a score was watched, and what partial_fit goes on from."""
-    carried = {name: array for name, array in state.carried.items() if name != RATE}
-    estimator._left = {
-        "carried": carried,
-        "step": state.step,
-        "epoch": state.epoch + (state.position > 0),
-        "key": estimator._trainer.key,
+def _resumed(estimator: Any, plan: Plan, checkpoint: Checkpoint, drawn: bool) -> Saved:
+    """Return where the checkpoint's fit stands; an epoch that waits for its score gets it."""
+    options = {
+        name: value for name, value in estimator.get_params(deep=False).items() if name not in _NO_OPTIONS
     }
-    estimator._take(best or carried)
+    options |= {"plateau": plan.plateau, "dtype": estimator._task.dtype.name}
+    trainer = estimator._trainer
+    own = [] if drawn else [*trainer.carried.parameters, *trainer.carried.state, BEST, WAITED]
+    epochs = plan.inputs.epochs
+    made_of = identity(plan.loop, plan.inputs, options)
+    saved = checkpoint.resume(plan.start, made_of, epochs, own=own, option="max_iter")
+    if plan.judge is None or not saved.state.carried[PENDING]:
+        return saved
+    last = {name: numbers.pop() for name, numbers in saved.history.items()}
+    state = plan.judge.decided(saved.state, last)
+    saved.history.append(last)
+    return Saved(state, saved.history, saved.finished or state.stopped)
+
+
+# What is left -------------------------------------------------------------------------------------
+
+
+class Attributes:
+    """Lets an estimator's attributes follow its fit.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+        Whose attributes.
+    plan : Plan
+        The fit.
+    past : History
+        Its epochs before it went on from a checkpoint.
+    """
+
+    def __init__(self, estimator: Any, plan: Plan, past: History) -> None:
+        self.plan = plan
+        self.state = plan.start
+        self._results: list[dict[str, float]] = []
+        self._estimator = estimator
+        self._rows = plan.rules.rows
+        self._followed = 0
+        estimator.n_iter_ = 0
+        if plan.rules.scored and estimator.validation_scores_ is None:
+            estimator.validation_scores_ = []
+        if plan.loop.validation is not None and estimator.validation_loss_curve_ is None:
+            estimator.validation_loss_curve_ = []
+        for i in range(past.epochs):
+            self._follow({name: numbers[i] for name, numbers in past.items()})
+
+    def running(self, verbose: bool, notes: dict[str, Any]) -> Callable[[Loop, LoopState, Inputs], Run]:
+        """Return what makes the run of the fit, which the attributes then follow.
+
+        Parameters
+        ----------
+        verbose : bool
+            Whether it is told of.
+        notes : dict
+            The checkpoint's.
+        """
+        plan = self.plan
+
+        def run(loop: Loop, state: LoopState, inputs: Inputs) -> Run:
+            made: Run = Unchecked(loop, state, inputs, notes)
+            made = made if plan.judge is None else Judged(made, plan.judge)
+            made = Told(made, plan.rules, self._estimator.n_iter_) if verbose else made
+            self._results = made.results
+            return made
+
+        return run
+
+    def _follow(self, results: Mapping[str, float]) -> None:
+        """Take in one more epoch."""
+        one = self._estimator
+        one.n_iter_ += 1
+        one.t_ += self._rows
+        one.loss_ = results["loss"]
+        one.loss_curve_.append(results["loss"])
+        if self.plan.rules.scored:
+            one.validation_scores_.append(results[SCORE])
+        if self.plan.loop.validation is not None:
+            one.validation_loss_curve_.append(results["validation_loss"])
+
+    def keep(self, state: LoopState) -> None:
+        """Take over where the fit stands: weights, what was measured, and what partial_fit goes on from."""
+        one, self.state = self._estimator, state
+        for results in self._results[self._followed :]:
+            self._follow(results)
+        self._followed = len(self._results)
+        one._take(state.carried)
+        one._waiting = {name: state.carried[name] for name in (BEST, WAITED)}
+        best, scored = float(state.carried[BEST]), self.plan.rules.scored
+        one.best_loss_, one.best_validation_score_ = (None, best) if scored else (best, None)
+        kept = [*one._trainer.run.carried, *([RATE] if self.plan.rules.schedule != "constant" else [])]
+        one._left = {
+            "carried": {name: state.carried[name] for name in kept},
+            "step": state.step,
+            "epoch": state.epoch + (state.position > 0),
+            "key": one._trainer.key,
+        }

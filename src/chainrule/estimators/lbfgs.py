@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.graph.loop import Prepare, run_stage
 from chainrule.graph.types import Array
@@ -13,7 +16,13 @@ from chainrule.training.trainer import Trainer
 
 
 def minimize(
-    trainer: Trainer, data: dict[str, Array], names: Sequence[str], prepare: Prepare, options: dict[str, Any]
+    trainer: Trainer,
+    data: dict[str, Array],
+    names: Sequence[str],
+    prepare: Prepare,
+    *,
+    options: dict[str, Any],
+    verbose: bool,
 ) -> tuple[Any, dict[str, Array]]:
     """Return SciPy's result, and the parameters by name that it found.
 
@@ -29,6 +38,8 @@ def minimize(
         Makes a graph ready to run.
     options : dict
         SciPy's.
+    verbose : bool
+        Whether each iteration's loss is printed, as an epoch's is.
     """
     import scipy.optimize
 
@@ -40,9 +51,26 @@ def minimize(
         results = run_stage(stage, {**fixed, **unpack(vector)}, prepare)
         return float(results["batch_loss"]), pack(results)
 
+    iteration = itertools.count(1)
+
+    def tell(intermediate_result: Any) -> None:
+        print(f"Iteration {next(iteration)}, loss = {intermediate_result.fun:.8f}")
+
     result = scipy.optimize.minimize(
-        loss_and_gradient, pack(fixed), method="L-BFGS-B", jac=True, options=options
+        loss_and_gradient,
+        pack(fixed),
+        method="L-BFGS-B",
+        jac=True,
+        options=options,
+        callback=tell if verbose else None,
     )
+    if result.status != 0:
+        warnings.warn(
+            f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): "
+            f"{result.message}; increase max_iter or max_fun, or scale the data.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
     return result, {name: np.array(array) for name, array in unpack(result.x).items()}
 
 

@@ -8,24 +8,29 @@ their sum. Both leave the derivative of the plain formula as it is.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from chainrule.functions import (
-    exp,
-    log,
-    maximum,
-    minimum,
-    sigmoid,
-    softmax,
-    softplus,
-    stop_gradient,
-    sum,
-    where,
-)
+from chainrule.functions import exp, log, maximum, minimum, sigmoid, softmax, stop_gradient, sum, where
+from chainrule.graph.hyperparameters import is_zero
+from chainrule.graph.types import Array, ArrayType, Shape
 from chainrule.graph.value import Operand, Value
-from chainrule.losses import CrossEntropy, Loss
+from chainrule.losses import (
+    LOSSES,
+    BinaryCrossEntropy,
+    BinaryFocal,
+    CrossEntropy,
+    Focal,
+    Gamma,
+    Loss,
+    MeanAbsoluteError,
+    Poisson,
+    Quantile,
+    as_loss,
+)
+from chainrule.losses.targets import as_floats, refuse
 
 
 @dataclass(frozen=True)
@@ -54,20 +59,19 @@ class HalfPoissonDeviance(Loss):
         y: Value = exp(prediction)
         return y
 
+    def convert(self, y: Array, prediction: ArrayType) -> Array:
+        """Return y as floats; negative numbers are refused."""
+        refuse(y < 0, y, "the loss 'poisson' needs y >= 0")
+        return as_floats(y, prediction.dtype)
+
 
 @dataclass(frozen=True)
-class LogLoss(Loss):
+class LogLoss(BinaryCrossEntropy):
     """The negative log-likelihood of each label by itself, summed over the labels."""
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return -t ln p - (1 - t) ln (1 - p) for p = sigmoid(prediction), a target t of 0 or 1."""
-        plain = target * softplus(-prediction) + (1 - target) * softplus(prediction)
-        y: Value = sum(_reported(_clipped(plain), plain), axis=-1)
-        return y
-
-    def link(self, prediction: Operand) -> Value:
-        """Return sigmoid(prediction)."""
-        y: Value = sigmoid(prediction)
+        y: Value = sum(_clipped(super().formula(prediction, target), self.label_smoothing), axis=-1)
         return y
 
 
@@ -77,12 +81,49 @@ class MulticlassLogLoss(CrossEntropy):
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return -ln p of the target's class for p = softmax(prediction)."""
-        plain = super().formula(prediction, target)
-        return _reported(_clipped(plain), plain)
+        return _clipped(super().formula(prediction, target), self.label_smoothing)
+
+
+@dataclass(frozen=True)
+class SummedFocal(BinaryFocal):
+    """The focal loss of each label by itself, summed over the labels as `LogLoss` is."""
+
+    def formula(self, prediction: Value, target: Value) -> Value:
+        """Return the sum over the labels."""
+        y: Value = sum(super().formula(prediction, target), axis=-1)
+        return y
+
+
+@dataclass(frozen=True)
+class Logits(Loss):
+    """A loss of one's own, whose predictions are taken for the logits of classes.
+
+    Attributes
+    ----------
+    loss : Loss
+        What is minimised.
+    several : bool
+        Whether one class among several is told, by softmax; otherwise each label by sigmoid.
+    """
+
+    loss: Loss
+    several: bool
+
+    def formula(self, prediction: Value, target: Value) -> Value:
+        """Return the loss."""
+        return self.loss.formula(prediction, target)
+
+    def target_shapes(self, prediction: Shape) -> tuple[Shape, ...]:
+        """Return those of the loss."""
+        return self.loss.target_shapes(prediction)
+
+    def convert(self, y: Array, prediction: ArrayType) -> Array:
+        """Return what the loss makes of y."""
+        return self.loss.convert(y, prediction)
 
     def link(self, prediction: Operand) -> Value:
-        """Return softmax(prediction)."""
-        y: Value = softmax(prediction)
+        """Return probabilities."""
+        y: Value = softmax(prediction) if self.several else sigmoid(prediction)
         return y
 
 
@@ -94,8 +135,92 @@ def _reported(value: Value, differentiated: Value) -> Value:
     return y
 
 
-def _clipped(loss: Value) -> Value:
-    """Return -ln p as it is for a p kept away from 0 and 1 by the dtype's rounding error."""
+def _clipped(loss: Value, label_smoothing: float) -> Value:
+    """Return -ln p reported as it is for a p kept away from 0 and 1 by the dtype's rounding error.
+
+    scikit-learn knows no smoothed labels, whose loss may be larger.
+    """
+    if not is_zero(label_smoothing):
+        return loss
     epsilon = float(np.finfo(loss.dtype).eps)
-    y: Value = minimum(maximum(loss, -math.log1p(-epsilon)), -math.log(epsilon))
-    return y
+    return _reported(minimum(maximum(loss, -math.log1p(-epsilon)), -math.log(epsilon)), loss)
+
+
+# By name ------------------------------------------------------------------------------------------
+
+_LOG_LOSSES: dict[bool, type[CrossEntropy | BinaryCrossEntropy]] = {True: MulticlassLogLoss, False: LogLoss}
+_FOCAL: dict[bool, type[CrossEntropy | BinaryCrossEntropy]] = {True: Focal, False: SummedFocal}
+
+#: The losses of a classifier by name: for one class among several (True), and for labels by themselves.
+CLASSIFIER_LOSSES = {"log_loss": _LOG_LOSSES, "cross_entropy": _LOG_LOSSES, "focal": _FOCAL}
+
+#: The losses of a regressor by name: scikit-learn's, and those of `Model`.
+REGRESSOR_LOSSES: dict[str, type[Loss]] = {
+    **LOSSES,
+    "squared_error": HalfSquaredError,
+    "absolute_error": MeanAbsoluteError,
+    "poisson": HalfPoissonDeviance,
+}
+
+
+def classifier_loss(loss: Any, label_smoothing: float, several: bool) -> Loss:
+    """Return the loss that a classifier's parameters describe.
+
+    Parameters
+    ----------
+    loss : str, Loss or callable
+        A name, or chainrule's loss of logits; where labels are told by themselves, a cross-entropy becomes
+        its binary form.
+    label_smoothing : float
+        Takes the place of the loss's own; 0 leaves it alone.
+    several : bool
+        Whether one class among several is told.
+    """
+    if isinstance(loss, str):
+        return CLASSIFIER_LOSSES[loss][several](label_smoothing)
+    given = as_loss(loss)
+    if label_smoothing:
+        if not isinstance(given, CrossEntropy | BinaryCrossEntropy):
+            raise ValueError(
+                f"label_smoothing acts on cross-entropies and focal losses, not on {loss!r}; set it to 0"
+            )
+        given = replace(given, label_smoothing=label_smoothing)
+    if not several:
+        given = _binary(given)
+    wrong = (CrossEntropy, BinaryCrossEntropy)[several]
+    if isinstance(given, wrong) or type(given) in _NOT_OF_CLASSES:
+        what = "one class among several" if several else "two classes or labels"
+        raise ValueError(
+            f"{type(given).__name__} is no loss of the logits of {what}; give "
+            f"{', '.join(map(repr, CLASSIFIER_LOSSES))}, an object such as CrossEntropy() or Focal(), or a "
+            "function of (logits, target)"
+        )
+    if isinstance(given, CrossEntropy | BinaryCrossEntropy):
+        return given
+    return Logits(given, several)
+
+
+_NOT_OF_CLASSES = {*LOSSES.values()} - {CrossEntropy, BinaryCrossEntropy, Focal, BinaryFocal}
+
+
+def _binary(loss: Loss) -> Loss:
+    """Return a cross-entropy of one class among several as that of labels."""
+    if type(loss) is CrossEntropy:
+        return BinaryCrossEntropy(loss.label_smoothing)
+    if type(loss) is Focal:
+        return BinaryFocal(loss.label_smoothing, gamma=loss.gamma)
+    return loss
+
+
+def regressor_loss(loss: Any, quantile: Any) -> Loss:
+    """Return the loss that a regressor's parameters describe."""
+    if isinstance(loss, str) and loss == "quantile":
+        return Quantile(tuple(map(float, quantile)) if hasattr(quantile, "__iter__") else float(quantile))
+    return REGRESSOR_LOSSES[loss]() if isinstance(loss, str) else as_loss(loss)
+
+
+def link_name(loss: Loss) -> str:
+    """Return scikit-learn's word for what makes a regressor's prediction of the network's output."""
+    if isinstance(loss, HalfPoissonDeviance | Poisson | Gamma):
+        return "exp"
+    return "logistic" if isinstance(loss, BinaryCrossEntropy) else "identity"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from chainrule.estimators.embeddings import Embedded, embedding_layer
 from chainrule.graph.names import unknown_name
 from chainrule.layers import (
     ACTIVATIONS,
@@ -41,10 +42,17 @@ def as_sizes(sizes: Any) -> list[int]:
 
 
 def build_network(
-    widths: Sequence[int], activation: Any, dropout: Any, normalization: Any, residual: bool
+    widths: Sequence[int],
+    *,
+    activation: Any,
+    dropout: Any,
+    normalization: Any,
+    residual: bool,
+    embedded: Sequence[Embedded] = (),
 ) -> Network:
     """Return Dense layers of these widths, the first being the input's.
 
+    Columns of categories become vectors before the first of them.
     After a hidden layer come normalization, activation and dropout. With `residual`, a hidden layer
     that is as wide as what it is given becomes a block x + f(x).
     """
@@ -53,7 +61,8 @@ def build_network(
     rates = _each(dropout, hidden, "dropout")
     if normalization is not None and normalization not in NORMALIZATIONS:
         raise ValueError(unknown_name("normalization", normalization, NORMALIZATIONS))
-    layers: list[Layer] = []
+    layers = [embedding_layer(widths[0], embedded)] if embedded else []
+    widths = [widths[0] + sum(each.units - 1 for each in embedded), *widths[1:]]
     dense: list[str] = []
     for i in range(hidden):
         block = _hidden(widths[i], widths[i + 1], activations[i], rates[i], normalization)

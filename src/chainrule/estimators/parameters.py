@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_parameter_constraints
 
+from chainrule.estimators.solver import SCHEDULES
 from chainrule.graph.names import UnknownOptionError, unknown_name
 from chainrule.layers import ACTIVATIONS
 from chainrule.optimizers import OPTIMIZERS, Optimizer
+from chainrule.training.checkpoint import Checkpoint
 
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
@@ -24,7 +27,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "solver": [StrOptions({"lbfgs", *OPTIMIZERS}), Optimizer],
     "alpha": [_NOT_NEGATIVE],
     "batch_size": [StrOptions({"auto"}), _COUNT],
-    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), callable],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", *SCHEDULES}), callable],
     "learning_rate_init": [_POSITIVE],
     "power_t": [_NOT_NEGATIVE],
     "max_iter": [_COUNT],
@@ -50,9 +53,11 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "clip_norm": [_POSITIVE, None],
     "clip_global_norm": [_POSITIVE, None],
     "average": [_FRACTION],
+    "embeddings": [dict, "array-like", None],
     "scoring": [str, callable, None],
     "callbacks": ["array-like", None],
     "n_threads": [_COUNT, None],
+    "checkpoint": [str, os.PathLike, Checkpoint, None],
 }
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
+from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from chainrule.estimators.base import BaseMLP
 from chainrule.estimators.lbfgs import has_epochs
-from chainrule.estimators.losses import HalfPoissonDeviance, HalfSquaredError
+from chainrule.estimators.losses import REGRESSOR_LOSSES, link_name, regressor_loss
 from chainrule.estimators.parameters import CONSTRAINTS, keep_all
 from chainrule.graph.names import checked_options
-from chainrule.graph.types import Array
-from chainrule.losses import LOSSES, Loss, as_loss
-
-_LOSSES: dict[str, type[Loss]] = {"squared_error": HalfSquaredError, "poisson": HalfPoissonDeviance}
+from chainrule.graph.types import FLOAT64, ROWS, Array, ArrayType
+from chainrule.losses import Loss, Quantile
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
@@ -30,8 +30,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     Parameters
     ----------
     loss : str, Loss or callable, default "squared_error"
-        ``"squared_error"`` and ``"poisson"`` are scikit-learn's; other names, objects and functions of
-        (prediction, target) are those of `Model`.
+        ``"squared_error"`` and ``"poisson"`` are scikit-learn's; ``"absolute_error"``, ``"gamma"``,
+        ``"quantile"``, ``"huber"`` and other names, objects and functions of (prediction, target) are those
+        of `Model`.
     hidden_layer_sizes : int or sequence of int, default (100,)
         The units of each hidden layer.
     activation : str, callable or a sequence of them, default "relu"
@@ -44,8 +45,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         The L2 penalty on `coefs_`, divided by the sum of a batch's weights.
     batch_size : int or "auto", default "auto"
         Rows in a batch; "auto" is min(200, rows).
-    learning_rate : {"constant", "invscaling", "adaptive"} or callable, default "constant"
-        How the rate of "sgd" changes; or a schedule, a function of the step, for any solver but "lbfgs".
+    learning_rate : str or callable, default "constant"
+        ``"constant"``, ``"invscaling"`` or ``"adaptive"``: how the rate of "sgd" changes. For any solver but
+        "lbfgs" a schedule over the whole fit: ``"cosine_decay"``, ``"one_cycle"``, ``"polynomial_decay"``,
+        ``"exponential_decay"`` (to a tenth), ``"step_decay"`` (to a tenth after each third), or a function
+        of the step, such as ``CosineDecay(0.01, steps=1000)``.
     learning_rate_init, power_t : float
         The first rate (default 0.001), and the exponent of "invscaling" (0.5).
     max_iter : int, default 200
@@ -73,6 +77,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         The part of a hidden layer's output that is dropped in training.
     normalization : {"batch", "layer"} or None
         What stands between a hidden layer and its activation.
+    embeddings : dict, sequence or None
+        Columns of categories coded 0, 1, 2, ..., each of which becomes a learnt vector: a dict of column to
+        the vector's length, such as ``{"city": 8}``, or the columns alone, by position, by name in a frame,
+        or by a mask of bools. The length is then half the number of categories, 50 at most.
     residual : bool, default False
         Whether a hidden layer as wide as what it is given becomes x + f(x).
     weight_decay : float, default 0.0
@@ -85,8 +93,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         scikit-learn's scorer for early stopping; None is R².
     callbacks : sequence or None
         `Callback` objects and functions of the `Progress`, as for `Model.fit`.
+    quantile : float or sequence of float, default 0.5
+        Of the loss ``"quantile"``; with several, `predict` returns a column for each.
     n_threads : int or None
         How many threads share a step; weights have the same bits at any number.
+    checkpoint : str, path or None
+        A file that `fit` writes every few seconds and at the end, whole or not at all. A fit that was killed
+        or interrupted, started again with the same arguments, goes on from it to the same bits; a finished
+        one is restored without training, which a line in the log says. `docs/scikit-learn.md` tells more.
 
     Attributes
     ----------
@@ -96,6 +110,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         The last epoch's loss, every epoch's, and the least; penalties are in it.
     validation_scores_, best_validation_score_ : list of float, float
         With early stopping, otherwise None.
+    validation_loss_curve_ : list of float
+        The loss on the same rows; None where there are none.
+    embeddings_ : dict of ndarray
+        The vectors (categories, length) of each column of categories, by its name or position.
     n_iter_, t_ : int
         Epochs of the last fit, and rows seen.
     n_layers_, n_outputs_, out_activation_ : int, int, str
@@ -115,7 +133,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
-        "loss": [StrOptions({*_LOSSES, *LOSSES}), Loss, callable],
+        "loss": [StrOptions({*REGRESSOR_LOSSES}), Loss, callable],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
     }
     _numeric_target = True
 
@@ -150,6 +169,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         dropout: Any = 0.0,
         normalization: str | None = None,
         residual: bool = False,
+        embeddings: Any = None,
         weight_decay: float = 0.0,
         clip_value: float | None = None,
         clip_norm: float | None = None,
@@ -158,6 +178,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         scoring: Any = None,
         callbacks: Any = None,
         n_threads: int | None = None,
+        checkpoint: Any = None,
+        quantile: Any = 0.5,
     ) -> None:
         keep_all(self, locals())
 
@@ -172,30 +194,54 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         """
         return self._fit(X, y, sample_weight, incremental=True)  # type: ignore[no-any-return]
 
-    def _validated_target(self, y: Any, incremental: bool) -> Array:
+    def _validated_target(self, y: Any, incremental: bool, held: bool = False) -> Array:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         y = y.reshape(-1, 1) if y.ndim == 1 else y
-        self.n_outputs_ = y.shape[1]
-        self.out_activation_ = "exp" if self.loss == "poisson" else "identity"
-        if self.out_activation_ == "exp" and (y < 0).any():
+        loss = self._make_loss()
+        quantiles = _several_quantiles(loss)
+        if quantiles and y.shape[1] > 1:
             raise ValueError(
-                "Some value(s) of y are out of the valid range of the loss 'poisson': y >= 0 is needed."
+                f"y has {y.shape[1]} columns, and several quantiles are of one; fit a regressor for each"
             )
-        return y  # type: ignore[no-any-return]
+        outputs = len(quantiles) or y.shape[1]
+        if held and outputs != self.n_outputs_:
+            raise ValueError(
+                f"the y of validation_data has {y.shape[1]} columns, and {self.n_outputs_} are trained on"
+            )
+        self.n_outputs_ = outputs
+        self.out_activation_ = link_name(loss)
+        return loss.as_target(y.astype(FLOAT64, copy=False), ArrayType((ROWS, self.n_outputs_), FLOAT64))
 
     def _make_loss(self) -> Loss:
-        if isinstance(self.loss, str) and self.loss in _LOSSES:
-            return _LOSSES[self.loss]()
-        return as_loss(self.loss)
+        return regressor_loss(self.loss, self.quantile)
 
     def _default_score(self, x: Array, y: Array, weight: Array | None) -> float:
-        return float(r2_score(y, self._shaped(self._output(x, check=False)), sample_weight=weight))
+        return self._scored(y, self._shaped(self._output(x, check=False)), weight)
+
+    def _scored(self, y: Any, predicted: Array, weight: Any) -> float:
+        quantiles = _several_quantiles(self._make_loss())
+        if not quantiles:
+            return float(r2_score(y, predicted, sample_weight=weight))
+        columns = zip(quantiles, predicted.T, strict=True)
+        scores = [d2_pinball_score(y, column, sample_weight=weight, alpha=q) for q, column in columns]
+        return float(np.mean(scores))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R², the part of the variance that is explained; of several quantiles, the mean of their D².
+
+        D² is scikit-learn's ``d2_pinball_score``: the part of the quantile's loss that is explained.
+        """
+        return self._scored(y, self.predict(X), sample_weight)
 
     @staticmethod
     def _shaped(output: Array) -> Array:
         return output.ravel() if output.shape[1] == 1 else output
 
     def predict(self, X: Any) -> Array:
-        """Return the prediction for each row, shape (rows,), or (rows, outputs) for several."""
+        """Return the prediction of each row, shape (rows,), or a column for each output or quantile."""
         return self._shaped(self._output(X))
+
+
+def _several_quantiles(loss: Loss) -> tuple[float, ...]:
+    return loss.quantiles if isinstance(loss, Quantile) and isinstance(loss.quantiles, tuple) else ()

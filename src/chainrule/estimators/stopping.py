@@ -1,100 +1,128 @@
-"""When a fit stops, and how its learning rate falls: scikit-learn's rules, decided after each epoch."""
+"""When a fit stops, and how its learning rate falls: scikit-learn's rules, decided inside the loop."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
-from chainrule.graph.types import Array
+import numpy as np
 
-#: Below this rate 'adaptive' stops instead of dividing by 5.
+from chainrule.estimators.solver import RATE
+from chainrule.functions import logical_and, logical_not, where
+from chainrule.graph.graph import Graph
+from chainrule.graph.loop import Arrays, Stage
+from chainrule.graph.types import FLOAT64, Array, ArrayType
+from chainrule.graph.value import Value
+from chainrule.training.stopping import as_input, first_best, kept_best
+
+#: Below this rate 'adaptive' stops instead of dividing it.
 SMALLEST_RATE = 1e-6
+FALL = 5
+SCORE = "validation_score"
+
+#: What is carried from epoch to epoch, also over calls with warm_start and partial_fit: the best loss or
+#: score so far, and the epochs without an improvement.
+BEST, WAITED = "rules/best", "rules/waited"
+_SEEN = "rules/rows_seen"
+#: How many epochs have ended whose score Python has yet to find: one, or none.
+PENDING = "rules/pending"
+_SCALAR = ArrayType((), FLOAT64)
 
 
-@dataclass
-class Patience:
-    """What is remembered from epoch to epoch, also over calls with warm_start and partial_fit.
+@dataclass(frozen=True)
+class Rules:
+    """What decides at the end of an epoch.
 
     Attributes
     ----------
-    tol, epochs : float
-        How much better is better, and how many epochs without it are too many.
     scored : bool
         Whether a validation score decides, where larger is better, and not the loss.
-    best : float
-        The best loss or score so far.
-    waited : int
-        Epochs without an improvement.
-    """
-
-    tol: float
-    epochs: float
-    scored: bool
-    best: float = field(init=False)
-    waited: int = 0
-
-    def __post_init__(self) -> None:
-        self.best = -float("inf") if self.scored else float("inf")
-
-    def look(self, number: float) -> bool:
-        """Take in an epoch's loss or score; return whether it is the best so far. A NaN is not counted."""
-        worse = number < self.best + self.tol if self.scored else number > self.best - self.tol
-        better = number > self.best if self.scored else number < self.best
-        self.waited = self.waited + 1 if worse else 0
-        if better:
-            self.best = number
-        return better
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether there has been no improvement for too long."""
-        return self.waited > self.epochs
-
-    @property
-    def sentence(self) -> str:
-        """What is said when it is exhausted."""
-        what = "Validation score" if self.scored else "Training loss"
-        return f"{what} did not improve more than tol={self.tol:f} for {self.epochs:g} consecutive epochs."
-
-
-@dataclass
-class Rate:
-    """The learning rate over the epochs.
-
-    Attributes
-    ----------
     schedule : str
         ``"constant"``, ``"invscaling"`` or ``"adaptive"``.
-    initial, power : float
-        The first rate, and the exponent of 'invscaling'.
+    tol, patience : float
+        How much better is better, and how many epochs without it are not too many.
+    rate, power : float
+        The first learning rate, and the exponent of 'invscaling'.
+    rows : int
+        How many an epoch has.
     """
 
+    scored: bool
     schedule: str
-    initial: float
+    tol: float
+    patience: float
+    rate: float
     power: float
-    now: float = field(init=False)
+    rows: int
 
-    def __post_init__(self) -> None:
-        self.now = self.initial
-
-    def end_epoch(self, rows_seen: int) -> None:
-        """Let 'invscaling' fall with the rows that have been seen."""
+    def arguments(self) -> dict[str, Array]:
+        """Return the numbers that the stage takes: another one needs no other graph."""
+        numbers = {"rules.tol": self.tol, "rules.n_iter_no_change": self.patience}
         if self.schedule == "invscaling":
-            self.now = self.initial / (rows_seen + 1) ** self.power
+            numbers |= {"rules.rate": self.rate, "rules.power_t": self.power, "rules.rows": self.rows}
+        return {name: np.asarray(number, FLOAT64) for name, number in numbers.items()}
 
-    def end_patience(self) -> tuple[bool, str]:
-        """Return whether training stops where patience has ended, and what is said about it."""
-        if self.schedule != "adaptive":
-            return True, "Stopping."
-        if self.now <= SMALLEST_RATE:
-            return True, "Learning rate too small. Stopping."
-        self.now /= 5
-        return False, f"Setting learning rate to {self.now:f}"
+    def carried(self, waiting: Arrays, rows_seen: int, kept: Arrays) -> dict[str, Array]:
+        """Return all that the loop carries for the rules.
+
+        Parameters
+        ----------
+        waiting : mapping of arrays
+            The best so far and the epochs waited, and a learning rate that has fallen, as an earlier fit has
+            left them; empty before the first.
+        rows_seen : int
+            By earlier fits.
+        kept : mapping of arrays
+            Those that make up the best weights.
+        """
+        carried = {BEST: np.asarray(-np.inf if self.scored else np.inf), WAITED: np.asarray(0.0), **waiting}
+        if self.schedule != "constant":
+            carried.setdefault(RATE, np.asarray(self.rate, FLOAT64))
+        if self.schedule == "invscaling":
+            carried[_SEEN] = np.asarray(rows_seen, FLOAT64)
+        return {**carried, **(first_best(kept) if self.scored else {})}
+
+    def stage(self, kept: Mapping[str, ArrayType]) -> Stage:
+        """Return the graph of the decision."""
+        return _stage(self.scored, self.schedule, tuple(kept.items()) if self.scored else ())
 
 
-@dataclass
-class Best:
-    """The weights of the best epoch."""
+@lru_cache(64)
+def _stage(scored: bool, schedule: str, kept: tuple[tuple[str, ArrayType], ...]) -> Stage:
+    inputs: dict[str, Value] = {}
 
-    arrays: dict[str, Array]
-    score: Any = None
+    def given(name: str) -> Value:
+        return inputs.setdefault(name, as_input(name, _SCALAR))
+
+    number, best, tol = given(SCORE if scored else "loss"), given(BEST), given("rules.tol")
+    # A NaN is neither worse nor better.
+    worse = number < best + tol if scored else number > best - tol
+    better = number > best if scored else number < best
+    waited = where(worse, given(WAITED) + 1, 0.0)
+    stop = waited > given("rules.n_iter_no_change")
+    outputs = {BEST: where(better, number, best), WAITED: waited, "stop": stop}
+    if schedule == "invscaling":
+        seen = given(_SEEN) + given("rules.rows")
+        outputs |= {_SEEN: seen, RATE: given("rules.rate") / (seen + 1) ** given("rules.power_t")}
+    elif schedule == "adaptive":
+        rate = given(RATE)
+        small = rate <= SMALLEST_RATE
+        lowered = logical_and(stop, logical_not(small))
+        outputs |= {WAITED: where(lowered, 0.0, waited), RATE: where(lowered, rate / FALL, rate)}
+        outputs["stop"] = logical_and(stop, small)
+    if schedule != "constant":
+        outputs["learning_rate"] = given(RATE)
+    outputs |= kept_best(inputs, better, dict(kept))
+    return Stage(Graph(list(inputs.values()), list(outputs.values())), tuple(outputs))
+
+
+@lru_cache(2)
+def pending_stage(rate_changes: bool) -> Stage:
+    """Return the end of an epoch whose score is missing until Python finds it: a NaN stands in its place."""
+    pending = as_input(PENDING, _SCALAR)
+    inputs, outputs = [pending], {PENDING: pending + 1, SCORE: pending + np.nan}
+    if rate_changes:
+        inputs.append(as_input(RATE, _SCALAR))
+        outputs["learning_rate"] = inputs[-1]
+    return Stage(Graph(inputs, list(outputs.values())), tuple(outputs))

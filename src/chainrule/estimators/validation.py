@@ -4,19 +4,43 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
+from chainrule.estimators.scores import (
+    SCALE,
+    RowScore,
+    accuracy,
+    determination,
+    determination_scale,
+)
 from chainrule.graph.types import Array
 
 
-class Held(NamedTuple):
-    """Rows that are not trained on, and how an estimator is scored on them."""
+@dataclass(frozen=True)
+class Held:
+    """Rows that are not trained on, and how an estimator is scored on them.
 
-    score: Callable[[Any], float]
+    Attributes
+    ----------
+    data : dict of ndarray
+        x, y and perhaps sample_weight, as the loop takes them.
+    row_score : callable or None
+        How the loop finds the score of each row.
+    carried : dict of ndarray
+        What it needs for that.
+    score : callable
+        How Python finds the score, of an estimator: where the loop cannot.
+    """
+
+    data: dict[str, Array]
+    row_score: RowScore | None
+    carried: dict[str, Array] = field(default_factory=dict)
+    score: Callable[[Any], float] | None = None
 
 
 def held_out(
@@ -32,12 +56,13 @@ def held_out(
         stratify=stratify,
     )
     parts = dict(zip([*data, "labels"], zip(split[::2], split[1::2], strict=True), strict=True))
-    x, labels, weight = parts["x"][1], parts["labels"][1], parts.get("sample_weight", (None, None))[1]
-    if len(x) < 2:
+    labels = parts.pop("labels")[1]
+    if len(labels) < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
         )
-    return {name: parts[name][0] for name in data}, _held(estimator, x, labels, weight, checked=True)
+    training, held = ({name: part[i] for name, part in parts.items()} for i in (0, 1))
+    return training, _held(estimator, held, labels)
 
 
 def own_rows(estimator: Any, given: Any) -> Held:
@@ -45,12 +70,26 @@ def own_rows(estimator: Any, given: Any) -> Held:
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         raise ValueError(f"validation_data is (X, y) or (X, y, sample_weight), not {type(given).__name__}")
     x, y, *weight = given
-    return _held(estimator, x, y, weight[0] if weight else None, checked=False)
+    data, labels = estimator._checked_data(x, y, weight[0] if weight else None, held=True)
+    return _held(estimator, data, labels)
 
 
-def _held(estimator: Any, x: Any, y: Any, weight: Any, checked: bool) -> Held:
-    if estimator.scoring is None and checked:
-        return Held(lambda fitted: fitted._default_score(x, y, weight))
+def _held(estimator: Any, data: dict[str, Array], labels: Any) -> Held:
+    """Return the rows with the loop's score, where it is the default one and can be one number a row."""
+    y, weight = data["y"], data.get("sample_weight")
+    if estimator.scoring is None and is_classifier(estimator) and len(estimator.classes_) > 1:
+        return Held(data, accuracy)
+    one_to_one = y.ndim == 1 or y.shape[1] == estimator.n_outputs_  # not so with several quantiles
+    if estimator.scoring is None and not is_classifier(estimator) and one_to_one:
+        scale = determination_scale(y, weight)
+        if scale is not None:
+            return Held(data, determination, {SCALE: scale})
+    return Held(data, None, score=_scored(estimator, data["x"], labels, weight))
+
+
+def _scored(estimator: Any, x: Array, labels: Any, weight: Array | None) -> Callable[[Any], float]:
+    if estimator.scoring is None:
+        return lambda fitted: float(fitted._default_score(x, labels, weight))
     scorer = check_scoring(estimator, scoring=estimator.scoring)
     weights = {} if weight is None else {"sample_weight": weight}
 
@@ -59,6 +98,6 @@ def _held(estimator: Any, x: Any, y: Any, weight: Any, checked: bool) -> Held:
             warnings.filterwarnings(
                 "ignore", "X does not have valid feature names"
             )  # held-out rows have none
-            return float(scorer(fitted, x, y, **weights))
+            return float(scorer(fitted, x, labels, **weights))
 
-    return Held(score)
+    return score

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from types import FunctionType
 from typing import Any, TypeVar
+
+import numpy as np
 
 from chainrule.graph.types import FLOAT64
 from chainrule.graph.value import Value, input_value
@@ -59,6 +63,56 @@ def map_parts(item: T, prefix: str, replace: Callable[[str, Field | None, Any], 
 
     result: T = mapped(item, prefix, None)
     return result
+
+
+def structure(item: Any) -> Hashable | None:
+    """Return what of a dataclass stays in a graph: equal for two that differ in their numbers alone.
+
+    None stands for an item with a part that is not chainrule's own, of which nobody knows whether it still
+    does what it did.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> structure(cr.Dropout(0.1)) == structure(cr.Dropout(0.2)) != structure(cr.Dropout(0.0))
+    True
+    >>> structure(cr.Activation(lambda x: x * x)) is None
+    True
+    """
+    try:
+        return _structure(item)
+    except _ForeignError:
+        return None
+
+
+class _ForeignError(Exception):
+    """A part is not chainrule's own."""
+
+
+def _structure(part: Any) -> Hashable:
+    if part is None or isinstance(part, bool | int | float | str | np.dtype):
+        return type(part), part
+    if isinstance(part, list | tuple):
+        return type(part), tuple(map(_structure, part))
+    if isinstance(part, Mapping):
+        return dict, tuple((name, _structure(each)) for name, each in part.items())
+    if _is_part(part) and _is_own(type(part)):
+        fields = [(field, getattr(part, field.name)) for field in dataclasses.fields(part)]
+        return type(part), tuple(_NUMBER if _is_number(*each) else _structure(each[1]) for each in fields)
+    if isinstance(part, FunctionType) and _is_own(part):
+        return part
+    raise _ForeignError
+
+
+_NUMBER = "a number"
+
+
+def _is_own(item: type | FunctionType) -> bool:
+    """Whether a class or function stands in a module of chainrule."""
+    module: Any = item.__module__
+    if not isinstance(module, str) or not module.startswith("chainrule."):
+        return False
+    return getattr(sys.modules.get(module), item.__qualname__, None) is item
 
 
 def is_zero(number: float | Value) -> bool:

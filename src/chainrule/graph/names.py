@@ -48,11 +48,14 @@ def checked_options(function: Callable[P, R]) -> Callable[P, R]:
     return wrapper
 
 
+_signature = functools.lru_cache(256)(inspect.signature)
+
+
 class CheckedOptions:
     """A base of dataclasses that answer an unknown field with the nearest names."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Look at the keywords before ``__init__`` does."""
         if kwargs:
-            refuse_unknown_options(cls.__name__, kwargs, inspect.signature(cls.__init__))
+            refuse_unknown_options(cls.__name__, kwargs, _signature(cls.__init__))
         return super().__new__(cls)

@@ -10,10 +10,12 @@ from typing import Any
 
 from chainrule.graph.names import unknown_name
 from chainrule.losses.classification import BinaryCrossEntropy, CrossEntropy, Hinge
+from chainrule.losses.focal import BinaryFocal, Focal
 from chainrule.losses.function import FunctionLoss, as_row_losses
 from chainrule.losses.loss import Loss
 from chainrule.losses.penalties import L1, L2, Penalty
 from chainrule.losses.regression import (
+    Gamma,
     Huber,
     LogCosh,
     MeanAbsoluteError,
@@ -28,8 +30,11 @@ __all__ = [
     "L2",
     "LOSSES",
     "BinaryCrossEntropy",
+    "BinaryFocal",
     "CrossEntropy",
+    "Focal",
     "FunctionLoss",
+    "Gamma",
     "Hinge",
     "Huber",
     "LogCosh",
@@ -53,8 +58,11 @@ LOSSES: dict[str, type[Loss]] = {
     "log_cosh": LogCosh,
     "quantile": Quantile,
     "poisson": Poisson,
+    "gamma": Gamma,
     "cross_entropy": CrossEntropy,
     "binary_cross_entropy": BinaryCrossEntropy,
+    "focal": Focal,
+    "binary_focal": BinaryFocal,
     "hinge": Hinge,
 }
 

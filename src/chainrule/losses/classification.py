@@ -72,7 +72,7 @@ class CrossEntropy(Loss):
         return y
 
     def _divergence(self, prediction: Value, target: Value) -> Value:
-        target = _smoothed(target, self.label_smoothing, int(prediction.shape[-1]))
+        target = smoothed(target, self.label_smoothing, int(prediction.shape[-1]))
         y: Value = -sum(where(target == 0, 0, target * log_softmax(prediction)), axis=-1)
         return y
 
@@ -139,7 +139,7 @@ class BinaryCrossEntropy(Loss):
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return t softplus(-x) + (1 - t) softplus(x) for logits x."""
-        target = _smoothed(target, self.label_smoothing, 2)
+        target = smoothed(target, self.label_smoothing, 2)
         y: Value = target * softplus(-prediction) + (1 - target) * softplus(prediction)
         return y
 
@@ -212,6 +212,6 @@ def _check_smoothing(loss: CrossEntropy | BinaryCrossEntropy) -> None:
         )
 
 
-def _smoothed(target: Value, smoothing: float, classes: int) -> Value:
+def smoothed(target: Value, smoothing: float, classes: int) -> Value:
     """Return targets drawn to the even distribution: (1 - ε) t + ε / K."""
     return target if is_zero(smoothing) else (1 - smoothing) * target + smoothing / classes

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.functions import abs, exp, expm1, log1p, relu, square, where
+from chainrule.functions import abs, exp, expm1, log, log1p, relu, square, where
 from chainrule.graph.types import Array, ArrayType, Shape, str_shape
 from chainrule.graph.value import Operand, Value
 from chainrule.losses.loss import Loss, is_number
@@ -229,4 +229,47 @@ class Poisson(Loss):
     def convert(self, y: Array, prediction: ArrayType) -> Array:
         """Return y as floats; negative numbers are refused."""
         refuse(y < 0, y, "Poisson needs counts, or other numbers that are not negative")
+        return as_floats(y, prediction.dtype)
+
+
+@dataclass(frozen=True)
+class Gamma(Loss):
+    r"""Half the deviance of gamma-distributed amounts whose mean is the exponential of the prediction.
+
+    .. math:: L = e^r - 1 - r, \qquad r = \ln t - \hat y
+
+    averaged over the outputs: with the mean :math:`\mu = e^{\hat y}` it is
+    :math:`t / \mu - 1 - \ln (t / \mu)`, which is 0 where the prediction is right.
+
+    Notes
+    -----
+    Prediction and target have the same shape, (rows, n). The prediction is the logarithm of the mean: a
+    network needs no last activation, and ``predict(x, link=True)`` gives the mean. Targets are above 0:
+    durations, costs, amounts whose spread grows with their size. A prediction that is too small by more than
+    88 (709 in float64) overflows.
+
+    References
+    ----------
+    McCullagh and Nelder, "Generalized linear models", 1989, chapter 8.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.Gamma()([[0.0], [1.0]], [[1.0], [1.0]]).round(4)
+    array([0.    , 0.3679])
+    """
+
+    def formula(self, prediction: Value, target: Value) -> Value:
+        """Return e^r - 1 - r for the log of the ratio of target and mean."""
+        ratio = log(target) - prediction
+        y: Value = expm1(ratio) - ratio
+        return y
+
+    def link(self, prediction: Operand) -> Any:
+        """Return the mean, exp(prediction)."""
+        return exp(prediction)
+
+    def convert(self, y: Array, prediction: ArrayType) -> Array:
+        """Return y as floats; numbers that are not above 0 are refused."""
+        refuse(y <= 0, y, "Gamma needs numbers above 0")
         return as_floats(y, prediction.dtype)

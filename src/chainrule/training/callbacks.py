@@ -110,6 +110,20 @@ def as_callbacks(callbacks: Iterable[Callback | Callable[[Progress], object]]) -
     return result
 
 
+def split_callbacks(callbacks: Iterable[Any], *kinds: type) -> tuple[list[Any], list[Any]]:
+    """Return the one callback of each of these kinds, or None, and the others."""
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks is a list of callbacks, not {callbacks!r}")
+    given = list(callbacks)
+    found: list[Any] = []
+    for kind in kinds:
+        of_kind = [one for one in given if isinstance(one, kind)]
+        if len(of_kind) > 1:
+            raise ValueError(f"a fit takes one {kind.__name__}")
+        found.append(of_kind[0] if of_kind else None)
+    return found, [one for one in given if not isinstance(one, kinds)]
+
+
 class TimeLimit(Callback):
     """End a fit after the epoch in which its time is over.
 

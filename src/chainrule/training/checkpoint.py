@@ -15,11 +15,11 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from chainrule.files import locked, read_arrays, remove_leftovers, write_arrays
 from chainrule.graph.loop import LoopState
@@ -28,14 +28,16 @@ from chainrule.training.data import as_count
 from chainrule.training.fingerprint import Fingerprint, differences, fingerprint_of_model
 from chainrule.training.history import History
 from chainrule.training.stopping import with_best
+from chainrule.version import __version__
 
-_FORMAT = 1
+_FORMAT = 2
 _SHOWN = 3
 #: Seconds from one write to the next, and how many times longer a fit runs than it writes.
 SECONDS = 5.0
 SHARE = 20
 
 _log = logging.getLogger("chainrule")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,13 @@ class Saved:
     state: LoopState
     history: History
     finished: bool = False
+
+
+def opened(checkpoint: Any) -> AbstractContextManager[Checkpoint | None]:
+    """Return the checkpoint that a user gave to a fit, to be entered: None, a path, or a Checkpoint."""
+    if checkpoint is None:
+        return nullcontext()
+    return checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
 
 
 class Checkpoint:
@@ -107,6 +116,7 @@ class Checkpoint:
             stack.enter_context(locked(self.path))
             remove_leftovers(self.path)
             self._arrays, self._header = self._read()
+            self.notes = {}
             if not self.is_new:
                 with self._intact():
                     self.notes = self._entry("notes")
@@ -126,6 +136,13 @@ class Checkpoint:
         """Whether it is time to write: a few seconds after the last time, and later where that took long."""
         return time.monotonic() >= self._due
 
+    def note(self, name: str, read: Callable[[Any], T]) -> T | None:
+        """Return what `read` makes of a note, or None where there is none; nonsense says damaged."""
+        if name not in self.notes:
+            return None
+        with self._intact():
+            return read(self.notes[name])
+
     # Reading -------------------------------------------------------------------------------------------
 
     def resume(
@@ -134,6 +151,7 @@ class Checkpoint:
         identity: Mapping[str, Fingerprint],
         epochs: int,
         own: Iterable[str] | None = None,
+        option: str = "epochs",
     ) -> Saved:
         """Return where to go on: at the start, or where the file says, if it is of this very fit.
 
@@ -150,18 +168,21 @@ class Checkpoint:
             The carried arrays that the model brings along, which must be those that the fit began with, or
             those that it has left: all of them, unless the fit carries more for itself; none, where it draws
             them anew.
+        option : str, default "epochs"
+            What a user knows the number of epochs by.
 
         Raises
         ------
         ValueError
-            If the file is of a fit with other data, options or first weights, naming what differs; if it has
-            more epochs already; or if it is damaged.
+            If the file is of a fit with other data, options or first weights, naming what differs, or by
+            another version of chainrule; if it has more epochs already; or if it is damaged.
         """
         names = list(start.carried if own is None else own)
         model = fingerprint_of_model(start, names)
         self._identity = {"model": model, **identity}
         if self.is_new:
             return Saved(start, History())
+        self._check_program()
         with self._intact():
             before: dict[str, Fingerprint] = {name: self._entry(name) for name in self._identity}
         for group, now in identity.items():
@@ -172,7 +193,7 @@ class Checkpoint:
             self._refuse(["the model is not as it was when that fit began, nor as it left it"])
         begun = saved.history.epochs + (saved.state.position > 0)
         if begun > epochs:
-            self._refuse([f"it has begun {begun} epochs, and epochs is {epochs}"])
+            self._refuse([f"it has begun {begun} epochs, and {option} is {epochs}"])
         self._identity = before
         self._tell(saved)
         return saved
@@ -185,11 +206,29 @@ class Checkpoint:
             arrays, header = read_arrays(self.path)
             version = header["checkpoint"]
         if version != _FORMAT:
-            raise ValueError(
-                f"the checkpoint {str(self.path)!r} was written by another version of chainrule (format "
-                f"{version!r}); go on with that version, or name another file"
-            )
+            self._refuse_version(f"format {version!r}")
         return arrays, header
+
+    def _refuse_version(self, which: str) -> None:
+        raise ValueError(
+            f"the checkpoint {str(self.path)!r} was written by another version of chainrule ({which}); "
+            "go on with that version, or name another file"
+        )
+
+    def _check_program(self) -> None:
+        """Refuse another version, which may compute something else, and warn of another kind of CPU."""
+        with self._intact():
+            before = self._entry("program")
+        now = _program()
+        if before.get("version") != now["version"]:
+            self._refuse_version(str(before.get("version")))
+        if before != now:
+            _log.warning(
+                "%s: the fit was begun on another kind of CPU (%s); it goes on here, and its last digits may "
+                "differ from those that it would have had there",
+                self.path,
+                before.get("cpu"),
+            )
 
     def _entry(self, name: str) -> dict[str, Any]:
         """Return one of the objects that the file's description is made of."""
@@ -259,6 +298,7 @@ class Checkpoint:
         counters = ("step", "epoch", "position", "loss", "weight", "stopped")
         header = {
             "checkpoint": _FORMAT,
+            "program": _program(),
             **self._identity,
             "state": {name: getattr(state, name) for name in counters},
             "history": history,
@@ -276,6 +316,14 @@ class Checkpoint:
             ) from None
         ended = time.monotonic()
         self._due = ended + max(SECONDS, SHARE * (ended - began))
+
+
+def _program() -> dict[str, str]:
+    """Return what the last bits of a fit depend on besides its data and options."""
+    from chainrule.compiler.llvm import host  # a fit without a checkpoint does not ask
+
+    cpu, features = host()
+    return {"version": __version__, "cpu": cpu, "features": features}
 
 
 def _left_by(state: LoopState, own: Iterable[str]) -> Iterator[Fingerprint]:

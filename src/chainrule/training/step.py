@@ -95,15 +95,15 @@ class Trace:
 
     def __init__(self, task: Task, carried: CarriedTypes, data: DataTypes, training: bool) -> None:
         self._inputs: dict[str, Value] = {}
-        self.x = self._input("x", data.x)
-        self.y = None if data.y is None else self._input("y", data.y)
+        self.x = self.input("x", data.x)
+        self.y = None if data.y is None else self.input("y", data.y)
         weights = ArrayType((ROWS,), task.dtype)
-        self.sample_weight = self._input("sample_weight", weights) if data.weighted else None
+        self.sample_weight = self.input("sample_weight", weights) if data.weighted else None
         self.parameters = self._enter(carried.parameters)
         self.state = self._enter(carried.state)
         self.optimizer_state = self._enter(carried.optimizer_state)
-        self.key = self._input("key", ArrayType((2,), UINT32))
-        self.step = self._input("step", ArrayType((), INT32))
+        self.key = self.input("key", ArrayType((2,), UINT32))
+        self.step = self.input("step", ArrayType((), INT32))
         self.task = task.with_inputs(self._inputs)
         used = self.parameters
         if not training:
@@ -111,14 +111,15 @@ class Trace:
         self.variables = Variables(task.dtype, dict(used), dict(self.state), training, self.key, self.step)
         self.network = BoundNetwork(self.task.network, self.variables)
 
-    def _input(self, name: str, type_: ArrayType) -> Value:
+    def input(self, name: str, type_: ArrayType) -> Value:
+        """Return a new input of the step."""
         if name in self._inputs:
             raise ValueError(f"the name {name!r} is used twice; a parameter or state needs another name")
         self._inputs[name] = input_value(name, type_.shape, type_.dtype)
         return self._inputs[name]
 
     def _enter(self, types: Mapping[str, ArrayType]) -> dict[str, Value]:
-        return {name: self._input(name, type_) for name, type_ in types.items()}
+        return {name: self.input(name, type_) for name, type_ in types.items()}
 
     @cached_property
     def prediction(self) -> Value:
@@ -183,7 +184,7 @@ class Trace:
     def recorded(self, gradients: Mapping[str, Value], parameters: Mapping[str, Value]) -> dict[str, Value]:
         """Return the sums of what is recorded, after this step."""
         scalar = ArrayType((), FLOAT64)
-        sums = {name: self._input(name, scalar) for name in initial_sums(self.parameters)}
+        sums = {name: self.input(name, scalar) for name in initial_sums(self.parameters)}
         rate, step = self.task.optimizer.learning_rate, astype(self.step, FLOAT64)
         with origin("update"):
             now = astype(as_value(rate(step) if callable(rate) else rate), FLOAT64)

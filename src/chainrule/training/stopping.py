@@ -57,20 +57,16 @@ class EarlyStopping(CheckedOptions):
     def initial(self, kept: Mapping[str, Array]) -> dict[str, Array]:
         """Return what the loop carries for it: the best loss, the epochs waited, the best weights."""
         counters = {_BEST: np.asarray(np.inf), _WAITED: np.asarray(0.0)}
-        best = {_KEPT + name: array for name, array in kept.items()} if self.restore_best else {}
-        return {**counters, **best}
+        return {**counters, **(first_best(kept) if self.restore_best else {})}
 
     def stage(self, kept: Mapping[str, ArrayType]) -> Stage:
         """Return the graph of the decision; `kept` are the arrays that make up the best weights."""
         scalar = ArrayType((), FLOAT64)
-        inputs = {name: _input(name, scalar) for name in (_BEST, _WAITED, self.monitor)}
+        inputs = {name: as_input(name, scalar) for name in (_BEST, _WAITED, self.monitor)}
         best, better, waited = waiting(inputs[self.monitor], inputs[_BEST], inputs[_WAITED], self)
         outputs = {_BEST: best, _WAITED: waited, "stop": waited >= self.patience}
         if self.restore_best:
-            for name, type_ in kept.items():
-                now = inputs[name] = _input(name, type_)
-                best = inputs[_KEPT + name] = _input(_KEPT + name, type_)
-                outputs[_KEPT + name] = where(better, now, best)
+            outputs |= kept_best(inputs, better, kept)
         return Stage(Graph(list(inputs.values()), list(outputs.values())), tuple(outputs))
 
 
@@ -121,6 +117,21 @@ def waiting(loss: Value, best: Value, waited: Value, one: Patience) -> tuple[Val
     return where(better, loss, best), better, where(better, 0.0, waited + 1)
 
 
+def first_best(kept: Mapping[str, Array]) -> dict[str, Array]:
+    """Return what a loop carries to keep the best weights: those that it starts with."""
+    return {_KEPT + name: array for name, array in kept.items()}
+
+
+def kept_best(inputs: dict[str, Value], better: Value, kept: Mapping[str, ArrayType]) -> dict[str, Value]:
+    """Return the best weights after an epoch, the best so far or not; what they need joins `inputs`."""
+    outputs = {}
+    for name, type_ in kept.items():
+        now = inputs[name] = as_input(name, type_)
+        best = inputs[_KEPT + name] = as_input(_KEPT + name, type_)
+        outputs[_KEPT + name] = where(better, now, best)
+    return outputs
+
+
 def with_best(carried: Mapping[str, Array]) -> dict[str, Array]:
     """Return the carried arrays with the best weights in place of the last ones, where best ones are kept.
 
@@ -130,5 +141,6 @@ def with_best(carried: Mapping[str, Array]) -> dict[str, Array]:
     return {**carried, **best}
 
 
-def _input(name: str, type_: ArrayType) -> Value:
+def as_input(name: str, type_: ArrayType) -> Value:
+    """Return the input of a graph."""
     return input_value(name, type_.shape, type_.dtype)

@@ -14,7 +14,7 @@ from chainrule.functions import random_key
 from chainrule.graph.loop import Loop, LoopState, Stage
 from chainrule.graph.names import unknown_name
 from chainrule.graph.types import ROWS, Array, ArrayType, str_shape
-from chainrule.layers import Layer, declare, initial_values
+from chainrule.layers import Layer, initial_values
 from chainrule.training.data import (
     as_count,
     as_dense,
@@ -24,6 +24,7 @@ from chainrule.training.data import (
     as_sample_weight,
     check_rows,
 )
+from chainrule.training.memo import declared, remembered
 from chainrule.training.recording import initial_sums
 from chainrule.training.step import evaluation_stage, gradient_stage, prediction_stage, training_step
 from chainrule.training.task import CarriedTypes, DataTypes, Task
@@ -77,11 +78,11 @@ class Trainer:
             return
         task = self.task
         x = ArrayType((ROWS, *(as_count(dim, "features") for dim in features)), task.dtype)
-        variables, output = declare(task.network, x.shape, task.dtype)
+        found = declared(task.network, x)
         generator = np.random.default_rng(self._seed)
-        parameters = initial_values(variables.declared_parameters, task.dtype, generator)
-        state = initial_values(variables.declared_state, task.dtype, generator)
-        self.enter(x, output.type, parameters, state, task.optimizer.initial_state(parameters))
+        parameters = initial_values(found.parameters, task.dtype, generator)
+        state = initial_values(found.state, task.dtype, generator)
+        self.enter(x, found.output, parameters, state, task.optimizer.initial_state(parameters))
 
     def enter(
         self, x: ArrayType, output: ArrayType, parameters: Arrays, state: Arrays, optimizer_state: Arrays
@@ -214,9 +215,12 @@ class Trainer:
     # The graphs -----------------------------------------------------------------------------------
 
     def stage(self, kind: str, data: DataTypes | None = None) -> Stage:
-        """Return a graph, traced at its first use: step, gradients, evaluation, prediction or link."""
+        """Return a graph, traced if it is new: step, gradients, evaluation, prediction or link."""
         if (kind, data) not in self._stages:
-            self._stages[kind, data] = self._traced(kind, data)
+            traced = partial(self._traced, kind, data)
+            types = data or self.x
+            assert types is not None
+            self._stages[kind, data] = remembered(kind, self.task, self.carried, types, traced)
         return self._stages[kind, data]
 
     def loop(self, data: Arrays, validation: Arrays, shuffle: bool, recorded: bool = False) -> Loop:

@@ -1,0 +1,192 @@
+"""Estimators: `fit` beside scikit-learn's, with its defaults, in a process of each library's own."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from benchmarks import machine
+from benchmarks.report import markdown
+from benchmarks.rounds import PAUSE, REPOSITORY, Say, Settings, WorkerError, environment
+from benchmarks.start import run
+from benchmarks.summary import digits
+
+OURS, THEIRS = "chainrule", "scikit-learn"
+SEEDS_PER_ROUND = 2
+"""So that the usual five rounds are ten seeds."""
+SEARCHES = 3
+"""How many seeds a search has, which is 72 fits."""
+DTYPES = ("float64", "float32")
+TABLES = ("digits", "diabetes", "breast-cancer", "wine", "friedman", "large", "search")
+EXAMPLES = ("compare_strategies", "vary_regularization", "compare_classifiers")
+
+
+class Process:
+    """One library with one table in a process of its own."""
+
+    def __init__(self, library: str, table: str, dtype: str, settings: Settings, cache: Path) -> None:
+        order = {"library": library, "table": table, "dtype": dtype, "threads": settings.threads}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.estimator_worker", json.dumps(order)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=REPOSITORY,
+            env={**environment(settings.threads), "CHAINRULE_CACHE_DIR": str(cache)},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        if problem[0] is not None:
+            self._process.kill()
+        self._process.communicate()
+
+    def fit(self, seed: int) -> dict[str, float]:
+        """Return the seconds of a fit, and its score."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"seed": seed}) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise WorkerError(f"its process ended with code {self._process.wait()}")
+        answer: dict[str, float] = json.loads(line)
+        return answer
+
+
+@dataclass
+class Fits:
+    """What was measured of a table in a dtype, seed by seed; and ours in new processes."""
+
+    seconds: dict[str, list[float]] = field(default_factory=lambda: {OURS: [], THEIRS: []})
+    scores: dict[str, list[float]] = field(default_factory=lambda: {OURS: [], THEIRS: []})
+    others: list[float] = field(default_factory=list)
+    cold: float = 0.0
+    cached: float = 0.0
+
+    def ratio(self) -> str:
+        """Return theirs / ours: the median over the seeds, and the range."""
+        pairs = zip(self.seconds[THEIRS], self.seconds[OURS], strict=True)
+        ratios = sorted(theirs / ours for theirs, ours in pairs)
+        low, high = digits(ratios[0]), digits(ratios[-1])
+        return f"{digits(statistics.median(ratios))} ({low}–{high})"
+
+    def milliseconds(self, library: str) -> str:
+        return digits(1e3 * statistics.median(self.seconds[library]))
+
+    def score(self, library: str) -> str:
+        scores = self.scores[library]
+        spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
+        return f"{statistics.fmean(scores):.4f} ± {spread:.4f}"
+
+    def difference(self) -> str:
+        """Return ours less theirs, and its standard error over the seeds."""
+        found = [mine - its for mine, its in zip(self.scores[OURS], self.scores[THEIRS], strict=True)]
+        error = statistics.stdev(found) / len(found) ** 0.5 if len(found) > 1 else 0.0
+        return f"{statistics.fmean(found):+.4f} ± {error:.4f}"
+
+
+def measure(settings: Settings, say: Say, folder: Path | None) -> str:
+    """Return the page; `folder` gets no picture."""
+    results: dict[str, dict[str, Fits]] = {}
+    with tempfile.TemporaryDirectory() as place:
+        for table in TABLES:
+            results[table] = {}
+            for dtype in DTYPES:
+                results[table][dtype] = fits = _fits(table, dtype, settings, Path(place))
+                say(f"{table} in {dtype} is measured: {fits.ratio()}")
+        scripts = [_script(example, place, settings) for example in EXAMPLES]
+    return _page(results, scripts, settings)
+
+
+def _fits(table: str, dtype: str, settings: Settings, place: Path) -> Fits:
+    """Let both libraries fit in turns; the first fit of a process does not count, and is kept apart."""
+    fits = Fits()
+    cache = place / f"{table}-{dtype}"
+    for name in ("cold", "cached"):  # the second of these processes finds what the first has compiled
+        with Process(OURS, table, dtype, settings, cache) as process:
+            setattr(fits, name, process.fit(0)["seconds"])
+    seeds = min(SEARCHES, settings.rounds) if table == "search" else SEEDS_PER_ROUND * settings.rounds
+    with ExitStack() as stack:
+        both = {
+            library: stack.enter_context(Process(library, table, dtype, settings, cache))
+            for library in (OURS, THEIRS)
+        }
+        for process in both.values():
+            process.fit(0)
+        for seed in range(seeds):
+            for library, process in both.items():
+                fits.others.append(machine.busy_during(PAUSE))
+                answer = process.fit(seed)
+                fits.seconds[library].append(answer["seconds"])
+                fits.scores[library].append(answer["score"])
+    return fits
+
+
+def _script(example: str, place: str, settings: Settings) -> list[str]:
+    """Return a row: the seconds of a whole process by both libraries, ours with an empty cache."""
+    seconds: dict[str, list[float]] = {OURS: [], THEIRS: []}
+    for number in range(settings.rounds):
+        for library, found in seconds.items():
+            code = f"from benchmarks.gallery import {example}; {example}({library!r})"
+            found.append(run(code, place, Path(place) / f"{example}-{number}", settings).seconds)
+    theirs, ours = (statistics.median(seconds[library]) for library in (THEIRS, OURS))
+    return [example.replace("_", " "), digits(theirs), digits(ours), digits(theirs / ours)]
+
+
+def _page(results: dict[str, dict[str, Fits]], scripts: Sequence[list[str]], settings: Settings) -> str:
+    from benchmarks.tables import TABLES as KNOWN
+
+    def rows(cells: Any) -> list[list[str]]:
+        return [[KNOWN[table].title, *cells(found)] for table, found in results.items()]
+
+    everything = [fits for found in results.values() for fits in found.values()]
+    busy = statistics.fmean(share for fits in everything for share in fits.others)
+    versions = machine.versions(["chainrule", "numpy", "scikit-learn", "scipy"])
+    wide, narrow = DTYPES
+    parts = [
+        "# Estimators beside scikit-learn's",
+        "Each library's defaults, standardised x, three quarters of the rows. Written by "
+        f"`python -m benchmarks --section estimators` on {machine.today()}.",
+        "## Their time of `fit` divided by ours",
+        f"Median (min–max) over {SEEDS_PER_ROUND * settings.rounds} seeds (a search: {SEARCHES}), in turns.",
+        markdown(
+            ["table", f"{wide}, ratio", "scikit-learn, ms", "chainrule, ms", f"{narrow}, ratio"],
+            rows(
+                lambda found: [
+                    found[wide].ratio(),
+                    found[wide].milliseconds(THEIRS),
+                    found[wide].milliseconds(OURS),
+                    found[narrow].ratio(),
+                ]
+            ),
+        ),
+        "## The first fit of a process",
+        "Compiled anew, and from the cache of an earlier process; float64.",
+        markdown(
+            ["table", "compiled anew, ms", "from the cache, ms"],
+            rows(lambda found: [digits(1e3 * found[wide].cold), digits(1e3 * found[wide].cached)]),
+        ),
+        "## Scores on the other quarter",
+        "Accuracy or R²: mean ± standard deviation over the seeds; the difference with its standard error.",
+        markdown(
+            ["table", "scikit-learn", "chainrule", "ours less theirs"],
+            rows(lambda found: [*map(found[wide].score, (THEIRS, OURS)), found[wide].difference()]),
+        ),
+        "## Whole scripts with an empty cache",
+        "What three examples of scikit-learn's gallery compute, without plots; seconds of a process.",
+        markdown(["script", "scikit-learn", "chainrule", "ratio"], scripts),
+        f"Machine: {machine.cpu()} ({machine.vectors()}), {settings.threads} cores; other processes used "
+        f"{busy:.0%} of it meanwhile. Versions: {', '.join(f'{n} {v}' for n, v in versions.items())}.",
+    ]
+    return "\n\n".join(parts) + "\n"

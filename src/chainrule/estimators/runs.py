@@ -1,0 +1,207 @@
+"""What stands around an estimator's run: it never gives up, Python may score its epochs, it is told of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.estimators.solver import RATE
+from chainrule.estimators.stopping import PENDING, SCORE, SMALLEST_RATE, Rules
+from chainrule.executors import EXECUTORS
+from chainrule.graph.loop import (
+    Arrays,
+    EvaluatedRun,
+    Inputs,
+    Loop,
+    LoopState,
+    NotFiniteError,
+    Run,
+    Stage,
+    run_stage,
+)
+from chainrule.graph.types import FLOAT64
+
+_EVALUATED = "evaluated"
+
+
+class Around:
+    """A run around another, which stands where that stands."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    @property
+    def state(self) -> LoopState:
+        """Where the run stands."""
+        return self._run.state
+
+    @state.setter
+    def state(self, state: LoopState) -> None:
+        self._run.state = state
+
+    @property
+    def ahead(self) -> bool:
+        """Whether it may go on before the results of an epoch are taken."""
+        return self._run.ahead
+
+    @ahead.setter
+    def ahead(self, ahead: bool) -> None:
+        self._run.ahead = ahead
+
+    @property
+    def results(self) -> list[dict[str, float]]:
+        """Those of each epoch that it has ended."""
+        return self._run.results
+
+    @results.setter
+    def results(self, results: list[dict[str, float]]) -> None:
+        self._run.results = results
+
+    @property
+    def look(self) -> Callable[[], object]:
+        """What is called between steps."""
+        return self._run.look
+
+    @look.setter
+    def look(self, look: Callable[[], object]) -> None:
+        self._run.look = look
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        yield from self._run
+
+
+class Unchecked(Around):
+    """A run that goes on where numbers are no longer finite, on the evaluator.
+
+    Parameters
+    ----------
+    loop, state, inputs
+        As for any run.
+    notes : dict
+        Those of the checkpoint: which of the two executors is at work.
+    """
+
+    def __init__(self, loop: Loop, state: LoopState, inputs: Inputs, notes: dict[str, Any]) -> None:
+        self._loop, self._inputs, self._notes = replace(loop, checked=False), inputs, notes
+        if notes.get(_EVALUATED):
+            super().__init__(EvaluatedRun(self._loop, state, inputs))
+        else:
+            super().__init__(EXECUTORS["compiled"].run(loop, state, inputs))
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        yielded = 0
+        try:
+            for results in self._run:
+                yielded += 1
+                yield results
+        except NotFiniteError:
+            before = self._run
+            left = replace(self._inputs, epochs=self._inputs.epochs - len(before.results))
+            evaluated = EvaluatedRun(self._loop, before.state, left)
+            evaluated.results, evaluated.look = before.results, before.look
+            self._run, self._notes[_EVALUATED] = evaluated, True
+            yield from before.results[yielded:]
+            yield from evaluated
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Python's part at the end of an epoch: it finds the score, and has the rules' graph decide.
+
+    Attributes
+    ----------
+    score : callable
+        The score of the weights in carried arrays.
+    stage : Stage
+        What is decided by it.
+    arguments : mapping of arrays
+        The numbers that the stage takes.
+    """
+
+    score: Callable[[Arrays], float]
+    stage: Stage
+    arguments: Arrays
+
+    def decided(self, state: LoopState, results: dict[str, float]) -> LoopState:
+        """Return the state after the decision on the epoch that has just ended; its results get the score."""
+        results[SCORE] = self.score(state.carried)
+        numbers = {name: np.asarray(number, FLOAT64) for name, number in results.items()}
+        new = run_stage(self.stage, {**state.carried, **self.arguments, **numbers})
+        carried = {name: new.get(name, array) for name, array in state.carried.items()}
+        carried[PENDING] = np.asarray(0.0)
+        return replace(state, carried=carried, stopped=state.stopped or bool(new["stop"]))
+
+
+class Judged(Around):
+    """A run that Python enters after each epoch, for the score."""
+
+    def __init__(self, run: Run, judge: Judge) -> None:
+        super().__init__(run)
+        self._judge = judge
+
+    @property
+    def ahead(self) -> bool:
+        """It may not: each epoch's state is looked at."""
+        return False
+
+    @ahead.setter
+    def ahead(self, ahead: bool) -> None:
+        self._run.ahead = False
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        for count, results in enumerate(self._run):
+            self.state = self._judge.decided(self.state, self.results[count])
+            yield {**results, SCORE: self.results[count][SCORE]}
+            if self.state.stopped:
+                return
+
+
+class Told(Around):
+    """A run that prints what scikit-learn prints.
+
+    Parameters
+    ----------
+    run : Run
+        What it tells of.
+    rules : Rules
+        By which the run stops.
+    epoch : int
+        How many epochs there were before.
+    """
+
+    def __init__(self, run: Run, rules: Rules, epoch: int) -> None:
+        super().__init__(run)
+        self._rules, self._epoch = rules, epoch
+        self._rate = float(run.state.carried.get(RATE, 0.0))
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        for results in self._run:
+            self._tell_of_rate(results.get("learning_rate", 0.0))
+            self._epoch += 1
+            print(f"Iteration {self._epoch}, loss = {results['loss']:.8f}")
+            if self._rules.scored:
+                print(f"Validation score: {results[SCORE]:f}")
+            yield results
+        state = self.state
+        rate = float(state.carried.get(RATE, 0.0))
+        self._tell_of_rate(rate)
+        if state.stopped:
+            small = self._rules.schedule == "adaptive" and rate <= SMALLEST_RATE
+            print(f"{self._sentence} {'Learning rate too small. ' if small else ''}Stopping.")
+
+    def _tell_of_rate(self, rate: float) -> None:
+        """Tell that an 'adaptive' rate has fallen, if it has."""
+        if self._rules.schedule == "adaptive" and rate < self._rate:
+            print(f"{self._sentence} Setting learning rate to {rate:f}")
+        self._rate = rate
+
+    @property
+    def _sentence(self) -> str:
+        rules = self._rules
+        what = "Validation score" if rules.scored else "Training loss"
+        return (
+            f"{what} did not improve more than tol={rules.tol:f} for {rules.patience:g} consecutive epochs."
+        )

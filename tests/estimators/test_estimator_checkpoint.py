@@ -1,0 +1,346 @@
+"""An estimator's fit goes on from its checkpoint, bit for bit as if it had not been stopped."""
+
+import logging
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import scale
+
+import chainrule as cr
+from chainrule.compiler.epochs import CompiledRun
+from chainrule.files import read_arrays, write_arrays
+from chainrule.graph.loop import EvaluatedRun
+from chainrule.training.checkpoint import Checkpoint
+from every_write import keep_every_write
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, Y = load_iris(return_X_y=True)
+X = scale(X)
+XR, YR = load_diabetes(return_X_y=True)
+XR, YR = 20 * XR[:150], scale(YR)[:150]
+SHAPE = {"hidden_layer_sizes": (6,), "max_iter": 6, "batch_size": 40, "learning_rate_init": 0.01}
+MEASURED = (
+    "loss_", "loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_",
+    "validation_loss_curve_", "n_iter_", "t_",
+)  # fmt: skip
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run.ckpt"
+
+
+def classifier(**options):
+    return cr.MLPClassifier(**{**SHAPE, "random_state": 3, **options})
+
+
+def regressor(**options):
+    return cr.MLPRegressor(**{**SHAPE, "random_state": 3, **options})
+
+
+def fitted(model, **arguments):
+    """Fit a model to its table, and return it."""
+    x, y = (X, Y) if isinstance(model, cr.MLPClassifier) else (XR, YR)
+    return model.fit(x, y, **arguments)
+
+
+def end_of(model):
+    """Return all that a fit leaves, to be compared bit for bit; and what partial_fit makes of it."""
+    x, y = (X, Y) if isinstance(model, cr.MLPClassifier) else (XR, YR)
+    end = {name: getattr(model, name) for name in MEASURED}
+    end["prediction"] = model.predict_proba(x) if isinstance(model, cr.MLPClassifier) else model.predict(x)
+    end |= {"coefs": [*model.coefs_, *model.intercepts_], "others": dict(model._others)}
+    later = model.set_params(early_stopping=False, checkpoint=None, callbacks=None).partial_fit(x, y)
+    return {**end, "later": [coef.copy() for coef in later.coefs_]}
+
+
+def fall(progress):
+    """A callback that Python comes in for."""
+    progress.model.predict(X)
+
+
+RICH = {"dropout": 0.2, "normalization": "batch", "class_weight": "balanced"}
+FITS = {
+    "adam": (classifier, {}),
+    "in order": (classifier, {"shuffle": False, "tol": 10.0, "n_iter_no_change": 2}),
+    "adaptive": (classifier, {"solver": "sgd", "learning_rate": "adaptive", "tol": 9.0,
+                              "n_iter_no_change": 1}),
+    "invscaling": (regressor, {"solver": "sgd", "learning_rate": "invscaling", "early_stopping": True}),
+    "score": (classifier, {"early_stopping": True, "tol": 0.1, "n_iter_no_change": 2, **RICH}),
+    "scorer": (classifier, {"early_stopping": True, "scoring": "neg_log_loss", "solver": "sgd",
+                            "learning_rate": "adaptive", "tol": 1.0, "n_iter_no_change": 1}),
+    "average": (regressor, {"solver": "adamw", "average": 0.9, "weight_decay": 0.1, "clip_norm": 0.1}),
+    "schedule": (regressor, {"learning_rate": cr.CosineDecay(0.05, steps=20), "early_stopping": True}),
+    "optimizer": (classifier, {"solver": cr.SGD(0.05, momentum=0.9), "residual": True}),
+    "callbacks": (classifier, {"early_stopping": True, "dropout": 0.2, "callbacks": [
+        fall, cr.ReduceOnPlateau(0.5, patience=1, min_delta=0.5), cr.Recorder()]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_goes_on_from_any_step(name, path, monkeypatch):
+    make, options = FITS[name]
+    expected = end_of(fitted(make(**options)))
+    with monkeypatch.context() as patch:
+        copies = keep_every_write(patch, path.parent)
+        np.testing.assert_equal(end_of(fitted(make(**options, checkpoint=path))), expected)
+    assert len(copies) > 10
+    places = [read_arrays(copy)[1]["state"]["position"] for copy in copies]
+    assert any(places)
+    for copy in copies[:: 1 + len(copies) // 8]:
+        np.testing.assert_equal(end_of(fitted(make(**options, checkpoint=copy))), expected)
+
+
+@pytest.mark.parametrize("given", ["none", "instance"])
+def test_what_was_drawn_is_drawn_again(given, path, monkeypatch):
+    """Without a seed of its own a fit goes on with the weights, the split and the key that it has drawn."""
+    mine = np.random.RandomState(8)
+    state = None if given == "none" else mine
+    options = {"early_stopping": True, "dropout": 0.1, "random_state": state}
+    with monkeypatch.context() as patch:
+        copies = keep_every_write(patch, path.parent)
+        expected = end_of(fitted(classifier(**options, checkpoint=path)))
+    after = mine.randint(2**31)
+    for copy in copies[2::9]:
+        before = np.random.get_state()[1].copy()
+        other = np.random.RandomState(9)
+        options["random_state"] = None if given == "none" else other
+        np.testing.assert_equal(end_of(fitted(classifier(**options, checkpoint=copy))), expected)
+        np.testing.assert_array_equal(np.random.get_state()[1], before)
+        assert given == "none" or other.randint(2**31) == after
+
+
+def test_rows_of_ones_own_and_weights(path, monkeypatch):
+    weight = np.linspace(0, 2, len(X))
+    arguments = {"sample_weight": weight, "validation_data": (X[::3], Y[::3], weight[::3])}
+    options = {"early_stopping": True, "n_iter_no_change": 2, "tol": 0.2}
+    expected = end_of(fitted(classifier(**options), **arguments))
+    copies = keep_every_write(monkeypatch, path.parent)
+    fitted(classifier(**options, checkpoint=path), **arguments)
+    for copy in copies[1::8]:
+        np.testing.assert_equal(end_of(fitted(classifier(**options, checkpoint=copy), **arguments)), expected)
+    other = {**arguments, "validation_data": (X[1::3], Y[1::3], weight[::3])}
+    with pytest.raises(ValueError, match="of another fit: validation x holds other numbers"):
+        fitted(classifier(**options, checkpoint=path), **other)
+
+
+def test_each_fit_of_a_warm_start_has_its_file(path, monkeypatch):
+    def both(first=None, second=None):
+        model = classifier(warm_start=True, checkpoint=first)
+        fitted(model)
+        return end_of(fitted(model.set_params(checkpoint=second)))
+
+    expected = both()
+    copies = keep_every_write(monkeypatch, path.parent)
+    np.testing.assert_equal(both(path, path.with_name("second")), expected)
+    half = copies[3 * len(copies) // 4]
+    np.testing.assert_equal(both(path, half), expected)
+    with pytest.raises(ValueError, match="is of another fit: the random key holds other numbers"):
+        both(path, path)
+
+
+def test_a_fit_that_diverges(path, monkeypatch):
+    options = {"solver": "sgd", "learning_rate_init": 1e6, "max_iter": 8}
+
+    def ended(checkpoint=None):
+        model = regressor(**options, checkpoint=checkpoint)
+        with pytest.raises(ValueError, match="non-finite parameter weights"):
+            fitted(model)
+        return {name: getattr(model, name) for name in (*MEASURED, "coefs_")}
+
+    expected = ended()
+    with monkeypatch.context() as patch:
+        copies = keep_every_write(patch, path.parent)
+        np.testing.assert_equal(ended(path), expected)
+    for copy in copies[::5]:
+        np.testing.assert_equal(ended(copy), expected)
+
+
+def test_a_loss_that_is_not_finite_in_one_step(path, monkeypatch):
+    """From then on the evaluator goes on, also in a fit that was stopped."""
+    x, y = XR.astype("float32"), YR.astype("float32")
+    y[7] = 1e25  # its square overflows, its clipped derivative does not
+    options = {"solver": "sgd", "clip_value": 1.0, "activation": "tanh", "hidden_layer_sizes": (30,)}
+
+    def ended(checkpoint=None):
+        model = regressor(**options, checkpoint=checkpoint).fit(x, y)
+        return {name: getattr(model, name) for name in (*MEASURED, "coefs_")}
+
+    expected = ended()
+    assert not np.isfinite(expected["loss_curve_"]).any()
+    with monkeypatch.context() as patch:
+        copies = keep_every_write(patch, path.parent)
+        ended(path)
+    evaluated = [read_arrays(copy)[1]["notes"].get("evaluated", False) for copy in copies]
+    assert evaluated == sorted(evaluated)
+    assert len(set(evaluated)) == 2
+    for copy in copies[::3]:
+        np.testing.assert_equal(ended(copy), expected)
+
+
+def test_stopped_while_the_score_is_found(path):
+    """An epoch that has no score yet gets it when the fit goes on."""
+    calls = []
+
+    def accuracy(estimator, x, y):
+        calls.append(len(calls))
+        if len(calls) == stop:
+            raise KeyboardInterrupt
+        return estimator.score(x, y)
+
+    options = {"early_stopping": True, "scoring": accuracy, "tol": 0.5, "n_iter_no_change": 2, "max_iter": 9}
+    stop = 0
+    expected = end_of(fitted(classifier(**options)))
+    assert expected["n_iter_"] < 9
+    for end in (1, 2, expected["n_iter_"]):
+        calls.clear()
+        stop = end
+        with pytest.warns(UserWarning, match="interrupted by user"):
+            model = fitted(classifier(**options, checkpoint=path))
+        assert len(model.validation_scores_) == model.n_iter_ - 1 == end - 1
+        assert read_arrays(path)[1]["state"]["epoch"] == end
+        stop = 0
+        np.testing.assert_equal(end_of(fitted(classifier(**options, checkpoint=path))), expected)
+        path.unlink()
+
+
+# A fit that had finished -------------------------------------------------------------------------
+
+
+def forbid_steps(monkeypatch):
+    def forbidden(*arguments):
+        raise AssertionError("it trains")
+
+    monkeypatch.setattr(CompiledRun, "_go_on", forbidden)
+    monkeypatch.setattr(EvaluatedRun, "next_step", forbidden)
+
+
+@pytest.mark.parametrize("name", ["adam", "score", "adaptive"])
+def test_a_finished_fit_is_restored_without_training_and_says_so(name, path, caplog, monkeypatch):
+    make, options = FITS[name]
+    first = end_of(fitted(make(**options, checkpoint=path)))
+    content = path.read_bytes()
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, "chainrule"):
+        forbid_steps(patch)
+        again = fitted(make(**options, checkpoint=str(path)))
+    assert "the fit was finished after" in caplog.text
+    assert "it is restored, not trained" in caplog.text
+    assert path.read_bytes() == content
+    np.testing.assert_equal(end_of(again), first)
+
+
+def test_more_epochs_go_on_and_a_warning_comes_again(path):
+    for _ in range(2):
+        with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(6\)"):
+            fitted(classifier(checkpoint=path))
+    longer = fitted(classifier(checkpoint=path, max_iter=9))
+    np.testing.assert_equal(end_of(longer), end_of(fitted(classifier(max_iter=9))))
+    with pytest.raises(ValueError, match="it has begun 9 epochs, and max_iter is 8;"):
+        fitted(classifier(checkpoint=path, max_iter=8))
+
+
+def test_a_time_limit_pauses_a_fit(path):
+    options = {"callbacks": [cr.TimeLimit(1e-9)], "checkpoint": path}
+    for epoch in range(1, 4):
+        assert fitted(classifier(**options)).n_iter_ == epoch
+    end = fitted(classifier(checkpoint=path))
+    np.testing.assert_equal(end_of(end), end_of(fitted(classifier())))
+
+
+# What is refused ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "difference"),
+    [
+        ({"alpha": 0.5}, "alpha was 0.0001 and is 0.5"),
+        ({"hidden_layer_sizes": (7,)}, "hidden_layer_sizes.0 was 6 and is 7"),
+        ({"random_state": 4}, "random_state was 3 and is 4"),
+        ({"random_state": None}, "random_state was 3 and is None"),
+        ({"tol": 0.5}, "tol was 0.0001 and is 0.5"),
+        ({"early_stopping": True}, r"x had the shape \(150, 4\) and has \(135, 4\)"),
+        ({"batch_size": 30}, "batch_size was 40 and is 30"),
+        ({"callbacks": [cr.ReduceOnPlateau(monitor="loss")]}, "plateau was None and is 'ReduceOnPlateau'"),
+        ({"class_weight": "balanced"}, "sample_weight was absent and is given"),
+        ({"activation": lambda x: cr.tanh(x)}, "activation was 'relu' and is '<lambda>'"),
+    ],
+    ids=lambda option: next(iter(option)) if isinstance(option, dict) else "",
+)
+def test_other_options(options, difference, path):
+    fitted(classifier(checkpoint=path))
+    content = path.read_bytes()
+    with pytest.raises(ValueError, match=f"is of another fit: {difference}.*; fit as it was begun, or name"):
+        fitted(classifier(**options, checkpoint=path))
+    assert path.read_bytes() == content
+
+
+def test_options_that_do_not_matter(path):
+    first = end_of(fitted(classifier(checkpoint=path)))
+    same = {"verbose": False, "n_threads": 2, "callbacks": [fall], "max_fun": 7}
+    np.testing.assert_equal(end_of(fitted(classifier(checkpoint=Checkpoint(path), **same))), first)
+
+
+def test_other_data(path):
+    fitted(classifier(checkpoint=path))
+    with pytest.raises(ValueError, match="of another fit: x holds other numbers;"):
+        classifier(checkpoint=path).fit(X + 1, Y)
+    with pytest.raises(ValueError, match="x had the dtype float64 and has float32"):
+        classifier(checkpoint=path).fit(X.astype("float32"), Y)
+
+
+def test_two_fits_at_once(path):
+    def second(progress):
+        with pytest.raises(ValueError, match="is in use by this process"):
+            fitted(classifier(checkpoint=path))
+
+    fitted(classifier(checkpoint=path, callbacks=[second]))
+
+
+def test_another_program(path, caplog):
+    first = end_of(fitted(classifier(checkpoint=path)))
+    arrays, header = read_arrays(path)
+    write_arrays(path, arrays, {**header, "program": {**header["program"], "cpu": "abacus"}})
+    np.testing.assert_equal(end_of(fitted(classifier(checkpoint=path))), first)
+    assert "was begun on another kind of CPU (abacus)" in caplog.text
+    write_arrays(path, arrays, {**header, "program": {**header["program"], "version": "0.0.1"}})
+    with pytest.raises(ValueError, match=r"by another version of chainrule \(0\.0\.1\); go on with that"):
+        fitted(classifier(checkpoint=path))
+
+
+@pytest.mark.parametrize("noted", [3, {"bit_generator": "MT19937"}, {"state": []}])
+def test_notes_that_make_no_sense(noted, path):
+    fitted(classifier(checkpoint=path, random_state=None))
+    arrays, header = read_arrays(path)
+    write_arrays(path, arrays, {**header, "notes": {"random_state": noted}})
+    with pytest.raises(ValueError, match="is not a checkpoint of chainrule, or it is damaged"):
+        fitted(classifier(checkpoint=path, random_state=None))
+
+
+def test_what_has_no_checkpoint(path):
+    with pytest.raises(ValueError, match="partial_fit is one epoch, and keeps no checkpoint"):
+        classifier(checkpoint=path).partial_fit(X, Y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="lbfgs has no epochs for callbacks and a checkpoint"):
+        fitted(classifier(checkpoint=path, solver="lbfgs"))
+    with pytest.raises(ValueError, match="'checkpoint' parameter"):
+        fitted(classifier(checkpoint=3))
+    assert not path.exists()
+
+
+def test_a_search_with_a_checkpoint_says_what_is_wrong(path):
+    fitted(clone(classifier(checkpoint=path)))
+    with pytest.raises(ValueError, match="of another fit"):
+        GridSearchCV(classifier(checkpoint=path), {"alpha": [0.1, 1.0]}, cv=2, error_score="raise").fit(X, Y)
+
+
+def test_early_stopping_as_a_callback_is_answered():
+    with pytest.raises(ValueError, match="set early_stopping, n_iter_no_change, tol and scoring"):
+        fitted(classifier(callbacks=[cr.EarlyStopping()]))
+    with pytest.raises(ValueError, match="lowers a learning rate that is a number"):
+        fitted(
+            classifier(solver="sgd", learning_rate="adaptive", callbacks=[cr.ReduceOnPlateau(monitor="loss")])
+        )

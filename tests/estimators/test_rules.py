@@ -1,0 +1,149 @@
+"""scikit-learn's rules as a graph: when a fit stops, its rate, its best weights; and what is measured."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import scale
+
+import chainrule as cr
+from chainrule.compiler import compiled_loop
+from chainrule.estimators.solver import RATE
+from chainrule.estimators.stopping import BEST, SCORE, WAITED, Rules
+from chainrule.executors import EXECUTORS
+from chainrule.graph.loop import run_stage
+from chainrule.graph.types import FLOAT64, ArrayType
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, Y = load_iris(return_X_y=True)
+X = scale(X)
+
+
+class Written:
+    """The rules, written down as scikit-learn's class goes through them."""
+
+    def __init__(self, rules):
+        self.rules, self.rate = rules, rules.rate
+        self.best = -math.inf if rules.scored else math.inf
+        self.waited = self.seen = 0
+        self.weights = np.full(2, -1.0)
+
+    def end_epoch(self, number, weights):
+        rules, stop = self.rules, False
+        worse = number < self.best + rules.tol if rules.scored else number > self.best - rules.tol
+        self.waited = self.waited + 1 if worse else 0
+        if number > self.best if rules.scored else number < self.best:
+            self.best, self.weights = number, weights
+        self.seen += rules.rows
+        if rules.schedule == "invscaling":
+            self.rate = rules.rate / (self.seen + 1) ** rules.power
+        if self.waited > rules.patience:
+            stop = rules.schedule != "adaptive" or self.rate <= 1e-6
+            if not stop:
+                self.rate, self.waited = self.rate / 5, 0
+        return stop
+
+
+NUMBERS = st.lists(st.one_of(st.integers(-3, 3).map(float), st.just(math.nan)), min_size=1, max_size=25)
+
+
+@pytest.mark.parametrize("executor", ["numpy", "compiled"])
+@pytest.mark.parametrize("schedule", ["constant", "invscaling", "adaptive"])
+@pytest.mark.parametrize("scored", [False, True])
+@settings(max_examples=25, deadline=None)
+@given(NUMBERS, st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([1.0, 2.0, math.inf]), st.floats(0.1, 2))
+def test_the_graph_is_what_is_written_down(scored, schedule, executor, numbers, tol, patience, power):
+    rules = Rules(scored, schedule, tol, patience, 4e-6, power, 7)
+    written = Written(rules)
+    stage = rules.stage({"w": ArrayType((2,), FLOAT64)})
+    arrays = rules.carried({}, 0, {"w": written.weights})
+    for number in numbers:
+        weights = np.array([number, 1.0])
+        seen = {"w": weights, SCORE if scored else "loss": np.asarray(number)}
+        decided = run_stage(stage, {**rules.arguments(), **arrays, **seen}, EXECUTORS[executor].prepare)
+        arrays |= {name: decided[name] for name in arrays if name in decided}
+        assert bool(decided["stop"]) == written.end_epoch(number, weights)
+        assert (arrays[BEST], arrays[WAITED]) == (written.best, written.waited)
+        if schedule != "constant":
+            assert float(arrays[RATE]) == pytest.approx(written.rate, rel=1e-14)
+        if scored:
+            np.testing.assert_array_equal(arrays["best/w"], written.weights)
+
+
+def test_a_search_over_numbers_compiles_once(monkeypatch):
+    made, compiled = [], compiled_loop.CompiledLoop
+    monkeypatch.setattr(compiled_loop, "_loops", {})
+    monkeypatch.setattr(compiled_loop, "CompiledLoop", lambda *a: made.append(a) or compiled(*a))
+    plain = {"hidden_layer_sizes": (5,), "solver": "sgd", "learning_rate": "invscaling", "max_iter": 3}
+    changes = [
+        {}, {"tol": 0.5}, {"n_iter_no_change": 2}, {"n_iter_no_change": np.inf}, {"power_t": 0.1},
+        {"learning_rate_init": 0.02}, {"alpha": 0.5}, {"momentum": 0.3}, {"batch_size": 50},
+        {"validation_fraction": 0.3}, {"random_state": 4}, {"max_iter": 4}, {"n_threads": 2},
+    ]  # fmt: skip
+    for change in changes:
+        cr.MLPClassifier(**{**plain, "early_stopping": True, "random_state": 3, **change}).fit(X, Y)
+    assert len(made) == 1
+
+
+def test_the_loss_of_held_rows():
+    """It is measured beside the score, without penalties."""
+    options = {"hidden_layer_sizes": (5,), "early_stopping": True, "max_iter": 4, "random_state": 3}
+    model = cr.MLPClassifier(**options, alpha=10.0).fit(X, Y)
+    state = np.random.RandomState(3)
+    drawn = sum(array.size for array in [*model.coefs_, *model.intercepts_])
+    state.uniform(size=drawn)
+    _, x, _, y = train_test_split(X, Y, random_state=state, test_size=0.1)
+    best = int(np.argmax(model.validation_scores_))
+    losses = model.validation_loss_curve_
+    assert losses[best] == pytest.approx(log_loss(y, model.predict_proba(x)))
+    assert len(losses) == model.n_iter_
+    own = cr.MLPClassifier(**{**options, "early_stopping": False}).fit(X, Y, validation_data=(X, Y))
+    assert own.validation_loss_curve_[-1] == pytest.approx(log_loss(Y, own.predict_proba(X)))
+    assert own.validation_scores_ is None
+    assert cr.MLPClassifier(max_iter=1).fit(X, Y).validation_loss_curve_ is None
+
+
+def test_a_score_that_is_no_mean_over_rows():
+    """Where a target does not vary, R² is scikit-learn's own; so it is beside an output that overflows."""
+    x, y = load_diabetes(return_X_y=True)
+    constant = np.column_stack([y[:60] / 100, np.ones(60)])
+    options = {"hidden_layer_sizes": (5,), "early_stopping": True, "max_iter": 3, "random_state": 0}
+    model = cr.MLPRegressor(**options).fit(x[:60], constant)
+    assert 0 < abs(model.validation_scores_[-1]) < 10
+    far = cr.MLPRegressor(**options, solver="sgd", learning_rate_init=1e99).fit(x[:60], y[:60])
+    assert np.isnan(far.validation_scores_).all()
+    assert np.abs(far.coefs_[0]).max() < 2  # the best weights are the first
+
+
+def test_a_plateau_lowers_an_estimators_rate():
+    options = {"hidden_layer_sizes": (5,), "early_stopping": True, "max_iter": 5, "random_state": 0}
+    rates = []
+    plateau = cr.ReduceOnPlateau(0.5, patience=1, min_delta=9.0)
+    look = lambda progress: rates.append(progress.logs["learning_rate"])
+    lowered = cr.MLPClassifier(**options, callbacks=[plateau, look]).fit(X, Y)
+    assert rates == [1e-3, 1e-3, 5e-4, 2.5e-4, 1.25e-4]
+    curve = cr.MLPClassifier(**options).fit(X, Y).loss_curve_
+    assert lowered.loss_curve_[:2] == curve[:2]
+    assert lowered.loss_curve_[2:] != curve[2:]
+
+
+def test_what_is_recorded_is_recorded_for_estimators_too():
+    seen = []
+    look = lambda progress: seen.append(progress.history.recorded["gradient_norm"])
+    cr.MLPClassifier((5,), max_iter=2, random_state=0, callbacks=[cr.Recorder(), look]).fit(X, Y)
+    assert [len(norms) for norms in seen[-1].values()] == [2, 2]
+
+
+@pytest.mark.filterwarnings("default::sklearn.exceptions.ConvergenceWarning")
+def test_warnings_point_at_the_call():
+    with pytest.warns(UserWarning, match="going to be clipped") as told:
+        cr.MLPClassifier((5,), max_iter=1, batch_size=1000, random_state=0).fit(X, Y)
+    assert [warning.filename for warning in told] == [__file__] * 2  # the other is of the convergence

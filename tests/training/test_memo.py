@@ -1,0 +1,98 @@
+"""A second equal task needs no tracing; one that differs in more than its numbers does."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from training_cases import network, regression, table
+
+import chainrule as cr
+from chainrule.training import memo, trainer
+
+X, Y = table()
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """Return a list that gets the kind of each graph that is traced."""
+    kinds, make = [], trainer.Trainer._traced
+
+    def counted(self, kind, data):
+        kinds.append(kind)
+        return make(self, kind, data)
+
+    monkeypatch.setattr(trainer.Trainer, "_traced", counted)
+    return kinds
+
+
+def fit(rate=0.1, strength=0.5, optimizer=cr.SGD, activation="tanh", x=X, **options):
+    net = network(cr.Dropout(rate), activation=activation)
+    model = regression(net, optimizer=optimizer(0.05), penalties=cr.L2(strength), **options)
+    return model.fit(x, Y, epochs=2, batch_size=5)["loss"]
+
+
+def test_other_numbers_need_no_other_graph(traced):
+    first = fit()
+    assert traced == ["step"]
+    assert fit() == first
+    assert fit(rate=0.3) != first
+    assert fit(strength=0.1) != first
+    assert fit(seed=9) != first
+    assert traced == ["step"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rate": 0.0},
+        {"optimizer": cr.Adam},
+        {"activation": "relu"},
+        {"activation": cr.sigmoid},
+        {"x": np.column_stack([X, X])},
+        {"dtype": "float32"},
+    ],
+    ids=lambda options: "-".join(options),
+)
+def test_another_structure_needs_another_graph(options, traced):
+    assert fit() != fit(**options)
+    assert traced == ["step", "step"]
+    fit(**options)
+    assert traced == ["step", "step"]
+
+
+def test_a_part_of_ones_own_may_have_changed(traced):
+    slope = 1.0
+    own = lambda z: cr.tanh(slope * z)
+    first = fit(activation=own)
+    slope = 2.0
+    assert fit(activation=own) != first
+
+    @dataclass(frozen=True)
+    class Own(cr.Layer):
+        def forward(self, x, context):
+            return slope * x
+
+    first = regression(network(Own())).fit(X, Y)["loss"]
+    slope = 3.0
+    assert regression(network(Own())).fit(X, Y)["loss"] != first
+    assert len(traced) == 4
+
+
+def test_the_oldest_graphs_go(traced, monkeypatch):
+    monkeypatch.setattr(memo, "MOST_KEPT", 4)  # a declaration and a step of each
+    for activation in ("tanh", "relu", "elu", "relu", "tanh"):
+        fit(activation=activation)
+    assert len(memo._kept) == 4
+    assert len(traced) == 4
+
+
+def test_initial_weights_are_those_of_each_initializer():
+    drawn = [
+        cr.Model(cr.Dense(2, weight_initializer=cr.Uniform(limit)), loss="mean_squared_error")
+        for limit in (0.1, 0.3, 0.1)
+    ]
+    for model in drawn:
+        model.build(features=3)
+    first, second, third = (model.weights["weight"] for model in drawn)
+    np.testing.assert_array_equal(first, third)
+    np.testing.assert_allclose(second, 3 * first, rtol=1e-6)
