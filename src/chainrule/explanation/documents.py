@@ -112,6 +112,7 @@ def as_dict(explanation: Explanation) -> dict[str, Any]:
             "right": verdict.right,
             "finite_differences": verdict.differences,
             "compiled": verdict.compiled,
+            "faults": list(verdict.faults),
             "parameters": [vars(one) for one in verdict.comparisons],
         },
         "history": explanation.history,
