@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from explained_cases import CLASSES, NUMBERS, ROWS, built, cases, dense, half_squared
+from reading_latex import is_well_formed
 from rich.console import Console
 
 import chainrule as cr
@@ -32,7 +33,7 @@ def test_every_formula_comes_to_its_number(name, model, x, y, weight):
     for step in explanation.steps:
         quantity = step.quantity
         assert to_text(quantity.equation)
-        assert to_latex(quantity.equation)
+        assert is_well_formed(to_latex(quantity.equation))
         if quantity.formula is None:
             continue
         for place in quantity.places():
