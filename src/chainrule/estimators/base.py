@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from chainrule.estimators.epochs import run_fit
+from chainrule.estimators.inspection import Inspected
 from chainrule.estimators.lbfgs import minimize
 from chainrule.estimators.network import as_sizes, build_network
 from chainrule.estimators.parameters import nearest_name, validate
@@ -30,7 +31,7 @@ from chainrule.training.trainer import Trainer
 _PREDICTION_ROWS = 4096
 
 
-class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
+class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
     """A multi-layer perceptron with scikit-learn's interface."""
 
     _numeric_target = False
@@ -79,11 +80,8 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True; set it to False, or use fit")
-        x, y = self._validated(X, y, reset=first)
-        target = self._validated_target(y, incremental)
-        target = target if target.dtype.kind == "i" and target.ndim == 1 else target.astype(x.dtype)
-        weight = None if sample_weight is None else _check_sample_weight(sample_weight, x, dtype=x.dtype)
-        weight = self._class_weighted(y, weight, x.dtype)
+        data, y = self._checked_data(X, y, sample_weight, incremental=incremental, reset=first)
+        x = data["x"]
         random_state = check_random_state(self.random_state)
         if first:
             self._initialize(x, sizes, random_state)
@@ -96,7 +94,6 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
                 "hidden_layer_sizes has changed since the last fit, which warm_start and partial_fit go on "
                 "from; set it back, or set warm_start=False"
             )
-        data = {"x": x, "y": target, **({} if weight is None else {"sample_weight": weight})}
         if is_lbfgs(self):
             self._fit_lbfgs(data, random_state)
         else:
@@ -107,6 +104,17 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
                 "need to be preprocessed; a smaller learning_rate_init may help as well."
             )
         return self
+
+    def _checked_data(
+        self, X: Any, y: Any, sample_weight: Any, *, incremental: bool = False, reset: bool = False
+    ) -> tuple[dict[str, Array], Any]:
+        """Return rows as the loop takes them, and y as scikit-learn does."""
+        x, y = self._validated(X, y, reset)
+        target = self._validated_target(y, incremental)
+        target = target if target.dtype.kind == "i" and target.ndim == 1 else target.astype(x.dtype)
+        weight = None if sample_weight is None else _check_sample_weight(sample_weight, x, dtype=x.dtype)
+        weight = self._class_weighted(y, weight, x.dtype)
+        return {"x": x, "y": target, **({} if weight is None else {"sample_weight": weight})}, y
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
         x, y = validate_data(
