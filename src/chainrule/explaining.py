@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from chainrule.diagnosis.gradients import check_model_gradients
+from chainrule.diagnosis.parts import kind_of
 from chainrule.explanation.explanation import Explanation
 from chainrule.explanation.verdict import Comparison, Verdict
 from chainrule.files import write_atomically
@@ -44,6 +46,7 @@ def explain(trainer: Trainer, x: Any, y: Any, weight: Any, steps: int) -> Explan
         _verdict(trainer, stage, arrays, gradients),
         history=history,
         write=write_atomically,
+        kind=partial(kind_of, trainer.task.network),
     )
 
 

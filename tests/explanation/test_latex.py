@@ -18,7 +18,7 @@ FORMULA = re.compile(r"\\\[ (.*?) \\\]|(?<!\\)\$(.*?)(?<!\\)\$")
 
 @pytest.fixture(scope="module")
 def documents():
-    """By name: the worked examples, a network, weights of rows, and a title with all that TeX reads as its own."""
+    """By name: the worked examples, weights of rows, and a network whose title has all of TeX's own signs."""
     sheets = {f"{name} sheet": example.worksheet("latex") for name, example in EXAMPLES.items()}
     answers = {f"{name} answers": example.answers("latex") for name, example in EXAMPLES.items()}
     net = built(dense("gelu"), "cross_entropy", cr.Adam(0.01)).explain(ROWS, CLASSES)
