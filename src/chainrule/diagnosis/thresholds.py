@@ -30,8 +30,8 @@ class Thresholds:
         *loss at the start too high*: so many times -ln(1/C), or the target's variance.
     unit_rows : int
         *dead units*, *saturated units*: with fewer rows nothing is said.
-    silent_units : float
-        The same: this part of a layer's units.
+    dead_units, saturated_units : float
+        The same: this part of a layer's units. A sound deep relu network may well have half of them dead.
     flat_slope : float
         *saturated units*: a slope below this is flat.
     mostly_flat : float
@@ -51,6 +51,8 @@ class Thresholds:
         *learning rate too high*: a slower one takes the loss down by so many times as much, and by a tenth.
     faster_gain : float
         *learning rate too low*: a faster one takes the loss down by so many times as much, and by a fifth.
+    slow_update : float
+        The same: and a step changes every layer's weights by less than this part of them.
     by_heart : float
         *cannot overfit two rows*: more than this part of their loss is left.
     held_out_rows : int
@@ -73,7 +75,8 @@ class Thresholds:
     table_rows: int = 20
     start_loss: float = 5.0
     unit_rows: int = 16
-    silent_units: float = 0.5
+    dead_units: float = 0.7
+    saturated_units: float = 0.5
     flat_slope: float = 0.01
     mostly_flat: float = 0.95
     vanished_gradient: float = 1e-3
@@ -84,6 +87,7 @@ class Thresholds:
     least_update: float = 1e-6
     slower_gain: float = 2.0
     faster_gain: float = 10.0
+    slow_update: float = 1e-4
     by_heart: float = 0.25
     held_out_rows: int = 40
     helps: float = 0.02

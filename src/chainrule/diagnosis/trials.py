@@ -25,6 +25,12 @@ class Trial:
     loss: float
     history: History
 
+    @property
+    def moved(self) -> float:
+        """How far a step of the first epoch changed the weights of a layer, as a part of them; the most."""
+        ratios = self.history.recorded.get("update_ratio", {}).values()
+        return max((float(numbers[0]) for numbers in ratios), default=0.0)
+
 
 def rate_trial(patient: Patient, factor: float) -> Trial:
     """Train a copy with the model's optimizer, its learning rate times a factor."""
@@ -53,6 +59,8 @@ def learning_rate(patient: Patient, usual: Trial) -> Iterator[Verdict]:
         if start - best.loss > LIMITS.slower_gain * gain and start - best.loss > 0.1 * abs(start):
             yield _rate_verdict(patient, "learning rate too high", usual, best)
             return
+        if usual.moved > LIMITS.slow_update:
+            return
         faster = [rate_trial(patient, factor) for factor in (10.0, 100.0, 1000.0)]
         best = min(faster, key=lambda trial: trial.loss if np.isfinite(trial.loss) else np.inf)
         if start - best.loss > LIMITS.faster_gain * gain and start - best.loss > 0.2 * abs(start):
@@ -63,9 +71,7 @@ def _rate_verdict(patient: Patient, name: str, usual: Trial, best: Trial) -> Ver
     rate = patient.trainer.task.optimizer.learning_rate
     said = "the schedule's" if callable(rate) else f"{rate:g}"
     better = f"{best.factor:g} times it" if callable(rate) else f"{rate * best.factor:g}"
-    ratios = usual.history.recorded.get("update_ratio", {}).values()
-    moved = max((float(numbers[0]) for numbers in ratios), default=0.0)
-    change = f" (a step changes weights by {moved:.1g} of themselves)" if moved else ""
+    change = f" (a step changes weights by {usual.moved:.1g} of themselves)" if usual.moved else ""
     return Verdict(
         name,
         "",

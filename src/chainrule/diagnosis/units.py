@@ -19,7 +19,7 @@ from chainrule.training.trainer import Trainer
 
 
 def silent_units(trainer: Trainer, data: Mapping[str, Array]) -> Iterator[Verdict]:
-    """Find layers in which half of the units or more are dead, or saturated."""
+    """Find layers in which most units are dead, or half of them saturated."""
     if len(data["x"]) < LIMITS.unit_rows:
         return
     found: dict[str, Verdict] = {}  # one for each layer, however often the network is called
@@ -34,14 +34,14 @@ def silent_units(trainer: Trainer, data: Mapping[str, Array]) -> Iterator[Verdic
             np.mean(np.mean((slope < LIMITS.flat_slope) & ~off, axis=rows) > LIMITS.mostly_flat)
         )
         where = title(trainer.task.network, part)
-        if dead >= LIMITS.silent_units:
+        if dead >= LIMITS.dead_units:
             found[part] = Verdict(
                 "dead units",
                 where,
                 f"{100 * dead:.0f} % give 0 and have no slope in any of {len(y)} rows",
                 "lower the learning rate, start with zero biases, standardize features, or try leaky_relu",
             )
-        elif saturated >= LIMITS.silent_units:
+        elif saturated >= LIMITS.saturated_units:
             found[part] = Verdict(
                 "saturated units",
                 where,
