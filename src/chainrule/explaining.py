@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from chainrule.executors import EXECUTORS
+from chainrule.diagnosis.gradients import check_model_gradients
+from chainrule.diagnosis.parts import kind_of
 from chainrule.explanation.explanation import Explanation
 from chainrule.explanation.verdict import Comparison, Verdict
 from chainrule.files import write_atomically
-from chainrule.gradient.check import check_graph
 from chainrule.graph.loop import Stage, run_stage
 from chainrule.graph.types import Array
 from chainrule.training.explained import explained_step
 from chainrule.training.trainer import Trainer
 
-#: The relative error up to which two gradients are the same, by the digits of the model.
-TOLERANCE = {"float32": 1e-3, "float64": 1e-5}
-#: The part of a step's largest derivative to which errors of next to nothing are compared.
-LEAST = {"float32": 1e-3, "float64": 1e-10}
+#: Numbers that differ by this part of themselves, or of the step's largest derivative, are the same.
+SAME = {"float32": 1e-4, "float64": 1e-11}
 
 Arrays = Mapping[str, Array]
 
@@ -41,27 +40,46 @@ def explain(trainer: Trainer, x: Any, y: Any, weight: Any, steps: int) -> Explan
     gradients = {name: recording.numbers[value] for name, value in graph.gradients.items()}
     history = _history(trainer, arrays, data, steps) if steps > 1 else []
     return Explanation(
-        recording, loss, after, _verdict(stage, arrays, gradients), history=history, write=write_atomically
+        recording,
+        loss,
+        after,
+        _verdict(trainer, stage, arrays, gradients),
+        history=history,
+        write=write_atomically,
+        kind=partial(kind_of, trainer.task.network),
     )
 
 
-def _verdict(stage: Stage, arrays: Arrays, gradients: Arrays) -> Verdict:
-    """Compute the gradient in two other ways."""
-    compiled = run_stage(stage, arrays, EXECUTORS["compiled"].prepare)
-    report = check_graph(stage.graph, arrays, inputs=list(gradients))
-    dtype = next(iter(gradients.values())).dtype.name
+def _verdict(trainer: Trainer, stage: Stage, arrays: Arrays, gradients: Arrays) -> Verdict:
+    """Compute the gradient in other ways: by differences, by compiled code, and as `Model.gradients` does."""
+    report = check_model_gradients(trainer.task.network, stage, arrays)
+    evaluated = run_stage(stage, arrays)
     largest = max(map(_largest, gradients.values()))
-    comparisons = []
+    comparisons, faults = [], list(report.faults)
     for name, gradient in gradients.items():
-        size = max(_largest(gradient), LEAST[dtype] * largest) or 1.0
+        part = SAME[gradient.dtype.name]
+        least = part * largest
+        same = bool(np.allclose(gradient, evaluated[name], rtol=part, atol=least))
+        if not same:
+            faults.append(f"the explained gradient of {name} is not that of the training step")
         entries = [entry for entry in report.entries if entry.name == name]
         judged = [entry for entry in entries if entry.verdict in ("right", "wrong")]
-        off = [abs(entry.analytic - entry.numeric) for entry in judged]
         rounding = [abs(entry.analytic - float(gradient[entry.index])) for entry in entries]
-        errors = (max(off, default=0.0), max(rounding, default=0.0), _largest(compiled[name] - gradient))
-        counts = (gradient.size, len(entries), len(entries) - len(judged))
-        comparisons.append(Comparison(name, *counts, *(error / size for error in errors)))
-    return Verdict(tuple(comparisons), TOLERANCE[dtype])
+        comparisons.append(
+            Comparison(
+                name,
+                entries=gradient.size,
+                checked=len(entries),
+                unjudged=len(entries) - len(judged),
+                differences=max((entry.relative_error for entry in judged), default=0.0),
+                rounding=max(rounding, default=0.0) / max(_largest(gradient), least or 1.0),
+                compiled=report.compiled[name],
+                right=same
+                and name not in report.miscompiled
+                and all(entry.verdict != "wrong" for entry in entries),
+            )
+        )
+    return Verdict(tuple(comparisons), tuple(faults))
 
 
 def _largest(array: Array) -> float:

@@ -167,10 +167,18 @@ def test_softmax_twice_and_another(twice, mistake):
         return  # there the loss after the update has one softmax only
     given = problem((4, 5, 3), seed=3)
     report = cr.check_step(homework(twice, mistake), *given)
-    expected = {"softmax twice", NAMES[mistake]}
-    if twice == "softmax twice in the gradient" and mistake == "bias":  # nothing tells the probabilities used
-        expected = {"wrong gradient", "bias not trained"}
-    assert names(report) == expected, report
+    assert names(report) == {"softmax twice", NAMES[mistake]}, report
+
+
+@pytest.mark.parametrize("widths", [(4, 5, 3), (3, 2), (4, 5, 2), SQUARE, (3, 6, 4, 3)], ids=str)
+@pytest.mark.parametrize("options", [{"biases": False}, {"activation": "relu"}], ids=str)
+def test_softmax_twice_in_the_update_without_a_trained_bias(widths, options):
+    """It is read off the weights of the output as well."""
+    for seed in range(3):
+        given = problem(widths, seed=seed, biases=options.get("biases", True))
+        report = cr.check_step(homework("softmax twice in the gradient", "bias", **options), *given)
+        expected = {"softmax twice"} | ({"bias not trained"} if "activation" in options else set())
+        assert names(report) == expected, report
 
 
 def test_three_mistakes():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from patients import DATA, digits, iris, model_for, names, standardized
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_moons
 
 import chainrule as cr
 
@@ -46,6 +46,16 @@ def test_sound_networks_of_other_kinds(layers):
             *digits()
         )
         assert found, found
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_small_learning_rate_is_no_fault(seed):
+    """Its steps change weights by a tenth of what is usual and more, however slow a small network is."""
+    x, y = make_moons(300, noise=0.2, random_state=0)
+    net = cr.Sequential([cr.Dense(4, activation="tanh"), cr.Dense(2)])
+    model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(1e-4), seed=seed)
+    found = model.diagnose(standardized(x), y)
+    assert found, found
 
 
 def faulty(fault, seed):

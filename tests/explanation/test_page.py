@@ -12,6 +12,12 @@ from explained_cases import CLASSES, NUMBERS, ROWS, built, dense
 import chainrule as cr
 
 WIDTH, HEIGHT = 1200, 1000
+#: Reads all arrays of the page by its own modules.
+READ = """async () => {
+  const script = document.querySelector("script[type=module]").textContent + "\\nexport { data, numbersOf };";
+  const page = await import(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
+  return Object.fromEntries(Object.keys(page.data.arrays).map((key) => [key, [...page.numbersOf(key)]]));
+}"""
 #: Arrays whose formulas are products and sums.
 SUMS = ("layers.0.z", "layers.1.z", "d layers.0.a", "d layers.1.weight", "d x")
 
@@ -50,6 +56,7 @@ def opened(browser, tmp_path):
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.on("request", lambda request: problems.append(request.url) if _is_foreign(request.url) else None)
         page.goto((tmp_path / "page.html").as_uri())
+        page.wait_for_selector("#told h2")
         return page
 
     yield open_
@@ -280,6 +287,12 @@ def test_a_page_is_small_and_whole(large, small, tmp_path):
     page = large[1].to_html(tmp_path / "large.html")
     assert (tmp_path / "large.html").read_text("utf-8") == page
     assert len(page.encode()) < 1_000_000
+    wide = cr.Model(
+        cr.Sequential([cr.Dense(512, activation="relu"), cr.Dense(512, activation="relu"), cr.Dense(10)]),
+        loss="cross_entropy",
+        optimizer=cr.Adam(1e-3),
+    )
+    assert len(wide.explain(np.random.default_rng(0).random((1, 784)), [3]).to_html()) < 9_000_000
     double = built(cr.Sequential([cr.Dense(100), cr.Dense(10)]), "cross_entropy", cr.Adam())
     assert len(double.explain(ROWS[:1], CLASSES[:1]).to_html().encode()) < 1_000_000
     assert "__" not in re.sub(r"__proto__", "", re.search(r"<body>.*?<script", page, re.DOTALL)[0])
@@ -290,6 +303,35 @@ def test_a_page_is_small_and_whole(large, small, tmp_path):
 def test_a_page_that_cannot_be_written_is_told(small, tmp_path):
     with pytest.raises(ValueError, match="missing"):
         small[1].to_html(tmp_path / "missing" / "page.html")
+
+
+def test_layers_without_weights_are_joined(opened):
+    net = cr.Sequential(
+        [cr.Dense(3), cr.Residual([cr.LayerNorm(), cr.Dense(3, activation="tanh")]), cr.Dense(2)]
+    )
+    page = opened(built(net).explain(ROWS, NUMBERS))
+    kinds = ["Dense", "LayerNorm", "Dense", "Residual", "Dense"]
+    assert page.locator("svg .columns:not(.part)").all_text_contents() == ["input", *kinds]
+    links = page.locator(".link")
+    assert [link.get_attribute("data-link") for link in links.all()] == ["1 2", "3 4", "1 4"]
+    assert [link.locator("path").count() for link in links.all()] == [0, 3, 3]
+    assert [link.locator("polygon").count() for link in links.all()] == [1, 0, 0]
+
+
+@pytest.mark.parametrize("optimizer", [cr.SGD(0.1, momentum=0.9), cr.Adam(0.01)], ids=["sgd", "adam"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_packed_numbers_are_the_models_to_the_last_bit(rows, dtype, optimizer, opened):
+    """Some are not written out: products of two rows, and what is nearly another array."""
+    net = cr.Sequential([cr.Dense(40, activation="relu"), cr.Dense(3)])
+    model = cr.Model(net, loss="cross_entropy", optimizer=optimizer, dtype=dtype)
+    x = np.random.default_rng(0).random((3, 30))
+    model.fit(x, CLASSES, epochs=3)
+    explanation = model.explain(x[:rows], CLASSES[:rows])
+    page = opened(explanation)
+    read = page.evaluate(READ)
+    for key, array in told(explanation).items():
+        np.testing.assert_array_equal(np.reshape(read[key], array.shape), array, err_msg=key)
 
 
 @pytest.mark.parametrize(

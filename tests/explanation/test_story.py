@@ -10,13 +10,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from explained_cases import CLASSES, NUMBERS, ROWS, built, cases, dense, half_squared
+from reading_latex import is_well_formed
 from rich.console import Console
 
 import chainrule as cr
+from chainrule import explaining
 from chainrule.explanation.formula import numeric
 from chainrule.explanation.latex import to_latex
 from chainrule.explanation.mathml import to_mathml
 from chainrule.explanation.plain import to_text
+from chainrule.graph.graph import Graph
+from chainrule.graph.loop import Stage
 from chainrule.graph.notation import function
 from chainrule.graph.value import PRIMITIVES
 from chainrule.primitives import elementwise
@@ -32,7 +36,7 @@ def test_every_formula_comes_to_its_number(name, model, x, y, weight):
     for step in explanation.steps:
         quantity = step.quantity
         assert to_text(quantity.equation)
-        assert to_latex(quantity.equation)
+        assert is_well_formed(to_latex(quantity.equation))
         if quantity.formula is None:
             continue
         for place in quantity.places():
@@ -229,6 +233,28 @@ def test_a_wrong_gradient_is_told(monkeypatch):
     verdict = built(dense("tanh")).explain(ROWS, NUMBERS).verdict
     assert not verdict.right
     assert "WRONG" in verdict.sentences()[0]
+    assert any("the derivative of tanh" in sentence.lower() for sentence in verdict.sentences())
+    assert [one.name for one in verdict.comparisons if not one.right] == ["layers.0.weight", "layers.0.bias"]
+
+
+def test_an_explained_number_that_is_not_the_training_steps_is_told(monkeypatch):
+    """The story is told of another graph than the gradients that are trained with."""
+    traced = explaining.explained_step
+
+    def spoilt(*given):
+        graph = traced(*given)
+        gradients = {name: 2.0 * gradient for name, gradient in graph.gradients.items()}
+        outputs = [*graph.stage.graph.outputs, *gradients.values()]
+        names = (*graph.stage.outputs, *(f"spoilt {name}" for name in gradients))
+        stage = Stage(Graph(graph.stage.graph.inputs, outputs), names)
+        return replace(graph, gradients=gradients, stage=stage)
+
+    monkeypatch.setattr(explaining, "explained_step", spoilt)
+    verdict = built(dense("tanh")).explain(ROWS, NUMBERS).verdict
+    assert not verdict.right
+    assert (
+        "The explained gradient of layers.0.weight is not that of the training step." in verdict.sentences()
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 
-#: Columns may differ by this factor in size, and be this far from unit size, or from 0 for their spread.
-MOST_DIFFERENT, LARGEST, FARTHEST = 100.0, 50.0, 50.0
-#: A target may be this far from unit spread and, for its spread, from 0.
-TARGET_SPREAD, TARGET_DISTANCE = 20.0, 5.0
-#: With fewer rows a coincidence is no evidence.
-FEWEST_ROWS = 20
 SHOWN = 3
 
 
@@ -28,16 +23,16 @@ def feature_scale(x: Array) -> Iterator[Verdict]:
     offsets = np.abs(np.mean(x[:, varying], axis=0)) / spreads
     small, large, far = int(np.argmin(sizes)), int(np.argmax(sizes)), int(np.argmax(offsets))
     remedy = "standardize the columns: (x - x.mean(axis=0)) / x.std(axis=0)"
-    if sizes[large] > MOST_DIFFERENT * sizes[small]:
+    if sizes[large] > LIMITS.different_features * sizes[small]:
         evidence = (
             f"column {varying[large]} varies by {sizes[large]:.3g} and column {varying[small]} by "
             f"{sizes[small]:.3g}"
         )
         yield Verdict("features of wildly different scale", "x", evidence, remedy)
-    elif sizes[large] > LARGEST:
+    elif sizes[large] > LIMITS.largest_feature:
         evidence = f"column {varying[large]} varies by {sizes[large]:.3g}, and about 1 is what layers expect"
         yield Verdict("features of wildly different scale", "x", evidence, remedy)
-    elif offsets[far] > FARTHEST:
+    elif offsets[far] > LIMITS.farthest_feature:
         evidence = f"column {varying[far]} lies around {np.mean(x[:, varying[far]]):.4g} and varies by "
         yield Verdict("features of wildly different scale", "x", f"{evidence}{spreads[far]:.3g} only", remedy)
 
@@ -48,7 +43,10 @@ def target_scale(y: Array) -> Iterator[Verdict]:
     distance = float(np.max(np.abs(np.mean(y, axis=0)), initial=0.0))
     if not spread:
         return
-    if not 1 / TARGET_SPREAD < spread < TARGET_SPREAD or distance > TARGET_DISTANCE * spread:
+    if (
+        not 1 / LIMITS.target_spread < spread < LIMITS.target_spread
+        or distance > LIMITS.target_distance * spread
+    ):
         yield Verdict(
             "target far from unit scale",
             "y",
@@ -61,7 +59,7 @@ def target_scale(y: Array) -> Iterator[Verdict]:
 def duplicated_columns(x: Array) -> Iterator[Verdict]:
     """Find columns that are the same, up to scale and offset."""
     varying = _varying(x)
-    if len(x) < FEWEST_ROWS or varying.size < 2:
+    if len(x) < LIMITS.table_rows or varying.size < 2:
         return
     standard = x[:, varying] - np.mean(x[:, varying], axis=0)
     standard /= np.std(standard, axis=0)
@@ -80,7 +78,7 @@ def duplicated_columns(x: Array) -> Iterator[Verdict]:
 def leaking_columns(x: Array, y: Array) -> Iterator[Verdict]:
     """Find columns that tell the target by themselves: one value for each class, or proportional to it."""
     varying = _varying(x)
-    if len(x) < FEWEST_ROWS or x.shape[1] < 2:
+    if len(x) < LIMITS.table_rows or x.shape[1] < 2:
         return
     tells = _tells_class if y.ndim == 1 and y.dtype.kind in "iu" else _is_proportional
     found = [int(place) for place in varying if tells(x[:, place], y)]

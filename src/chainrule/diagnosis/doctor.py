@@ -6,15 +6,11 @@ from collections.abc import Callable, Iterator
 
 from chainrule.diagnosis.flow import gradient_flow, update_ratios
 from chainrule.diagnosis.patient import MOST_LOOKED_AT
+from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.units import silent_units
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.training.callbacks import Callback, Progress
 from chainrule.training.history import History
-
-#: The loss has risen if it is this many times its least, and above the first epoch's.
-RISEN = 1.5
-#: It does not fall if this part of the first epoch's is left at least, after so many epochs.
-LEFT, PATIENCE = 0.99, 5
 
 
 class Doctor(Callback):
@@ -108,12 +104,12 @@ def _findings(progress: Progress) -> Iterator[Verdict]:
 def _falls(history: History) -> bool:
     """Whether the loss has become less at all, or there was no time for it."""
     losses = history["loss"]
-    return len(losses) < PATIENCE or min(losses) < LEFT * losses[0] or not losses[0] > 0
+    return len(losses) < LIMITS.patience or min(losses) < LIMITS.left_loss * losses[0] or not losses[0] > 0
 
 
 def _loss(history: History, falling: bool) -> Iterator[Verdict]:
     losses = history["loss"]
-    if losses[-1] > RISEN * min(losses) and losses[-1] > losses[0] > 0:
+    if losses[-1] > LIMITS.risen_loss * min(losses) and losses[-1] > losses[0] > 0:
         yield Verdict(
             "learning rate too high",
             "",

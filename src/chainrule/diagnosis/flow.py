@@ -7,16 +7,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from chainrule.diagnosis.parts import part_of, title
+from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 from chainrule.layers import Layer
-
-#: A layer's gradient, as a part of its weights, beside that of the layer where it is largest.
-LEAST_OF_LARGEST = 1e-3
-#: A gradient this many times as large as the weights, or this many times that of the last layer, explodes.
-MOST_OF_WEIGHTS, MOST_OF_LAST = 100.0, 1e3
-#: How far a step should change a layer's weights, as a part of them: about a thousandth.
-USUAL, LARGEST_UPDATE, LEAST_UPDATE = 1e-3, 0.3, 1e-6
 
 
 def relative_gradients(weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> dict[str, float]:
@@ -33,9 +27,9 @@ def gradient_flow(network: Layer, relative: Mapping[str, float]) -> Iterator[Ver
     if not relative:
         return
     largest, last = max(relative.values()), list(relative.values())[-1]
-    vanished = [part for part, size in relative.items() if size < LEAST_OF_LARGEST * largest]
+    vanished = [part for part, size in relative.items() if size < LIMITS.vanished_gradient * largest]
     worst = max(relative, key=lambda part: relative[part])
-    if relative[worst] > MOST_OF_WEIGHTS or relative[worst] > MOST_OF_LAST * last > 0:
+    if relative[worst] > LIMITS.exploded_gradient or relative[worst] > LIMITS.exploded_of_last * last > 0:
         yield Verdict(
             "exploding gradients",
             title(network, worst),
@@ -61,13 +55,14 @@ def update_ratios(network: Layer, ratios: Mapping[str, float]) -> Iterator[Verdi
         return
     most, least = (choose(moving, key=lambda part: moving[part]) for choose in (max, min))
     for part, is_so, name, remedy in (
-        (most, moving[most] > LARGEST_UPDATE, "updates too large", "lower the learning rate"),
-        (least, moving[least] < LEAST_UPDATE, "updates too small", "raise the learning rate"),
+        (most, moving[most] > LIMITS.largest_update, "updates too large", "lower the learning rate"),
+        (least, moving[least] < LIMITS.least_update, "updates too small", "raise the learning rate"),
     ):
         if is_so:
             yield Verdict(
                 name,
                 title(network, part),
-                f"a step changes the weights by {moving[part]:.1g} of themselves; about {USUAL:g} is usual",
+                f"a step changes the weights by {moving[part]:.1g} of themselves; "
+                f"about {LIMITS.usual_update:g} is usual",
                 remedy,
             )

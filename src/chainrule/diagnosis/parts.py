@@ -27,13 +27,23 @@ def title(network: Layer, path: str) -> str:
     >>> title(cr.Sequential([cr.Dense(3)]), "layers.0"), title(cr.Dense(3), "")
     ('layers.0 (Dense)', 'Dense')
     """
+    kind = kind_of(network, path)
+    return (f"{path} ({kind})" if path else kind) if kind else path
+
+
+def kind_of(network: Layer, path: str) -> str:
+    """Return what kind of layer is at a path; nothing where the path cannot be followed.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> kind_of(cr.Sequential([cr.Dense(3)]), "layers.0")
+    'Dense'
+    """
     part: Any = network
     for word in filter(None, path.split(".")):
         try:
             part = part[int(word)] if word.isdecimal() else getattr(part, word)
         except (AttributeError, IndexError, TypeError):
-            return path
-    if not isinstance(part, Layer):
-        return path
-    kind = type(part).__name__
-    return f"{path} ({kind})" if path else kind
+            return ""
+    return type(part).__name__ if isinstance(part, Layer) else ""

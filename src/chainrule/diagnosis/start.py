@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
+from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.loop import run_stage
 from chainrule.graph.types import Array
-from chainrule.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
-
-#: The loss at the start may be this many times what is expected of a network that knows nothing.
-MOST_OF_EXPECTED = 5.0
+from chainrule.losses import BinaryCrossEntropy, CrossEntropy, FunctionLoss, Loss, MeanSquaredError
 
 
 def output_for_loss(patient: Patient) -> Iterator[Verdict]:
@@ -52,21 +49,32 @@ def _times(weights: Mapping[str, Array], factor: float) -> dict[str, Array]:
 
 
 def start_loss(patient: Patient) -> Iterator[Verdict]:
-    """Compare the loss at the start with -ln(1/C), or with the target's variance."""
-    task = patient.trainer.task
-    expected, words = math.nan, ""
-    if isinstance(task.loss, CrossEntropy):
-        classes = int(patient.trainer.output.shape[-1])
-        expected, words = math.log(classes), f"-ln(1/{classes})"
-    elif isinstance(task.loss, BinaryCrossEntropy):
-        expected, words = math.log(2), "-ln(1/2)"
-    elif isinstance(task.loss, MeanSquaredError):
-        expected, words = float(np.mean(np.var(patient.data["y"], axis=0))), "the target's variance"
+    """Compare the loss at the start with -ln(1/C), the target's variance, or the like."""
+    loss = patient.trainer.task.loss
+    if loss is None or isinstance(loss, FunctionLoss) or not np.ptp(patient.data["y"], axis=0).any():
+        return
+    expected, words = _loss_of_ignorance(patient, loss)
     found = patient.start_loss
-    if expected > 0 and found > MOST_OF_EXPECTED * expected:
+    if expected > 0 and found > LIMITS.start_loss * expected:
         yield Verdict(
             "loss at the start too high",
             "",
             f"it is {found:.4g}; a network that knows nothing should have {words} = {expected:.4g}",
             "start with smaller weights in the last layer, and standardize features and targets",
         )
+
+
+def _loss_of_ignorance(patient: Patient, loss: Loss) -> tuple[float, str]:
+    """Return the loss of a network that guesses alike for all rows, and what it is called."""
+    y, output = patient.data["y"], patient.trainer.output
+    prediction = np.zeros((len(y), *output.shape[1:]), output.dtype)
+    if np.array_equal(
+        loss.link(prediction + 1), prediction + 1
+    ):  # a number to predict: the guess is the mean
+        prediction += np.mean(y, axis=0).reshape(-1 if y.ndim > 1 else ())
+        words = "the target's variance" if isinstance(loss, MeanSquaredError) else "the loss of the mean"
+    elif isinstance(loss, CrossEntropy):
+        words = f"-ln(1/{output.shape[-1]})"
+    else:
+        words = "-ln(1/2)" if isinstance(loss, BinaryCrossEntropy) else "the loss of a guess of 0"
+    return float(np.mean(loss(prediction, y))), words

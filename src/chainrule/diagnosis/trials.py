@@ -8,15 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from chainrule.diagnosis.patient import BATCH, MOST_TRAINED_ON, STEPS, Patient, taken
+from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 from chainrule.optimizers import Adam, Optimizer
 from chainrule.training.history import History
 
-#: Two rows are known by heart if this part of their loss is left at most.
-BY_HEART = 0.25
-#: With fewer rows, the loss on rows held out says nothing.
-FEWEST_ROWS = 40
 MOST_HELD_OUT = 500
 
 
@@ -27,6 +24,12 @@ class Trial:
     factor: float
     loss: float
     history: History
+
+    @property
+    def moved(self) -> float:
+        """How far a step of the first epoch changed the weights of a layer, as a part of them; the most."""
+        ratios = self.history.recorded.get("update_ratio", {}).values()
+        return max((float(numbers[0]) for numbers in ratios), default=0.0)
 
 
 def rate_trial(patient: Patient, factor: float) -> Trial:
@@ -53,12 +56,14 @@ def learning_rate(patient: Patient, usual: Trial) -> Iterator[Verdict]:
     if reached > start / 2 or not np.isfinite(reached):
         slower = [rate_trial(patient, factor) for factor in (0.1, 0.01)]
         best = min(slower, key=lambda trial: trial.loss)
-        if start - best.loss > 2 * gain and start - best.loss > 0.1 * abs(start):
+        if start - best.loss > LIMITS.slower_gain * gain and start - best.loss > 0.1 * abs(start):
             yield _rate_verdict(patient, "learning rate too high", usual, best)
+            return
+        if usual.moved > LIMITS.slow_update:
             return
         faster = [rate_trial(patient, factor) for factor in (10.0, 100.0, 1000.0)]
         best = min(faster, key=lambda trial: trial.loss if np.isfinite(trial.loss) else np.inf)
-        if start - best.loss > 10 * gain and start - best.loss > 0.2 * abs(start):
+        if start - best.loss > LIMITS.faster_gain * gain and start - best.loss > 0.2 * abs(start):
             yield _rate_verdict(patient, "learning rate too low", usual, best)
 
 
@@ -66,9 +71,7 @@ def _rate_verdict(patient: Patient, name: str, usual: Trial, best: Trial) -> Ver
     rate = patient.trainer.task.optimizer.learning_rate
     said = "the schedule's" if callable(rate) else f"{rate:g}"
     better = f"{best.factor:g} times it" if callable(rate) else f"{rate * best.factor:g}"
-    ratios = usual.history.recorded.get("update_ratio", {}).values()
-    moved = max((float(numbers[0]) for numbers in ratios), default=0.0)
-    change = f" (a step changes weights by {moved:.1g} of themselves)" if moved else ""
+    change = f" (a step changes weights by {usual.moved:.1g} of themselves)" if usual.moved else ""
     return Verdict(
         name,
         "",
@@ -90,7 +93,7 @@ def two_rows(patient: Patient) -> Iterator[Verdict]:
         start = copy.loss(pair)
         copy.train(pair, steps=300, batch_size=2)
         reached = copy.loss(pair)
-        if reached <= BY_HEART * start or reached < 1e-3:
+        if reached <= LIMITS.by_heart * start or reached < 1e-3:
             return
     yield Verdict(
         "cannot overfit two rows",
@@ -112,7 +115,7 @@ def _two_different_rows(patient: Patient) -> dict[str, Array] | None:
 
 def sees_input(patient: Patient) -> Iterator[Verdict]:
     """Find an input that does not help: on rows held out, a network that is shown zeros is as good."""
-    if patient.rows < FEWEST_ROWS or "y" not in patient.data:
+    if patient.rows < LIMITS.held_out_rows or "y" not in patient.data:
         return
     data = patient.some(MOST_TRAINED_ON)
     rows = len(data["x"])
@@ -127,7 +130,7 @@ def sees_input(patient: Patient) -> Iterator[Verdict]:
         )
         lowest.append(min(history.get("validation_loss", [np.inf])))
     seeing, blind = lowest
-    least = max(0.02, 0.5 / np.sqrt(held)) * abs(blind)
+    least = max(LIMITS.helps, 0.5 / np.sqrt(held)) * abs(blind)
     if blind - seeing < least:
         yield Verdict(
             "input that does not help",

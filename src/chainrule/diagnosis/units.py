@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from chainrule.diagnosis.parts import title
+from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.functions import sum as sum_of
 from chainrule.gradient.backward import backward
@@ -16,15 +17,10 @@ from chainrule.graph.value import Value, as_value
 from chainrule.training.step import Trace
 from chainrule.training.trainer import Trainer
 
-#: A slope below this is flat; a unit is saturated if it is flat in this part of the rows.
-FLAT, MOSTLY = 0.01, 0.95
-#: A verdict needs so many rows, and this part of a layer's units.
-FEWEST_ROWS, MOST_SILENT = 16, 0.5
-
 
 def silent_units(trainer: Trainer, data: Mapping[str, Array]) -> Iterator[Verdict]:
-    """Find layers in which half of the units or more are dead, or saturated."""
-    if len(data["x"]) < FEWEST_ROWS:
+    """Find layers in which most units are dead, or half of them saturated."""
+    if len(data["x"]) < LIMITS.unit_rows:
         return
     found: dict[str, Verdict] = {}  # one for each layer, however often the network is called
     stage, parts = _activation_stage(trainer, data)
@@ -34,20 +30,23 @@ def silent_units(trainer: Trainer, data: Mapping[str, Array]) -> Iterator[Verdic
         off = (slope == 0) & (y == 0)
         rows = tuple(range(y.ndim - 1))
         dead = float(np.mean(np.all(off, axis=rows)))
-        saturated = float(np.mean(np.mean((slope < FLAT) & ~off, axis=rows) > MOSTLY))
+        saturated = float(
+            np.mean(np.mean((slope < LIMITS.flat_slope) & ~off, axis=rows) > LIMITS.mostly_flat)
+        )
         where = title(trainer.task.network, part)
-        if dead >= MOST_SILENT:
+        if dead >= LIMITS.dead_units:
             found[part] = Verdict(
                 "dead units",
                 where,
                 f"{100 * dead:.0f} % give 0 and have no slope in any of {len(y)} rows",
                 "lower the learning rate, start with zero biases, standardize features, or try leaky_relu",
             )
-        elif saturated >= MOST_SILENT:
+        elif saturated >= LIMITS.saturated_units:
             found[part] = Verdict(
                 "saturated units",
                 where,
-                f"{100 * saturated:.0f} % have a slope below {FLAT} in nearly all of {len(y)} rows",
+                f"{100 * saturated:.0f} % have a slope below {LIMITS.flat_slope} in nearly all of {len(y)} "
+                "rows",
                 "start with smaller weights, or standardize the features",
             )
     yield from found.values()

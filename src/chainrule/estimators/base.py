@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.estimators.embeddings import check_codes, chosen_columns, embedding_names, learnt_columns
 from chainrule.estimators.epochs import run_fit
+from chainrule.estimators.inspection import Inspected
 from chainrule.estimators.lbfgs import minimize
 from chainrule.estimators.network import as_sizes, build_network
 from chainrule.estimators.parameters import nearest_name, validate
@@ -33,7 +34,7 @@ from chainrule.training.trainer import Trainer
 _PREDICTION_ROWS = 4096
 
 
-class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
+class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
     """A multi-layer perceptron with scikit-learn's interface."""
 
     n_outputs_: int

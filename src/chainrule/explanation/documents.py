@@ -112,6 +112,7 @@ def as_dict(explanation: Explanation) -> dict[str, Any]:
             "right": verdict.right,
             "finite_differences": verdict.differences,
             "compiled": verdict.compiled,
+            "faults": list(verdict.faults),
             "parameters": [vars(one) for one in verdict.comparisons],
         },
         "history": explanation.history,
@@ -171,8 +172,7 @@ def _ending(explanation: Explanation, answers: bool) -> list[str]:
 
 def _escaped(text: str) -> str:
     """Return text as LaTeX prints it: signs that belong to formulas go into mathematics mode."""
-    for sign, latex in _ESCAPES.items():
-        text = text.replace(sign, latex)
+    text = "".join(_ESCAPES.get(sign, sign) for sign in text)
     return re.sub(f"[{''.join(_SIGNS)}]+", lambda found: f"${_mathematics(found[0])}$", text)
 
 
@@ -190,7 +190,10 @@ _PLAIN = str.maketrans(
         **dict(zip(_LOWERED, "0123456789,", strict=True)),
     }
 )
-_ESCAPES = {"\\": r"\textbackslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#"}
+_ESCAPES = {
+    **{sign: f"\\{sign}" for sign in "_%&#${}"},
+    **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"},
+}
 _SIGNS = {
     "η": r"\eta ", "μ": r"\mu ", "β": r"\beta ", "ε": r"\epsilon ", "λ": r"\lambda ", "δ": r"\delta ",
     "γ": r"\gamma ", "ω": r"\omega ", "ρ": r"\rho ", "−": "-", "·": r"\cdot ", "↔": r"\leftrightarrow ",

@@ -20,7 +20,8 @@ from chainrule.graph.types import ROWS, Array, is_float
 from chainrule.graph.value import PRIMITIVES, Value
 
 #: An array of numbers that the network's own function brought along.
-_CONSTANTS = Symbol(word("constants"), False, "constants")
+#: So many numbers that stand in the network itself are written out.
+_MOST_CONSTANTS = 4
 
 Stop = Callable[[Value], Symbol | None]
 
@@ -71,7 +72,7 @@ class Expander:
         ):
             return Number(known.flat[0])
         if value.primitive is None:
-            return Name(_CONSTANTS, value)
+            return Name(_constants(known), value)
         operands = tuple(self._array(operand, stop) for operand in value.operands)
         if _is_plain_cast(value) or value.primitive.notation.template == "<0>":
             return operands[0]
@@ -252,3 +253,10 @@ def _is_plain_cast(value: Value) -> bool:
 def _axis_letter(x: Value, axis: int) -> str:
     """Return the letter of an axis: n for the rows, j, k, l, ... for the others."""
     return "n" if x.shape[axis] is ROWS else "ijklm"[axis % 5]
+
+
+def _constants(array: Array) -> Symbol:
+    """Return how numbers that stand in the network itself are written."""
+    few = 0 < array.size <= _MOST_CONSTANTS
+    text = ", ".join(f"{item:g}" for item in array.ravel().tolist()) if few else "constants"
+    return Symbol(word(text), False, "constants")

@@ -38,6 +38,8 @@ class Explanation:
     history : list of dict
         Of consecutive training steps, where more than one was asked for: the loss, and by layer the sizes of
         weights, gradients and updates.
+    kind : callable
+        Tells what a part of the network is, by its path: ``"Dropout"``.
 
     Examples
     --------
@@ -64,6 +66,7 @@ class Explanation:
         *,
         history: Sequence[dict[str, Any]],
         write: Write,
+        kind: Callable[[str], str],
         title: str = "One training step",
     ) -> None:
         self.names = Names(recording)
@@ -71,6 +74,7 @@ class Explanation:
         self.loss_after = loss_after
         self.verdict = verdict
         self.history = list(history)
+        self.kind = kind
         self.title = title
         self._write = write
 

@@ -25,7 +25,7 @@ LETTERS: Mapping[str, Sign] = {
     "learning_rate": Sign("η", r"\eta"), "momentum": Sign("μ", r"\mu"), "epsilon": Sign("ε", r"\epsilon"),
     "weight_decay": Sign("λ", r"\lambda"), "velocity": letter("v"), "mean": letter("m"),
     "mean_square": letter("s"), "scale": Sign("γ", r"\gamma"), "shift": Sign("β", r"\beta"),
-    "beta_1": Sign("β₁", r"\beta_1"), "beta_2": Sign("β₂", r"\beta_2"), "sample_weight": letter("ω"),
+    "beta_1": Sign("β₁", r"\beta_1"), "beta_2": Sign("β₂", r"\beta_2"), "sample_weight": Sign("ω", r"\omega"),
 }  # fmt: skip
 _SHARED = "uvqhgcde"
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import base64
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from chainrule.explanation.documents import STAGES
 from chainrule.explanation.formula import Apply, Formula, Name, names
 from chainrule.explanation.landmarks import Landmark
 from chainrule.explanation.mathml import elements
-from chainrule.explanation.patterns import name_pattern, pattern, written_out
+from chainrule.explanation.page_arrays import packed
+from chainrule.explanation.patterns import pattern, written_out
 from chainrule.explanation.quantity import Quantity
-from chainrule.graph.lowering import Contraction
-from chainrule.graph.types import FLOAT32, FLOAT64, UINT32
+from chainrule.graph.graph import needed
+from chainrule.graph.lowering import Contraction, Expression
+from chainrule.graph.types import UINT32
+from chainrule.graph.value import Value
 
 if TYPE_CHECKING:
     from chainrule.explanation.explanation import Explanation
@@ -52,15 +53,19 @@ class _PageData:
         of_loss = [one for one in self.names.landmarks.listed if one.stage == "loss"]
         columns[-1]["lights"] += [key for one in of_loss for key in self._keys(one)]
         edges = list(self._edges(columns))
+        joined = {(edge["from"], edge["to"]) for edge in edges}
+        arrays, numbers = packed(self.quantities)
         return {
             "rows": self.names.recording.rows,
             "stages": STAGES,
             "steps": [self._step(step) for step in self.steps],
-            "arrays": {key: self._array(quantity) for key, quantity in self.quantities.items()},
+            "arrays": arrays,
+            "numbers": numbers,
             "patterns": patterns,
             "explicit": explicit,
             "columns": columns,
             "edges": edges,
+            "links": [link for link in self._links(columns) if (link["from"], link["to"]) not in joined],
             "others": self._others([*columns, *edges]),
             "loss": self.explanation.loss,
             "loss_after": self.explanation.loss_after,
@@ -81,16 +86,6 @@ class _PageData:
             "sources": sorted({name.symbol.key for name in names(formula)}) if formula else [],
         }
 
-    def _array(self, quantity: Quantity) -> dict[str, Any]:
-        dtype = FLOAT32 if quantity.array.dtype == FLOAT32 else FLOAT64
-        array = np.ascontiguousarray(quantity.array, dtype.newbyteorder("<"))
-        return {
-            "shape": list(quantity.array.shape),
-            "dtype": dtype.name,
-            "base64": base64.b64encode(array.tobytes()).decode(),
-            "name": name_pattern(quantity),
-        }
-
     # The drawing --------------------------------------------------------------------------------------
 
     def _columns(self) -> Iterator[dict[str, Any]]:
@@ -105,9 +100,25 @@ class _PageData:
                 if one.part == mark.part and one.role == "parameter"
             ]
             lights = [key for one in small if one.value.ndim < 2 for key in self._keys(one)]
-            item = self._item(mark.part or ("input" if mark.role == "x" else "output"), shown, lights)
+            label = mark.part or ("input" if mark.role == "x" else "output")
+            kind = self.explanation.kind(mark.part) if mark.role == "output" else ""
+            item = self._item(label, shown, lights) | {"kind": kind}
             shape = self.names.numbers[mark.value].shape
-            yield item | {"size": shape[-1], "axes": len(shape), "key": mark.symbol.key}
+            units = shape[1:] or shape
+            yield item | {
+                "size": math.prod(units),
+                "units": units,
+                "rows": len(shape) > 1,
+                "key": mark.symbol.key,
+            }
+
+    def _links(self, columns: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield which columns are computed from which, and whether element by element."""
+        marks = {mark.symbol.key: mark.value for mark in self.names.landmarks.listed}
+        at = {marks[column["key"]]: position for position, column in enumerate(columns)}
+        for value, position in at.items():
+            for source, plain in _sources(value, set(at)).items():
+                yield {"from": at[source], "to": position, "plain": plain}
 
     def _edges(self, columns: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Yield the weights between two columns: where a part multiplies a column by a parameter."""
@@ -157,3 +168,23 @@ def _products(formula: Formula | None) -> Iterator[tuple[Name, Name]]:
             yield a, b
     for operand in formula.operands:
         yield from _products(operand)
+
+
+def _sources(value: Value, columns: set[Value]) -> dict[Value, bool]:
+    """Return the columns that a value is computed from, with no other between, and if element by element."""
+    between, waiting = {value}, list(value.operands)
+    found: dict[Value, bool] = {}
+    while waiting:
+        source = waiting.pop()
+        if source in columns:
+            found[source] = True
+        elif source not in between:
+            between.add(source)
+            waiting.extend(source.operands)
+    for source in found:
+        reached = {source}
+        for one in needed([value]):
+            if one in between and reached & set(one.operands):
+                reached.add(one)
+                found[source] &= one.primitive is not None and isinstance(one.primitive.lower, Expression)
+    return found

@@ -140,8 +140,17 @@ class Printer:
             for i, operand in enumerate(formula.operands)
         }
         slots["*"] = row(*[part for i in slots for part in (operator(","), slots[i])][1:]) if slots else row()
-        slots |= {name: _attribute(item) for name, item in formula.attributes.items()}
+        slots |= {name: self._attribute(item) for name, item in formula.attributes.items()}
         return filled(parse(notation.template), slots), notation.precedence
+
+    def _attribute(self, item: Any) -> Layout:
+        if isinstance(item, tuple):
+            return row(*[part for each in item for part in (operator(","), self._attribute(each))][1:])
+        if item is ROWS:
+            return number(str(self.rows))
+        if isinstance(item, int | float):
+            return number(f"{item:g}".replace("-", "−"))
+        return letter(str(item)) if len(str(item)) == 1 else word(str(item))
 
     def _operand(self, formula: Formula, tightness: int, numbers: bool) -> Layout:
         layout, own = self._printed(formula, numbers)
@@ -196,11 +205,3 @@ def element_name(key: str, index: Index) -> str:
         if index
         else key
     )
-
-
-def _attribute(item: Any) -> Layout:
-    if isinstance(item, tuple):
-        return row(*[part for each in item for part in (operator(","), _attribute(each))][1:])
-    if isinstance(item, int | float):
-        return number(f"{item:g}".replace("-", "−"))
-    return letter(str(item)) if len(str(item)) == 1 else word(str(item))

@@ -14,10 +14,12 @@ from chainrule.gradient.differences import EPSILON, UNKNOWN, Sample, Slope, cent
 from chainrule.gradient.report import CheckedEntry
 from chainrule.graph.evaluate import Evaluator
 from chainrule.graph.graph import Graph
+from chainrule.graph.lowering import Contraction
 from chainrule.graph.types import Array, is_float
 from chainrule.graph.value import Value
 
 TINY = 1e-280  # a smaller scale would let the steps underflow
+NEXT_TO_NOTHING = 1e-4  # a derivative is, if it is this part of the array's largest
 
 Index = tuple[int, ...]
 
@@ -47,16 +49,18 @@ class Claim:
         arrays: Sequence[Array],
     ) -> None:
         variables = [inputs[position] for position in positions]
-        graph = Graph(inputs, [number, *(d.get(x, filled_like(x, 0)) for x in variables)])
+        claimed = [d.get(x, filled_like(x, 0)) for x in variables]
         self.names = [variable.name for variable in inputs]
         self.arrays = [np.array(array) for array in arrays]
-        known: dict[Value, Array] = {}
-        gradients = Evaluator(graph)(*self.arrays, observe=known.__setitem__)[1:]
-        self.gradients = {i: np.array(dx) for i, dx in zip(positions, gradients, strict=True)}
-        self._noise = _noise([(known[y], known[dy]) for y, dy in d.items() if y in known and dy in known])
-        decisions = _decisions(graph, variables)
+        everything = Graph(inputs, [number, *claimed, *d.values()])
+        known = dict(zip(inputs, self.arrays, strict=True))
+        known.update((value, value.data) for value in everything.captured if value.data is not None)
+        Evaluator(everything)(*self.arrays, observe=known.__setitem__)
+        self.gradients = {i: np.array(known[dx]) for i, dx in zip(positions, claimed, strict=True)}
+        varying = _varying(Graph(inputs, [number, *claimed]), variables)
+        self._noise = _noise(varying, d, known)
+        decisions = [value for value in varying if _is_decision(value)]
         self._evaluator = Evaluator(Graph(inputs, [number, *decisions]))
-        self._branch = [np.array(array) for array in self._evaluator(*self.arrays)[1:]]
 
     def along(self, position: int, index: Index) -> Callable[[float], Sample]:
         """Return the number as a function of one entry of one array."""
@@ -68,36 +72,49 @@ class Claim:
             array[index] = x
             value, *decisions = self._evaluator(*self.arrays)
             array[index] = here
-            same = all(
-                np.array_equal(a, b, equal_nan=True) for a, b in zip(decisions, self._branch, strict=True)
-            )
-            return Sample(float(value), self._noise, same)
+            return Sample(float(value), self._noise, hash(b"".join(one.tobytes() for one in decisions)))
 
         return sample
 
 
-def _noise(derived: Sequence[tuple[Array, Array]]) -> float:
-    """Return how far the rounding of every y on the way moves the number, by what it weighs there, dy."""
-    with np.errstate(all="ignore"):
-        squares = [np.sum(np.square(y * dy)) for y, dy in derived]
-    noise = EPSILON * math.sqrt(sum(squares))
-    return noise if math.isfinite(noise) else 0.0
+def _varying(graph: Graph, variables: Sequence[Value]) -> list[Value]:
+    """Return what a graph computes from the variables."""
+    serials = {value.serial for value in variables}
+    found = []
+    for value in graph.equations:
+        if any(operand.serial in serials for operand in value.operands):
+            serials.add(value.serial)
+            found.append(value)
+    return found
 
 
-def _decisions(graph: Graph, variables: Sequence[Value]) -> list[Value]:
-    """Return the values that depend on the variables in jumps: bools, integers, sign, floor.
+def _is_decision(value: Value) -> bool:
+    """Whether it changes in jumps: a bool, an integer, sign, floor.
 
     Among the equations of the derivatives are those that tell which operand of a maximum was taken.
     """
-    varying = {value.serial for value in variables}
-    found = []
-    for value in graph.equations:
-        if any(operand.serial in varying for operand in value.operands):
-            varying.add(value.serial)
-            assert value.primitive is not None
-            if not is_float(value.dtype) or value.primitive.derivative is None:
-                found.append(value)
-    return found
+    assert value.primitive is not None
+    return not is_float(value.dtype) or value.primitive.derivative is None
+
+
+def _noise(values: Sequence[Value], d: Mapping[Value, Value], known: Mapping[Value, Array]) -> float:
+    """Return how far the rounding of every y on the way moves the number, by what it weighs there, dy."""
+    total = 0.0
+    for y in values:
+        if y in d and d[y] in known:
+            with np.errstate(all="ignore"):
+                part = float(np.sum(_rounded(y, known) * np.square(known[d[y]])))
+            total += part if math.isfinite(part) else 0.0
+    return EPSILON * math.sqrt(total)
+
+
+def _rounded(y: Value, known: Mapping[Value, Array]) -> Array:
+    """Return the squares of what is rounded: y; in a matrix product its terms, which may cancel."""
+    assert y.primitive is not None
+    if not isinstance(y.primitive.lower, Contraction):
+        return np.square(known[y])
+    a, b = (np.square(known[x]) for x in y.operands)
+    return np.asarray(y.primitive.value(a, b))
 
 
 @dataclass(frozen=True)
@@ -126,21 +143,23 @@ class Plan:
         function = claim.along(position, index)
         typical = max(abs(x), float(np.mean(np.abs(claim.arrays[position]))))
         scales = [scale for scale in dict.fromkeys((typical, abs(x), 1.0)) if scale > TINY]
+        least = NEXT_TO_NOTHING * float(np.max(np.abs(claim.gradients[position])))
         slope = central_slope(function, x, scales)
-        verdict, error = self._judge(analytic, slope)
+        verdict, error = self._judge(analytic, slope, least)
         if verdict != "right":
             sides = side_slopes(function, x, scales)
-            if sides.is_kink or (slope is UNKNOWN and sides.both is UNKNOWN):
-                slope, verdict, error = UNKNOWN, "kink", 0.0
-            elif sides.both is not UNKNOWN and (not slope.is_sharp or sides.both.refutes(slope)):
+            if sides.both is not UNKNOWN and (not slope.is_sharp or sides.both.refutes(slope)):
                 slope = sides.both
-                verdict, error = self._judge(analytic, slope)
+                verdict, error = self._judge(analytic, slope, least)
+            unknown = slope is UNKNOWN and sides.both is UNKNOWN
+            if sides.is_kink or unknown or (sides.is_tie and verdict == "wrong"):
+                slope, verdict, error = UNKNOWN, "kink", 0.0
         return CheckedEntry(
             claim.names[position], index, analytic, slope.value, slope.uncertainty, error, verdict
         )
 
-    def _judge(self, analytic: float, slope: Slope) -> tuple[str, float]:
-        """Return the verdict and the relative error."""
+    def _judge(self, analytic: float, slope: Slope, least: float) -> tuple[str, float]:
+        """Return the verdict and the relative error; an uncertainty below the least is no doubt."""
         difference, size = abs(analytic - slope.value), max(abs(analytic), abs(slope.value))
         if not math.isfinite(difference):
             return "wrong", math.inf
@@ -148,4 +167,5 @@ class Plan:
         error = difference / compared_to if compared_to else 0.0
         if error > self.tolerance:
             return "wrong", error
-        return "rough" if slope.uncertainty > max(0.1 * size, 1e-6 * slope.usual) else "right", error
+        rough = slope.uncertainty > max(0.1 * size, 1e-6 * slope.usual, least)
+        return "rough" if rough else "right", error

@@ -4,7 +4,8 @@ A difference quotient is wrong by the curvature of the function where the step i
 it is small. So it is measured at many steps, each a quarter of the one before; Richardson's extrapolation
 removes the leading error, and the step at which neighbouring results agree best is taken, with their
 disagreement as the uncertainty. Large steps may agree on what is far away, beyond a pole or a bend: a result
-of smaller ones that contradicts them is believed instead.
+of smaller ones that contradicts them is believed instead. Steps across a kink count for nothing; decisions
+on the way (x > 0?) tell them apart.
 
 References
 ----------
@@ -31,13 +32,13 @@ EPSILON = float(np.finfo(np.float64).eps)
 class Sample(NamedTuple):
     """The function at one place.
 
-    `noise` is how far rounding on the way moves it, and `same_branch` whether every decision on the way
-    (x > 0?) is as it is at the point.
+    `noise` is how far rounding on the way moves it. `branch` stands for all decisions on the way (x > 0?): it
+    is the same number where they are the same.
     """
 
     value: float
     noise: float
-    same_branch: bool
+    branch: int = 0
 
     @property
     def doubt(self) -> float:
@@ -77,10 +78,14 @@ UNKNOWN = Slope(math.nan, math.inf)
 
 
 class Sides(NamedTuple):
-    """The derivatives to the left and to the right of a point."""
+    """The derivatives to the left and to the right of a point, each on the branch that is nearest there.
+
+    `is_tie` is whether the decisions on one side are not those at the point, which is the edge of its branch.
+    """
 
     left: Slope
     right: Slope
+    is_tie: bool
 
     @property
     def is_kink(self) -> bool:
@@ -125,10 +130,11 @@ def _central_slope(function: Function, x: float, scale: float) -> Slope:
     steps: list[float] = []
     quotients: list[float] = []
     slope, largest, doubt = UNKNOWN, 0.0, 0.0
+    branch = function(x).branch
     for step in _steps(x, scale):
         right, left = function(x + step), function(x - step)
         quotient = (right.value - left.value) / (2 * step)
-        if not (right.same_branch and left.same_branch and math.isfinite(quotient)):
+        if not (right.branch == branch == left.branch and math.isfinite(quotient)):
             steps, quotients = [], []  # only the smaller steps are near enough
             continue
         steps.append(step)
@@ -143,13 +149,13 @@ def _central_slope(function: Function, x: float, scale: float) -> Slope:
 
 
 def side_slopes(function: Function, x: float, scales: Sequence[float]) -> Sides:
-    """Return the derivatives to the left and to the right, whatever decisions change on the way.
+    """Return the derivatives to the left and to the right.
 
     They are measured with the first scale. Its steps may pass over a whole bend, so that smaller scales are
     believed where they differ.
     """
     sides, *nearer = (
-        Sides(_side_slope(function, x, -1, scale), _side_slope(function, x, 1, scale))
+        _sides(function, x, scale)
         for scale in (scales[0], *sorted((s for s in scales if s < scales[0]), reverse=True))
     )
     for near in nearer:
@@ -157,13 +163,21 @@ def side_slopes(function: Function, x: float, scales: Sequence[float]) -> Sides:
     return sides
 
 
-def _side_slope(function: Function, x: float, sign: int, scale: float) -> Slope:
+def _sides(function: Function, x: float, scale: float) -> Sides:
+    (left, left_branch), (right, right_branch) = (_side_slope(function, x, sign, scale) for sign in (-1, 1))
+    return Sides(left, right, not left_branch == function(x).branch == right_branch)
+
+
+def _side_slope(function: Function, x: float, sign: int, scale: float) -> tuple[Slope, int]:
+    """Return the derivative to one side, and the branch that it belongs to: that of the smallest steps."""
     steps: list[float] = []
     quotients: list[float] = []
     here = function(x)
-    largest, doubt = abs(here.value), here.doubt
+    largest, doubt, branch = abs(here.value), here.doubt, here.branch
     for step in _steps(x, scale):
         there = function(x + sign * step)
+        if there.branch != branch:
+            steps, quotients, branch = [], [], there.branch
         quotient = (there.value - here.value) / (sign * step)
         if math.isfinite(quotient):
             steps.append(step)
@@ -171,10 +185,10 @@ def _side_slope(function: Function, x: float, sign: int, scale: float) -> Slope:
             largest, doubt = max(largest, abs(there.value)), max(doubt, there.doubt)
     slope = _limit(steps, quotients, 1, doubt)._replace(usual=largest / scale)
     if not quotients:
-        return UNKNOWN
+        return UNKNOWN, branch
     # beside a jump the quotients grow as 1 / step for ever: that is no derivative
     usual = 1e3 * max(abs(quotients[0]), abs(slope.value)) + 10 * _rounding(doubt, steps[-1])
-    return slope if abs(quotients[-1]) <= usual else UNKNOWN
+    return (slope if abs(quotients[-1]) <= usual else UNKNOWN), branch
 
 
 def _steps(x: float, scale: float) -> Iterator[float]:

@@ -126,13 +126,16 @@ class GradientReport:
     def __bool__(self) -> bool:
         return self.passed
 
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong, as sentences: the worst entries, and what is to blame."""
+        more = len(self.wrong) - SHOWN
+        entries = [str(entry) for entry in self.wrong[:SHOWN]]
+        return [*entries, *([f"... and {more} more"] if more > 0 else []), *self._blame()]
+
     def __str__(self) -> str:
-        lines = [f"gradients {'right' if self.passed else 'wrong'}", *self._table()]
-        lines += [str(entry) for entry in self.wrong[:SHOWN]]
-        if len(self.wrong) > SHOWN:
-            lines.append(f"... and {len(self.wrong) - SHOWN} more")
-        lines += self._blame()
-        return "\n".join(lines)
+        title = f"gradients {'right' if self.passed else 'wrong'}"
+        return "\n".join([title, *self._table(), *self.faults])
 
     def raise_if_wrong(self) -> None:
         """Raise an ArithmeticError that names the worst entry and what is to blame, if one is wrong."""

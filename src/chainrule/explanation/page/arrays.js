@@ -2,16 +2,53 @@
 
 export const data = JSON.parse(document.getElementById("data").textContent);
 
+/** Text in base 64 that holds compressed bytes, as these bytes. */
+async function inflated(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+const bytes = await inflated(data.numbers);
+delete data.numbers;
 const decoded = new Map();
 
 /** The numbers of an array by its name, in row-major order. */
 export function numbersOf(key) {
-  if (!decoded.has(key)) {
-    const { dtype, base64 } = data.arrays[key];
-    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-    decoded.set(key, dtype === "float32" ? new Float32Array(bytes.buffer) : new Float64Array(bytes.buffer));
-  }
+  if (!decoded.has(key)) decoded.set(key, data.arrays[key].factors ? products(key) : unpacked(key));
   return decoded.get(key);
+}
+
+function emptyOf({ shape, dtype }) {
+  const size = shape.reduce((product, dim) => product * dim, 1);
+  return dtype === "float32" ? new Float32Array(size) : new Float64Array(size);
+}
+
+/** An array whose elements are the products of two others'. */
+function products(key) {
+  const [rows, columns] = data.arrays[key].factors.map(numbersOf);
+  const numbers = emptyOf(data.arrays[key]);
+  for (let i = 0; i < rows.length; i++) {
+    for (let j = 0; j < columns.length; j++) numbers[i * columns.length + j] = rows[i] * columns[j];
+  }
+  return numbers;
+}
+
+/** An array from its bytes, or from those that change a number times another array. */
+function unpacked(key) {
+  const { start, base, scale } = data.arrays[key];
+  const numbers = emptyOf(data.arrays[key]);
+  const own = new Uint8Array(numbers.buffer);
+  const other = base === null ? null : new Uint8Array(numbersOf(base).map((number) => number * scale).buffer);
+  const size = numbers.BYTES_PER_ELEMENT;
+  for (let place = 0; place < size; place++) {
+    const from = start + place * numbers.length;
+    for (let n = 0; n < numbers.length; n++) {
+      const at = n * size + place;
+      own[at] = bytes[from + n] ^ (other === null ? 0 : other[at]);
+    }
+  }
+  return numbers;
 }
 
 /** One element. */

@@ -33,7 +33,12 @@ export function drawNetwork(box, choose, row) {
 
 /** The place of a unit in the arrays of its column, in one row of the batch. */
 function indexOf(column, row, unit) {
-  return column.axes === 1 ? [unit] : [row, ...Array(column.axes - 2).fill(0), unit];
+  const place = [];
+  for (const size of [...column.units].reverse()) {
+    place.unshift(unit % size);
+    unit = Math.floor(unit / size);
+  }
+  return column.rows ? [row, ...place] : place;
 }
 
 function listen(element, item, index, choose) {
@@ -50,6 +55,7 @@ function drawUnits(box, choose, row) {
     "aria-label": "The network, from its input at the left to its output at the right" }, box);
   const at = (column, unit) => [GAP * (column + 0.5), 40 + PITCH * (unit + 0.5 + (tallest - data.columns[column].size) / 2)];
   const drawn = [];
+  for (const link of data.links) drawLink(picture, link, at);
   for (const edge of data.edges) {
     for (let i = 0; i < edge.shape[0]; i++) {
       for (let j = 0; j < edge.shape[1]; j++) {
@@ -65,7 +71,8 @@ function drawUnits(box, choose, row) {
   }
   data.columns.forEach((column, c) => {
     const [x] = at(c, 0);
-    svg("text", { x, y: 18, class: "columns" }, picture).textContent = column.label;
+    svg("text", { x, y: 16, class: "columns" }, picture).textContent = column.kind || column.label;
+    svg("text", { x, y: 30, class: "columns part" }, picture).textContent = column.kind ? column.label : "";
     for (let unit = 0; unit < column.size; unit++) {
       const [, y] = at(c, unit);
       const group = svg("g", { class: "unit", tabindex: 0, role: "button" }, picture);
@@ -77,6 +84,25 @@ function drawUnits(box, choose, row) {
     }
   });
   return { show: (step) => showDrawn(drawn, step), point: (place) => pointDrawn(drawn, place) };
+}
+
+/** What joins two columns without weights: a line from unit to unit, or a band; around what stands between them. */
+function drawLink(picture, { from, to, plain }, at) {
+  const [sizes, skips] = [[from, to].map((column) => data.columns[column].size), to - from > 1];
+  const group = svg("g", { class: "link", "aria-hidden": "true", "data-link": `${from} ${to}` }, picture);
+  if (plain && sizes[0] === sizes[1]) {
+    for (let unit = 0; unit < sizes[0]; unit++) {
+      const [[x1, y1], [x2, y2]] = [at(from, unit), at(to, unit)];
+      const bend = skips ? `C ${x1 + GAP / 2} ${y1 - PITCH / 2} ${x2 - GAP / 2} ${y2 - PITCH / 2}` : "L";
+      svg("path", { d: `M ${x1 + 22} ${y1} ${bend} ${x2 - 22} ${y2}` }, group);
+    }
+    return;
+  }
+  const corners = [[from, 0, 22], [to, 0, -22], [to, sizes[1] - 1, -22], [from, sizes[0] - 1, 22]];
+  svg("polygon", { points: corners.map(([column, unit, aside]) => {
+    const [x, y] = at(column, unit);
+    return `${x + aside},${y}`;
+  }).join(" ") }, group);
 }
 
 function paintUnit(group, circle, text, key, index) {

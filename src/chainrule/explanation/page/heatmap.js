@@ -18,6 +18,7 @@ export function heatMap(box, item, [rows, columns], placeOf, choose) {
   canvas.setAttribute("aria-roledescription", "heat map");
   figure.append(canvas, caption);
   box.append(figure);
+  const name = [item.label, item.kind].filter(Boolean).join(" ");
   const map = { item, canvas, key: null, at: [0, 0] };
 
   function visit(at) {
@@ -31,8 +32,8 @@ export function heatMap(box, item, [rows, columns], placeOf, choose) {
   function label(place) {
     const text = `${spoken(map.key, place)} is ${written(numberAt(map.key, place))}`;
     canvas.dataset.shows = writePlace(map.key, place);
-    canvas.setAttribute("aria-label", `${item.label}: ${rows} by ${columns} cells; the arrow keys visit them. ${text}`);
-    caption.textContent = `${item.label}: ${text}`;
+    canvas.setAttribute("aria-label", `${name}: ${rows} by ${columns} cells; the arrow keys visit them. ${text}`);
+    caption.textContent = `${name}: ${text}`;
   }
 
   canvas.addEventListener("pointermove", (event) => {

@@ -6,9 +6,12 @@ import { showHistory } from "./history.js";
 import { inspect, itemOf, lineOf } from "./inspector.js";
 
 const MOST_LINES = 6;
+const MOST_BESIDE = 4; // columns of a network that has the formulas at its side
 const find = (id) => document.getElementById(id);
 const slider = find("step");
 slider.max = data.steps.length;
+
+document.querySelector("main").classList.toggle("long", data.columns.length > MOST_BESIDE);
 
 const actions = { point: (place) => drawing.point(place), choose };
 let drawing = drawNetwork(find("drawing"), choose, 0);

@@ -1,0 +1,99 @@
+"""Where a verdict begins: every number that one of the diagnosis depends on, in one place.
+
+They are wide, so that a sound network gets no complaint; tests hold both ways.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """From where on something is wrong, by verdict.
+
+    Attributes
+    ----------
+    different_features : float
+        *features of wildly different scale*: one column is so many times as large as another.
+    largest_feature : float
+        The same: a column varies by so much.
+    farthest_feature : float
+        The same: a column lies so many times its own spread from 0.
+    target_spread : float
+        *target far from unit scale*: its spread is more than this, or less than one part of it.
+    target_distance : float
+        The same: it lies so many times its spread from 0.
+    table_rows : int
+        *duplicated columns*, *leaking columns*: with fewer rows a coincidence is no evidence.
+    start_loss : float
+        *loss at the start too high*: so many times -ln(1/C), or the target's variance.
+    unit_rows : int
+        *dead units*, *saturated units*: with fewer rows nothing is said.
+    dead_units, saturated_units : float
+        The same: this part of a layer's units. A sound deep relu network may well have half of them dead.
+    flat_slope : float
+        *saturated units*: a slope below this is flat.
+    mostly_flat : float
+        The same: in more than this part of the rows.
+    vanished_gradient : float
+        *vanishing gradients*: a layer's gradient, as a part of its weights, is less than this part of the
+        largest.
+    exploded_gradient : float
+        *exploding gradients*: a layer's gradient is so many times as large as its weights.
+    exploded_of_last : float
+        The same: or so many times as large as that of the last layer, each as a part of its weights.
+    usual_update : float
+        What is usual for a step's change of a layer's weights, as a part of them.
+    largest_update, least_update : float
+        *updates too large*, *updates too small*.
+    slower_gain : float
+        *learning rate too high*: a slower one takes the loss down by so many times as much, and by a tenth.
+    faster_gain : float
+        *learning rate too low*: a faster one takes the loss down by so many times as much, and by a fifth.
+    slow_update : float
+        The same: and a step changes every layer's weights by less than this part of them.
+    by_heart : float
+        *cannot overfit two rows*: more than this part of their loss is left.
+    held_out_rows : int
+        *input that does not help*: with fewer rows, the loss on rows held out says nothing.
+    helps : float
+        The same: the input takes less than this part off the loss of a network that sees none.
+    risen_loss : float
+        *learning rate too high*, in a fit: the loss is so many times its least, and above the first epoch's.
+    left_loss : float
+        *nothing is learnt*: this part of the first epoch's loss is left ...
+    patience : int
+        ... after so many epochs.
+    """
+
+    different_features: float = 100.0
+    largest_feature: float = 50.0
+    farthest_feature: float = 50.0
+    target_spread: float = 20.0
+    target_distance: float = 5.0
+    table_rows: int = 20
+    start_loss: float = 5.0
+    unit_rows: int = 16
+    dead_units: float = 0.7
+    saturated_units: float = 0.5
+    flat_slope: float = 0.01
+    mostly_flat: float = 0.95
+    vanished_gradient: float = 1e-3
+    exploded_gradient: float = 100.0
+    exploded_of_last: float = 1e3
+    usual_update: float = 1e-3
+    largest_update: float = 0.3
+    least_update: float = 1e-6
+    slower_gain: float = 2.0
+    faster_gain: float = 10.0
+    slow_update: float = 1e-4
+    by_heart: float = 0.25
+    held_out_rows: int = 40
+    helps: float = 0.02
+    risen_loss: float = 1.5
+    left_loss: float = 0.99
+    patience: int = 5
+
+
+LIMITS = Thresholds()

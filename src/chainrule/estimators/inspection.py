@@ -1,0 +1,136 @@
+"""What an estimator can be asked about itself, as a `Model` can: to check, to diagnose, to explain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from chainrule.diagnosis.diagnose import Diagnosis, examine
+from chainrule.diagnosis.gradients import ModelGradientReport, check_model_gradients
+from chainrule.diagnosis.patient import Patient
+from chainrule.estimators.network import as_sizes
+from chainrule.estimators.solver import is_lbfgs
+from chainrule.explaining import explain
+from chainrule.explanation.explanation import Explanation
+from chainrule.graph.loop import LoopState
+from chainrule.graph.names import checked_options
+from chainrule.graph.types import Array
+from chainrule.training.data import as_count
+from chainrule.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from chainrule.estimators.base import BaseMLP
+
+
+class Inspected:
+    """The part of an estimator that checks, diagnoses and explains; none of it changes the estimator."""
+
+    n_threads: int | None
+
+    @checked_options
+    def check_gradients(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        tolerance: float = 1e-5,
+        samples: int = 20,
+        seed: int = 0,
+    ) -> ModelGradientReport:
+        """Compare the gradient of the loss on these rows with differences, and with the compiled gradient.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`; some tens of rows are enough.
+        tolerance, samples, seed
+            As for `chainrule.check_gradients`.
+
+        Returns
+        -------
+        ModelGradientReport
+            True if nothing is wrong; printed, a table by layer.
+        """
+        trainer, data = _prepared(self, X, y, sample_weight)
+        stage = trainer.stage("gradients", trainer.data_types(data))
+        return check_model_gradients(
+            trainer.task.network,
+            stage,
+            trainer.arrays(data),
+            tolerance=tolerance,
+            samples=samples,
+            seed=seed,
+        )
+
+    @checked_options
+    def diagnose(self, X: Any, y: Any, *, sample_weight: Any = None) -> Diagnosis:
+        """Examine the network on its data; before a fit, that which a fit would begin with.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`. Of many rows, some thousands are looked at.
+
+        Returns
+        -------
+        Diagnosis
+            True if nothing is wrong; otherwise few verdicts, each with its evidence and a remedy.
+        """
+        trainer, data = _prepared(self, X, y, sample_weight)
+        return examine(Patient(trainer, data, n_threads=self.n_threads))
+
+    @checked_options
+    def explain(self, X: Any, y: Any, *, sample_weight: Any = None, steps: int = 1) -> Explanation:
+        """Return the story of the next training step on these rows.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`: one row, or a few.
+        steps : int, default 1
+            How many consecutive training steps are recorded, as for `Model.explain`.
+
+        Returns
+        -------
+        Explanation
+            Printed, it is text; ``to_html(path)`` writes a page.
+
+        Raises
+        ------
+        ValueError
+            If the data do not fit, or the solver is "lbfgs", whose steps are SciPy's and no formula of ours.
+        """
+        if is_lbfgs(self):
+            raise ValueError(
+                'explain tells the step of a solver by its formula, and "lbfgs" is SciPy\'s; '
+                'set another solver, such as set_params(solver="sgd")'
+            )
+        trainer, data = _prepared(self, X, y, sample_weight)
+        return explain(trainer, data["x"], data["y"], data.get("sample_weight"), as_count(steps, "steps"))
+
+
+def _prepared(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Trainer, dict[str, Array]]:
+    """Return a trainer that stands where the next step begins, and the rows as it takes them."""
+    copy: BaseMLP = clone(estimator)
+    if hasattr(estimator, "coefs_"):
+        copy.__dict__.update(estimator.__dict__)
+        data, _ = copy._checked_data(X, y, sample_weight, incremental=True)
+        if copy.n_outputs_ != estimator.n_outputs_:
+            raise ValueError(f"y has {copy.n_outputs_} outputs, and the fit had {estimator.n_outputs_}")
+    else:
+        data, _ = copy._checked_data(X, y, sample_weight, reset=True)
+        sizes = as_sizes(copy.hidden_layer_sizes)
+        copy._initialize(data["x"], sizes, check_random_state(copy.random_state))
+    key, left = copy._trainer.key, copy._left
+    copy._renew()
+    trainer = copy._trainer
+    trainer.key = key
+    if left is not None:  # partial_fit goes on with its optimizer's state
+        weights, state = copy._arrays()
+        carried = {**left["carried"], **weights, **state}
+        own = {name: carried.get(name, array) for name, array in trainer.run.carried.items()}
+        trainer.run = LoopState(own, left["step"], left["epoch"])
+    return trainer, data

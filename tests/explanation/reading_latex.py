@@ -1,0 +1,16 @@
+"""LaTeX formulas read by a parser of another project."""
+
+from __future__ import annotations
+
+from latex2mathml.converter import convert
+
+
+def is_well_formed(formula):
+    """Whether braces, fences, scripts and environments close, and every command is known."""
+    if formula.count("{") - formula.count(r"\{") != formula.count("}") - formula.count(r"\}"):
+        return False
+    try:
+        read = convert(formula)
+    except Exception:
+        return False
+    return "\\" not in read  # a command that it does not know stays as it is

@@ -1,0 +1,53 @@
+"""LaTeX that a TeX reads: formulas by a parser of another project, whole documents by pdflatex."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from explained_cases import CLASSES, NUMBERS, ROWS, built, dense
+from reading_latex import is_well_formed
+
+import chainrule as cr
+from chainrule.examples import EXAMPLES
+
+FORMULA = re.compile(r"\\\[ (.*?) \\\]|(?<!\\)\$(.*?)(?<!\\)\$")
+
+
+@pytest.fixture(scope="module")
+def documents():
+    """By name: the worked examples, weights of rows, and a network whose title has all of TeX's own signs."""
+    sheets = {f"{name} sheet": example.worksheet("latex") for name, example in EXAMPLES.items()}
+    answers = {f"{name} answers": example.answers("latex") for name, example in EXAMPLES.items()}
+    net = built(dense("gelu"), "cross_entropy", cr.Adam(0.01)).explain(ROWS, CLASSES)
+    net.title = r"row 3 of C:\a_b^c {100 %} & #1 ~$5 é.csv"
+    weights = built(dense()).explain(ROWS, NUMBERS, sample_weight=[1, 0, 2])
+    return {**sheets, **answers, "net": net.to_latex(), "weights": weights.to_latex()}
+
+
+def test_every_formula_is_read_by_another_parser(documents):
+    for name, document in documents.items():
+        formulas = {shown or inline for shown, inline in FORMULA.findall(document.replace(r"\$", ""))}
+        assert len(formulas) > 10
+        for formula in formulas:
+            assert is_well_formed(formula), f"{name}: {formula}"
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [r"\frac{1}{2", "x^2^3", r"\left( x", r"\right) x", r"\nosuchcommand x", r"\begin{cases} 1 & 2", "x_"],
+)
+def test_the_parser_finds_what_is_wrong(formula):
+    assert not is_well_formed(formula)
+
+
+@pytest.mark.parametrize("which", ["net", "weights", "sigmoid sheet", "xor answers"])
+def test_whole_documents_are_set(which, documents, tmp_path):
+    if shutil.which("pdflatex") is None:
+        pytest.skip("there is no pdflatex on this machine; apt-get install texlive-latex-base")
+    (tmp_path / "told.tex").write_text(documents[which], "utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "told.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-1500:]
