@@ -13,6 +13,7 @@ from sklearn.metrics import d2_pinball_score
 from sklearn.preprocessing import scale
 
 import chainrule as cr
+from chainrule.estimators.losses import HalfSquaredError
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -208,3 +209,9 @@ def test_what_is_no_loss_of_a_regressor(options, sentence):
     x, y = diabetes()
     with pytest.raises(ValueError, match=sentence):
         cr.MLPRegressor(**{**OPTIONS, **options}).fit(x, y - 2)
+
+
+def test_a_loss_that_overflows_is_infinite_and_no_nan():
+    """As in scikit-learn, where an infinite loss counts as worse; a NaN would not be counted."""
+    loss = HalfSquaredError()
+    assert np.isinf(loss(np.array([[1e200, 0.0]]), np.zeros((1, 2)))).all()

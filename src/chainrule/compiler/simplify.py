@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from chainrule.graph.graph import Graph
-from chainrule.graph.rewrite import Rule, merged, same_value
+from chainrule.graph.rewrite import Rule, merged
 from chainrule.graph.value import Value
 
 
 def same_operand(value: Value) -> Value | None:
-    """stop(x) = x,  cast(x, dtype of x) = x."""
+    """identity(x) = x,  stop(x) = x,  cast(x, dtype of x) = x."""
     x = value.operands[0] if len(value.operands) == 1 else None
-    if x is None or x.type != value.type or _name(value) not in ("stop_gradient", "cast"):
+    if x is None or x.type != value.type or _name(value) not in ("identity", "stop_gradient", "cast"):
         return None
     return x
 
@@ -50,7 +50,7 @@ def _is_one(value: Value) -> bool:
     return _name(value) == "constant" and value.attributes["value"] == 1
 
 
-RULES: Final[tuple[Rule, ...]] = (same_value, same_operand, twice_negative, same_shape, times_one)
+RULES: Final[tuple[Rule, ...]] = (same_operand, twice_negative, same_shape, times_one)
 
 
 def simplify(graph: Graph) -> Graph:

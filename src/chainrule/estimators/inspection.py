@@ -11,7 +11,8 @@ from chainrule.diagnosis.diagnose import Diagnosis, examine
 from chainrule.diagnosis.gradients import ModelGradientReport, check_model_gradients
 from chainrule.diagnosis.patient import Patient
 from chainrule.estimators.network import as_sizes
-from chainrule.estimators.solver import is_lbfgs
+from chainrule.estimators.randomness import drawn_key
+from chainrule.estimators.solver import is_lbfgs, steps_of_fit
 from chainrule.explaining import explain
 from chainrule.explanation.explanation import Explanation
 from chainrule.graph.loop import LoopState
@@ -120,13 +121,15 @@ def _prepared(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Train
         data, _ = copy._checked_data(X, y, sample_weight, incremental=True)
         if copy.n_outputs_ != estimator.n_outputs_:
             raise ValueError(f"y has {copy.n_outputs_} outputs, and the fit had {estimator.n_outputs_}")
+        key = copy._trainer.key
     else:
         data, _ = copy._checked_data(X, y, sample_weight, reset=True)
-        sizes = as_sizes(copy.hidden_layer_sizes)
-        copy._initialize(data["x"], sizes, check_random_state(copy.random_state))
-    key, left = copy._trainer.key, copy._left
+        copy._steps = steps_of_fit(copy, len(data["x"]), False)
+        random_state = check_random_state(copy.random_state)
+        copy._initialize(data["x"], as_sizes(copy.hidden_layer_sizes), random_state)
+        key = drawn_key(random_state)
     copy._renew()
-    trainer = copy._trainer
+    trainer, left = copy._trainer, copy._left
     trainer.key = key
     if left is not None:  # partial_fit goes on with its optimizer's state
         weights, state = copy._arrays()

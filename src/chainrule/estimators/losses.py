@@ -13,10 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.functions import exp, log, maximum, minimum, sigmoid, softmax, stop_gradient, sum, where
+from chainrule.functions import (
+    exp,
+    isfinite,
+    log,
+    maximum,
+    minimum,
+    sigmoid,
+    softmax,
+    stop_gradient,
+    sum,
+    where,
+)
 from chainrule.graph.hyperparameters import is_zero
 from chainrule.graph.types import Array, ArrayType, Shape
-from chainrule.graph.value import Operand, Value
+from chainrule.graph.value import Operand, Value, as_value
 from chainrule.losses import (
     LOSSES,
     BinaryCrossEntropy,
@@ -128,11 +139,11 @@ class Logits(Loss):
 
 
 def _reported(value: Value, differentiated: Value) -> Value:
-    """Return the first, with the derivative of the second."""
+    """Return the first, with the derivative of the second; where that is not finite, the second itself."""
     if value is differentiated:
         return value
-    y: Value = stop_gradient(value) + (differentiated - stop_gradient(differentiated))
-    return y
+    y = stop_gradient(value) + (differentiated - stop_gradient(differentiated))
+    return as_value(where(isfinite(differentiated), y, differentiated))
 
 
 def _clipped(loss: Value, label_smoothing: float) -> Value:

@@ -55,8 +55,12 @@ def inline(graph: Graph, arguments: Sequence[Value]) -> list[Value]:
 
 
 def merged(outputs: Sequence[Value], rules: Sequence[Rule] = ()) -> list[Value]:
-    """Return the outputs with every equation written only once, and the first rule applied that fits it."""
+    """Return the outputs with every equation written only once, and the first rule applied that fits it.
+
+    An equation on `identity(x)` is the same as that on x; the identity itself stays.
+    """
     seen: dict[Hashable, Value] = {}
+    plain: dict[int, int] = {}
 
     def simpler(value: Value, operands: tuple[Value, ...]) -> Value:
         changed = any(a is not b for a, b in zip(operands, value.operands, strict=True))
@@ -66,16 +70,13 @@ def merged(outputs: Sequence[Value], rules: Sequence[Rule] = ()) -> list[Value]:
             if found is not None:
                 return found
         assert new.primitive is not None
-        key = (new.primitive.name, tuple(operand.serial for operand in operands), _hashable(new.attributes))
-        return seen.setdefault(key, new)
+        serials = tuple(plain.get(operand.serial, operand.serial) for operand in operands)
+        found = seen.setdefault((new.primitive.name, serials, _hashable(new.attributes)), new)
+        if new.primitive.name == "identity":
+            plain[found.serial] = serials[0]
+        return found
 
     return map_equations(outputs, {}, simpler)
-
-
-def same_value(value: Value) -> Value | None:
-    """identity(x) = x."""
-    is_identity = value.primitive is not None and value.primitive.name == "identity"
-    return value.operands[0] if is_identity and value.operands[0].type == value.type else None
 
 
 def _hashable(item: Any) -> Hashable:

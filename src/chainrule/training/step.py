@@ -12,7 +12,7 @@ from chainrule.gradient.backward import backward
 from chainrule.graph.graph import Graph, needed
 from chainrule.graph.loop import Stage
 from chainrule.graph.origin import origin
-from chainrule.graph.rewrite import merged, same_value
+from chainrule.graph.rewrite import merged
 from chainrule.graph.types import FLOAT64, INT32, ROWS, UINT32, ArrayType, str_shape
 from chainrule.graph.value import Value, as_value, cast_value, input_value
 from chainrule.layers import Layer, Variables, apply
@@ -132,7 +132,7 @@ class Trace:
             if self.task.objective is not None:
                 result = self.task.objective(self.network, self.x, self.y)
                 losses = as_row_losses(result, "the objective", (ROWS,))
-                return merged([losses], [same_value])[0]  # a derivative that is taken twice is one
+                return merged([losses])[0]  # a derivative that is taken twice is one
             assert self.task.loss is not None
             prediction = self.prediction
             if self.sample_weight is not None:
