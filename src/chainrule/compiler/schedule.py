@@ -12,6 +12,7 @@ core's caches as all of it.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Sequence
 
 from chainrule.compiler.code import BYTES, Code
@@ -64,16 +65,19 @@ def grouped(kernels: Sequence[Kernel]) -> list[list[Kernel]]:
     """Return the kernels in their order, those of a chain or a bundle together and every other one alone."""
     groups: list[list[Kernel]] = []
     stored: set[int] = set()
+    beside: set[int] = set()
     for kernel in kernels:
-        last = groups[-1] if groups else [kernel]
-        together = [*last, kernel]
-        beside = {value.serial for other in last for value in other.stored}
-        chained = is_chain(together) and _fit_caches(together)
-        if groups and (chained or (_is_small(together) and not beside & reads(kernel, stored))):
-            last.append(kernel)
+        last = groups[-1][-1] if groups else None
+        chained = last is not None and goes_by_rows(last) and goes_by_rows(kernel)
+        bundled = last is not None and _is_small([last, kernel]) and not beside & reads(kernel, stored)
+        if bundled or (chained and _fit_caches([*groups[-1], kernel])):
+            groups[-1].append(kernel)
         else:
             groups.append([kernel])
-        stored |= {value.serial for value in kernel.stored}
+            beside = set()
+        own = {value.serial for value in kernel.stored}
+        beside |= own
+        stored |= own
     return groups
 
 
@@ -122,6 +126,15 @@ def _fit_caches(by_rows: Iterable[Kernel]) -> bool:
 
 def goes_by_rows(kernel: Kernel) -> bool:
     """Whether what a kernel computes for a row depends, of all arrays that have rows, on that row only."""
+    if kernel not in _known:
+        _known[kernel] = _goes_by_rows(kernel)
+    return _known[kernel]
+
+
+_known: weakref.WeakKeyDictionary[Kernel, bool] = weakref.WeakKeyDictionary()
+
+
+def _goes_by_rows(kernel: Kernel) -> bool:
     own = {value.serial for value in kernel.computed}
     return (
         _has_rows_first(kernel.shape)
