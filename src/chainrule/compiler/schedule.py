@@ -24,7 +24,7 @@ from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction,
 from chainrule.graph.types import ROWS
 from chainrule.graph.value import Value
 
-#: Bytes of matrices that the rows of a chain may be multiplied by, which must stay in the nearest caches, too.
+#: Bytes of matrices that the rows of a chain may be multiplied by, which must stay in the near caches, too.
 MOST_MATRICES = 1 << 17
 #: Elements of the result of a kernel in a bundle.
 MOST_OF_BUNDLED = 1 << 13
