@@ -9,6 +9,8 @@ import pytest
 from training_cases import assert_same, network, regression, table
 
 import chainrule as cr
+from chainrule.compiler import epochs as compiled_epochs
+from chainrule.compiler.epochs import CompiledRun
 from chainrule.graph.loop import EvaluatedRun
 from chainrule.graph.shuffle import shuffled
 
@@ -160,3 +162,25 @@ def test_weights_that_are_not_finite_are_named():
     model._trainer.run.carried["layers.1.bias"][0] = np.nan
     with pytest.raises(ValueError, match=r"layers.1.bias already held nan"):
         model.fit(x, y)
+
+
+def test_an_interrupt_between_two_calls_of_native_code_leaves_the_weights(monkeypatch):
+    """Nobody has looked at the weights yet, and the other threads are gone when somebody does."""
+    x, y = table()
+    model = regression(n_threads=2)
+    go_on, calls = CompiledRun._go_on, []
+
+    def interrupted(run):
+        calls.append(go_on(run))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(compiled_epochs, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(CompiledRun, "_go_on", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, epochs=9, batch_size=5)
+    assert model.steps == len(calls) == 1
+    monkeypatch.undo()
+    alone = regression()
+    alone.build(features=x.shape[1])
+    assert any((model.weights[name] != array).any() for name, array in alone.weights.items())
+    assert all(np.isfinite(array).all() for array in model.weights.values())

@@ -62,6 +62,7 @@ class CompiledRun:
         self._batch = min(inputs.batch_size, self.rows)
         self.threads = thread_count(self._compiled.work(self._batch), inputs.n_threads)
         self._pace = 1
+        self._pool: ThreadPoolExecutor | None = None
         self._saved_own: dict[str, Array] | None = None
         self._place_arrays()
         self._set_sizes()
@@ -160,14 +161,17 @@ class CompiledRun:
     def __iter__(self) -> Iterator[dict[str, float]]:
         begin = shown = len(self.results)
         self._end = begin + self.inputs.epochs
-        with ThreadPoolExecutor(max(self.threads - 1, 1)) as self._pool:
-            while shown < self._end and not (shown > begin and self._position.stopped):
-                failure = self._go_on()
-                while shown < len(self.results):
-                    yield self.results[shown]
-                    shown += 1
-                if failure is not None:
-                    raise failure
+        try:
+            with ThreadPoolExecutor(max(self.threads - 1, 1)) as self._pool:
+                while shown < self._end and not (shown > begin and self._position.stopped):
+                    failure = self._go_on()
+                    while shown < len(self.results):
+                        yield self.results[shown]
+                        shown += 1
+                    if failure is not None:
+                        raise failure
+        finally:
+            self._pool = None
 
     def _go_on(self) -> NotFiniteError | None:
         """Make turns for a short while; where a step fails, go back to it."""
@@ -224,13 +228,14 @@ class CompiledRun:
         return int(control[Control.TURNS])
 
     def _call(self) -> None:
-        """Let the threads make turns. They are done when they have all come back."""
+        """Let the threads make turns, or this one alone after the run; done when they have all come back."""
         function, table = self._compiled.run, ctypes.addressof(self._table)
-        sizes = 0, self._capacity
-        others = [
-            self._pool.submit(function, table, *sizes, thread, self.threads, 0)
-            for thread in range(1, self.threads)
-        ]
+        sizes, others = (0, self._capacity), []
+        if self._pool is not None:
+            others = [
+                self._pool.submit(function, table, *sizes, thread, self.threads, 0)
+                for thread in range(1, self.threads)
+            ]
         function(table, *sizes, 0, self.threads, 0)
         for other in others:
             other.result()
