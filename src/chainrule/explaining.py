@@ -105,7 +105,8 @@ def _history(trainer: Trainer, arrays: Arrays, data: Arrays, steps: int) -> list
                 ("gradient", gradients[name]),
                 ("update", results[name] - counted[name]),
             ):
-                part[key] = float(np.hypot(part[key], np.linalg.norm(array)))
+                with np.errstate(over="ignore", invalid="ignore"):  # a diverging training shows as inf
+                    part[key] = float(np.hypot(part[key], np.linalg.norm(np.asarray(array, np.float64))))
         found.append({"step": number + 1, "loss": float(results["batch_loss"]), "layers": layers})
         arrays = {**counted, **{name: array for name, array in results.items() if name in arrays}}
     return found

@@ -353,3 +353,17 @@ def test_other_networks_are_drawn_too(network, opened):
     for unit in page.locator(".unit").all():
         unit.focus()
         assert check_lines(page, arrays, "#chosen")
+
+
+@pytest.mark.parametrize("rate", [10.0, 1e30])
+def test_steps_that_diverge_are_shown_as_far_as_they_are_numbers(rate, opened):
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    net = cr.Sequential([cr.Dense(8, activation="relu"), cr.Dense(1)])
+    model = cr.Model(net, loss="mean_squared_error", optimizer=cr.SGD(rate))
+    explanation = model.explain(x, [1.0, 2.0, 3.0], steps=50)
+    assert len(explanation.history) < 50
+    page = opened(explanation)
+    assert "NaN" not in page.locator("#history path").get_attribute("d")
+    page.keyboard.press("End")
+    shown = page.inner_text("body").split()
+    assert any("inf" in word for word in shown) == (explanation.loss_after == np.inf) == (rate == 1e30)

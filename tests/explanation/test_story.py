@@ -283,3 +283,15 @@ def test_classes_of_a_single_precision_model():
     explanation = model.explain(ROWS, CLASSES)
     assert explanation.verdict.right
     assert explanation.steps[0].quantity.array.dtype == np.float32
+
+
+@pytest.mark.parametrize("weights", [[0.0, 0.0], [0.0]])
+def test_rows_that_weigh_nothing_are_told_in_every_form(weights, tmp_path):
+    model = cr.Model(cr.Sequential([cr.Dense(4), cr.Dense(3)]), loss="cross_entropy")
+    rows = np.ones((len(weights), 4))
+    explanation = model.explain(rows, np.zeros(len(weights), int), sample_weight=weights)
+    explanation.to_html(tmp_path / "page.html")
+    texts = [str(explanation), explanation.to_markdown(), explanation.to_latex()]
+    assert explanation.loss == 0
+    assert all(len(text) > 1000 for text in texts)
+    assert explanation.to_dict()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import re
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chainrule.explanation.page_data import page_data
 
@@ -23,13 +24,22 @@ def as_html(explanation: Explanation) -> str:
     parts = {
         "__TITLE__": html.escape(explanation.title),
         "__STYLE__": (folder / "style.css").read_text("utf-8"),
-        "__DATA__": json.dumps(page_data(explanation), ensure_ascii=False, allow_nan=False).replace(
-            "</", r"<\/"
-        ),
+        "__DATA__": json.dumps(_written(page_data(explanation)), ensure_ascii=False).replace("</", r"<\/"),
         "__SCRIPT__": "\n".join(_plain((folder / f"{name}.js").read_text("utf-8")) for name in MODULES),
     }
     page = (folder / "page.html").read_text("utf-8")
     return re.sub("__(TITLE|STYLE|DATA|SCRIPT)__", lambda found: parts[found[0]], page)
+
+
+def _written(item: Any) -> Any:
+    """Return data with a name in place of each number that JSON cannot write."""
+    if isinstance(item, dict):
+        return {key: _written(value) for key, value in item.items()}
+    if isinstance(item, list | tuple):
+        return [_written(value) for value in item]
+    if not isinstance(item, float) or math.isfinite(item):
+        return item
+    return "NaN" if math.isnan(item) else "Infinity" if item > 0 else "-Infinity"
 
 
 def _plain(module: str) -> str:

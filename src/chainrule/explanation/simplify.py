@@ -21,7 +21,8 @@ def simplified(formula: Formula) -> Formula:
         case Apply(primitive, operands, attributes, gathered):
             operands = tuple(map(simplified, operands))
             whole = Apply(primitive, operands, attributes, gathered)
-            if operands and all(isinstance(operand, Number) for operand in operands) and not gathered:
+            known = bool(operands) and all(isinstance(operand, Number) for operand in operands)
+            if known and not gathered and "axes" not in attributes:  # axes have names here
                 return Number(numeric(whole))
             rule = RULES.get(primitive.name)
             shorter = rule(*operands) if rule else None

@@ -1,6 +1,8 @@
 // The numbers of the step, and how they are written.
 
-export const data = JSON.parse(document.getElementById("data").textContent);
+const nameless = (key, value) =>
+  typeof value === "string" && /^(-?Infinity|NaN)$/.test(value) ? Number(value) : value;
+export const data = JSON.parse(document.getElementById("data").textContent, nameless);
 
 /** Text in base 64 that holds compressed bytes, as these bytes. */
 async function inflated(text) {

@@ -9,9 +9,10 @@ export function showHistory(box) {
   if (!steps.length) return;
   box.hidden = false;
   const losses = steps.map((step) => step.loss);
-  const [low, high] = [Math.min(...losses), Math.max(...losses)];
+  const finite = losses.filter(Number.isFinite);
+  const [low, high] = [Math.min(...finite), Math.max(...finite)];
   const x = (i) => EDGE + (i / Math.max(losses.length - 1, 1)) * (WIDTH - 2 * EDGE);
-  const y = (loss) => HEIGHT - EDGE - ((loss - low) / (high - low || 1)) * (HEIGHT - 2 * EDGE);
+  const y = (loss) => !Number.isFinite(loss) ? EDGE / 2 : HEIGHT - EDGE - ((loss - low) / (high - low || 1)) * (HEIGHT - 2 * EDGE);
   const path = losses.map((loss, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(loss).toFixed(1)}`).join("");
   box.innerHTML = `<h2>${steps.length} consecutive training steps</h2>
     <div class="controls"><label for="recorded">Training step <output id="recorded-count"></output></label>
