@@ -263,3 +263,15 @@ def test_bad_input():
 def test_raw_iris_is_not_refused_for_its_scale():
     x, y = load_iris(return_X_y=True)
     assert "features of wildly different scale" not in names(model_for("iris").diagnose(x, y))
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+def test_units_that_are_0_or_1_to_the_last_digit_are_saturated(activation):
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(200, 16))
+    net = cr.Sequential([cr.Dense(32, activation=activation), cr.Dense(3)])
+    model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(2e-3))
+    model.build(features=16)
+    model.set_weights({"layers.0.weight": generator.normal(size=(16, 32)) * 1000})
+    found = model.diagnose(x, generator.integers(0, 3, 200))
+    assert "saturated units" in [verdict.name for verdict in found.verdicts]

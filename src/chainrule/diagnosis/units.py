@@ -27,11 +27,11 @@ def silent_units(trainer: Trainer, data: Mapping[str, Array]) -> Iterator[Verdic
     results = run_stage(stage, trainer.arrays(data)) if stage else {}
     for i, part in enumerate(parts):
         y, slope = results[f"y{i}"], np.abs(results[f"slope{i}"])
-        off = (slope == 0) & (y == 0)
+        off, flat = (slope == 0) & (y == 0), slope < LIMITS.flat_slope
         rows = tuple(range(y.ndim - 1))
         dead = float(np.mean(np.all(off, axis=rows)))
         saturated = float(
-            np.mean(np.mean((slope < LIMITS.flat_slope) & ~off, axis=rows) > LIMITS.mostly_flat)
+            np.mean((np.mean(flat, axis=rows) > LIMITS.mostly_flat) & np.any(flat & ~off, axis=rows))
         )
         where = title(trainer.task.network, part)
         if dead >= LIMITS.dead_units:
