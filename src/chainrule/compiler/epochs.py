@@ -298,7 +298,7 @@ class CompiledRun:
 
 @contextmanager
 def deferred_interrupt() -> Iterator[list[int]]:
-    """Hold back Ctrl-C until the block is done: threads that meet in native code must all arrive.
+    """Hold back Ctrl-C until the block is done: arrays and counters must be those of the same turn.
 
     The block is given a list that is not empty once Ctrl-C was pressed.
     """

@@ -1,4 +1,4 @@
-"""A graph as one native function: its kernels in order, with the threads meeting between them."""
+"""A graph as one native function: its kernels in order, each in parts that threads share."""
 
 from __future__ import annotations
 

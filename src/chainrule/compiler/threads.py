@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-#: Multiplications in a step from which a second thread is worth its meetings.
+#: Multiplications in a step from which a second thread is worth what sharing costs.
 WORTH_THREADS: Final = 1_000_000
 VARIABLE: Final = "CHAINRULE_NUM_THREADS"
 
