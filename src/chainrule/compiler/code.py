@@ -174,7 +174,7 @@ class Code:
         self,
         begin: str | int,
         end: str | int,
-        step: int,
+        step: str | int,
         body: Callable[[str, list[str]], Sequence[str]],
         carried: Sequence[tuple[str, str]] = (),
     ) -> list[str]:
@@ -184,7 +184,7 @@ class Code:
         ----------
         begin, end : str or int
             i64 values.
-        step : int
+        step : str or int
             Above 0.
         body : callable
             Takes i and the carried values; returns the carried values of the next turn.

@@ -10,6 +10,7 @@ row by row beside the sums of the next tile: its divisions, square roots and mem
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from chainrule.compiler.builder import Element
@@ -21,13 +22,19 @@ from chainrule.compiler.loops import Index, KernelWriter, across_lanes, first_la
 from chainrule.compiler.operand import Operand, Panel
 from chainrule.graph.types import ROWS, Dim
 
+#: From so many columns on a tile is as wide as it can be.
+MANY_COLUMNS = 256
 #: With fewer tiles than this in a panel it is not worth packing.
 WORTH_PACKING = 4
 
 
+#: A left operand that lies transposed is packed if it has so many rows and so many bytes: so much at a time.
+FAR_ROWS = 128
+NEAR_BYTES = 1 << 15
+BLOCK_BYTES = 1 << 19
 #: The most groups of panels, which threads take one by one, and the panels that one has at least.
 MOST_GROUPS = 8
-LEAST_GROUP = 4
+LEAST_GROUP = 2
 #: With more members than this a tile is finished row by row, beside the next one's sums.
 MOST_AT_ONCE = 5
 
@@ -40,12 +47,15 @@ class Tile:
     vectors: int
 
 
-def tile_for(dtype: str, registers: Registers) -> Tile:
-    """Return the largest tile whose sums stay in registers, beside a row of the panel and a factor."""
+def tile_for(dtype: str, registers: Registers, columns: Dim) -> Tile:
+    """Return the largest tile whose sums stay in registers, beside a row of the panel and a factor.
+
+    A wide tile reads fewer factors for as many sums; a high one wastes nothing on few columns.
+    """
     each = max(1, LANES * BYTES[dtype] // registers.width)
-    vectors = 2 if each == 1 else 1
-    free = registers.number - 1 - vectors * each
-    return Tile(max(1, min(8, free // (vectors * each))), vectors)
+    wide = columns is not ROWS and int(columns) >= MANY_COLUMNS
+    across = each * max(1, registers.number // (8 if wide else 16) // each)
+    return Tile(max(1, min(8, (registers.number - 1 - across) // across)), across // each)
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,14 @@ class Panels:
     def width(self) -> int:
         """The columns of a panel."""
         return LANES * self.vectors
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows: which is the first, and whether their factors are packed."""
+
+    begin: str
+    packed: str
 
 
 @dataclass(frozen=True)
@@ -100,11 +118,13 @@ class ProductWriter:
         self.columns: Dim = root.shape[-1]
         self.inner = _extent(root.operands[0].shape[-1])
         self.outer: list[Affine] = []
-        self.tile = tile_for(root.dtype.name, vector_registers())
+        self.tile = tile_for(root.dtype.name, vector_registers(), self.columns)
         self.turned = root.operands[1].serial not in writer.buffers and not is_contiguous(
             root.operands[1], -1
         )
         self.dtype = root.dtype.name
+        self.scratch = "%scratch"
+        self.block: Block | None = None
         self.wide = llvm_type(self.dtype, vector=True)
         self.light = len(writer.kernel.members) <= MOST_AT_ONCE and not self._overwrites()
 
@@ -129,31 +149,109 @@ class ProductWriter:
         self.outer = _affines(outer)
         self._tiles(shared=False)
 
-    # Panels ------------------------------------------------------------------------------------------
-
     def _tiles(self, shared: bool) -> None:
-        """Write the loops over panels of columns and the tiles in each."""
-        if self.columns is ROWS:
-            self._panels(Panels("0", "%rows", 1), shared)
-            return
-        width = LANES * self.tile.vectors
-        whole = int(self.columns) // width * width
-        left = int(self.columns) - whole
-        if shared:
-            self.writer.groups = max(1, min(MOST_GROUPS, whole // width // LEAST_GROUP))
-        if whole:
-            self._panels(Panels("0", str(whole), self.tile.vectors), shared)
-        if left:
-            self._panels(Panels(str(whole), str(whole + 1), -(-left // LANES), left), shared)
+        """Write the loops over panels of columns and the tiles in each, for some of the rows.
 
-    def _panels(self, panels: Panels, shared: bool) -> None:
-        """Write the loop over some panels. The threads share the rows: each writes a part of its own.
-
-        Where neighbouring columns of a row belong to two cores, these take lines from each other's caches.
+        The threads share the rows: each writes a part of its own. Where neighbouring columns of a row belong
+        to two cores, these take lines from each other's caches.
         """
-        number = self._number
+        panels = self._of_columns(shared)
         rows = self.root.shape[-2]
         bounds = self.writer.share(rows, self.tile.rows) if shared else ("0", _extent(rows))
+
+        def write(bounds: tuple[str, str]) -> None:
+            for each in panels:
+                self._panels(each, bounds, shared)
+
+        if self._is_crossed():
+            self._blocks(bounds, write)
+        else:
+            write(bounds)
+
+    def _of_columns(self, shared: bool) -> list[Panels]:
+        """Return the panels of columns: those of a tile's width, and what is left."""
+        if self.columns is ROWS:
+            return [Panels("0", "%rows", 1)]
+        width = LANES * self.tile.vectors
+        number, left = divmod(int(self.columns), width)
+        whole = number * width
+        if shared:
+            self.writer.groups = max(1, min(MOST_GROUPS, number // LEAST_GROUP))
+        panels = [Panels("0", str(whole), self.tile.vectors)] if whole else []
+        return panels + ([Panels(str(whole), str(whole + 1), -(-left // LANES), left)] if left else [])
+
+    # Blocks of rows ----------------------------------------------------------------------------------
+
+    def _is_crossed(self) -> bool:
+        """Whether the left operand lies transposed: neighbours in a column are neighbours in memory."""
+        operand, (rows, columns) = self.root.operands[0], self.root.shape[-2:]
+        if ROWS in (rows, columns) or int(rows) < FAR_ROWS or int(columns) < LANES * self.tile.vectors:
+            return False
+        return (
+            operand.serial not in self.writer.buffers
+            and not is_contiguous(operand, -1)
+            and is_contiguous(operand, -2)
+        )
+
+    def _blocks(self, bounds: tuple[str, str], write: Callable[[tuple[str, str]], None]) -> None:
+        """Write the loop over blocks of rows, of which the left operand's part is packed.
+
+        Where it lies transposed a tile would read a few elements here and there in many pages. What the
+        first cache holds as a whole is read where it lies.
+        """
+        code, number = self.code, self._number
+        size = number("mul", self.inner, BYTES[self.dtype])
+        room = number("and", number("udiv", BLOCK_BYTES, size), -LANES)
+        all_bytes = number("mul", size, number("sub", bounds[1], bounds[0]))
+        large = code.value(f"icmp sgt i64 {all_bytes}, {NEAR_BYTES}")
+        packed = code.value(f"and i1 {large}, {code.value(f'icmp sge i64 {room}, {LANES}')}")
+        step = code.value(f"select i1 {packed}, i64 {room}, i64 {bounds[1]}")
+        self.writer.reserve(BLOCK_BYTES, 0)
+        self.scratch = code.value(f"getelementptr i8, ptr %scratch, i64 {BLOCK_BYTES}")
+
+        def block(begin: str, _: list[str]) -> list[str]:
+            rows = (begin, self._smaller(number("add", begin, step), bounds[1]))
+            self.block = Block(begin, packed)
+            code.when(packed, lambda: self.left.pack_crossed(self.outer, rows, self.inner, "%scratch"))
+            write(rows)
+            return []
+
+        code.loop(*bounds, step, block)
+
+    def _lefts(self, rows: list[str]) -> list[str]:
+        """Return where the factors of some rows begin."""
+        starts = [self.left.address([*self.outer, Affine({row: 1}), Affine({})]) for row in rows]
+        if self.block is None:
+            return starts
+        number, block = self._number, self.block
+        offsets = [number("sub", row, block.begin) for row in rows]
+        places = [
+            number(
+                "add",
+                number("mul", number("and", offset, -LANES), self.inner),
+                number("and", offset, LANES - 1),
+            )
+            for offset in offsets
+        ]
+        return [
+            self.code.value(
+                f"select i1 {block.packed}, ptr {self.left.after('%scratch', place)}, ptr {start}"
+            )
+            for place, start in zip(places, starts, strict=True)
+        ]
+
+    def _far(self, axis: int) -> str:
+        """Return how many elements a row's factors lie apart."""
+        far = self.left.distance(axis)
+        if self.block is None:
+            return far
+        return self.code.value(f"select i1 {self.block.packed}, i64 {LANES}, i64 {far}")
+
+    # Panels ------------------------------------------------------------------------------------------
+
+    def _panels(self, panels: Panels, bounds: tuple[str, str], shared: bool) -> None:
+        """Write the loop over some panels, between these rows."""
+        number = self._number
         count = self._units(number("sub", panels.end, panels.begin), panels.width)
         begin, end = self._group(count) if shared else ("0", count)
 
@@ -184,7 +282,7 @@ class ProductWriter:
     def _panel(self, column: str, panels: Panels, bounds: tuple[str, str]) -> None:
         """Write the loop over the tiles of a panel, between these rows."""
         first = [*self.outer, Affine({}), Affine({column: 1})]
-        panel = Panel(first, self._tails(column, panels), _extent(self.columns), self.turned)
+        panel = Panel(first, self._tails(column, panels), self._columns_in(column, panels), self.turned)
         tiles = self._units(self._number("sub", bounds[1], bounds[0]), self.tile.rows)
         right = self._right(panel, tiles)
         if self.light:
@@ -201,21 +299,30 @@ class ProductWriter:
             return [None] * panels.vectors
         return [first_lanes(min(panels.left - LANES * v, LANES)) for v in range(panels.vectors)]
 
+    def _columns_in(self, column: str, panels: Panels) -> str:
+        """Return how many columns a panel has."""
+        if self.columns is ROWS:
+            return self._smaller(self._number("sub", "%rows", column), str(LANES))
+        return str(panels.width if panels.left is None else panels.left)
+
     def _right(self, panel: Panel, tiles: str) -> Rows:
         """Return where the rows of a panel lie; pack them if that is needed, or worth it."""
         code = self.code
         if self.turned:
             self._reserve(panel)
-            self.right.pack(panel, self.inner)
-            return Rows("%scratch", str(panel.width))
+            self.right.pack(panel, self.inner, self.scratch)
+            return Rows(self.scratch, str(panel.width))
         start, step = self.right.address(panel.first), self.right.distance(panel.rank)
         if step == str(panel.width):
             return Rows(start, step)
         self._reserve(panel)
-        many = code.value(f"icmp sge i64 {tiles}, {WORTH_PACKING}")
-        code.when(many, lambda: self.right.pack(panel, self.inner))
+        often = code.value(f"icmp sge i64 {tiles}, {WORTH_PACKING}")
+        size = self._number("mul", self.inner, f"{step}")
+        far = code.value(f"icmp sgt i64 {size}, {NEAR_BYTES // BYTES[self.dtype]}")
+        many = code.value(f"and i1 {often}, {far}")
+        code.when(many, lambda: self.right.pack(panel, self.inner, self.scratch))
         return Rows(
-            code.value(f"select i1 {many}, ptr %scratch, ptr {start}"),
+            code.value(f"select i1 {many}, ptr {self.scratch}, ptr {start}"),
             code.value(f"select i1 {many}, i64 {panel.width}, i64 {step}"),
         )
 
@@ -223,7 +330,9 @@ class ProductWriter:
         """Have scratch memory for a panel, and for the squares of lanes that it is turned in."""
         row = panel.width * BYTES[self.dtype]
         inner = self.root.operands[0].shape[-1]
-        self.writer.reserve(0 if inner is ROWS else (int(inner) + LANES) * row, row if inner is ROWS else 0)
+        block = 0 if self.block is None else BLOCK_BYTES
+        size = LANES * row if inner is ROWS else (int(inner) + LANES) * row
+        self.writer.reserve(block + size, row if inner is ROWS else 0)
 
     # Tiles -------------------------------------------------------------------------------------------
 
@@ -274,9 +383,6 @@ class ProductWriter:
     def _smaller(self, x: str, y: str) -> str:
         return self.code.call("i64", "llvm.smin.i64", f"i64 {x}, i64 {y}")
 
-    def _lefts(self, rows: list[str]) -> list[str]:
-        return [self.left.address([*self.outer, Affine({row: 1}), Affine({})]) for row in rows]
-
     def _zeros(self, panel: Panel) -> list[tuple[str, str]]:
         """Return what a sum begins with: the places in both operands, and zeros."""
         zero = self.b.spread(self.b.constant(0, self.dtype)).text
@@ -292,7 +398,7 @@ class ProductWriter:
     ) -> list[str]:
         """Write the loop over a range of k: every row's factor times a row of the panel."""
         b, count = self.b, len(panel.tails)
-        far = self.left.distance(panel.rank + 1)
+        far = self._far(panel.rank + 1)
 
         def turn(_: str, held: list[str]) -> list[str]:
             at_left, at_right, *sums = held

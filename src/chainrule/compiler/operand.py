@@ -1,8 +1,8 @@
 """An operand of a contraction: where its elements lie, and how a panel of it is packed.
 
 A tile reads the right operand row by row, some neighbouring columns at a time. In a panel that was packed the
-rows follow each other without a gap, so that the tiles stream through a few pages of memory. An operand that
-lies transposed is turned on the way, a square of lanes at a time.
+rows follow each other without a gap, so that the tiles stream through a few pages of memory; an operand that
+lies transposed is turned on the way: see `chainrule.compiler.packing`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule.compiler.builder import Element
-from chainrule.compiler.code import LANES, SCALARS, Code
+from chainrule.compiler.code import LANES, SCALARS
 from chainrule.compiler.fuse import as_view
 from chainrule.compiler.index import Affine
 from chainrule.compiler.loops import Index, KernelWriter
 from chainrule.compiler.memory import Buffer
+from chainrule.compiler.packing import Packing, pack_columns, pack_rows
 from chainrule.graph.value import Value
 
 
@@ -30,6 +31,7 @@ class Operand:
     """
 
     def __init__(self, writer: KernelWriter, value: Value) -> None:
+        self.value = value
         counters = [Affine({f"%{axis}": 1}) for axis in range(value.ndim)]
         if value.serial in writer.buffers:
             source, self.indices = value, counters
@@ -73,45 +75,32 @@ class Operand:
         """Return how many elements neighbours along an axis lie apart."""
         return self._writer.access.distance(self.buffer, self.indices, f"%{axis}")
 
-    # Packing -----------------------------------------------------------------------------------------
+    def pack(self, panel: Panel, inner: str, to: str) -> None:
+        """Pack a panel, so many elements high, one row after the other."""
+        start, dtype = self.address(panel.first), self.buffer.dtype
+        step = self.distance(panel.rank + panel.turned)
+        packing = Packing(start, step, inner, panel.number, to, str(panel.width))
+        if panel.turned:
+            pack_columns(self._code, dtype, packing)
+        else:
+            pack_rows(self._code, dtype, packing, len(panel.tails), panel.tails[-1] is None)
 
-    def pack(self, panel: Panel, inner: str) -> None:
-        """Write a panel's rows into the kernel's scratch memory, one after the other."""
-        (self._pack_turned if panel.turned else self._pack_rows)(panel, inner)
+    def pack_crossed(self, outer: Sequence[Affine], rows: tuple[str, str], inner: str, to: str) -> None:
+        """Pack rows of a left operand that lies transposed: LANES of them side by side for each k."""
+        code, rank = self._code, len(outer)
+        step = self.distance(rank + 1)
+        full = self.value.shape[rank] % LANES == 0
 
-    def _pack_rows(self, panel: Panel, inner: str) -> None:
-        step = self.distance(panel.rank)
-
-        def row(k: str, _: list[str]) -> list[str]:
-            at = self.after(self.address(panel.first), self._code.value(f"mul i64 {k}, {step}"))
-            for v, tail in enumerate(panel.tails):
-                self._keep(self.vector(self.after(at, LANES * v), tail), panel, k, v)
+        def some(row: str, _: list[str]) -> list[str]:
+            start = self.address([*outer, Affine({row: 1}), Affine({})])
+            left = code.value(f"sub i64 {rows[1]}, {row}")
+            number = code.call("i64", "llvm.smin.i64", f"i64 {left}, i64 {LANES}")
+            before = code.value(f"mul i64 {code.value(f'sub i64 {row}, {rows[0]}')}, {inner}")
+            packing = Packing(start, step, inner, number, self.after(to, before), str(LANES))
+            pack_rows(code, self.buffer.dtype, packing, 1, full)
             return []
 
-        self._code.loop(0, inner, 1, row)
-
-    def _pack_turned(self, panel: Panel, inner: str) -> None:
-        """Pack what lies column by column: a square of lanes is loaded, turned and kept."""
-        code = self._code
-
-        def square(k: str, _: list[str]) -> list[str]:
-            mask = self._writer.below(k, inner)
-            for v in range(len(panel.tails)):
-                columns = [panel.column(LANES * v + lane, code) for lane in range(LANES)]
-                lines = [
-                    self.vector(self.after(self.address([*panel.first[:-1], column]), k), mask)
-                    for column in columns
-                ]
-                for row, x in enumerate(turned(code, lines)):
-                    self._keep(x, panel, code.value(f"add i64 {k}, {row}"), v)
-            return []
-
-        code.loop(0, inner, LANES, square)
-
-    def _keep(self, x: Element, panel: Panel, row: str, v: int) -> None:
-        place = self._code.value(f"mul i64 {row}, {panel.width}")
-        at = self.after(self.after("%scratch", place), LANES * v)
-        self._code.do(f"store {x.typed}, ptr {at}, align 64")
+        code.loop(*rows, LANES, some)
 
 
 class Panel:
@@ -123,19 +112,19 @@ class Panel:
         The index of the first column's first element; the last two entries are the row and the column.
     tails : sequence of Element or None
         For each vector of the panel which lanes are columns; None where all are.
-    end : str
-        Where the columns of the operand end.
+    number : str
+        How many columns it has.
     turned : bool
         Whether the operand lies column by column.
     """
 
     def __init__(
-        self, first: Sequence[Affine], tails: Sequence[Element | None], end: str, turned: bool
+        self, first: Sequence[Affine], tails: Sequence[Element | None], number: str, turned: bool
     ) -> None:
         self.first = list(first)
         self.tails = list(tails)
+        self.number = number
         self.turned = turned
-        self._end = end
 
     @property
     def rank(self) -> int:
@@ -152,27 +141,3 @@ class Panel:
         """Where each vector of the panel begins."""
         column = self.first[-1]
         return [Affine(column.terms, column.constant + LANES * v, 1) for v in range(len(self.tails))]
-
-    def column(self, number: int, code: Code) -> Affine:
-        """Return one of the panel's columns, or the operand's last where there are no more."""
-        place = (self.first[-1] + Affine({}, number)).base(code)
-        if self.tails[number // LANES] is None:
-            return Affine({place: 1})
-        last = code.value(f"sub i64 {self._end}, 1")
-        return Affine({code.call("i64", "llvm.smin.i64", f"i64 {place}, i64 {last}"): 1})
-
-
-def turned(code: Code, lines: Sequence[Element]) -> list[Element]:
-    """Transpose a square of lanes: its quarters are swapped, then the quarters of these, and so on."""
-    square = list(lines)
-    half = LANES // 2
-    while half:
-        for upper in (row for row in range(LANES) if not row & half):
-            lower = upper + half
-            a, b = square[upper], square[lower]
-            for row, near, far in ((upper, 0, LANES - half), (lower, half, LANES)):
-                order = ", ".join(f"i32 {lane + (far if lane & half else near)}" for lane in range(LANES))
-                text = code.value(f"shufflevector {a.typed}, {b.typed}, <{LANES} x i32> <{order}>")
-                square[row] = Element(text, a.dtype, True)
-        half //= 2
-    return square

@@ -1,0 +1,171 @@
+"""What packs the operands of products: functions that a module has once, and all its kernels call.
+
+Packed rows follow each other without a gap, and are as wide as a tile: its loop streams through a few pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+
+from chainrule.compiler.code import BYTES, LANES, SCALARS, Code
+
+_ARGUMENTS = "ptr %from, i64 %step, i64 %rows, i64 %columns, ptr %to, i64 %width"
+
+
+@dataclass(frozen=True)
+class Packing:
+    """What is packed where: i64 and ptr values.
+
+    Attributes
+    ----------
+    source : str
+        The address of the first element.
+    step : str
+        How many elements later the next row begins; where columns are packed as rows, the next column.
+    rows, columns : str
+        How many there are in the packed form.
+    to : str
+        Its address: a multiple of 64.
+    width : str
+        How many elements its rows lie apart: as many whole vectors as the columns need, or more. Where
+        columns are packed as rows, there is room for whole vectors of these.
+    """
+
+    source: str
+    step: str
+    rows: str
+    columns: str
+    to: str
+    width: str
+
+
+def pack_rows(code: Code, dtype: str, packing: Packing, vectors: int, full: bool) -> None:
+    """Have rows packed whose elements are neighbours in memory.
+
+    Parameters
+    ----------
+    code : Code
+        Where.
+    dtype : str
+        Of what is packed.
+    packing : Packing
+        What, and where.
+    vectors : int
+        How many a row has.
+    full : bool
+        Whether columns fill the last of them.
+    """
+
+    def write(function: Code, access: _Vectors) -> None:
+        _write_rows(function, access, vectors, full)
+
+    name = f"pack_rows.{dtype}.{vectors}{'' if full else '.part'}"
+    _call(code, dtype, packing, name, write)
+
+
+def pack_columns(code: Code, dtype: str, packing: Packing) -> None:
+    """Have columns packed as rows: squares of lanes are loaded, turned and stored."""
+    _call(code, dtype, packing, f"pack_columns.{dtype}", _write_columns)
+
+
+def _call(
+    code: Code, dtype: str, packing: Packing, name: str, write: Callable[[Code, _Vectors], None]
+) -> None:
+    function = Code(name, _ARGUMENTS)
+    write(function, _Vectors(function, dtype))
+    code.declarations |= {*function.declarations, function.text().replace("define", "define internal", 1)}
+    types = ("ptr", "i64", "i64", "i64", "ptr", "i64")
+    given = ", ".join(f"{kind} {value}" for kind, value in zip(types, astuple(packing), strict=True))
+    code.do(f"call void @{function.name}({given})")
+
+
+class _Vectors:
+    """Loads and stores vectors of one dtype."""
+
+    def __init__(self, code: Code, dtype: str) -> None:
+        self.code = code
+        self.scalar = SCALARS[dtype]
+        self.type = f"<{LANES} x {self.scalar}>"
+        self.align = BYTES[dtype]
+
+    def after(self, address: str, elements: str) -> str:
+        """Return the address so many elements later."""
+        return self.code.value(f"getelementptr {self.scalar}, ptr {address}, i64 {elements}")
+
+    def load(self, address: str, left: str) -> str:
+        """Return the vector at an address, of which so many elements are there; others are zero."""
+        code = self.code
+        narrow = code.call("i64", "llvm.smin.i64", f"i64 {left}, i64 {LANES}")
+        first = code.value(f"insertelement <{LANES} x i64> poison, i64 {narrow}, i64 0")
+        limit = code.value(
+            f"shufflevector <{LANES} x i64> {first}, <{LANES} x i64> poison, <{LANES} x i32> zeroinitializer"
+        )
+        lanes = ", ".join(f"i64 {lane}" for lane in range(LANES))
+        mask = code.value(f"icmp slt <{LANES} x i64> <{lanes}>, {limit}")
+        suffix = self.scalar.replace("float", "f32").replace("double", "f64")
+        arguments = f"ptr {address}, i32 {self.align}, <{LANES} x i1> {mask}, {self.type} zeroinitializer"
+        return code.call(self.type, f"llvm.masked.load.v{LANES}{suffix}.p0", arguments)
+
+    def load_whole(self, address: str) -> str:
+        """Return the vector at an address."""
+        return self.code.value(f"load {self.type}, ptr {address}, align {self.align}")
+
+    def store(self, vector: str, address: str) -> None:
+        """Store a vector at a multiple of its size."""
+        self.code.do(f"store {self.type} {vector}, ptr {address}, align 64")
+
+
+def _write_rows(code: Code, access: _Vectors, vectors: int, full: bool) -> None:
+    left = "" if full else code.value(f"sub i64 %columns, {LANES * (vectors - 1)}")
+
+    def row(_: str, places: list[str]) -> list[str]:
+        source, to = access.after("%from", places[0]), access.after("%to", places[1])
+        for v in range(vectors):
+            address = access.after(source, str(LANES * v))
+            part = v == vectors - 1 and not full
+            x = access.load(address, left) if part else access.load_whole(address)
+            access.store(x, access.after(to, str(LANES * v)))
+        return [code.value(f"add i64 {places[0]}, %step"), code.value(f"add i64 {places[1]}, %width")]
+
+    code.loop(0, "%rows", 1, row, [("i64", "0"), ("i64", "0")])
+
+
+def _write_columns(code: Code, vectors: _Vectors) -> None:
+    last = code.value("sub i64 %columns, 1")
+
+    def square(row: str, column: str) -> list[str]:
+        left = code.value(f"sub i64 %rows, {row}")
+        lines = []
+        for lane in range(LANES):
+            place = code.value(f"add i64 {column}, {lane}")
+            place = code.call("i64", "llvm.smin.i64", f"i64 {place}, i64 {last}")  # the last one again
+            source = vectors.after("%from", code.value(f"mul i64 {place}, %step"))
+            lines.append(vectors.load(vectors.after(source, row), left))
+        start = vectors.after("%to", code.value(f"mul i64 {row}, %width"))
+        for number, line in enumerate(_turned(code, vectors.type, lines)):
+            at = vectors.after(start, code.value(f"mul i64 %width, {number}"))
+            vectors.store(line, vectors.after(at, column))
+        return []
+
+    code.loop(
+        0,
+        "%rows",
+        LANES,
+        lambda row, _: code.loop(0, "%columns", LANES, lambda column, _: square(row, column)),
+    )
+
+
+def _turned(code: Code, kind: str, lines: list[str]) -> list[str]:
+    """Transpose a square of lanes: its quarters are swapped, then the quarters of these, and so on."""
+    square = list(lines)
+    half = LANES // 2
+    while half:
+        for upper in (row for row in range(LANES) if not row & half):
+            lower = upper + half
+            a, b = square[upper], square[lower]
+            for row, near, far in ((upper, 0, LANES - half), (lower, half, LANES)):
+                order = ", ".join(f"i32 {lane + (far if lane & half else near)}" for lane in range(LANES))
+                square[row] = code.value(f"shufflevector {kind} {a}, {kind} {b}, <{LANES} x i32> <{order}>")
+        half //= 2
+    return square
