@@ -287,6 +287,8 @@ class ProductWriter:
         right = self._right(panel, tiles)
         if self.light:
             self.code.loop(0, tiles, 1, lambda tile, _: self._finished_tile(tile, bounds, panel, right))
+        elif self.inner != "%rows":
+            self.code.loop(0, tiles, 1, lambda tile, _: self._kept_tile(tile, bounds, panel, right))
         else:  # one more turn, in which only the last tile is finished
             end = self._number("add", tiles, 1)
             self.code.loop(0, end, 1, lambda tile, _: self._tile(tile, tiles, bounds, panel, right))
@@ -345,6 +347,19 @@ class ProductWriter:
             self._finish(Affine({rows[row]: 1}), v, Element(text, self.dtype, True), panel)
         return []
 
+    def _kept_tile(self, tile: str, bounds: tuple[str, str], panel: Panel, right: Rows) -> list[str]:
+        """Write the sums of a tile, and then a loop over its rows in which they are finished."""
+        rows = self._rows(tile, bounds)
+        self._keep(self._sum(("0", self.inner), self._zeros(panel), self._lefts(rows), panel, right)[2:])
+        height = self._smaller(self._number("sub", bounds[1], rows[0]), str(self.tile.rows))
+
+        def row(r: str, _: list[str]) -> list[str]:
+            self._finish_kept(r, rows[0], panel)
+            return []
+
+        self.code.loop(0, height, 1, row)
+        return []
+
     def _tile(self, tile: str, tiles: str, bounds: tuple[str, str], panel: Panel, right: Rows) -> list[str]:
         """Write the sums of a tile in as many parts as it has rows; beside each a row of the last one."""
         code, number = self.code, self._number
@@ -368,10 +383,12 @@ class ProductWriter:
             code.when(code.value(f"icmp slt i64 {r}, {height}"), lambda: self._finish_kept(r, last, panel))
             return carried
 
-        texts = code.loop(0, self.tile.rows, 1, turn, self._zeros(panel))[2:]
-        for place, text in enumerate(texts):
-            code.do(f"store {self.wide} {text}, ptr {self._slot(place)}, align 64")
+        self._keep(code.loop(0, self.tile.rows, 1, turn, self._zeros(panel))[2:])
         return []
+
+    def _keep(self, sums: list[str]) -> None:
+        for place, text in enumerate(sums):
+            self.code.do(f"store {self.wide} {text}, ptr {self._slot(place)}, align 64")
 
     def _rows(self, tile: str, bounds: tuple[str, str]) -> list[str]:
         """Return the rows of a tile; where there are no more, the last one again."""

@@ -22,8 +22,8 @@ from chainrule.graph.lowering import Contraction, Reduction, Scatter
 #: Bytes that some rows may take in all arrays of a chain, how many rows these are at least, and into how many
 #: parts for each thread all rows are divided at most.
 CHAIN_BYTES = 1 << 19
-LEAST_ROWS = 256
-MOST_PARTS = 32
+LEAST_ROWS = 64
+MOST_PARTS = 64
 
 WRITERS = {
     type(None): write_map,
