@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from chainrule.compiler.access import PROGRAM_SIZES, first_element, from_table
 from chainrule.compiler.code import BYTES, Code
-from chainrule.compiler.control import RESULTS_SLOT, Control, ControlCode, LoopLayout, Table
+from chainrule.compiler.control import RESULTS_SLOT, Control
+from chainrule.compiler.control_code import ControlCode, LoopLayout, Table
 from chainrule.compiler.sharing import Sharing
 from chainrule.graph.shuffle import FACTORS, GOLDEN, ROUNDS, SHIFTS
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from chainrule.compiler.access import PROGRAM_ARGUMENTS, first_element
+from chainrule.compiler.access import PROGRAM_ARGUMENTS, first_element, from_table
+from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.code import LANES, Code
 from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.loops import KernelWriter, write_map, write_reduction, write_scatter
 from chainrule.compiler.matmul import write_contraction
-from chainrule.compiler.memory import Buffer
 from chainrule.compiler.schedule import is_chain, row_bytes
 from chainrule.compiler.sharing import SHARING, Body, Sharing
 from chainrule.compiler.stopwatch import Stopwatch
-from chainrule.compiler.table import Scratch
+from chainrule.compiler.table import SCRATCH_SLOT, Scratch
 from chainrule.graph.lowering import Contraction, Reduction, Scatter
 
 #: Bytes that some rows may take in all arrays of a chain, how many rows these are at least, and into how many
@@ -109,7 +109,7 @@ def write_program(
     ]
     scratch = Scratch(*(max((writer.scratch[i] for writer in written), default=0) for i in (0, 1)))
     main = Code(name, PROGRAM_ARGUMENTS)
-    own = scratch.of_thread(main)
+    own = _scratch_of_thread(main, scratch)
     sharing = Sharing(main, first_part)
     stopwatch = None if ticks_slot is None else Stopwatch(main, sharing, ticks_slot, len(kernels) + 1)
     symbols: dict[str, str] = {}
@@ -134,6 +134,13 @@ def write_program(
         for body, symbol in symbols.items()
     ]
     return Program([*texts, main.text()], codes, scratch, sharing.used)
+
+
+def _scratch_of_thread(main: Code, scratch: Scratch) -> str:
+    """Return where the memory of the thread begins."""
+    size = main.value(f"add i64 {main.value(f'mul i64 %capacity, {scratch.per_row}')}, {scratch.size}")
+    before = main.value(f"mul i64 %thread, {size}")
+    return main.value(f"getelementptr i8, ptr {from_table(main, SCRATCH_SLOT)}, i64 {before}")
 
 
 class Call(NamedTuple):
@@ -174,7 +181,7 @@ def _write_group(main: Code, sharing: Sharing, group: Sequence[Kernel], calls: S
 
 def _write_chain(main: Code, sharing: Sharing, size: int, calls: Sequence[Call]) -> None:
     """Write the calls of a chain's kernels, for some rows after the other; `size` is the bytes of a row."""
-    rows = max(LEAST_ROWS, CHAIN_BYTES // size // LANES * LANES)
+    rows = max(LEAST_ROWS, CHAIN_BYTES // max(size, 1) // LANES * LANES)
     each = main.value(f"mul i64 %threads, {rows}")
     more = main.value(f"sub i64 {each}, 1")
     some = main.value(f"udiv i64 {main.value(f'add i64 %rows, {more}')}, {each}")
