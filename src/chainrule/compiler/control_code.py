@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.compiler.access import PROGRAM_ARGUMENTS, first_element, from_table
+from chainrule.compiler.access import first_element, from_table
 from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.code import SCALARS, Code
 from chainrule.compiler.control import CONTROL_SLOT, Control
+from chainrule.compiler.sharing import PART_ARGUMENTS
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,12 @@ class ControlCode:
     ----------
     name : str
         Its symbol.
+    arguments : str
+        Its parameters; by default those of a part of an item.
     """
 
-    def __init__(self, name: str) -> None:
-        self.code = Code(name, PROGRAM_ARGUMENTS)
+    def __init__(self, name: str, arguments: str = PART_ARGUMENTS) -> None:
+        self.code = Code(name, arguments)
         self._control = from_table(self.code, CONTROL_SLOT)
 
     def address(self, name: int) -> str:

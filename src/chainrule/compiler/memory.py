@@ -6,7 +6,7 @@ be read and written whole. An array that a user handed over is packed, and is re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.compiler.buffer import REGIONS, SLACK, Buffer, Stride
@@ -114,7 +114,7 @@ def plan_arena(
     return Arena(buffers, {serial: plan[0] for serial, plan in plans.items()}, tuple(sizes))
 
 
-def reads(kernel: Kernel, stored: set[int]) -> set[int]:
+def reads(kernel: Kernel, stored: Container[int]) -> set[int]:
     """Return the serials of all that a kernel may read from memory, of what is stored by then."""
     own = {value.serial for value in kernel.computed}
     found: set[int] = set()
@@ -132,7 +132,7 @@ def reads(kernel: Kernel, stored: set[int]) -> set[int]:
     return found
 
 
-def _operands(value: Value, stored: set[int]) -> list[Value]:
+def _operands(value: Value, stored: Container[int]) -> list[Value]:
     """Return what a value is computed from; a contraction reads what its operands are views of."""
     if not isinstance(_lower(value), Contraction):
         return list(value.operands)
