@@ -137,21 +137,25 @@ history = model.fit(x, y, epochs=3, validation_data=(x, y))
 scale = np.arange(3.0)
 print(history["loss"], model.predict(x).sum(), cr.compile(lambda v: (cr.sin(v) * scale, v))(np.ones(3)))
 print("llvmlite" in sys.modules, "chainrule.compiler.program" in sys.modules)
+with open("/proc/self/status") as file:
+    print(next(line.split()[1] for line in file if line.startswith("VmHWM")))
 """
 
 
 def trained(folder):
-    """Return what a process prints: its numbers, and whether it has loaded LLVM and the compiler."""
+    """Return a process's numbers, whether it has loaded LLVM and the compiler, and its peak in KiB."""
     own = {"CHAINRULE_CACHE_DIR": str(folder), "PATH": "", "PYTHONPATH": ":".join(sys.path)}
     ran = subprocess.run([sys.executable, "-c", TRAINS], env=own, capture_output=True, text=True, check=True)
-    numbers, loaded = ran.stdout.splitlines()
-    return numbers, loaded
+    numbers, loaded, peak = ran.stdout.splitlines()
+    return numbers, loaded, int(peak)
 
 
 def test_another_process_needs_neither_llvm_nor_the_compiler(tmp_path):
-    numbers, loaded = trained(tmp_path)
+    numbers, loaded, _ = trained(tmp_path)
     assert loaded == "True True"
-    assert trained(tmp_path) == (numbers, "False False")
+    again, loaded, peak = trained(tmp_path)
+    assert (again, loaded) == (numbers, "False False")
+    assert peak < 85 << 10
 
 
 FOREIGN = {
