@@ -418,11 +418,15 @@ class Model(Inspection):
         trainer = self._trainer
         features = trainer.features(x)
         stage = trainer.stage("link" if link else "prediction")
-        parts = []
+        found: Array | None = None
         for start in range(0, len(features), _PREDICTION_ROWS):
-            arrays = trainer.arrays({"x": features[start : start + _PREDICTION_ROWS]})
-            parts.append(run_stage(stage, arrays, self._prepare)["prediction"])
-        return np.concatenate(parts)
+            rows = slice(start, start + _PREDICTION_ROWS)
+            part = run_stage(stage, trainer.arrays({"x": features[rows]}), self._prepare)["prediction"]
+            if found is None:
+                found = np.empty((len(features), *part.shape[1:]), part.dtype)
+            found[rows] = part
+        assert found is not None
+        return found
 
     @checked_options
     def evaluate(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> dict[str, float]:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from chainrule.compiler.buffer import SLACK
+from chainrule.compiler.compiled_loop import CompiledLoop
+from chainrule.compiler.executable import Executable
 from chainrule.compiler.llvm import emit_object
-from chainrule.compiler.memory import SLACK
 from chainrule.compiler.table import LINE
 from chainrule.graph.types import ROWS
 
@@ -79,12 +81,13 @@ def region_sizes(sizes, scratch, capacity, threads=1, parts=0):
 
 
 def emulate_executable(compiled, folder, cpu="generic"):
-    """Have a compiled graph run by the emulator."""
+    """Return a compiled graph as something that the emulator runs."""
     program = Program(compiled.text, "graph", folder, cpu)
+    executable = Executable(compiled.graph, compiled)
     values = [*compiled.graph.inputs, *compiled._simple.captured, *compiled._results]
 
     def call(table, rows, capacity, thread, threads, turn):
-        arrays = [*(_bytes(value, rows) for value in values), compiled.ticks.nbytes]
+        arrays = [*(_bytes(value, rows) for value in values), executable.ticks.nbytes]
         program(
             table,
             region_sizes(compiled.arena.sizes, compiled.scratch, capacity) + arrays,
@@ -93,18 +96,19 @@ def emulate_executable(compiled, folder, cpu="generic"):
             threads,
         )
 
-    compiled._call = call
-    return compiled
+    executable._call = call
+    return executable
 
 
 def emulate_run(run, folder, cpu="generic"):
     """Have a compiled loop make its steps by the emulator, a whole epoch at a time."""
-    compiled = run._compiled
-    program = Program(compiled.text, "fit", folder, cpu)
+    plan = run._plan
+    text = CompiledLoop(run.loop, sorted(run.state.carried)).text
+    program = Program(text, "fit", folder, cpu)
     arrays = [array.nbytes for array in run._arrays]
 
     def call():
-        own = compiled.sizes, compiled.scratch, run._capacity, run.threads, compiled.parts_of_thread
+        own = plan.sizes, plan.scratch, run._capacity, run.threads, plan.parts
         sizes = region_sizes(*own) + arrays
         program(ctypes.addressof(run._table), sizes, 0, run._capacity, run.threads)
 

@@ -8,8 +8,8 @@ from test_random_graphs import compare
 from test_vectormath import LIMITS, arguments, needs_long_double, true, ulps
 
 import chainrule as cr
+from chainrule.compiler.compiled_graph import CompiledGraph
 from chainrule.compiler.epochs import CompiledRun
-from chainrule.compiler.executable import Executable
 from chainrule.compiler.vectormath import FUNCTIONS
 from chainrule.executors import EXECUTORS
 from chainrule.graph.graph import Graph
@@ -26,7 +26,7 @@ CPUS = ("generic", "neoverse-n1")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_graphs(seed, dtype, tmp_path):
     case = grown(seed, 20, 9, dtype, derivatives=seed % 2 == 1)
-    executable = emulation.emulate_executable(Executable(case.graph), tmp_path, CPUS[seed % 2])
+    executable = emulation.emulate_executable(CompiledGraph(case.graph), tmp_path, CPUS[seed % 2])
     assert all(compare(case, rows, executable) for rows in case.rows)
 
 
@@ -41,7 +41,7 @@ def test_every_function(dtype, tmp_path):
     }
     results = [PRIMITIVES[name](*values) for name, values in inputs.items()]
     graph = Graph([value for values in inputs.values() for value in values], results)
-    compiled = emulation.emulate_executable(Executable(graph), tmp_path)
+    compiled = emulation.emulate_executable(CompiledGraph(graph), tmp_path)
     found = compiled(*(x for arrays in operands.values() for x in arrays))
     for (name, arrays), result in zip(operands.items(), found, strict=True):
         assert ulps(result, true(name, *arrays)).max() <= LIMITS[name], name
@@ -49,7 +49,7 @@ def test_every_function(dtype, tmp_path):
 
 def test_the_clock_of_a_profile(tmp_path):
     case = grown(1, 10, 9, "float32", derivatives=False)
-    executable = emulation.emulate_executable(Executable(case.graph, profiled=True), tmp_path)
+    executable = emulation.emulate_executable(CompiledGraph(case.graph, profiled=True), tmp_path)
     assert compare(case, case.rows[0], executable)
     *laps, now = executable.ticks
     assert 0 < sum(laps) < now

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.compiler import epochs, executable, matmul
-from chainrule.compiler.executable import NATIVE, Executable
-from chainrule.compiler.llvm import Library, Registers, emit_assembly, emit_object
+from chainrule.compiler import epochs, matmul
+from chainrule.compiler.compiled_graph import CompiledGraph
+from chainrule.compiler.executable import Executable
+from chainrule.compiler.llvm import Registers, emit_assembly, emit_object
+from chainrule.compiler.native import NATIVE, loaded
 from chainrule.compiler.table import SCRATCH_SLOT, WORDS_SLOT
 from chainrule.graph.evaluate import evaluate
 from chainrule.graph.trace import trace
@@ -120,7 +122,7 @@ BYTES = (0x00, 0xFF, 0x7F)  # zeros, NaN, huge numbers
 @contextlib.contextmanager
 def poisoned(byte):
     """Fill every new arena with a byte; yield the list of those that were filled."""
-    fills, allocate = [], executable.allocate
+    fills, allocate = [], epochs.allocate
 
     def filled(*arguments):
         memory, places = allocate(*arguments)
@@ -131,7 +133,7 @@ def poisoned(byte):
         return memory, places
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executable, "allocate", filled)
+        patch.setattr("chainrule.compiler.executable.allocate", filled)
         patch.setattr(epochs, "allocate", filled)
         yield fills
     assert fills
@@ -301,14 +303,15 @@ def test_object_code_for_every_cpu(cpu, monkeypatch):
     monkeypatch.setattr(matmul, "vector_registers", lambda: TILES_FOR[cpu])
     for name, dtype in itertools.product(ACTIVATIONS, DTYPES):
         graph = graph_of(17, name, dtype)
-        compiled = Executable(graph)
+        compiled = CompiledGraph(graph)
         code = emit_object(compiled.text, cpu, "")
         if not runs(cpu):
             continue
-        compiled._library = Library(code)
-        compiled._call = NATIVE(compiled._library.address("graph"))
+        executable = Executable(graph, compiled)
+        executable._library = loaded(code)
+        executable._call = NATIVE(executable._library.address("graph"))
         for rows in (1, 37):
             arguments = arguments_for(graph, rows)
-            close(compiled(*arguments), evaluate(graph, *arguments))
+            close(executable(*arguments), evaluate(graph, *arguments))
     assembly = emit_assembly(compiled.text, cpu, "")
     assert set(re.findall("[xyz]mm", assembly)) == REGISTERS[cpu]

@@ -1,6 +1,7 @@
 """The order of kernels, and which of them run at the same time."""
 
 import itertools
+import textwrap
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from chainrule.compiler.fuse import kernels_of
 from chainrule.compiler.memory import in_place, plan_arena, reads
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.schedule import goes_by_rows, grouped, is_chain, scheduled
+from chainrule.graph.graph import Graph
 from chainrule.graph.trace import trace
 from chainrule.graph.types import ArrayType
 
@@ -129,6 +131,18 @@ def test_rows_that_go_through_a_chain_part_by_part_are_the_same(case):
         arguments = case.arguments(rows)
         for one, other in zip(whole(*arguments), in_parts(*arguments), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_a_chain_of_rows_without_elements():
+    text = """\
+    graph
+      input x: float32[rows, 0]
+      %0: float32[rows, 0] = tanh(x)
+      %1: float32[rows, 0] = slice(%0; start=(0, 0), stop=(rows, 0), step=(1, 1))
+      return %1"""
+    graph = Graph.from_text(textwrap.dedent(text))
+    assert any(map(is_chain, grouped(scheduled(run_passes(graph)))))
+    assert Executable(graph)(np.zeros((5, 0), np.float32))[0].shape == (5, 0)
 
 
 def test_what_runs_at_the_same_time_lies_apart():

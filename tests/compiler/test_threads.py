@@ -75,7 +75,7 @@ def fitted(monkeypatch=None, order=None):
 def call_in_order(run, order):
     """Let each thread enter native code when the one before has left it."""
     for thread in order:
-        run._compiled.run(ctypes.addressof(run._table), 0, run._capacity, thread, run.threads, 0)
+        run._native.run(ctypes.addressof(run._table), 0, run._capacity, thread, run.threads, 0)
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)

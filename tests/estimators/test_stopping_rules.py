@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import scale
 
 import chainrule as cr
-from chainrule.compiler import compiled_loop
+from chainrule.compiler import native_loop
 from chainrule.estimators.solver import RATE
 from chainrule.estimators.stopping import BEST, SCORE, WAITED, Rules
 from chainrule.executors import EXECUTORS
@@ -79,9 +79,9 @@ def test_the_graph_is_what_is_written_down(scored, schedule, executor, numbers, 
 
 
 def test_a_search_over_numbers_compiles_once(monkeypatch):
-    made, compiled = [], compiled_loop.CompiledLoop
-    monkeypatch.setattr(compiled_loop, "_loops", {})
-    monkeypatch.setattr(compiled_loop, "CompiledLoop", lambda *a: made.append(a) or compiled(*a))
+    made, compiled = [], native_loop.NativeLoop
+    monkeypatch.setattr(native_loop, "_loops", {})
+    monkeypatch.setattr(native_loop, "NativeLoop", lambda *a: made.append(a) or compiled(*a))
     plain = {"hidden_layer_sizes": (5,), "solver": "sgd", "learning_rate": "invscaling", "max_iter": 3}
     changes = [
         {}, {"tol": 0.5}, {"n_iter_no_change": 2}, {"n_iter_no_change": np.inf}, {"power_t": 0.1},

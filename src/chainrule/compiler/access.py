@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import BYTES, LANES, SCALARS, Code
 from chainrule.compiler.index import Affine, IndexBuilder, Place
-from chainrule.compiler.memory import Buffer
 
 #: The last parameters of every kernel: rows, capacity, and the thread's share of the work.
 SIZES = "i64 %rows, i64 %capacity, i64 %thread, i64 %threads"

@@ -67,6 +67,7 @@ class Code:
         self.declarations: set[str] = set()
         self._lines: list[str] = []
         self._reserved: dict[str, str] = {}
+        self._numbers: list[int] = []
         self._count = 0
         self._block = "entry"
         self._open: list[tuple[int, str, list[tuple[str, tuple[str, str]]]]] = []
@@ -94,6 +95,16 @@ class Code:
     def _declare(self, result: str, function: str, arguments: str) -> None:
         types = ", ".join(_type_of(argument) for argument in _split(arguments))
         self.declarations.add(f"declare {result} @{function}({types})")
+
+    def begin(self, lines: Sequence[str]) -> None:
+        """Write instructions before all others, under names that these have used already."""
+        self._lines[:0] = [f"  {line}" for line in lines]
+
+    def numbers(self, numbers: Sequence[int]) -> str:
+        """Return where these whole numbers stand, as constants beside the function."""
+        place = len(self._numbers)
+        self._numbers += numbers
+        return f"getelementptr inbounds (i64, ptr @{self.name}.numbers, i64 {place})"
 
     def reserve(self, name: str, kind: str) -> None:
         """Have memory on the stack under this name."""
@@ -131,6 +142,17 @@ class Code:
         inside, otherwise, after = self.label(), self.label(), self.label()
         self.branch(condition, inside, otherwise)
         for label, body in ((inside, yes), (otherwise, no)):
+            self.place(label)
+            body()
+            self.jump(after)
+        self.place(after)
+
+    def switch(self, number: str, bodies: Sequence[Callable[[], None]]) -> None:
+        """Run one of the bodies, by its number."""
+        labels, after = [self.label() for _ in bodies], self.label()
+        cases = " ".join(f"i64 {place}, label %{label}" for place, label in enumerate(labels))
+        self.do(f"switch i64 {number}, label %{after} [ {cases} ]")
+        for label, body in zip(labels, bodies, strict=True):
             self.place(label)
             body()
             self.jump(after)
@@ -212,10 +234,16 @@ class Code:
         return f"%v{self._count}"
 
     def text(self, attributes: str = "#0", returned: str = "") -> str:
-        """Return the function's text, ending with its return."""
+        """Return the function's text, ending with its return; others of its module find it by distance."""
         tail = f"  ret {self.result} {returned}".rstrip()
         lines = "\n".join(["entry:", *self._reserved.values(), *self._lines, tail])
-        return f"define {self.result} @{self.name}({self.arguments}) {attributes} {{\n{lines}\n}}\n"
+        constants = ""
+        if self._numbers:
+            numbers = ", ".join(f"i64 {number}" for number in self._numbers)
+            kind = f"[{len(self._numbers)} x i64]"
+            constants = f"@{self.name}.numbers = private unnamed_addr constant {kind} [{numbers}]\n"
+        head = f"define dso_local {self.result} @{self.name}({self.arguments}) {attributes}"
+        return f"{constants}{head} {{\n{lines}\n}}\n"
 
 
 def _split(arguments: str) -> list[str]:

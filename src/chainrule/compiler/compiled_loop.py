@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from chainrule.compiler.cache import cache_key
-from chainrule.compiler.control import FIRST_TABLE, LoopLayout, Table
-from chainrule.compiler.executable import NATIVE, library_for, unique
+from chainrule.compiler.buffer import Buffer
+from chainrule.compiler.compiled_graph import unique
+from chainrule.compiler.control import FIRST_TABLE
+from chainrule.compiler.control_code import LoopLayout, Table
 from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.llvm import module_text
 from chainrule.compiler.loop_code import OWN_ITEMS, loop_functions
-from chainrule.compiler.memory import Buffer, in_place, plan_arena, user_buffer
+from chainrule.compiler.memory import in_place, plan_arena, user_buffer
 from chainrule.compiler.pipeline import run_passes
+from chainrule.compiler.plan import LoopPlan
 from chainrule.compiler.program import PREAMBLE, Program, write_program
 from chainrule.compiler.schedule import grouped, scheduled
 from chainrule.compiler.table import Scratch
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Loop, Stage
 from chainrule.graph.lowering import Contraction
-from chainrule.graph.types import ROWS, Array
+from chainrule.graph.types import ROWS
 from chainrule.graph.value import Value, call, input_value
 
 #: Arrays of more elements than this are checked row by row, so that threads share the work.
@@ -54,12 +53,7 @@ class Part:
         self.kernels = scheduled(graph)
         self.groups = grouped(self.kernels)
         place = {value.serial: number for number, value in enumerate(stage.graph.captured)}
-        self._captured = [place[value.serial] for value in graph.captured]
-
-    def captured(self, stage: Stage) -> list[Array]:
-        """Return the arrays that a stage has captured: this one, or one of the same text."""
-        arrays = [stage.graph.captured[number].data for number in self._captured]
-        return [np.ascontiguousarray(array) for array in arrays]
+        self.captured = [place[value.serial] for value in graph.captured]
 
     @property
     def kept(self) -> dict[str, Value]:
@@ -111,7 +105,7 @@ class Part:
 
 
 class CompiledLoop:
-    """The native code of a loop, and the plan of its memory. It holds no numbers of a run.
+    """What is made of a loop: its native code's text, and the plan of its memory.
 
     Parameters
     ----------
@@ -132,6 +126,8 @@ class CompiledLoop:
         Those that stages replace.
     sizes, scratch, parts_of_thread
         How much memory a run needs: see `chainrule.compiler.table.allocate`.
+    text : str
+        LLVM IR.
     """
 
     def __init__(self, loop: Loop, carried: Iterable[str], profiled: bool = False) -> None:
@@ -152,7 +148,6 @@ class CompiledLoop:
         self.replaced = sorted({name for part in self.parts for name in part.replaced})
         slots = self._place(plan.sizes[0])
         self._write(slots, FIRST_TABLE + slots if profiled else None)
-        self.multiplications = [_multiplications(kernel) for kernel in self.step.kernels]
 
     def _place(self, size: int) -> int:
         """Plan every stage's memory; return how many slots the user's tables and captured arrays take."""
@@ -193,7 +188,7 @@ class CompiledLoop:
         return write_program("check", groups, buffers, first_part=OWN_ITEMS), buffers[total.serial]
 
     def _write(self, slots: int, ticks_slot: int | None) -> None:
-        """Write all functions, and compile them."""
+        """Write all functions."""
         programs = [part.write(ticks_slot if part is self.step else None) for part in self.parts]
         programs.append(self._check)
         told = {"step", "last", "loss", *(name for name in self.home if name.startswith("validation_"))}
@@ -221,45 +216,25 @@ class CompiledLoop:
             max(self._check_size, *(own[0] for own in sizes)),
             *(max(power) for power in list(zip(*sizes, strict=True))[1:]),
         )
-        self.library = library_for(self.text)
-        self.run = NATIVE(self.library.address("fit"))
 
-    def captured(self, loop: Loop) -> list[Array]:
-        """Return the arrays that the stages of a loop have captured, in the order of their slots."""
-        parts = zip(self.parts, _stages(loop), strict=True)
-        return [array for part, stage in parts for array in part.captured(stage)]
-
-    def work(self, rows: int) -> int:
-        """Return the multiplications of a step's products on so many rows."""
-        return sum(fixed * rows**power for fixed, power in self.multiplications)
-
-
-#: Loops that were traced anew and are the same, as in a search over learning rates, share their code.
-_loops: dict[str, CompiledLoop] = {}
-MOST_KEPT = 64
-_texts: weakref.WeakKeyDictionary[Graph, str] = weakref.WeakKeyDictionary()
-
-
-def compiled_loop(loop: Loop, carried: Iterable[str]) -> CompiledLoop:
-    """Return a loop's native code, compiled at its first use."""
-    names = sorted(carried)
-    parts = [part for stage in _stages(loop) for part in (_text(stage.graph), *stage.outputs, "")]
-    key = cache_key(*parts, *loop.data, "", *loop.validation_data, "", *names)
-    made = _loops.pop(key, None) or CompiledLoop(loop, names)
-    _loops[key] = made
-    if len(_loops) > MOST_KEPT:
-        del _loops[next(iter(_loops))]
-    return made
-
-
-def _stages(loop: Loop) -> list[Stage]:
-    return [stage for stage in (loop.step, loop.validation, loop.epoch_end) if stage is not None]
-
-
-def _text(graph: Graph) -> str:
-    if graph not in _texts:
-        _texts[graph] = str(graph)
-    return _texts[graph]
+    @property
+    def plan(self) -> LoopPlan:
+        """How its code is called."""
+        return LoopPlan(
+            {name: (value.type, buffer) for name, (value, buffer) in self.home.items()},
+            self.replaced,
+            self.step.data,
+            self.validation.data if self.validation else (),
+            [part.captured for part in self.parts],
+            self.layout.results,
+            self.layout.control_size,
+            self.finite,
+            self.sizes,
+            self.scratch,
+            self.parts_of_thread,
+            [_multiplications(kernel) for kernel in self.step.kernels],
+            len(self.step.kernels),
+        )
 
 
 def _moved(buffers: Mapping[int, Buffer], size: int) -> dict[int, Buffer]:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from chainrule.compiler.executable import Executable
+from chainrule.compiler.compiled_graph import CompiledGraph
 from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.llvm import emit_assembly, host
 from chainrule.compiler.memory import Arena
 from chainrule.compiler.pipeline import run_passes
+from chainrule.graph.graph import Graph
 from chainrule.graph.types import str_shape
 
 
-def describe(executable: Executable) -> str:
+def describe(graph: Graph) -> str:
     """Return the graph, the graph after each pass, the kernels, the memory, the LLVM IR and the assembly."""
-    sections = [("graph", str(executable.graph))]
-    run_passes(executable.graph, lambda name, graph: sections.append((f"after {name}", str(graph))))
+    compiled = CompiledGraph(graph)
+    sections = [("graph", str(graph))]
+    run_passes(graph, lambda name, graph: sections.append((f"after {name}", str(graph))))
     sections += [
-        ("kernels", "\n".join(f"{i}: {str_kernel(kernel)}" for i, kernel in enumerate(executable.kernels))),
-        ("memory", _memory(executable.arena)),
-        ("LLVM IR", executable.text),
-        ("assembly", emit_assembly(executable.text, *host())),
+        ("kernels", "\n".join(f"{i}: {str_kernel(kernel)}" for i, kernel in enumerate(compiled.kernels))),
+        ("memory", _memory(compiled.arena)),
+        ("LLVM IR", compiled.text),
+        ("assembly", emit_assembly(compiled.text, *host())),
     ]
     return "\n\n".join(f"==== {title} ====\n{text}" for title, text in sections)
 

@@ -14,15 +14,14 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.compiler.compiled_loop import CompiledLoop, compiled_loop
+from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.control import Control
-from chainrule.compiler.memory import Buffer
+from chainrule.compiler.native_loop import NativeLoop, native_loop
 from chainrule.compiler.table import allocate
 from chainrule.compiler.threads import thread_count
 from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError
 from chainrule.graph.shuffle import bits_for, shift_for
 from chainrule.graph.types import Array, DType, Shape
-from chainrule.graph.value import Value
 
 #: Seconds that native code runs before Python may look.
 LOOK_EVERY = 0.05
@@ -45,29 +44,33 @@ class CompiledRun:
         Where to start.
     inputs : Inputs
         What to do it on.
-    compiled : CompiledLoop, optional
+    native : NativeLoop, optional
         The loop if it is compiled already.
     """
 
     def __init__(
-        self, loop: Loop, state: LoopState, inputs: Inputs, compiled: CompiledLoop | None = None
+        self, loop: Loop, state: LoopState, inputs: Inputs, native: NativeLoop | None = None
     ) -> None:
         self.loop = loop
         self.inputs = inputs
         self.results: list[dict[str, float]] = []
         self.look: Callable[[], object] = lambda: None
         self.ahead = False
-        self._compiled = compiled or compiled_loop(loop, state.carried)
+        self._native = native or native_loop(loop, state.carried)
+        self._plan = self._native.plan
         self.rows = len(next(iter(inputs.data.values())))
         self._batch = min(inputs.batch_size, self.rows)
-        self.threads = thread_count(self._compiled.work(self._batch), inputs.n_threads)
+        self.threads = thread_count(self._native.multiplications(self._batch), inputs.n_threads)
         self._pace = 1
         self._pool: ThreadPoolExecutor | None = None
         self._saved_own: dict[str, Array] | None = None
         self._place_arrays()
         self._set_sizes()
-        self._views = {name: self._view(*place) for name, place in self._compiled.home.items()}
-        self._finite = self._view_of(self._compiled.finite, (), np.dtype("float64"))
+        self._views = {
+            name: self._view_of(buffer, kind.shape, kind.dtype)
+            for name, (kind, buffer) in self._plan.home.items()
+        }
+        self._finite = self._view_of(self._plan.finite, (), np.dtype("float64"))
         for name, number in {**inputs.arguments, "key": inputs.key}.items():
             if name in self._views:
                 self._views[name][...] = number
@@ -75,25 +78,23 @@ class CompiledRun:
 
     def _place_arrays(self) -> None:
         """Allocate the arena, and make the table of pointers."""
-        compiled, inputs = self._compiled, self.inputs
+        plan, inputs = self._plan, self.inputs
         self._validated = len(next(iter(inputs.validation_data.values()), ()))
         self._validation_batch = min(self._validated, max(VALIDATION_BATCH, self._batch))
         self._capacity = -(-max(self._batch, self._validation_batch) // 16) * 16
         self._memory, self._places = allocate(
-            compiled.sizes, compiled.scratch, self._capacity, self.threads, compiled.parts_of_thread
+            plan.sizes, plan.scratch, self._capacity, self.threads, plan.parts
         )
-        layout = compiled.layout
-        self._control = np.zeros(layout.control_size, np.int64)
-        self._numbers = np.zeros((MOST_EPOCHS, len(layout.results)), np.float64)
-        self.ticks = np.zeros(len(compiled.step.kernels) + 2, np.int64)
-        tables = [inputs.data[name] for name in compiled.step.data]
-        if compiled.validation is not None:
-            tables += [inputs.validation_data[name] for name in compiled.validation.data]
+        self._control = np.zeros(plan.control_size, np.int64)
+        self._numbers = np.zeros((MOST_EPOCHS, len(plan.results)), np.float64)
+        self.ticks = np.zeros(plan.kernels + 2, np.int64)
+        tables = [inputs.data[name] for name in plan.data]
+        tables += [inputs.validation_data[name] for name in plan.validation_data]
         self._arrays = [
             self._control,
             self._numbers,
             *map(np.ascontiguousarray, tables),
-            *compiled.captured(self.loop),
+            *self._native.captured(self.loop),
             self.ticks,
         ]
         addresses = [*self._places, *(array.ctypes.data for array in self._arrays)]
@@ -117,7 +118,7 @@ class CompiledRun:
         """Where the run stands, after its last whole step."""
         if not self._sound:
             self._check()
-        replaced = self._compiled.replaced
+        replaced = self._plan.replaced
         carried = {
             name: self._views[name].copy() if name in replaced else array
             for name, array in self._rest.items()
@@ -134,15 +135,12 @@ class CompiledRun:
             self._views[name][...] = self._rest[name]
         self._position = replace(state, carried={})
         self._begin_validation()
-        self._saved = {name: self._rest[name] for name in self._compiled.replaced}
+        self._saved = {name: self._rest[name] for name in self._plan.replaced}
         self._mark(time.perf_counter())
 
     def _begin_validation(self) -> None:
         self._control[Control.VALIDATED] = 0
         self._control[Control.SIZE :] = 0
-
-    def _view(self, value: Value, buffer: Buffer) -> Array:
-        return self._view_of(buffer, value.shape, value.dtype)
 
     def _view_of(self, buffer: Buffer, shape: Shape, dtype: DType) -> Array:
         """Return an array of the arena as NumPy sees it."""
@@ -213,7 +211,7 @@ class CompiledRun:
         floats[Control.LOSS], floats[Control.WEIGHT] = position.loss, position.weight
         self._sound = False
         self._call()
-        names = self._compiled.layout.results
+        names = self._plan.results
         for row in self._numbers[: control[Control.ENDED]].tolist():
             self.results.append(dict(zip(names, row, strict=True)))
         self._position = LoopState(
@@ -229,7 +227,7 @@ class CompiledRun:
 
     def _call(self) -> None:
         """Let the threads make turns, or this one alone after the run; done when they have all come back."""
-        function, table = self._compiled.run, ctypes.addressof(self._table)
+        function, table = self._native.run, ctypes.addressof(self._table)
         sizes, others = (0, self._capacity), []
         if self._pool is not None:
             others = [

@@ -66,7 +66,7 @@ class Compiled:
         from chainrule.compiler.description import describe  # what runs does without them
         from chainrule.compiler.profile import profile_graph
 
-        text = describe(self._last)
+        text = describe(self._last.graph)
         return f"==== profile ====\n{profile_graph(self._last.graph)}\n\n{text}" if profile else text
 
     def _compile(

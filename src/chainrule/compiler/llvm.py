@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from chainrule.compiler.code import Code
+from chainrule.compiler.image import SUPPORTED
 
 _ATTRIBUTES = (
     'attributes #0 = { nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" }\n!0 = !{}\n'
@@ -130,7 +131,8 @@ def _new_machine(cpu: str, features: str, triple: str = "") -> Any:
         llvm.initialize_all_targets()
         llvm.initialize_all_asmprinters()
     target = llvm.Target.from_triple(triple) if triple else llvm.Target.from_default_triple()
-    return target.create_target_machine(cpu=cpu, features=features, opt=2, jit=True)
+    near = {"reloc": "pic", "codemodel": "small"} if SUPPORTED and not triple else {"jit": True}
+    return target.create_target_machine(cpu=cpu, features=features, opt=2, **near)
 
 
 def _parsed(text: str, machine: Any) -> Any:
@@ -166,8 +168,8 @@ def emit_assembly(text: str, cpu: str, features: str, triple: str = "") -> str:
     return str(machine.emit_assembly(_parsed(text, machine)))
 
 
-class Library:
-    """Object code in memory, ready to be called.
+class LoadedObject:
+    """Object code in memory, linked by LLVM and ready to be called.
 
     Parameters
     ----------

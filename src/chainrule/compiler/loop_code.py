@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from chainrule.compiler.access import PROGRAM_SIZES, first_element, from_table
+from chainrule.compiler.access import PROGRAM_ARGUMENTS, PROGRAM_SIZES, first_element, from_table
 from chainrule.compiler.code import BYTES, Code
-from chainrule.compiler.control import RESULTS_SLOT, Control, ControlCode, LoopLayout, Table
+from chainrule.compiler.control import RESULTS_SLOT, Control
+from chainrule.compiler.control_code import ControlCode, LoopLayout, Table
 from chainrule.compiler.sharing import Sharing
 from chainrule.graph.shuffle import FACTORS, GOLDEN, ROUNDS, SHIFTS
 
@@ -49,7 +50,7 @@ class _Fit:
     """Writes the function that goes from turn to turn."""
 
     def __init__(self, layout: LoopLayout) -> None:
-        self._function = ControlCode("fit")
+        self._function = ControlCode("fit", PROGRAM_ARGUMENTS)
         self._code = self._function.code
         self._layout = layout
         self._now: dict[Control, str] = {}
@@ -135,20 +136,14 @@ class _Fit:
     def _items(self, stage: str | None, rows: str, begin: str | None, end: str, split: bool = False) -> None:
         """Write a turn: how it begins, by one thread or in parts, a stage, and how one thread ends it."""
         code, turn = self._code, self._now[Control.TURN]
-        sharing = Sharing(code, 0, turn)
-
-        def call(function: str, part: str, parts: str) -> None:
-            sizes = PROGRAM_SIZES.replace("%rows", rows).replace("%turn", turn)
-            sizes = sizes.replace("%threads", parts).replace("%thread", part)
-            code.do(f"call void @{function}(ptr %table, {sizes})")
-
-        if begin is not None and split:
-            sharing.item(lambda part, parts: call(begin, part, parts))
-        elif begin is not None:
-            sharing.single(lambda: call(begin, "0", "1"))
+        sizes = PROGRAM_SIZES.replace("%rows", rows).replace("%turn", turn)
+        sharing = Sharing(code, 0, sizes)
+        if begin is not None:
+            (sharing.item if split else sharing.single)(begin)
         if stage is not None:
-            call(stage, "%thread", "%threads")
-        Sharing(code, 1, turn).single(lambda: call(end, "0", "1"))
+            code.do(f"call void @{stage}(ptr %table, {sizes})")
+        sharing.used = 1
+        sharing.single(end)
 
 
 # What else is done in a turn -------------------------------------------------------------------------
@@ -260,8 +255,8 @@ def _bring(name: str, tables: Sequence[Table], layout: LoopLayout, order: RowAt)
     places = [(from_table(code, table.slot), first_element(code, table.batch)) for table in tables]
     done, row_at = order(f)
     bounds = [
-        code.value(f"udiv i64 {code.value(f'mul i64 %rows, {part}')}, %threads")
-        for part in ("%thread", code.value("add i64 %thread, 1"))
+        code.value(f"udiv i64 {code.value(f'mul i64 %rows, {part}')}, %parts")
+        for part in ("%part", code.value("add i64 %part, 1"))
     ]
 
     def moved(pointer: str, rows: str, stride: int) -> str:
@@ -278,7 +273,7 @@ def _bring(name: str, tables: Sequence[Table], layout: LoopLayout, order: RowAt)
 
     code.loop(bounds[0], bounds[1], 1, row)
     number = code.value(f"trunc i64 {f.get(Control.STEP)} to i32")
-    code.when(code.value("icmp eq i64 %thread, 0"), lambda: f.tell(layout.told, "step", number, "i32"))
+    code.when(code.value("icmp eq i64 %part, 0"), lambda: f.tell(layout.told, "step", number, "i32"))
     return code
 
 

@@ -8,11 +8,12 @@ from functools import cached_property
 from typing import Any
 
 from chainrule.compiler.access import SIZES, Access
+from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import LANES, Code, literal
 from chainrule.compiler.fuse import Kernel, is_free, source_of
 from chainrule.compiler.index import ONLY, Affine, IndexBuilder
-from chainrule.compiler.memory import Buffer, layout, reads
+from chainrule.compiler.memory import layout, reads
 from chainrule.graph.lowering import Expression, Gather, Reduction, Reindex
 from chainrule.graph.types import ROWS, Dim, is_float
 from chainrule.graph.value import Value

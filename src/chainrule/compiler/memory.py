@@ -6,56 +6,15 @@ be read and written whole. An array that a user handed over is packed, and is re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from chainrule.compiler.buffer import REGIONS, SLACK, Buffer, Stride
 from chainrule.compiler.code import BYTES, LANES
 from chainrule.compiler.fuse import Kernel, is_narrow, source_of
 from chainrule.graph.lowering import Contraction, Gather
 from chainrule.graph.types import ROWS, Shape
 from chainrule.graph.value import Value
-
-#: Bytes after each array, for vectors that begin inside of it and end after it.
-SLACK = 512
-
-
-@dataclass(frozen=True)
-class Stride:
-    """The distance of two neighbours along an axis: `elements` times the capacity to the power `power`."""
-
-    elements: int
-    power: int = 0
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """Where an array lies.
-
-    Attributes
-    ----------
-    slot : int
-        The place of its base in the table of pointers; the arena's regions come first, by power of rows.
-    offset : int
-        Bytes after the base, times the capacity to the power of the region.
-    power : int
-        The region; 0 for a user's array.
-    dtype : str
-        Of its elements.
-    strides : tuple of Stride
-        For each axis.
-    padded : bool
-        Whether whole vectors may be read and written at the end of a row.
-    """
-
-    slot: int
-    offset: int
-    power: int
-    dtype: str
-    strides: tuple[Stride, ...]
-    padded: bool
-
-
-REGIONS = 3
 
 
 def padded_length(size: int) -> int:
@@ -155,7 +114,7 @@ def plan_arena(
     return Arena(buffers, {serial: plan[0] for serial, plan in plans.items()}, tuple(sizes))
 
 
-def reads(kernel: Kernel, stored: set[int]) -> set[int]:
+def reads(kernel: Kernel, stored: Container[int]) -> set[int]:
     """Return the serials of all that a kernel may read from memory, of what is stored by then."""
     own = {value.serial for value in kernel.computed}
     found: set[int] = set()
@@ -173,7 +132,7 @@ def reads(kernel: Kernel, stored: set[int]) -> set[int]:
     return found
 
 
-def _operands(value: Value, stored: set[int]) -> list[Value]:
+def _operands(value: Value, stored: Container[int]) -> list[Value]:
     """Return what a value is computed from; a contraction reads what its operands are views of."""
     if not isinstance(_lower(value), Contraction):
         return list(value.operands)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import LANES, SCALARS
 from chainrule.compiler.fuse import as_view
 from chainrule.compiler.index import Affine
 from chainrule.compiler.loops import Index, KernelWriter
-from chainrule.compiler.memory import Buffer
 from chainrule.compiler.packing import Packing, pack_columns, pack_rows
 from chainrule.graph.value import Value
 

@@ -8,12 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from chainrule.compiler.buffer import Buffer
+from chainrule.compiler.compiled_graph import CompiledGraph
 from chainrule.compiler.compiled_loop import CompiledLoop
 from chainrule.compiler.description import str_kernel
 from chainrule.compiler.epochs import CompiledRun
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.fuse import Kernel
-from chainrule.compiler.memory import Buffer, reads
+from chainrule.compiler.memory import reads
+from chainrule.compiler.native_loop import NativeLoop
 from chainrule.graph.graph import Graph, needed
 from chainrule.graph.loop import Inputs, Loop, LoopState
 from chainrule.graph.lowering import Contraction
@@ -37,7 +40,8 @@ def profile_graph(graph: Graph, rows: int = 1) -> str:
     rows : int, default 1
         What `rows` stands for in it.
     """
-    executable = Executable(graph, profiled=True)
+    compiled = CompiledGraph(graph, profiled=True)
+    executable = Executable(graph, compiled)
     arguments = [_drawn(value, rows) for value in graph.inputs]
 
     def rounds() -> Iterator[Array]:
@@ -46,9 +50,7 @@ def profile_graph(graph: Graph, rows: int = 1) -> str:
             executable(*arguments)
             yield executable.ticks
 
-    return _table(
-        "a call, on random numbers", executable.kernels, executable.buffers, rows, _measured(rounds())
-    )
+    return _table("a call, on random numbers", compiled.kernels, compiled.buffers, rows, _measured(rounds()))
 
 
 def profile_loop(loop: Loop, state: LoopState, inputs: Inputs) -> str:
@@ -69,8 +71,8 @@ def profile_loop(loop: Loop, state: LoopState, inputs: Inputs) -> str:
     used = min(total // batch, MOST_BATCHES)
     data = {name: array[: used * batch] for name, array in inputs.data.items()}
     compiled = CompiledLoop(loop, state.carried, profiled=True)
-    step = compiled.step
-    run = CompiledRun(loop, state, replace(inputs, data=data, epochs=1 << 30), compiled)
+    step, native = compiled.step, NativeLoop(loop, state.carried, compiled)
+    run = CompiledRun(loop, state, replace(inputs, data=data, epochs=1 << 30), native)
 
     def rounds() -> Iterator[Array]:
         for _ in run:

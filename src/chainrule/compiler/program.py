@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
-from chainrule.compiler.access import PROGRAM_ARGUMENTS, first_element
+from chainrule.compiler.access import PROGRAM_ARGUMENTS, PROGRAM_SIZES, first_element, from_table
+from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.code import LANES, Code
 from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.loops import KernelWriter, write_map, write_reduction, write_scatter
 from chainrule.compiler.matmul import write_contraction
-from chainrule.compiler.memory import Buffer
 from chainrule.compiler.schedule import is_chain, row_bytes
-from chainrule.compiler.sharing import SHARING, Body, Sharing
+from chainrule.compiler.sharing import PART_ARGUMENTS, SHARING, Sharing
+from chainrule.compiler.signature import signature_of
 from chainrule.compiler.stopwatch import Stopwatch
-from chainrule.compiler.table import Scratch
+from chainrule.compiler.table import SCRATCH_SLOT, Scratch
 from chainrule.graph.lowering import Contraction, Reduction, Scatter
 
 #: Bytes that some rows may take in all arrays of a chain, how many rows these are at least, and into how many
@@ -103,89 +103,117 @@ def write_program(
         How many parts a thread has in items of the turn that are no kernels: see `Sharing`.
     """
     kernels = [kernel for group in groups for kernel in group]
-    written = [
-        _written(kernel, _there_by_then(kernels[number + 1 :], buffers))
-        for number, kernel in enumerate(kernels)
-    ]
-    scratch = Scratch(*(max((writer.scratch[i] for writer in written), default=0) for i in (0, 1)))
+    written = _Written(name, kernels, buffers)
     main = Code(name, PROGRAM_ARGUMENTS)
-    own = scratch.of_thread(main)
-    sharing = Sharing(main, first_part)
-    stopwatch = None if ticks_slot is None else Stopwatch(main, sharing, ticks_slot, len(kernels) + 1)
-    symbols: dict[str, str] = {}
-    codes = [main]
-    calls: dict[int, Call] = {}
-    for writer in written:
-        body = writer.code.text()
-        if body not in symbols:  # equal layers share their code
-            symbols[body] = f"{name}.{len(symbols)}"
-            codes.append(writer.code)
-        calls[id(writer.kernel)] = _call_of(main, writer, symbols[body], own)
+    sharing = Sharing(main, first_part, scratch=_scratch_of_thread(main, written.scratch))
+    stopwatch = None if ticks_slot is None else Stopwatch(name, sharing, ticks_slot, len(kernels) + 1)
+    codes: list[Code] = []
     for group in groups if stopwatch is None else [[kernel] for kernel in kernels]:
-        _write_group(main, sharing, group, [calls[id(kernel)] for kernel in group])
+        codes += _write_group(main, sharing, group, written, f"{name}.item{len(codes)}")
         if stopwatch:
             stopwatch.lap()
     if copies:
-        sharing.single(lambda: _write_copies(main, copies))
+        code = Code(f"{name}.copies", PART_ARGUMENTS)
+        _write_copies(code, copies)
+        sharing.single(code.name)
+        codes.append(code)
         if stopwatch:
             stopwatch.lap()
-    texts = [
-        body.replace("define void @kernel(", f"define internal void @{symbol}(", 1)
-        for body, symbol in symbols.items()
-    ]
-    return Program([*texts, main.text()], codes, scratch, sharing.used)
+    codes += stopwatch.codes if stopwatch else []
+    texts = [*written.texts(), *(_internal(code.text()) for code in codes), main.text()]
+    return Program(texts, [*written.codes, *codes, main], written.scratch, sharing.used)
 
 
-class Call(NamedTuple):
-    """How a kernel's function is called for a part: in a chain, or alone, with columns in groups too."""
-
-    in_chain: Body
-    alone: Body
-    groups: int
+def _internal(text: str) -> str:
+    """Return a function as one that only its module calls."""
+    return text.replace("define dso_local", "define internal", 1)
 
 
-def _call_of(main: Code, writer: KernelWriter, symbol: str, scratch: str) -> Call:
-    """Return how a kernel's function is called for a part of its work."""
-    arrays = [f"ptr {first_element(main, buffer)}" for buffer in writer.access.buffers]
-    arrays += [f"ptr {scratch}"] if any(writer.scratch) else []
+class _Written:
+    """The functions of kernels; equal layers share theirs. They are told in numbers where their arrays lie.
 
-    def call(part: str, parts: str, group: str = "0", groups: str = "1") -> None:
-        given = [*arrays, f"i64 {group}, i64 {groups}"] if writer.groups > 1 else arrays
-        main.do(f"call void @{symbol}({', '.join(given)}, i64 %rows, i64 %capacity, i64 {part}, i64 {parts})")
+    Parameters
+    ----------
+    name : str
+        What the names of functions begin with.
+    kernels : sequence of Kernel
+        In order.
+    buffers : mapping of int to Buffer
+        Where arrays lie, by serial.
+    """
 
-    def in_groups(part: str, parts: str) -> None:
-        alone = main.value(f"icmp eq i64 {parts}, 1")
-        groups = main.value(f"select i1 {alone}, i64 1, i64 {writer.groups}")
-        rows = [main.value(f"udiv i64 {number}, {groups}") for number in (part, parts)]
-        call(rows[0], rows[1], main.value(f"urem i64 {part}, {groups}"), groups)
+    def __init__(self, name: str, kernels: Sequence[Kernel], buffers: Mapping[int, Buffer]) -> None:
+        self._bodies: dict[str, str] = {}
+        writers: dict[Hashable, tuple[KernelWriter, str]] = {}
+        self._of_kernel: dict[int, tuple[KernelWriter, str, list[Buffer]]] = {}
+        for number, kernel in enumerate(kernels):
+            there = _there_by_then(kernels[number + 1 :], buffers)
+            key, arrays = signature_of(kernel, there)
+            if key not in writers:
+                writer = _written(kernel, there)
+                assert writer.access.buffers == arrays
+                body = writer.code.text()  # what differs in nothing that is written is the same after all
+                writers[key] = writer, self._bodies.setdefault(body, f"{name}.{len(self._bodies)}")
+            self._of_kernel[id(kernel)] = (*writers[key], arrays)
+        self.codes = [writer.code for writer, _ in writers.values()]
+        sizes = [[writer.scratch[i] for writer, _ in writers.values()] for i in (0, 1)]
+        self.scratch = Scratch(*(max(own, default=0) for own in sizes))
 
-    return Call(call, in_groups if writer.groups > 1 else call, writer.groups)
+    def texts(self) -> list[str]:
+        """Return their texts."""
+        return [
+            _internal(text.replace("@kernel(", f"@{symbol}(", 1)) for text, symbol in self._bodies.items()
+        ]
+
+    def call(self, kernel: Kernel, alone: bool) -> tuple[str, int, list[int]]:
+        """Return a kernel's function, how many groups of columns it has, and where its arrays lie.
+
+        Its columns are done in groups only if it runs `alone`.
+        """
+        writer, symbol, buffers = self._of_kernel[id(kernel)]
+        groups = writer.groups if alone else 1
+        return symbol, groups, [groups, *(n for buffer in buffers for n in (buffer.slot, buffer.offset))]
 
 
-def _write_group(main: Code, sharing: Sharing, group: Sequence[Kernel], calls: Sequence[Call]) -> None:
-    """Write the calls of kernels that run at the same time, or that of a single one."""
+def _scratch_of_thread(code: Code, scratch: Scratch) -> str:
+    """Return where the memory of the thread begins."""
+    size = code.value(f"add i64 {code.value(f'mul i64 %capacity, {scratch.per_row}')}, {scratch.size}")
+    before = code.value(f"mul i64 %thread, {size}")
+    return code.value(f"getelementptr i8, ptr {from_table(code, SCRATCH_SLOT)}, i64 {before}")
+
+
+def _write_group(
+    main: Code, sharing: Sharing, group: Sequence[Kernel], written: _Written, name: str
+) -> list[Code]:
+    """Write the item of kernels that run at the same time, or of a single one; return its own functions."""
     if len(group) == 1:
-        sharing.item(calls[0].alone, calls[0].groups)
-    elif is_chain(group):
-        _write_chain(main, sharing, row_bytes(group), calls)
+        sharing.item(*written.call(group[0], alone=True))
+        return []
+    code = Code(name, PART_ARGUMENTS)
+
+    def call(kernel: Kernel, part: str, parts: str) -> None:
+        symbol, _, where = written.call(kernel, alone=False)
+        given = f"i64 {part}, i64 {parts}, ptr {code.numbers(where)}, ptr %scratch"
+        code.do(f"call void @{symbol}(ptr %table, {PROGRAM_SIZES}, {given})")
+
+    if is_chain(group):
+        for kernel in group:
+            call(kernel, "%part", "%parts")
+        sharing.chain(name, MOST_PARTS, _parts_of_chain(main, row_bytes(group)))
     else:
-        sharing.bundle([partial(call.in_chain, "0", "1") for call in calls])
+        code.switch("%part", [partial(call, kernel, "0", "1") for kernel in group])
+        sharing.bundle(name, len(group))
+    return [code]
 
 
-def _write_chain(main: Code, sharing: Sharing, size: int, calls: Sequence[Call]) -> None:
-    """Write the calls of a chain's kernels, for some rows after the other; `size` is the bytes of a row."""
-    rows = max(LEAST_ROWS, CHAIN_BYTES // size // LANES * LANES)
+def _parts_of_chain(main: Code, size: int) -> str:
+    """Return in how many parts the rows of a thread go through a chain; `size` is the bytes of a row."""
+    rows = max(LEAST_ROWS, CHAIN_BYTES // max(size, 1) // LANES * LANES)
     each = main.value(f"mul i64 %threads, {rows}")
     more = main.value(f"sub i64 {each}, 1")
     some = main.value(f"udiv i64 {main.value(f'add i64 %rows, {more}')}, {each}")
     least = main.call("i64", "llvm.smax.i64", f"i64 {some}, i64 1")
-    groups = main.call("i64", "llvm.smin.i64", f"i64 {least}, i64 {MOST_PARTS}")
-
-    def part(place: str, parts: str) -> None:
-        for call in calls:
-            call.in_chain(place, parts)
-
-    sharing.chain(part, MOST_PARTS, groups)
+    return main.call("i64", "llvm.smin.i64", f"i64 {least}, i64 {MOST_PARTS}")
 
 
 def _there_by_then(later: Sequence[Kernel], buffers: Mapping[int, Buffer]) -> dict[int, Buffer]:
@@ -199,10 +227,38 @@ def _written(kernel: Kernel, buffers: Mapping[int, Buffer]) -> KernelWriter:
     writer = KernelWriter(kernel, buffers)
     root = kernel.root
     WRITERS[type(None) if root is None or root.primitive is None else type(root.primitive.lower)](writer)
-    writer.code.arguments = writer.parameters
+    writer.code.arguments = PART_ARGUMENTS.replace("%thread", "%own_thread")
+    writer.code.begin(_prologue(writer))
     return writer
 
 
-def _write_copies(main: Code, copies: Sequence[tuple[Buffer, Buffer, int]]) -> None:
+def _prologue(writer: KernelWriter) -> list[str]:
+    """Return what a kernel's function begins with: its arrays, and its share of rows and columns."""
+    lines = []
+    for number, buffer in enumerate(writer.access.buffers):
+        own = f"%array{number}"
+        for offset, what in ((1, "slot"), (2, "offset0")):
+            place = 2 * number + offset
+            lines += [f"{own}.{what}.at = getelementptr i64, ptr %where, i64 {place}"]
+            lines += [f"{own}.{what} = load i64, ptr {own}.{what}.at"]
+        for power in range(buffer.power):
+            lines += [f"{own}.offset{power + 1} = mul i64 {own}.offset{power}, %capacity"]
+        lines += [f"{own}.entry = getelementptr ptr, ptr %table, i64 {own}.slot"]
+        lines += [f"{own}.base = load ptr, ptr {own}.entry"]
+        lines += [f"{own} = getelementptr i8, ptr {own}.base, i64 {own}.offset{buffer.power}"]
+    if writer.groups == 1:
+        return [*lines, "%thread = add i64 %part, 0", "%threads = add i64 %parts, 0"]
+    return [
+        *lines,
+        "%columns = load i64, ptr %where",
+        "%alone = icmp eq i64 %parts, 1",
+        "%groups = select i1 %alone, i64 1, i64 %columns",
+        "%group = urem i64 %part, %groups",
+        "%thread = udiv i64 %part, %groups",
+        "%threads = udiv i64 %parts, %groups",
+    ]
+
+
+def _write_copies(code: Code, copies: Sequence[tuple[Buffer, Buffer, int]]) -> None:
     for source, to, size in copies:
-        main.copy(first_element(main, to), first_element(main, source), size)
+        code.copy(first_element(code, to), first_element(code, source), size)

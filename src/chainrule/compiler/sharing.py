@@ -9,15 +9,27 @@ up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from chainrule.compiler.access import from_table
+from chainrule.compiler.access import PROGRAM_ARGUMENTS, PROGRAM_SIZES
 from chainrule.compiler.code import Code
 from chainrule.compiler.table import LINE, WORDS_SLOT
 
-#: Writes a part of an item, given which of how many.
-Body = Callable[[str, str], None]
+#: The parameters of a function that does a part of an item: a program's, which part of how many, and what a
+#: kernel needs: numbers that say where its arrays lie, and the scratch memory of the thread.
+PART_ARGUMENTS: Final = f"{PROGRAM_ARGUMENTS}, i64 %part, i64 %parts, ptr %where, ptr %scratch"
+#: What an item's numbers are: how many parts of a thread come before it; how many a thread has, or -1 if that
+#: is known at run time only; or how many there are for all; and how many for a thread without others.
+_ITEM: Final = ("before", "fixed", "all", "fixed_alone")
+#: What items are done with, in the same order as the parameters.
+_FRAME: Final = ("table", "rows", "capacity", "thread", "threads", "turn", "scratch", "groups")
+_LOADS: Final = "\n".join(
+    f"  %{name}.at = getelementptr i64, ptr %{what}, i64 {number}\n"
+    f"  %{name} = load {'ptr' if name in ('table', 'scratch') else 'i64'}, ptr %{name}.at"
+    for what, names in (("item", _ITEM), ("frame", _FRAME))
+    for number, name in enumerate(names)
+)
 #: How often a waiting thread looks before it lets others run.
 _SPINS = 2000
 
@@ -78,11 +90,64 @@ finished:
 done:
   ret void
 }}
+define internal void @share_out(ptr %do, ptr %item, ptr %frame) #0 {{
+entry:
+{_LOADS}
+  %where = getelementptr i64, ptr %item, i64 {len(_ITEM)}
+  %at_run_time = icmp slt i64 %fixed, 0
+  %own = select i1 %at_run_time, i64 %groups, i64 %fixed
+  %alone = select i1 %at_run_time, i64 %groups, i64 %fixed_alone
+  %is_alone = icmp eq i64 %threads, 1
+  br i1 %is_alone, label %next_alone, label %together
+next_alone:
+  %place = phi i64 [ 0, %entry ], [ %behind, %do_alone ]
+  %left = icmp slt i64 %place, %alone
+  br i1 %left, label %do_alone, label %done
+do_alone:
+  call void %do(ptr %table, {PROGRAM_SIZES}, i64 %place, i64 %alone, ptr %where, ptr %scratch)
+  %behind = add i64 %place, 1
+  br label %next_alone
+together:
+  %slot = getelementptr ptr, ptr %table, i64 {WORDS_SLOT}
+  %all_words = load ptr, ptr %slot
+  %lines = mul i64 %threads, %before
+  %offset = mul i64 %lines, {LINE}
+  %words = getelementptr i8, ptr %all_words, i64 %offset
+  %of_all = icmp ne i64 %all, 0
+  %of_threads = mul i64 %threads, %own
+  %parts = select i1 %of_all, i64 %all, i64 %of_threads
+  %first_own = mul i64 %thread, %own
+  %first = select i1 %of_all, i64 %thread, i64 %first_own
+  br label %next_part
+next_part:
+  %count = phi i64 [ 0, %together ], [ %counted, %after_part ]
+  %more = icmp slt i64 %count, %parts
+  br i1 %more, label %try, label %wait
+try:
+  %sum = add i64 %first, %count
+  %part = urem i64 %sum, %parts
+  %mine = call i1 @take(ptr %words, i64 %part, i64 %turn)
+  br i1 %mine, label %do_part, label %after_part
+do_part:
+  call void %do(ptr %table, {PROGRAM_SIZES}, i64 %part, i64 %parts, ptr %where, ptr %scratch)
+  call void @finish(ptr %words, i64 %part, i64 %turn)
+  br label %after_part
+after_part:
+  %counted = add i64 %count, 1
+  br label %next_part
+wait:
+  call void @wait_for(ptr %words, i64 %parts, i64 %turn)
+  br label %done
+done:
+  ret void
+}}
 """
 
 
 class Sharing:
-    """Writes the items of turns into a function that has the table, the sizes and ``%turn``.
+    """Writes the items of turns into a function that has the table and the sizes.
+
+    What is done stands in functions of their own, which take `PART_ARGUMENTS`.
 
     Parameters
     ----------
@@ -90,79 +155,41 @@ class Sharing:
         The function.
     first : int
         How many parts a thread has in items that come before, in other functions.
-    turn : str
-        The number of the turn.
+    sizes, scratch : str
+        What is handed on.
     """
 
-    def __init__(self, code: Code, first: int = 0, turn: str = "%turn") -> None:
+    def __init__(self, code: Code, first: int = 0, sizes: str = PROGRAM_SIZES, scratch: str = "null") -> None:
         self._code = code
         self.used = first
-        self._turn = turn
-        self._words = from_table(code, WORDS_SLOT)
-        self._alone = code.value("icmp eq i64 %threads, 1")
+        self._frame = f"%frame.{code.label()}"
+        code.reserve(self._frame, f"[{len(_FRAME)} x i64]")
+        for number, given in enumerate(["ptr %table", *sizes.split(", "), f"ptr {scratch}"]):
+            self._leave(given, number)
 
-    def item(self, body: Body, groups: int = 1) -> None:
-        """Write an item that has so many parts for each thread: ``body(part, parts)``."""
-        self._item(lambda: body("0", "1"), body, groups, str(groups))
+    def _leave(self, given: str, number: int) -> None:
+        place = self._code.value(f"getelementptr i64, ptr {self._frame}, i64 {number}")
+        self._code.do(f"store {given}, ptr {place}")
 
-    def chain(self, body: Body, most: int, groups: str) -> None:
+    def item(self, function: str, groups: int = 1, where: Sequence[int] = ()) -> None:
+        """Write an item that has so many parts for each thread, and one where there is one thread."""
+        self._item(function, groups, [groups, 0, 1, *where])
+
+    def chain(self, function: str, most: int, groups: str) -> None:
         """Write an item whose number of parts for each thread, at most `most`, is known when it runs."""
-        code = self._code
+        self._leave(f"i64 {groups}", len(_FRAME) - 1)
+        self._item(function, most, [-1, 0, -1])
 
-        def part(place: str, _: list[str]) -> list[str]:
-            body(place, groups)
-            return []
-
-        def alone() -> None:
-            code.loop(0, groups, 1, part)
-
-        self._item(alone, body, most, groups)
-
-    def bundle(self, bodies: Sequence[Callable[[], None]]) -> None:
+    def bundle(self, function: str, number: int) -> None:
         """Write an item of which each part is something else; threads take them in turn."""
-        code = self._code
+        self._item(function, number, [0, number, number])
 
-        def alone() -> None:
-            for body in bodies:
-                body()
-
-        def part(place: str, parts: str) -> None:
-            for number, body in enumerate(bodies):
-                code.when(code.value(f"icmp eq i64 {place}, {number}"), body)
-
-        self._item(alone, part, len(bodies), "", len(bodies))
-
-    def single(self, body: Callable[[], None]) -> None:
+    def single(self, function: str) -> None:
         """Write an item that one of the threads does."""
-        self._item(body, lambda part, parts: body(), 1, "")
+        self._item(function, 1, [0, 1, 1])
 
-    def _item(
-        self, alone: Callable[[], None], body: Body, most: int, groups: str, all_parts: int = 1
-    ) -> None:
-        """Write an item: as a thread without others does it, and in parts.
-
-        A thread has `groups` parts of its own and `most` at most; or there are `all_parts` for all.
-        """
-        code, turn = self._code, self._turn
-        before = code.value(f"mul i64 %threads, {self.used * LINE}")
-        words = code.value(f"getelementptr i8, ptr {self._words}, i64 {before}")
+    def _item(self, function: str, most: int, numbers: Sequence[int]) -> None:
+        """Write an item: a thread has at most so many parts; `numbers` are those of `_ITEM` but the first."""
+        item = self._code.numbers([self.used, *numbers])
+        self._code.do(f"call void @share_out(ptr @{function}, ptr {item}, ptr {self._frame})")
         self.used += most
-        parts = code.value(f"mul i64 %threads, {groups}") if groups else str(all_parts)
-        first = code.value(f"mul i64 %thread, {groups}") if groups else "%thread"
-
-        def part(offset: str, _: list[str]) -> list[str]:
-            place = code.value(f"urem i64 {code.value(f'add i64 {first}, {offset}')}, {parts}")
-            arguments = f"ptr {words}, i64 {place}, i64 {turn}"
-
-            def do() -> None:
-                body(place, parts)
-                code.do(f"call void @finish({arguments})")
-
-            code.when(code.value(f"call i1 @take({arguments})"), do)
-            return []
-
-        def together() -> None:
-            code.loop(0, parts, 1, part)
-            code.do(f"call void @wait_for(ptr {words}, i64 {parts}, i64 {turn})")
-
-        code.choose(self._alone, alone, together)

@@ -2,51 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chainrule.compiler.access import from_table
 from chainrule.compiler.code import Code
-from chainrule.compiler.sharing import Sharing
+from chainrule.compiler.sharing import PART_ARGUMENTS, Sharing
 
 
 class Stopwatch:
-    """Writes into a function how many ticks of the CPU's clock pass from lap to lap.
+    """Writes into a program how many ticks of the CPU's clock pass from lap to lap.
 
     What it fills is an array of int64: a sum for each lap, and at its end the last time stamp itself, by
     which ticks become seconds. A lap ends when all threads are done with it.
 
     Parameters
     ----------
-    code : Code
-        The function, which has the table of pointers.
+    name : str
+        What the names of its functions begin with.
     sharing : Sharing
-        Writes the function's items.
+        Writes the program's items.
     slot : int
-        Where in the table the array stands.
+        Where in the table of pointers the array stands.
     last : int
         Where in the array the last time stamp stands.
+
+    Attributes
+    ----------
+    codes : list of Code
+        Its functions.
     """
 
-    def __init__(self, code: Code, sharing: Sharing, slot: int, last: int) -> None:
-        self._code, self._sharing = code, sharing
-        array = from_table(code, slot)
-        self._array = array
-        self._last = code.value(f"getelementptr i64, ptr {array}, i64 {last}")
+    def __init__(self, name: str, sharing: Sharing, slot: int, last: int) -> None:
+        self.codes: list[Code] = []
+        self._name, self._sharing, self._slot, self._last = name, sharing, slot, last
+        self._stamp(lambda code, now, place: None)
         self._laps = 0
-        sharing.single(lambda: code.do(f"store i64 {self._now()}, ptr {self._last}"))
-
-    def _now(self) -> str:
-        return self._code.value("call i64 @ticks()")
 
     def lap(self) -> None:
         """Add the time since the last lap to the next place."""
-        code = self._code
-        place = code.value(f"getelementptr i64, ptr {self._array}, i64 {self._laps}")
-
-        def add() -> None:
-            now, last = self._now(), code.value(f"load i64, ptr {self._last}")
-            total = code.value(f"load i64, ptr {place}")
-            more = code.value(f"sub i64 {now}, {last}")
-            code.do(f"store i64 {code.value(f'add i64 {total}, {more}')}, ptr {place}")
-            code.do(f"store i64 {now}, ptr {self._last}")
-
-        self._sharing.single(add)
+        number = self._laps
         self._laps += 1
+
+        def add(code: Code, now: str, place: Callable[[int], str]) -> None:
+            last = code.value(f"load i64, ptr {place(self._last)}")
+            total = code.value(f"load i64, ptr {place(number)}")
+            more = code.value(f"sub i64 {now}, {last}")
+            code.do(f"store i64 {code.value(f'add i64 {total}, {more}')}, ptr {place(number)}")
+
+        self._stamp(add)
+
+    def _stamp(self, write: Callable[[Code, str, Callable[[int], str]], None]) -> None:
+        """Have one of the threads look at the clock, and do something with it."""
+        code = Code(f"{self._name}.lap{len(self.codes)}", PART_ARGUMENTS)
+        array, now = from_table(code, self._slot), code.value("call i64 @ticks()")
+
+        def place(number: int) -> str:
+            return code.value(f"getelementptr i64, ptr {array}, i64 {number}")
+
+        write(code, now, place)
+        code.do(f"store i64 {now}, ptr {place(self._last)}")
+        self.codes.append(code)
+        self._sharing.single(code.name)

@@ -8,9 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from chainrule.compiler.access import from_table
-from chainrule.compiler.code import Code
-from chainrule.compiler.memory import REGIONS, SLACK
+from chainrule.compiler.buffer import REGIONS, SLACK
 from chainrule.graph.types import Array
 
 #: The places in the table: after the arena's regions the words of shared work, scratch memory, the arrays.
@@ -28,12 +26,6 @@ class Scratch:
 
     size: int = 0
     per_row: int = 0
-
-    def of_thread(self, code: Code) -> str:
-        """Return where the memory of the thread begins."""
-        size = code.value(f"add i64 {code.value(f'mul i64 %capacity, {self.per_row}')}, {self.size}")
-        before = code.value(f"mul i64 %thread, {size}")
-        return code.value(f"getelementptr i8, ptr {from_table(code, SCRATCH_SLOT)}, i64 {before}")
 
     def bytes(self, capacity: int, threads: int) -> int:
         """Return how much all threads need."""

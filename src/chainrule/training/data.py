@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from chainrule.graph.types import FLOAT32, INT32, Array, DType, str_shape
+
+#: How many elements are looked at together.
+ELEMENTS: Final = 1 << 18
 
 
 def as_features(x: Any, dtype: DType, name: str = "x") -> Array:
@@ -76,15 +79,27 @@ def as_finite(x: Any, dtype: DType, name: str) -> Array:
     numbers = as_numbers(x, name)
     with np.errstate(over="ignore"):
         array = numbers.astype(dtype, copy=False)
-    finite = np.isfinite(array)
-    if not finite.all():
-        place = tuple(int(i) for i in np.argwhere(~finite)[0])
+    place = _first_not_finite(array)
+    if place is not None:
         what = f"{name} holds {numbers[place]!s} at {_place(place)}"
         if np.isfinite(numbers[place]):
             wider = 'use dtype="float64", or ' if dtype == FLOAT32 else ""
             raise ValueError(f"{what}, which is too large for {dtype}; {wider}scale {name} down")
         raise ValueError(f"{what}; fill missing values in, or drop the row")
     return array
+
+
+def _first_not_finite(array: Array) -> tuple[int, ...] | None:
+    """Return the place of the first NaN or infinity; some rows at a time, which takes little memory."""
+    if not array.ndim:
+        return None if np.isfinite(array) else ()
+    rows = max(1, ELEMENTS // max(1, array[:1].size))
+    for start in range(0, len(array), rows):
+        finite = np.isfinite(array[start : start + rows])
+        if not finite.all():
+            first, *others = map(int, np.argwhere(~finite)[0])
+            return start + first, *others
+    return None
 
 
 def as_objective_target(y: Any, dtype: DType, name: str) -> Array:

@@ -147,6 +147,7 @@ def run_epochs(
     except NotFiniteError as failure:
         raise ValueError(not_finite(failure, step, run.state)) from None
     finally:
+        run.look = lambda: None  # a run holds its data, and goes at once if nothing that it holds holds it
         state = run.state
         keep(_with_best(state) if ended else state)
         try:

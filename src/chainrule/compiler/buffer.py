@@ -1,0 +1,47 @@
+"""Where an array lies: what native code is written for, and what those who call it have to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Bytes after each array, for vectors that begin inside of it and end after it.
+SLACK = 512
+
+#: Regions of the arena, by power of rows.
+REGIONS = 3
+
+
+@dataclass(frozen=True)
+class Stride:
+    """The distance of two neighbours along an axis: `elements` times the capacity to the power `power`."""
+
+    elements: int
+    power: int = 0
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Where an array lies.
+
+    Attributes
+    ----------
+    slot : int
+        The place of its base in the table of pointers; the arena's regions come first, by power of rows.
+    offset : int
+        Bytes after the base, times the capacity to the power of the region.
+    power : int
+        The region; 0 for a user's array.
+    dtype : str
+        Of its elements.
+    strides : tuple of Stride
+        For each axis.
+    padded : bool
+        Whether whole vectors may be read and written at the end of a row.
+    """
+
+    slot: int
+    offset: int
+    power: int
+    dtype: str
+    strides: tuple[Stride, ...]
+    padded: bool

@@ -1,0 +1,63 @@
+"""A graph compiled: its kernels, the plan of their memory, and their native code's text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.compiler.llvm import module_text
+from chainrule.compiler.memory import Arena, plan_arena, user_buffer
+from chainrule.compiler.pipeline import run_passes
+from chainrule.compiler.plan import GraphPlan
+from chainrule.compiler.program import PREAMBLE, write_program
+from chainrule.compiler.schedule import grouped, scheduled
+from chainrule.compiler.table import FIRST_ARRAY
+from chainrule.graph.graph import Graph
+from chainrule.graph.value import Value
+
+
+class CompiledGraph:
+    """What is made of a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        What to compute.
+    profiled : bool, default False
+        Whether its code takes the time of each kernel: see `chainrule.compiler.profile`.
+    """
+
+    def __init__(self, graph: Graph, profiled: bool = False) -> None:
+        self.graph = graph
+        self._simple = run_passes(graph)
+        self.kernels = scheduled(self._simple)
+        groups = grouped(self.kernels)
+        own = {value.serial: value for kernel in self.kernels for value in kernel.stored}
+        self._results = [value for value in unique(self._simple.outputs) if value.serial in own]
+        given = [*graph.inputs, *self._simple.captured, *self._results]
+        buffers = {value.serial: user_buffer(FIRST_ARRAY + place, value) for place, value in enumerate(given)}
+        self.arena: Arena = plan_arena(groups, buffers, [])
+        self.buffers = {**self.arena.buffers, **buffers}
+        ticks_slot = FIRST_ARRAY + len(buffers) if profiled else None
+        program = write_program("graph", groups, self.buffers, ticks_slot=ticks_slot)
+        self.scratch = program.scratch
+        self.text = PREAMBLE + module_text(program.functions, program.codes)
+
+    @property
+    def plan(self) -> GraphPlan:
+        """How its code is called."""
+        places = {value.serial: ("result", number) for number, value in enumerate(self._results)}
+        places |= {value.serial: ("input", number) for number, value in enumerate(self.graph.inputs)}
+        captured = {value.serial: number for number, value in enumerate(self.graph.captured)}
+        places |= {serial: ("captured", number) for serial, number in captured.items()}
+        return GraphPlan(
+            [value.type for value in self._results],
+            [places[value.serial] for value in self._simple.outputs],
+            [captured[value.serial] for value in self._simple.captured],
+            self.arena.sizes,
+            self.scratch,
+        )
+
+
+def unique(values: Sequence[Value]) -> list[Value]:
+    """Return the values without repetition, in order."""
+    return list({value.serial: value for value in values}.values())

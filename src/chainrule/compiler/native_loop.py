@@ -1,0 +1,88 @@
+"""A loop as native code, and those that this process has."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainrule.compiler.cache import cache_key
+from chainrule.compiler.native import native
+from chainrule.compiler.plan import LoopPlan
+from chainrule.graph.graph import Graph
+from chainrule.graph.loop import Loop, Stage
+from chainrule.graph.types import Array
+
+if TYPE_CHECKING:
+    from chainrule.compiler.compiled_loop import CompiledLoop
+
+
+class NativeLoop:
+    """The native code of a loop, and the plan of its memory. It holds no numbers of a run.
+
+    Parameters
+    ----------
+    loop : Loop
+        What is repeated.
+    carried : iterable of str
+        The names of the arrays that a run carries.
+    compiled : CompiledLoop, optional
+        What was made of it, if its code is not to be kept.
+    """
+
+    def __init__(self, loop: Loop, carried: Iterable[str], compiled: CompiledLoop | None = None) -> None:
+        parts = _parts(loop, carried) if compiled is None else None
+        self.plan, self.run, self._library = native(
+            "fit", LoopPlan, parts, lambda: compiled or _compiled(loop, carried)
+        )
+
+    def captured(self, loop: Loop) -> list[Array]:
+        """Return the arrays that a loop of the same text has captured, in the order of their slots."""
+        stages = zip(self.plan.captured, _stages(loop), strict=True)
+        arrays = [stage.graph.captured[number].data for own, stage in stages for number in own]
+        return [np.ascontiguousarray(array) for array in arrays]
+
+    def multiplications(self, rows: int) -> int:
+        """Return the multiplications of a step's products on so many rows."""
+        return sum(fixed * rows**power for fixed, power in self.plan.work)
+
+
+#: Loops that were traced anew and are the same, as in a search over learning rates, share their code.
+_loops: dict[str, NativeLoop] = {}
+MOST_KEPT = 64
+_texts: weakref.WeakKeyDictionary[Graph, str] = weakref.WeakKeyDictionary()
+
+
+def native_loop(loop: Loop, carried: Iterable[str]) -> NativeLoop:
+    """Return a loop's native code, compiled at its first use."""
+    names = sorted(carried)
+    key = cache_key(*_parts(loop, names))
+    made = _loops.pop(key, None) or NativeLoop(loop, names)
+    _loops[key] = made
+    if len(_loops) > MOST_KEPT:
+        del _loops[next(iter(_loops))]
+    return made
+
+
+def _compiled(loop: Loop, carried: Iterable[str]) -> CompiledLoop:
+    from chainrule.compiler.compiled_loop import CompiledLoop  # not loaded for code that lies in the cache
+
+    return CompiledLoop(loop, carried)
+
+
+def _parts(loop: Loop, carried: Iterable[str]) -> list[str]:
+    """Return the words that tell a loop from others."""
+    parts = [part for stage in _stages(loop) for part in (_text(stage.graph), *stage.outputs, "")]
+    return [*parts, *loop.data, "", *loop.validation_data, "", *carried]
+
+
+def _stages(loop: Loop) -> list[Stage]:
+    return [stage for stage in (loop.step, loop.validation, loop.epoch_end) if stage is not None]
+
+
+def _text(graph: Graph) -> str:
+    if graph not in _texts:
+        _texts[graph] = str(graph)
+    return _texts[graph]
