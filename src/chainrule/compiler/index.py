@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chainrule.compiler.builder import Builder, Element
@@ -104,6 +104,11 @@ class Place(Element):
         wide = Builder(self._code).spread(Element(scalar, "int32")).text
         steps = ", ".join(f"i32 {lane * self.affine.lanes}" for lane in range(LANES))
         return self._code.value(f"add <{LANES} x i32> {wide}, <{steps}>")
+
+
+def affines(index: Iterable[Element]) -> list[Affine]:
+    """Return where loops count out the places of an index."""
+    return [place.affine for place in index if isinstance(place, Place)]
 
 
 class IndexBuilder(Builder):

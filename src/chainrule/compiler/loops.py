@@ -213,7 +213,7 @@ class KernelWriter:
             else:
                 body(only)
             return
-        extent = "%rows" if dim is ROWS else str(dim)
+        extent = extent_of(dim)
         begin, end = self.share(dim, step) if shared else ("0", extent)
 
         def turn(counter: str, _: list[str]) -> list[str]:
@@ -251,6 +251,11 @@ class KernelWriter:
         lanes = ", ".join(f"i32 {lane}" for lane in range(LANES))
         text = self.code.value(f"icmp slt <{LANES} x i32> <{lanes}>, {wide.text}")
         return Element(text, "bool", True)
+
+
+def extent_of(dim: Dim) -> str:
+    """Return the size of an axis as code has it."""
+    return "%rows" if dim is ROWS else str(dim)
 
 
 def first_lanes(count: int) -> Element | None:
@@ -364,7 +369,7 @@ def _reduce(
             writer.tail = first_lanes(int(dim))
             places[axis] = Affine({ONLY: 1}, 0, 1)
             return level(depth + 1, held)
-        extent = "%rows" if dim is ROWS else str(dim)
+        extent = extent_of(dim)
 
         def turn(counter: str, carried: list[str]) -> list[str]:
             if dim is not ROWS:

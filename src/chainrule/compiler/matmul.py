@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import BYTES, LANES, llvm_type
 from chainrule.compiler.fuse import is_contiguous
-from chainrule.compiler.index import Affine
+from chainrule.compiler.index import Affine, affines
 from chainrule.compiler.llvm import Registers, vector_registers
-from chainrule.compiler.loops import Index, KernelWriter, across_lanes, first_lanes
+from chainrule.compiler.loops import Index, KernelWriter, extent_of, first_lanes
+from chainrule.compiler.matvec import write_column
 from chainrule.compiler.operand import Operand, Panel
 from chainrule.graph.types import ROWS, Dim
 
@@ -116,7 +117,7 @@ class ProductWriter:
         self.root = root
         self.left, self.right = (Operand(writer, operand) for operand in root.operands)
         self.columns: Dim = root.shape[-1]
-        self.inner = _extent(root.operands[0].shape[-1])
+        self.inner = extent_of(root.operands[0].shape[-1])
         self.outer: list[Affine] = []
         self.tile = tile_for(root.dtype.name, vector_registers(), self.columns)
         self.turned = root.operands[1].serial not in writer.buffers and not is_contiguous(
@@ -141,12 +142,12 @@ class ProductWriter:
         if batch:
             self.writer.nest(batch, self._in_batch, vector=False)
         elif self.columns == 1:
-            self._column()
+            write_column(self.writer, self.left, self.right)
         else:
             self._tiles(shared=True)
 
     def _in_batch(self, outer: Index) -> None:
-        self.outer = _affines(outer)
+        self.outer = affines(outer)
         self._tiles(shared=False)
 
     def _tiles(self, shared: bool) -> None:
@@ -157,7 +158,7 @@ class ProductWriter:
         """
         panels = self._of_columns(shared)
         rows = self.root.shape[-2]
-        bounds = self.writer.share(rows, self.tile.rows) if shared else ("0", _extent(rows))
+        bounds = self.writer.share(rows, self.tile.rows) if shared else ("0", extent_of(rows))
 
         def write(bounds: tuple[str, str]) -> None:
             for each in panels:
@@ -449,58 +450,6 @@ class ProductWriter:
         self.writer.tail = panel.tails[v]
         self.writer.finish(tuple(map(self.b.at, [*self.outer, row, panel.columns[v]])), total)
         self.writer.tail = None
-
-    # A single column ---------------------------------------------------------------------------------
-
-    def _column(self) -> None:
-        """Write a matrix times a vector: a vector of rows at a time, or of k, whichever lie side by side."""
-        rows_together = _stride(self.left, -2) == 1
-        b, dtype = self.b, self.root.dtype.name
-
-        def at_row(index: Index) -> None:
-            row, column = _affines(index)
-            wide = not rows_together
-            zero = b.constant(0, dtype)
-            start = b.spread(zero) if wide or row.lanes else zero
-            outer_tail = self.writer.tail
-
-            def turn(k: str, carried: list[str]) -> list[str]:
-                tail = self.writer.below(k, self.inner) if wide else outer_tail
-                at = Affine({k: 1}, 0, int(wide))
-                x = self.left.load([row, at], tail)
-                w = self.right.load([at, column], tail)
-                product = b.fma(x, w, Element(carried[0], dtype, start.vector))
-                if wide and tail is not None:
-                    product = b.select(tail, product, Element(carried[0], dtype, start.vector))
-                return [product.text]
-
-            (text,) = self.code.loop(0, self.inner, LANES if wide else 1, turn, [(start.type, start.text)])
-            total = Element(text, dtype, start.vector)
-            if wide:
-                total = across_lanes(self.writer, b.add, total)
-            self.writer.forget()
-            self.writer.tail = outer_tail
-            self.writer.finish(index, total)
-
-        self.writer.nest(self.root.shape, at_row, vector=rows_together)
-
-
-def _extent(dim: Dim) -> str:
-    return "%rows" if dim is ROWS else str(dim)
-
-
-def _affines(index: Index) -> list[Affine]:
-    return [place.affine for place in index]  # type: ignore[attr-defined]
-
-
-def _stride(operand: Operand, axis: int) -> int:
-    """Return the distance in memory of neighbours along the last axis (-1) or the one before it (-2)."""
-    name = f"%{2 + axis}"
-    total = 0
-    for affine, stride in zip(operand.indices, operand.buffer.strides, strict=True):
-        if name in affine.terms:
-            total += affine.terms[name] * stride.elements if not stride.power else 0
-    return total
 
 
 def write_contraction(writer: KernelWriter) -> None:

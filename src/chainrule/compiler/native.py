@@ -6,6 +6,7 @@ import ctypes
 import functools
 import hashlib
 import importlib.util
+import itertools
 import json
 import platform
 import struct
@@ -158,7 +159,9 @@ def _cpu() -> tuple[str, ...]:
     """Return what tells this CPU from one that lacks an instruction: in Linux's words, or else in LLVM's."""
     try:
         with open("/proc/cpuinfo") as file:
-            lines = [line.partition(":") for line in iter(file.readline, "\n")]
+            lines = [
+                line.partition(":") for line in itertools.takewhile(str.strip, file)
+            ]  # of the first core
     except OSError:
         lines = []
     found = {name.strip(): text.strip() for name, _, text in lines}
