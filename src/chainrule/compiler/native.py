@@ -159,9 +159,8 @@ def _cpu() -> tuple[str, ...]:
     """Return what tells this CPU from one that lacks an instruction: in Linux's words, or else in LLVM's."""
     try:
         with open("/proc/cpuinfo") as file:
-            lines = [
-                line.partition(":") for line in itertools.takewhile(str.strip, file)
-            ]  # of the first core
+            first = itertools.takewhile(str.strip, file)  # an empty line ends what is said of a core
+            lines = [line.partition(":") for line in first]
     except OSError:
         lines = []
     found = {name.strip(): text.strip() for name, _, text in lines}

@@ -93,8 +93,8 @@ class _Vectors:
         """Return the address so many elements later."""
         return self.code.value(f"getelementptr {self.scalar}, ptr {address}, i64 {elements}")
 
-    def load(self, address: str, left: str) -> str:
-        """Return the vector at an address, of which so many elements are there; others are zero."""
+    def mask(self, left: str) -> str:
+        """Return which lanes are there, if so many elements are left."""
         code = self.code
         narrow = code.call("i64", "llvm.smin.i64", f"i64 {left}, i64 {LANES}")
         first = code.value(f"insertelement <{LANES} x i64> poison, i64 {narrow}, i64 0")
@@ -102,10 +102,13 @@ class _Vectors:
             f"shufflevector <{LANES} x i64> {first}, <{LANES} x i64> poison, <{LANES} x i32> zeroinitializer"
         )
         lanes = ", ".join(f"i64 {lane}" for lane in range(LANES))
-        mask = code.value(f"icmp slt <{LANES} x i64> <{lanes}>, {limit}")
+        return code.value(f"icmp slt <{LANES} x i64> <{lanes}>, {limit}")
+
+    def load(self, address: str, mask: str) -> str:
+        """Return the vector at an address; it is zero in lanes that the mask leaves out."""
         suffix = self.scalar.replace("float", "f32").replace("double", "f64")
         arguments = f"ptr {address}, i32 {self.align}, <{LANES} x i1> {mask}, {self.type} zeroinitializer"
-        return code.call(self.type, f"llvm.masked.load.v{LANES}{suffix}.p0", arguments)
+        return self.code.call(self.type, f"llvm.masked.load.v{LANES}{suffix}.p0", arguments)
 
     def load_whole(self, address: str) -> str:
         """Return the vector at an address."""
@@ -117,14 +120,14 @@ class _Vectors:
 
 
 def _write_rows(code: Code, access: _Vectors, vectors: int, full: bool) -> None:
-    left = "" if full else code.value(f"sub i64 %columns, {LANES * (vectors - 1)}")
+    mask = "" if full else access.mask(code.value(f"sub i64 %columns, {LANES * (vectors - 1)}"))
 
     def row(_: str, places: list[str]) -> list[str]:
         source, to = access.after("%from", places[0]), access.after("%to", places[1])
         for v in range(vectors):
             address = access.after(source, str(LANES * v))
             part = v == vectors - 1 and not full
-            x = access.load(address, left) if part else access.load_whole(address)
+            x = access.load(address, mask) if part else access.load_whole(address)
             access.store(x, access.after(to, str(LANES * v)))
         return [code.value(f"add i64 {places[0]}, %step"), code.value(f"add i64 {places[1]}, %width")]
 
@@ -135,13 +138,13 @@ def _write_columns(code: Code, vectors: _Vectors) -> None:
     last = code.value("sub i64 %columns, 1")
 
     def square(row: str, column: str) -> list[str]:
-        left = code.value(f"sub i64 %rows, {row}")
+        mask = vectors.mask(code.value(f"sub i64 %rows, {row}"))
         lines = []
         for lane in range(LANES):
             place = code.value(f"add i64 {column}, {lane}")
             place = code.call("i64", "llvm.smin.i64", f"i64 {place}, i64 {last}")  # the last one again
             source = vectors.after("%from", code.value(f"mul i64 {place}, %step"))
-            lines.append(vectors.load(vectors.after(source, row), left))
+            lines.append(vectors.load(vectors.after(source, row), mask))
         start = vectors.after("%to", code.value(f"mul i64 {row}, %width"))
         for number, line in enumerate(_turned(code, vectors.type, lines)):
             at = vectors.after(start, code.value(f"mul i64 %width, {number}"))
