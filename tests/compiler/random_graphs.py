@@ -153,18 +153,18 @@ class Growth:
     def binary(self):
         x = self.float()
         y = self.like(x, "f")
-        name = self.choose(("add", "subtract", "multiply", "maximum", "minimum", "divide", "power"))
-        if name == "divide":
+        name = self.choose((*ARITHMETIC, "divide", "remainder", "floor_divide", "power"))
+        if name in ("divide", "remainder", "floor_divide"):
             y = P["abs"](y) + 0.5
         if name == "power":
             x, y = P["abs"](x) + 0.3, 2.0 * P["tanh"](y)
-        return P[name](*((y, x) if self.chance() and name not in ("divide", "power") else (x, y)))
+        return P[name](*((y, x) if self.chance() and name in ARITHMETIC else (x, y)))
 
     def integer(self):
         x = self.any("i")
         if x is None:
             return None
-        name = self.choose(("add", "subtract", "multiply", "maximum", "minimum", "negative", "abs", "sign"))
+        name = self.choose((*ARITHMETIC, "remainder", "floor_divide", "negative", "abs", "sign"))
         return P[name](x) if name in ("negative", "abs", "sign") else P[name](x, self.like(x, "i"))
 
     def compare(self):
@@ -337,6 +337,7 @@ class Growth:
         return P["cast"](P["cast"](bits, dtype="float64") * 2.0**-32, dtype=self.dtype.name)
 
 
+ARITHMETIC = ("add", "subtract", "multiply", "maximum", "minimum")
 UNARY = (
     *("negative", "abs", "sign", "floor", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh"),
     *("erf", "logistic", "identity", "stop_gradient"),

@@ -18,7 +18,7 @@ from chainrule.graph.lowering import Reindex
 from chainrule.graph.rewrite import in_float64
 from chainrule.graph.types import ROWS
 
-JUMPS = ("floor", "sign")
+JUMPS = ("floor", "floor_divide", "sign")
 EXACT = ("constant", "identity", "stop_gradient", "negative", "abs", "max", "min", "maximum", "minimum")
 EXACT += ("where", "take", *JUMPS)
 SUMS = ("sum", "matmul", "scatter_add")

@@ -25,7 +25,7 @@ def names(graph):
 # Operators -----------------------------------------------------------------------------------------
 
 NUMBERS = [np.array([[-1.5, 0.5, 2.0]]), np.array([[3.0], [0.5], [2.0]])]
-BINARY = ["add", "sub", "mul", "truediv", "lt", "le", "gt", "ge", "eq", "ne"]
+BINARY = ["add", "sub", "mul", "truediv", "floordiv", "mod", "lt", "le", "gt", "ge", "eq", "ne"]
 
 
 @pytest.mark.parametrize("name", BINARY)

@@ -51,7 +51,7 @@ ARITHMETIC = {
     "subtract": np.subtract,
     "multiply": np.multiply,
     "divide": _divide,
-    "modulo": lambda x, y: x - _toward_zero(x, y) * y,
+    "modulo": lambda x, y: np.fmod(x, y) if x.dtype.kind == "f" else x - _toward_zero(x, y) * y,
     "negative": np.negative,
     "abs": np.abs,
     "floor": np.floor,

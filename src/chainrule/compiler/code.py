@@ -233,8 +233,11 @@ class Code:
         self._count += 1
         return f"%v{self._count}"
 
-    def text(self, attributes: str = "#0", returned: str = "") -> str:
-        """Return the function's text, ending with its return; others of its module find it by distance."""
+    def text(self, attributes: str = "#0", returned: str = "", linkage: str = "dso_local") -> str:
+        """Return the function's text, ending with its return.
+
+        The others of its module find it by its distance; those of no other module do if it is ``internal``.
+        """
         tail = f"  ret {self.result} {returned}".rstrip()
         lines = "\n".join(["entry:", *self._reserved.values(), *self._lines, tail])
         constants = ""
@@ -242,7 +245,7 @@ class Code:
             numbers = ", ".join(f"i64 {number}" for number in self._numbers)
             kind = f"[{len(self._numbers)} x i64]"
             constants = f"@{self.name}.numbers = private unnamed_addr constant {kind} [{numbers}]\n"
-        head = f"define dso_local {self.result} @{self.name}({self.arguments}) {attributes}"
+        head = f"define {linkage} {self.result} @{self.name}({self.arguments}) {attributes}"
         return f"{constants}{head} {{\n{lines}\n}}\n"
 
 

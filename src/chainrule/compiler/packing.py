@@ -74,7 +74,7 @@ def _call(
 ) -> None:
     function = Code(name, _ARGUMENTS)
     write(function, _Vectors(function, dtype))
-    code.declarations |= {*function.declarations, function.text().replace("define", "define internal", 1)}
+    code.declarations |= {*function.declarations, function.text(linkage="internal")}
     types = ("ptr", "i64", "i64", "i64", "ptr", "i64")
     given = ", ".join(f"{kind} {value}" for kind, value in zip(types, astuple(packing), strict=True))
     code.do(f"call void @{function.name}({given})")

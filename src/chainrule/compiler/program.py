@@ -120,13 +120,8 @@ def write_program(
         if stopwatch:
             stopwatch.lap()
     codes += stopwatch.codes if stopwatch else []
-    texts = [*written.texts(), *(_internal(code.text()) for code in codes), main.text()]
+    texts = [*written.texts(), *(code.text(linkage="internal") for code in codes), main.text()]
     return Program(texts, [*written.codes, *codes, main], written.scratch, sharing.used)
-
-
-def _internal(text: str) -> str:
-    """Return a function as one that only its module calls."""
-    return text.replace("define dso_local", "define internal", 1)
 
 
 class _Written:
@@ -152,7 +147,7 @@ class _Written:
             if key not in writers:
                 writer = _written(kernel, there)
                 assert writer.access.buffers == arrays
-                body = writer.code.text()  # what differs in nothing that is written is the same after all
+                body = writer.code.text(linkage="internal")  # it may still be that of another
                 writers[key] = writer, self._bodies.setdefault(body, f"{name}.{len(self._bodies)}")
             self._of_kernel[id(kernel)] = (*writers[key], arrays)
         self.codes = [writer.code for writer, _ in writers.values()]
@@ -161,9 +156,7 @@ class _Written:
 
     def texts(self) -> list[str]:
         """Return their texts."""
-        return [
-            _internal(text.replace("@kernel(", f"@{symbol}(", 1)) for text, symbol in self._bodies.items()
-        ]
+        return [text.replace("@kernel(", f"@{symbol}(", 1) for text, symbol in self._bodies.items()]
 
     def call(self, kernel: Kernel, alone: bool) -> tuple[str, int, list[int]]:
         """Return a kernel's function, how many groups of columns it has, and where its arrays lie.

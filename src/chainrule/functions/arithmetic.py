@@ -11,6 +11,7 @@ from chainrule.functions.arguments import as_real, as_reals
 from chainrule.graph.trace import array_function
 from chainrule.graph.types import INT32
 from chainrule.graph.value import OPERATORS, Operand, as_value
+from chainrule.primitives import division
 from chainrule.primitives import elementwise as rows
 
 
@@ -109,6 +110,60 @@ def divide(x: Operand, y: Operand, /) -> Any:
     array([0.25, 0.5 ])
     """
     return rows.divide(*as_reals(x, y))
+
+
+@array_function
+def remainder(x: Operand, y: Operand, /) -> Any:
+    """Return the remainder of x divided by y, which has the sign of y, as Python's ``x % y``.
+
+    Parameters
+    ----------
+    x, y : array
+        Numbers of shapes that broadcast together.
+
+    Returns
+    -------
+    array
+        x - n · y for the whole number n that puts it between 0 and y, of the broadcast shape and the wider
+        dtype. By zero it is NaN, or for integers 0.
+
+    Notes
+    -----
+    The derivative by x is 1 and by y is -n; what jumps has none there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> cr.remainder(np.array([7.0, -7.0]), 4)
+    array([3., 1.])
+    """
+    return division.remainder(x, y)
+
+
+@array_function
+def floor_divide(x: Operand, y: Operand, /) -> Any:
+    """Return x / y rounded down to a whole number, as Python's ``x // y``.
+
+    Parameters
+    ----------
+    x, y : array
+        Numbers of shapes that broadcast together.
+
+    Returns
+    -------
+    array
+        Of the broadcast shape and the wider dtype. Floats by zero are infinite or NaN, integers 0. No
+        derivative flows through it: it is piecewise constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> cr.floor_divide(np.array([7.0, -7.0]), 4)
+    array([ 1., -2.])
+    """
+    return division.floor_divide(x, y)
 
 
 @array_function

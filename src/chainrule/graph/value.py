@@ -155,6 +155,18 @@ class Value:
     def __rtruediv__(self, other: Operand) -> Value:
         return call("divide", other, self)
 
+    def __floordiv__(self, other: Operand) -> Value:
+        return call("floor_divide", self, other)
+
+    def __rfloordiv__(self, other: Operand) -> Value:
+        return call("floor_divide", other, self)
+
+    def __mod__(self, other: Operand) -> Value:
+        return call("remainder", self, other)
+
+    def __rmod__(self, other: Operand) -> Value:
+        return call("remainder", other, self)
+
     def __pow__(self, other: Operand) -> Value:
         if type(other) is int and other == 2:
             return call("multiply", self, self)
