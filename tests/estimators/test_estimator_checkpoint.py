@@ -162,7 +162,6 @@ def test_a_fit_that_diverges(path, monkeypatch):
 
 
 def test_a_loss_that_is_not_finite_in_one_step(path, monkeypatch):
-    """From then on the evaluator goes on, also in a fit that was stopped."""
     x, y = XR.astype("float32"), YR.astype("float32")
     y[7] = 1e25  # its square overflows, its clipped derivative does not
     options = {"solver": "sgd", "clip_value": 1.0, "activation": "tanh", "hidden_layer_sizes": (30,)}
@@ -176,9 +175,6 @@ def test_a_loss_that_is_not_finite_in_one_step(path, monkeypatch):
     with monkeypatch.context() as patch:
         copies = keep_every_write(patch, path.parent)
         ended(path)
-    evaluated = [read_arrays(copy)[1]["notes"].get("evaluated", False) for copy in copies]
-    assert evaluated == sorted(evaluated)
-    assert len(set(evaluated)) == 2
     for copy in copies[::3]:
         np.testing.assert_equal(ended(copy), expected)
 

@@ -23,7 +23,7 @@ _WORD = 0xFFFFFFFFFFFFFFFF
 def loop_functions(layout: LoopLayout) -> list[Code]:
     """Return the functions that run a loop's stages; ``fit`` is the one to be called.
 
-    It makes turns until it has made enough, the run stops, or a loss is not finite.
+    It makes turns until it has made enough, the run stops, or a loss is not finite and this is checked.
 
     Parameters
     ----------
@@ -169,7 +169,8 @@ def _end_step(layout: LoopLayout) -> Code:
         f.add(Control.WEIGHT, weight)
         zero = code.value(f"fsub double {loss}, {loss}")
         failed = code.value(f"fcmp une double {zero}, 0.0")
-        f.set(Control.FAILED, code.value(f"zext i1 {failed} to i64"))
+        failed = code.value(f"zext i1 {failed} to i64")
+        f.set(Control.FAILED, code.value(f"and i64 {failed}, {f.get(Control.CHECKED)}"))
         f.count(Control.STEP)
         f.count(Control.POSITION, "%rows")
 

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from chainrule.estimators.runs import Judge, Judged, Told, Unchecked
+from chainrule.estimators.runs import Judge, Judged, Told
 from chainrule.estimators.scores import held_stage
 from chainrule.estimators.solver import RATE
 from chainrule.estimators.stopping import BEST, PENDING, SCORE, WAITED, Rules, pending_stage
 from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held
+from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import Inputs, Loop, LoopState, Run
 from chainrule.graph.types import Array, ArrayType
 from chainrule.training.callbacks import Callback, Progress, as_callbacks, split_callbacks
@@ -80,11 +81,10 @@ def run_fit(
         saved = _resumed(estimator, plan, checkpoint, drawn)
     attributes = Attributes(estimator, plan, saved.history)
     progress = Progress(plan.inputs.epochs, estimator, data=data)
-    notes: dict[str, Any] = {} if checkpoint is None else checkpoint.notes
     try:
         fit_from(
             saved,
-            attributes.running(bool(estimator.verbose), notes),
+            attributes.running(bool(estimator.verbose)),
             plan.loop,
             plan.inputs,
             progress=progress,
@@ -121,7 +121,9 @@ def _planned(estimator: Any, data: dict[str, Array], held: Held | None, epochs: 
     recorded = any(callback.records for callback in callbacks)
     trainer, rows = estimator._trainer, len(data["x"])
     rules = estimator._rules(rows, scored=held is not None and bool(estimator.early_stopping))
-    loop, state = trainer.loop(data, {}, bool(estimator.shuffle), recorded), trainer.start(recorded)
+    # scikit-learn goes on where numbers are no longer finite.
+    loop = replace(trainer.loop(data, {}, bool(estimator.shuffle), recorded), checked=False)
+    state = trainer.start(recorded)
     arguments = {**trainer.arguments(), **rules.arguments()}
     if rules.schedule != "constant":
         del arguments[RATE]
@@ -224,20 +226,18 @@ class Attributes:
         for i in range(past.epochs):
             self._follow({name: numbers[i] for name, numbers in past.items()})
 
-    def running(self, verbose: bool, notes: dict[str, Any]) -> Callable[[Loop, LoopState, Inputs], Run]:
+    def running(self, verbose: bool) -> Callable[[Loop, LoopState, Inputs], Run]:
         """Return what makes the run of the fit, which the attributes then follow.
 
         Parameters
         ----------
         verbose : bool
             Whether it is told of.
-        notes : dict
-            The checkpoint's.
         """
         plan = self.plan
 
         def run(loop: Loop, state: LoopState, inputs: Inputs) -> Run:
-            made: Run = Unchecked(loop, state, inputs, notes)
+            made = EXECUTORS["compiled"].run(loop, state, inputs)
             made = made if plan.judge is None else Judged(made, plan.judge)
             made = Told(made, plan.rules, self._estimator.n_iter_) if verbose else made
             self._results = made.results
