@@ -21,6 +21,7 @@ from chainrule.compiler.table import allocate
 from chainrule.compiler.threads import thread_count
 from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError
 from chainrule.graph.shuffle import bits_for, shift_for
+from chainrule.graph.sparse import Rows, SparseRows
 from chainrule.graph.types import Array, DType, Shape
 
 #: Seconds that native code runs before Python may look.
@@ -51,7 +52,7 @@ class CompiledRun:
     def __init__(
         self, loop: Loop, state: LoopState, inputs: Inputs, native: NativeLoop | None = None
     ) -> None:
-        self.loop = loop
+        self.loop = loop = _for_inputs(loop, inputs)
         self.inputs = inputs
         self.results: list[dict[str, float]] = []
         self.look: Callable[[], object] = lambda: None
@@ -93,7 +94,7 @@ class CompiledRun:
         self._arrays = [
             self._control,
             self._numbers,
-            *map(np.ascontiguousarray, tables),
+            *(array for table in tables for array in _arrays_of(table)),
             *self._native.captured(self.loop),
             self.ticks,
         ]
@@ -292,6 +293,22 @@ class CompiledRun:
                 self._restore()
                 self._evaluated.state = self.state
                 self.state = self._evaluated.next_step()
+
+
+def _for_inputs(loop: Loop, inputs: Inputs) -> Loop:
+    """Return the loop for data of this form."""
+    sparse, sparse_validation = (
+        tuple(name for name, table in tables.items() if isinstance(table, SparseRows))
+        for tables in (inputs.data, inputs.validation_data)
+    )
+    return replace(loop, sparse=sparse, sparse_validation=sparse_validation)
+
+
+def _arrays_of(table: Rows) -> list[Array]:
+    """Return what stands in a table's slots."""
+    if isinstance(table, SparseRows):
+        return [table.values, table.columns, table.starts]
+    return [np.ascontiguousarray(table)]
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from chainrule.estimators.lbfgs import minimize
 from chainrule.estimators.network import as_sizes, build_network
 from chainrule.estimators.parameters import nearest_name, validate
 from chainrule.estimators.randomness import drawn_key, random_state_of
-from chainrule.estimators.rows import as_sample_weight
+from chainrule.estimators.rows import as_dense, as_sample_weight
 from chainrule.estimators.solver import RATE, as_solver, has_schedule, is_lbfgs, steps_of_fit
 from chainrule.estimators.stopping import Rules
 from chainrule.estimators.validation import Held, held_out, own_rows
@@ -31,7 +31,8 @@ from chainrule.training.memo import declared
 from chainrule.training.task import Task
 from chainrule.training.trainer import Trainer
 
-_PREDICTION_ROWS = 4096
+#: How many rows are predicted at a time: so many, or as many as hold so many numbers.
+_PREDICTION_ROWS, _PREDICTION_NUMBERS = 4096, 1 << 23
 
 
 class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
@@ -84,7 +85,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         self._check_use(incremental, validation_data is not None)
         data, y = self._checked_data(X, y, sample_weight, incremental=incremental, reset=first)
-        self._steps = steps_of_fit(self, len(data["x"]), validation_data is not None)
+        self._steps = steps_of_fit(self, data["x"].shape[0], validation_data is not None)
         with opened(self.checkpoint) as checkpoint:
             random_state = random_state_of(self.random_state, checkpoint)
             if first:
@@ -157,7 +158,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         dtype = self.coefs_[0].dtype if held else x.dtype
         target = target if target.dtype.kind == "i" and target.ndim == 1 else target.astype(dtype)
         data = {"x": x.astype(dtype, copy=False), "y": target}
-        weight = None if sample_weight is None else as_sample_weight(sample_weight, len(x), dtype)
+        weight = None if sample_weight is None else as_sample_weight(sample_weight, x.shape[0], dtype)
         weight = weight if held else self._class_weighted(y, weight, dtype)
         return (data if weight is None else {**data, "sample_weight": weight}), y
 
@@ -166,13 +167,13 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
             self,
             X,
             y,
-            accept_sparse=["csr", "csc"],
+            accept_sparse="csr",
             multi_output=True,
             y_numeric=self._numeric_target,
             dtype=(np.float64, np.float32),
             reset=reset,
         )
-        return (x.toarray() if hasattr(x, "toarray") else x), y
+        return x, y
 
     def _class_weighted(self, y: Any, weight: Array | None, dtype: Any) -> Array | None:
         """Return the rows' weights, times their classes' where the estimator has class weights."""
@@ -277,6 +278,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         names += [name for name in self._others if name not in self._states]
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
         prepare, verbose = EXECUTORS["compiled"].prepare, bool(self.verbose)
+        data = {**data, "x": as_dense(data["x"])}
         result, found = minimize(self._trainer, data, names, prepare, options=options, verbose=verbose)
         self.n_iter_ = result.nit
         self.loss_ = float(result.fun)
@@ -325,7 +327,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         """Return the network's output for each row, as the loss reads it."""
         if check:
             check_is_fitted(self)
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+            X = validate_data(self, X, accept_sparse="csr", reset=False)
         trainer = self._trainer
         names = trainer.predicting_names()
         parameters, state = self._arrays()
@@ -334,10 +336,9 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         fixed |= {**trainer.arguments(), "key": trainer.key, "step": np.asarray(0, np.int32)}
         stage = trainer.stage("link" if link else "prediction")
         parts = []
-        for start in range(0, X.shape[0], _PREDICTION_ROWS):
-            rows = X[start : start + _PREDICTION_ROWS]
-            rows = rows.toarray() if hasattr(rows, "toarray") else rows
-            x = np.ascontiguousarray(rows, self._task.dtype)
+        size = max(1, min(_PREDICTION_ROWS, _PREDICTION_NUMBERS // X.shape[1]))
+        for start in range(0, X.shape[0], size):
+            x = np.ascontiguousarray(as_dense(X[start : start + size]), self._task.dtype)
             check_codes(x, self._embedded, start)
             parts.append(run_stage(stage, {**fixed, "x": x}, EXECUTORS["compiled"].prepare)["prediction"])
         return np.concatenate(parts)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.estimators.runs import Judge, Judged, Told
@@ -19,6 +20,7 @@ from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held
 from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import Inputs, Loop, LoopState, Run
+from chainrule.graph.sparse import Rows, SparseRows
 from chainrule.graph.types import Array, ArrayType
 from chainrule.training.callbacks import Callback, Progress, as_callbacks, split_callbacks
 from chainrule.training.checkpoint import Checkpoint, Saved
@@ -80,7 +82,7 @@ def run_fit(
     if checkpoint is not None:
         saved = _resumed(estimator, plan, checkpoint, drawn)
     attributes = Attributes(estimator, plan, saved.history)
-    progress = Progress(plan.inputs.epochs, estimator, data=data)
+    progress = Progress(plan.inputs.epochs, estimator, data=plan.inputs.data)
     try:
         fit_from(
             saved,
@@ -119,7 +121,7 @@ def _planned(estimator: Any, data: dict[str, Array], held: Held | None, epochs: 
         )
     callbacks = as_callbacks(others)
     recorded = any(callback.records for callback in callbacks)
-    trainer, rows = estimator._trainer, len(data["x"])
+    trainer, rows = estimator._trainer, data["x"].shape[0]
     rules = estimator._rules(rows, scored=held is not None and bool(estimator.early_stopping))
     # scikit-learn goes on where numbers are no longer finite.
     loop = replace(trainer.loop(data, {}, bool(estimator.shuffle), recorded), checked=False)
@@ -128,16 +130,21 @@ def _planned(estimator: Any, data: dict[str, Array], held: Held | None, epochs: 
     if rules.schedule != "constant":
         del arguments[RATE]
     size = _batch_size(estimator, rows)
-    inputs = Inputs(data, arguments, trainer.key, size, epochs, n_threads=thread_limit(estimator))
+    inputs = Inputs(_tables(data), arguments, trainer.key, size, epochs, n_threads=thread_limit(estimator))
     if held is not None:
         types = trainer.data_types(held.data)
         parts = trainer.task, trainer.carried, types
         measured = remembered(held.row_score, *parts, partial(held_stage, *parts, held.row_score))
         loop = replace(loop, validation=measured, validation_data=types.names)
-        inputs = replace(inputs, validation_data=held.data)
+        inputs = replace(inputs, validation_data=_tables(held.data))
     loop, state, judge = _with_rules(estimator, loop, state, rules, held)
     loop, state, inputs = with_plateau(loop, state, inputs, plateau)
     return Plan(loop, state, inputs, rules, judge, plateau, callbacks)
+
+
+def _tables(data: Mapping[str, Any]) -> dict[str, Rows]:
+    """Return the rows as the loop takes them: what is sparse stays so."""
+    return {name: SparseRows.of(table) if issparse(table) else table for name, table in data.items()}
 
 
 def _with_rules(

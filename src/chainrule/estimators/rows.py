@@ -6,6 +6,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from chainrule.graph.types import Array, DType, str_shape
@@ -23,4 +24,10 @@ def as_sample_weight(weight: Any, rows: int, dtype: DType) -> Array:
         )
     if not array.any():
         raise ValueError("Sample weights must contain at least one non-zero number, of a row that counts.")
+    return array
+
+
+def as_dense(x: Any) -> Array:
+    """Return x as an array, whether it is sparse or not."""
+    array: Array = x.toarray() if issparse(x) else x
     return array

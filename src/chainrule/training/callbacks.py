@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Any, ClassVar
 
 from chainrule.graph.names import checked_options
-from chainrule.graph.types import Array
+from chainrule.graph.sparse import Rows
 from chainrule.training.history import History
 
 
@@ -48,7 +48,7 @@ class Progress:
     epoch: int = 0
     logs: dict[str, float] = field(default_factory=dict)
     history: History = field(default_factory=History)
-    data: Mapping[str, Array] = field(default_factory=dict)
+    data: Mapping[str, Rows] = field(default_factory=dict)
     stopped: bool = False
     paused: bool = False
 
