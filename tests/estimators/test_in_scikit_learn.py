@@ -6,11 +6,13 @@ import pickle
 import subprocess
 import sys
 import warnings
+from contextlib import ExitStack
 
 import joblib
 import numpy as np
 import pytest
 import sklearn
+from scipy import optimize
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
@@ -86,6 +88,30 @@ def test_a_limit_on_blas_threads_is_followed(monkeypatch):
         assert threads.thread_limit(cr.MLPClassifier(n_threads=3)) == 3
     monkeypatch.setattr(threads, "cores", lambda: 1)
     assert threads.thread_limit(cr.MLPClassifier()) is None
+
+
+def _blas_threads():
+    return {library["num_threads"] for library in threads._controller().info()}
+
+
+def test_lbfgs_keeps_blas_to_one_thread_and_gives_the_others_back(iris, monkeypatch):
+    seen, minimize = [], optimize.minimize
+
+    def watched(*arguments, **options):
+        seen.append(_blas_threads())
+        return minimize(*arguments, **options)
+
+    monkeypatch.setattr(optimize, "minimize", watched)
+    with threadpool_limits(2, user_api="blas"):
+        _small().set_params(solver="lbfgs").fit(*iris)
+        assert (seen, _blas_threads()) == ([{1}], {2})
+        first, second = ExitStack(), ExitStack()
+        first.enter_context(threads.one_blas_thread)
+        second.enter_context(threads.one_blas_thread)
+        first.close()
+        assert _blas_threads() == {1}
+        second.close()
+        assert _blas_threads() == {2}
 
 
 def _limit_of_a_worker(estimator):

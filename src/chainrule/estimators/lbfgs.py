@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from chainrule.estimators.threads import one_blas_thread
 from chainrule.graph.loop import Prepare, run_stage
 from chainrule.graph.types import Array
 from chainrule.training.trainer import Trainer
@@ -56,14 +57,15 @@ def minimize(
     def tell(intermediate_result: Any) -> None:
         print(f"Iteration {next(iteration)}, loss = {intermediate_result.fun:.8f}")
 
-    result = scipy.optimize.minimize(
-        loss_and_gradient,
-        pack(fixed),
-        method="L-BFGS-B",
-        jac=True,
-        options=options,
-        callback=tell if verbose else None,
-    )
+    with one_blas_thread:
+        result = scipy.optimize.minimize(
+            loss_and_gradient,
+            pack(fixed),
+            method="L-BFGS-B",
+            jac=True,
+            options=options,
+            callback=tell if verbose else None,
+        )
     if result.status != 0:
         warnings.warn(
             f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): "
