@@ -150,7 +150,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         reset: bool = False,
         held: bool = False,
     ) -> tuple[dict[str, Array], Any]:
-        """Return rows as the loop takes them, and y as scikit-learn does; held rows have no class weights."""
+        """Return rows as the loop takes them, and y as scikit-learn does; `held` ones are not trained on."""
         x, y = self._validated(X, y, reset)
         target = self._validated_target(y, incremental, held)
         if held:
@@ -159,7 +159,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         target = target if target.dtype.kind == "i" and target.ndim == 1 else target.astype(dtype)
         data = {"x": x.astype(dtype, copy=False), "y": target}
         weight = None if sample_weight is None else as_sample_weight(sample_weight, x.shape[0], dtype)
-        weight = weight if held else self._class_weighted(y, weight, dtype)
+        weight = self._class_weighted(y, weight, dtype, held)
         return (data if weight is None else {**data, "sample_weight": weight}), y
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
@@ -175,7 +175,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         )
         return x, y
 
-    def _class_weighted(self, y: Any, weight: Array | None, dtype: Any) -> Array | None:
+    def _class_weighted(self, y: Any, weight: Array | None, dtype: Any, held: bool) -> Array | None:
         """Return the rows' weights, times their classes' where the estimator has class weights."""
         return weight
 

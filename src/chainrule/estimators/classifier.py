@@ -20,6 +20,7 @@ from chainrule.estimators.base import BaseMLP
 from chainrule.estimators.lbfgs import has_epochs
 from chainrule.estimators.losses import CLASSIFIER_LOSSES, classifier_loss
 from chainrule.estimators.parameters import CONSTRAINTS, keep_all
+from chainrule.estimators.rows import explicit_class_weights
 from chainrule.estimators.solver import is_lbfgs
 from chainrule.estimators.temperature import fitted_temperature, probabilities
 from chainrule.estimators.validation import Held
@@ -262,10 +263,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                 f"'y' has {classes}."
             )
 
-    def _class_weighted(self, y: Any, weight: Array | None, dtype: Any) -> Array | None:
+    def _class_weighted(self, y: Any, weight: Array | None, dtype: Any, held: bool) -> Array | None:
         if self.class_weight is None:
             return weight
-        factors = compute_sample_weight(self.class_weight, y).astype(dtype)
+        if not held:
+            self._class_weights = explicit_class_weights(self.class_weight, y)
+        factors = compute_sample_weight(self._class_weights, y).astype(dtype)
         return factors if weight is None else factors * weight  # type: ignore[no-any-return]
 
     def _make_loss(self) -> Loss:

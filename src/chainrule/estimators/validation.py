@@ -57,7 +57,7 @@ def held_out(
     )
     parts = dict(zip([*data, "labels"], zip(split[::2], split[1::2], strict=True), strict=True))
     labels = parts.pop("labels")[1]
-    if len(labels) < 2:
+    if labels.shape[0] < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
         )
