@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from chainrule.estimators.categories import Coded, as_table, column_names, learnt_categories, with_codes
 from chainrule.estimators.embeddings import check_codes, chosen_columns, embedding_names, learnt_columns
 from chainrule.estimators.epochs import run_fit
 from chainrule.estimators.inspection import Inspected
@@ -165,7 +166,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
         x, y = validate_data(
             self,
-            X,
+            self._with_codes(X, reset),
             y,
             accept_sparse="csr",
             multi_output=True,
@@ -174,6 +175,18 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
             reset=reset,
         )
         return x, y
+
+    def _with_codes(self, X: Any, reset: bool = False) -> Any:
+        """Return a table with codes for the categories of embedded columns, which the first fit learns."""
+        if reset:
+            self._coded: tuple[Coded, ...] = ()
+        table = None if self.embeddings is None else as_table(X)
+        if table is None:
+            return X
+        if reset:
+            chosen = chosen_columns(self.embeddings, column_names(table), table.shape[1])
+            self._coded = learnt_categories(table, chosen)
+        return with_codes(table, self._coded) if self._coded else X
 
     def _class_weighted(self, y: Any, weight: Array | None, dtype: Any, held: bool) -> Array | None:
         """Return the rows' weights, times their classes' where the estimator has class weights."""
@@ -221,6 +234,12 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
 
     def _chosen_columns(self) -> dict[int, int | None]:
         return chosen_columns(self.embeddings, self._column_names(), self.n_features_in_)
+
+    @property
+    def categories_(self) -> dict[str | int, Array]:
+        """The categories of each column that was given as text or categories, in the order of its vectors."""
+        check_is_fitted(self)
+        return {each.name: each.categories.copy() for each in self._coded}
 
     @property
     def embeddings_(self) -> dict[str | int, Array]:
@@ -327,7 +346,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         """Return the network's output for each row, as the loss reads it."""
         if check:
             check_is_fitted(self)
-            X = validate_data(self, X, accept_sparse="csr", reset=False)
+            X = validate_data(self, self._with_codes(X), accept_sparse="csr", reset=False)
         trainer = self._trainer
         names = trainer.predicting_names()
         parameters, state = self._arrays()

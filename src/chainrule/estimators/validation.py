@@ -11,6 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
+from chainrule.estimators.categories import with_categories
 from chainrule.estimators.scores import (
     SCALE,
     RowScore,
@@ -92,12 +93,13 @@ def _scored(estimator: Any, x: Array, labels: Any, weight: Array | None) -> Call
         return lambda fitted: float(fitted._default_score(x, labels, weight))
     scorer = check_scoring(estimator, scoring=estimator.scoring)
     weights = {} if weight is None else {"sample_weight": weight}
+    rows = with_categories(x, estimator._coded) if estimator._coded else x
 
     def score(fitted: Any) -> float:
         with warnings.catch_warnings():
             warnings.filterwarnings(
                 "ignore", "X does not have valid feature names"
             )  # held-out rows have none
-            return float(scorer(fitted, x, labels, **weights))
+            return float(scorer(fitted, rows, labels, **weights))
 
     return score
