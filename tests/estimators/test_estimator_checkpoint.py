@@ -320,7 +320,7 @@ def test_notes_that_make_no_sense(noted, path):
 def test_what_has_no_checkpoint(path):
     with pytest.raises(ValueError, match="partial_fit is one epoch, and keeps no checkpoint"):
         classifier(checkpoint=path).partial_fit(X, Y, classes=[0, 1, 2])
-    with pytest.raises(ValueError, match="lbfgs has no epochs for callbacks and a checkpoint"):
+    with pytest.raises(ValueError, match="lbfgs has no use for checkpoint: it has no epochs"):
         fitted(classifier(checkpoint=path, solver="lbfgs"))
     with pytest.raises(ValueError, match="'checkpoint' parameter"):
         fitted(classifier(checkpoint=3))

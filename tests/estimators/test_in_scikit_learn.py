@@ -171,7 +171,13 @@ def test_without_scikit_learn_one_sentence_says_so():
         ({"normalization": "batches"}, "'normalization' parameter"),
         ({"n_threads": 0}, "'n_threads' parameter"),
         ({"validation_fraction": 0.001, "early_stopping": True}, "validation set|test_size"),
-        ({"solver": "lbfgs", "callbacks": [print]}, "callbacks"),
+        ({"solver": "lbfgs", "callbacks": [print]}, "no use for callbacks: .* leave it out"),
+        (
+            {"solver": "lbfgs", "average": 0.9, "clip_norm": 1.0},
+            "no use for average, clip_norm: .* leave them",
+        ),
+        ({"solver": "lbfgs", "learning_rate": "cosine_decay"}, "no use for learning_rate"),
+        ({"hidden_layer_sizes": (3, 4.5)}, "hidden_layer_sizes must be whole numbers"),
     ],
 )
 def test_bad_parameters(iris, options, sentence):

@@ -136,3 +136,27 @@ def test_callbacks_see_each_epoch_and_stop(tmp_path):
     assert model.loss_curve_ == [loss for _, loss, _ in seen]
     assert seen[-1][2] == model.score(X, Y)
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
+
+
+def test_scorers_that_know_no_weights_are_not_given_any():
+    """As with scikit-learn's own metric of this kind, and with a user's function of three arguments."""
+    options = {**PLAIN, "early_stopping": True, "max_iter": 2}
+    data = X[:, :3], X[:, 3], np.linspace(0, 1, 150)
+    for scoring in ("neg_max_error", lambda model, x, y: -np.abs(model.predict(x) - y).max()):
+        model = cr.MLPRegressor(**options, scoring=scoring).fit(*data, validation_data=data)
+        assert model.validation_scores_[-1] <= model.best_validation_score_ < 0
+
+
+def test_the_doctor_looks_at_an_estimator_as_it_is_trained():
+    """What it looks at are the weights of the epoch, and rows that may be sparse."""
+
+    def compare(progress):
+        carried = progress.model._trainer.run.carried
+        np.testing.assert_array_equal(carried["layers.0.weight"], progress.model.coefs_[0])
+
+    doctor = cr.Doctor(tell=None)
+    options = {**PLAIN, "solver": "sgd", "callbacks": [doctor, compare]}
+    cr.MLPRegressor(**options).fit(X, Y)
+    assert "updates too large" not in {verdict.name for verdict in doctor.verdicts}
+    cr.MLPRegressor(**{**options, "learning_rate_init": 3.0}, clip_norm=100.0).fit(sparse.csr_matrix(X), Y)
+    assert "updates too large" in {verdict.name for verdict in doctor.verdicts}

@@ -14,7 +14,7 @@ from chainrule.estimators.categories import Coded, as_table, column_names, learn
 from chainrule.estimators.embeddings import check_codes, chosen_columns, embedding_names, learnt_columns
 from chainrule.estimators.epochs import run_fit
 from chainrule.estimators.inspection import Inspected
-from chainrule.estimators.lbfgs import minimize
+from chainrule.estimators.lbfgs import minimize, refuse_options
 from chainrule.estimators.network import as_sizes, build_network
 from chainrule.estimators.parameters import nearest_name, validate
 from chainrule.estimators.randomness import drawn_key, random_state_of
@@ -119,11 +119,8 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
             raise ValueError("partial_fit does not support early_stopping=True; set it to False, or use fit")
         if incremental and self.checkpoint is not None:
             raise ValueError("partial_fit is one epoch, and keeps no checkpoint; set it to None, or use fit")
-        if is_lbfgs(self) and (self.callbacks or has_schedule(self) or self.checkpoint is not None):
-            raise ValueError(
-                "lbfgs has no epochs for callbacks and a checkpoint, and no learning rate; leave them out, "
-                "or use another solver"
-            )
+        if is_lbfgs(self):
+            refuse_options(self)
 
     def _check_unchanged(self, x: Array, sizes: Sequence[int]) -> None:
         """Raise a ValueError if the network cannot go on with these rows and widths."""

@@ -270,6 +270,7 @@ class Attributes:
         for results in self._results[self._followed :]:
             self._follow(results)
         self._followed = len(self._results)
+        one._trainer.keep(state)
         one._take(state.carried)
         one._waiting = {name: state.carried[name] for name in (BEST, WAITED)}
         best, scored = float(state.carried[BEST]), self.plan.rules.scored

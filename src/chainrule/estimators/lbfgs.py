@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from chainrule.estimators.solver import has_schedule
 from chainrule.estimators.threads import one_blas_thread
 from chainrule.graph.loop import Prepare, run_stage
 from chainrule.graph.types import Array
@@ -93,6 +94,18 @@ def _packing(
         }
 
     return pack, unpack
+
+
+def refuse_options(estimator: Any) -> None:
+    """Raise a ValueError for options that L-BFGS has no use for; scikit-learn's own it ignores, as there."""
+    no_use = ["callbacks", "checkpoint", "average", "weight_decay"]
+    no_use += ["clip_value", "clip_norm", "clip_global_norm", *(["learning_rate"] * has_schedule(estimator))]
+    asked = [name for name in no_use if getattr(estimator, name)]
+    if asked:
+        raise ValueError(
+            f"lbfgs has no use for {', '.join(asked)}: it has no epochs and no steps of ours; leave "
+            f"{'them' if len(asked) > 1 else 'it'} out, or use another solver"
+        )
 
 
 def has_epochs(estimator: Any) -> bool:

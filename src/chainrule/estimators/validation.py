@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from inspect import Parameter, signature
 from typing import Any
 
 from sklearn.base import is_classifier
@@ -92,7 +93,9 @@ def _scored(estimator: Any, x: Array, labels: Any, weight: Array | None) -> Call
     if estimator.scoring is None:
         return lambda fitted: float(fitted._default_score(x, labels, weight))
     scorer = check_scoring(estimator, scoring=estimator.scoring)
-    weights = {} if weight is None else {"sample_weight": weight}
+    takes = signature(getattr(scorer, "_score_func", scorer)).parameters
+    weighs = "sample_weight" in takes or any(each.kind is Parameter.VAR_KEYWORD for each in takes.values())
+    weights = {} if weight is None or not weighs else {"sample_weight": weight}
     rows = with_categories(x, estimator._coded) if estimator._coded else x
 
     def score(fitted: Any) -> float:
