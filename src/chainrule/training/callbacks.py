@@ -181,37 +181,3 @@ class Recorder(Callback):
     """
 
     records = True
-
-
-class ProgressBar(Callback):
-    """A bar with the epochs and the losses, in a terminal or a notebook: what ``fit(verbose=True)`` shows.
-
-    Examples
-    --------
-    >>> import chainrule as cr
-    >>> bar = cr.ProgressBar()
-    """
-
-    def on_start(self, progress: Progress) -> None:
-        """Show the bar."""
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-
-        self._bar = RichProgress(
-            TextColumn("epoch"),
-            MofNCompleteColumn(),
-            BarColumn(),
-            TextColumn("{task.description}"),
-            TimeRemainingColumn(),
-        )
-        self._task = self._bar.add_task("", total=progress.epochs, completed=progress.epoch)
-        self._bar.start()
-
-    def on_epoch(self, progress: Progress) -> None:
-        """Move the bar."""
-        text = "  ".join(f"{name.replace('_', ' ')} {number:.4g}" for name, number in progress.logs.items())
-        self._bar.update(self._task, completed=progress.epoch, description=text)
-
-    def on_end(self, progress: Progress) -> None:
-        """Leave the bar as it is."""
-        self._bar.stop()
