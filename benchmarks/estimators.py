@@ -22,8 +22,9 @@ from benchmarks.summary import digits
 OURS, THEIRS = "chainrule", "scikit-learn"
 SEEDS_PER_ROUND = 2
 """So that the usual five rounds are ten seeds."""
-SEARCHES = 3
-"""How many seeds a search has, which is 72 fits."""
+FEW = 3
+"""How many seeds a table has whose fit takes a minute, and how often a script is run."""
+SLOW = ("large", "search")
 DTYPES = ("float64", "float32")
 TABLES = ("digits", "diabetes", "breast-cancer", "wine", "friedman", "large", "search")
 EXAMPLES = ("compare_strategies", "vary_regularization", "compare_classifiers")
@@ -105,7 +106,10 @@ def measure(settings: Settings, say: Say, folder: Path | None) -> str:
             for dtype in DTYPES:
                 results[table][dtype] = fits = _fits(table, dtype, settings, Path(place))
                 say(f"{table} in {dtype} is measured: {fits.ratio()}")
-        scripts = [_script(example, place, settings) for example in EXAMPLES]
+        scripts = []
+        for example in EXAMPLES:
+            scripts.append(_script(example, place, settings))
+            say(f"{' '.join(scripts[-1])}")
     return _page(results, scripts, settings)
 
 
@@ -116,7 +120,7 @@ def _fits(table: str, dtype: str, settings: Settings, place: Path) -> Fits:
     for name in ("cold", "cached"):  # the second of these processes finds what the first has compiled
         with Process(OURS, table, dtype, settings, cache) as process:
             setattr(fits, name, process.fit(0)["seconds"])
-    seeds = min(SEARCHES, settings.rounds) if table == "search" else SEEDS_PER_ROUND * settings.rounds
+    seeds = min(FEW, settings.rounds) if table in SLOW else SEEDS_PER_ROUND * settings.rounds
     with ExitStack() as stack:
         both = {
             library: stack.enter_context(Process(library, table, dtype, settings, cache))
@@ -136,7 +140,7 @@ def _fits(table: str, dtype: str, settings: Settings, place: Path) -> Fits:
 def _script(example: str, place: str, settings: Settings) -> list[str]:
     """Return a row: the seconds of a whole process by both libraries, ours with an empty cache."""
     seconds: dict[str, list[float]] = {OURS: [], THEIRS: []}
-    for number in range(settings.rounds):
+    for number in range(min(FEW, settings.rounds)):
         for library, found in seconds.items():
             code = f"from benchmarks.gallery import {example}; {example}({library!r})"
             found.append(run(code, place, Path(place) / f"{example}-{number}", settings).seconds)
@@ -159,7 +163,8 @@ def _page(results: dict[str, dict[str, Fits]], scripts: Sequence[list[str]], set
         "Each library's defaults, standardised x, three quarters of the rows. Written by "
         f"`python -m benchmarks --section estimators` on {machine.today()}.",
         "## Their time of `fit` divided by ours",
-        f"Median (min–max) over {SEEDS_PER_ROUND * settings.rounds} seeds (a search: {SEARCHES}), in turns.",
+        f"Median (min–max) over {SEEDS_PER_ROUND * settings.rounds} seeds, in turns; over "
+        f"{min(FEW, settings.rounds)} for the last two tables.",
         markdown(
             ["table", f"{wide}, ratio", "scikit-learn, ms", "chainrule, ms", f"{narrow}, ratio"],
             rows(

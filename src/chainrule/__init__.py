@@ -75,10 +75,11 @@ from chainrule.optimizers import (
     RMSprop,
     StepDecay,
 )
-from chainrule.training.callbacks import Callback, Progress, ProgressBar, Recorder, TimeLimit
+from chainrule.training.callbacks import Callback, Progress, Recorder, TimeLimit
 from chainrule.training.history import History
 from chainrule.training.loggers import CSVLogger, EpochLogger, TensorBoard
 from chainrule.training.plateau import ReduceOnPlateau
+from chainrule.training.progress_bar import ProgressBar
 from chainrule.training.stopping import EarlyStopping
 from chainrule.version import __version__ as __version__
 

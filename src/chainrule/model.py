@@ -18,13 +18,14 @@ from chainrule.inspection import Inspection
 from chainrule.layers import Layer
 from chainrule.losses import Loss, Penalty, as_loss
 from chainrule.optimizers import Optimizer, as_optimizer
-from chainrule.training.callbacks import Callback, Progress, ProgressBar, as_callbacks, split_callbacks
+from chainrule.training.callbacks import Callback, Progress, as_callbacks, split_callbacks
 from chainrule.training.checkpoint import Saved, opened
 from chainrule.training.data import as_count
 from chainrule.training.fingerprint import identity
 from chainrule.training.fit import fit_from, not_finite, single_step, with_early_stopping
 from chainrule.training.history import History
 from chainrule.training.plateau import ReduceOnPlateau, with_plateau
+from chainrule.training.progress_bar import ProgressBar
 from chainrule.training.saving import save_trainer
 from chainrule.training.stopping import EarlyStopping
 from chainrule.training.task import Objective, Task

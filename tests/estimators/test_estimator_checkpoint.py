@@ -162,7 +162,6 @@ def test_a_fit_that_diverges(path, monkeypatch):
 
 
 def test_a_loss_that_is_not_finite_in_one_step(path, monkeypatch):
-    """From then on the evaluator goes on, also in a fit that was stopped."""
     x, y = XR.astype("float32"), YR.astype("float32")
     y[7] = 1e25  # its square overflows, its clipped derivative does not
     options = {"solver": "sgd", "clip_value": 1.0, "activation": "tanh", "hidden_layer_sizes": (30,)}
@@ -176,9 +175,6 @@ def test_a_loss_that_is_not_finite_in_one_step(path, monkeypatch):
     with monkeypatch.context() as patch:
         copies = keep_every_write(patch, path.parent)
         ended(path)
-    evaluated = [read_arrays(copy)[1]["notes"].get("evaluated", False) for copy in copies]
-    assert evaluated == sorted(evaluated)
-    assert len(set(evaluated)) == 2
     for copy in copies[::3]:
         np.testing.assert_equal(ended(copy), expected)
 
@@ -324,7 +320,7 @@ def test_notes_that_make_no_sense(noted, path):
 def test_what_has_no_checkpoint(path):
     with pytest.raises(ValueError, match="partial_fit is one epoch, and keeps no checkpoint"):
         classifier(checkpoint=path).partial_fit(X, Y, classes=[0, 1, 2])
-    with pytest.raises(ValueError, match="lbfgs has no epochs for callbacks and a checkpoint"):
+    with pytest.raises(ValueError, match="lbfgs has no use for checkpoint: it has no epochs"):
         fitted(classifier(checkpoint=path, solver="lbfgs"))
     with pytest.raises(ValueError, match="'checkpoint' parameter"):
         fitted(classifier(checkpoint=3))

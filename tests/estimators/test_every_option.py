@@ -1,4 +1,8 @@
-"""Every parameter of the estimators: one table says what changes training by itself; together, at random."""
+"""Every parameter of the estimators: one table says what changes training by itself; together, at random.
+
+The table's hundreds of small fits run on the evaluator: what an option means is in the graph that both
+executors run, and to compile each would take a minute.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ from sklearn.preprocessing import scale
 import chainrule as cr
 from chainrule.estimators.losses import CLASSIFIER_LOSSES, REGRESSOR_LOSSES
 from chainrule.estimators.solver import SCHEDULES
+from chainrule.executors import EXECUTORS
 from chainrule.layers import ACTIVATIONS
 from chainrule.optimizers import OPTIMIZERS
 
@@ -85,7 +90,7 @@ BOTH = [
     ("beta_1", 0.1, {}),
     ("beta_2", 0.9, {}),
     ("epsilon", 1.0, {}),
-    ("max_fun", 3, {"solver": "lbfgs", "max_iter": 20}),
+    ("max_fun", 3, {"solver": "lbfgs", "max_iter": 20, "activation": "tanh"}),
     ("dropout", 0.3, {}),
     ("dropout", (0.0, 0.3), {}),
     ("normalization", "batch", {}),
@@ -152,12 +157,18 @@ def found(kind, options):
 
 
 CASES = [
-    *((cr.MLPClassifier, *case) for case in BOTH),
-    *((cr.MLPClassifier, *case) for case in CLASSIFIER),
-    *((cr.MLPRegressor, *case) for case in REGRESSOR),
+    *((cr.MLPClassifier, *case) for case in (*BOTH, *CLASSIFIER)),
+    *((cr.MLPRegressor, *case) for case in (*BOTH, *REGRESSOR)),
 ]
 
 
+@pytest.fixture
+def evaluated(monkeypatch):
+    """Run fits on NumPy."""
+    monkeypatch.setitem(EXECUTORS, "compiled", EXECUTORS["numpy"])
+
+
+@pytest.mark.usefixtures("evaluated")
 @pytest.mark.parametrize(("kind", "option", "value", "others"), CASES, ids=named)
 def test_an_option_changes_training(kind, option, value, others):
     plain, changed = outcome(kind, others), outcome(kind, {**others, option: value})
@@ -248,15 +259,28 @@ OF_NUMBERS = {
 }
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(
-    st.one_of(
-        st.tuples(st.just(cr.MLPClassifier), st.fixed_dictionaries({}, optional={**TOGETHER, **OF_CLASSES})),
-        st.tuples(st.just(cr.MLPRegressor), st.fixed_dictionaries({}, optional={**TOGETHER, **OF_NUMBERS})),
-    )
+DRAWN = st.one_of(
+    st.tuples(st.just(cr.MLPClassifier), st.fixed_dictionaries({}, optional={**TOGETHER, **OF_CLASSES})),
+    st.tuples(st.just(cr.MLPRegressor), st.fixed_dictionaries({}, optional={**TOGETHER, **OF_NUMBERS})),
 )
+LIKE_THIS = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
+
+
+@settings(max_examples=3, **LIKE_THIS)
+@given(DRAWN)
 def test_options_work_together(drawn):
-    kind, options = drawn
+    check_together(*drawn)
+
+
+@pytest.mark.usefixtures("evaluated")
+@settings(max_examples=12, **LIKE_THIS)
+@given(DRAWN)
+def test_more_options_work_together(drawn):
+    check_together(*drawn)
+
+
+def check_together(kind, options):
+    """Fit, copy and go on with some options."""
     y = Y if kind is cr.MLPClassifier else TARGET
     model = kind(**{**PLAIN, "max_iter": 2, **options}).fit(X.astype("f"), y)
     assert np.isfinite(model.loss_curve_).all()
@@ -285,7 +309,7 @@ def test_what_looks_on_leaves_the_bits_alone(tmp_path, caplog, capsys):
     options = {"early_stopping": True, "max_iter": 3, "callbacks": watchers, "verbose": True}
     with caplog.at_level(logging.INFO):
         watched = found(cr.MLPClassifier, {**options, "checkpoint": tmp_path / "run.ckpt"})
-    np.testing.assert_array_equal(watched, outcome(cr.MLPClassifier, {"early_stopping": True}))
+    np.testing.assert_array_equal(watched, found(cr.MLPClassifier, {"early_stopping": True}))
     header, *lines = (tmp_path / "log.csv").read_text().splitlines()
     assert {"epoch", "loss", "validation_loss", "validation_score"} <= set(header.split(","))
     assert len(lines) == len(caplog.records) == 3

@@ -6,11 +6,13 @@ import pickle
 import subprocess
 import sys
 import warnings
+from contextlib import ExitStack
 
 import joblib
 import numpy as np
 import pytest
 import sklearn
+from scipy import optimize
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
@@ -88,6 +90,30 @@ def test_a_limit_on_blas_threads_is_followed(monkeypatch):
     assert threads.thread_limit(cr.MLPClassifier()) is None
 
 
+def _blas_threads():
+    return {library["num_threads"] for library in threads._controller().info()}
+
+
+def test_lbfgs_keeps_blas_to_one_thread_and_gives_the_others_back(iris, monkeypatch):
+    seen, minimize = [], optimize.minimize
+
+    def watched(*arguments, **options):
+        seen.append(_blas_threads())
+        return minimize(*arguments, **options)
+
+    monkeypatch.setattr(optimize, "minimize", watched)
+    with threadpool_limits(2, user_api="blas"):
+        _small().set_params(solver="lbfgs").fit(*iris)
+        assert (seen, _blas_threads()) == ([{1}], {2})
+        first, second = ExitStack(), ExitStack()
+        first.enter_context(threads.one_blas_thread)
+        second.enter_context(threads.one_blas_thread)
+        first.close()
+        assert _blas_threads() == {1}
+        second.close()
+        assert _blas_threads() == {2}
+
+
 def _limit_of_a_worker(estimator):
     return threads.cores(), threads.thread_limit(estimator)
 
@@ -145,7 +171,13 @@ def test_without_scikit_learn_one_sentence_says_so():
         ({"normalization": "batches"}, "'normalization' parameter"),
         ({"n_threads": 0}, "'n_threads' parameter"),
         ({"validation_fraction": 0.001, "early_stopping": True}, "validation set|test_size"),
-        ({"solver": "lbfgs", "callbacks": [print]}, "callbacks"),
+        ({"solver": "lbfgs", "callbacks": [print]}, "no use for callbacks: .* leave it out"),
+        (
+            {"solver": "lbfgs", "average": 0.9, "clip_norm": 1.0},
+            "no use for average, clip_norm: .* leave them",
+        ),
+        ({"solver": "lbfgs", "learning_rate": "cosine_decay"}, "no use for learning_rate"),
+        ({"hidden_layer_sizes": (3, 4.5)}, "hidden_layer_sizes must be whole numbers"),
     ],
 )
 def test_bad_parameters(iris, options, sentence):

@@ -15,6 +15,7 @@ from sklearn.preprocessing import scale
 from sklearn.utils.fixes import parse_version
 
 import chainrule as cr
+from chainrule.graph.loop import EvaluatedRun
 
 TOLERANCE = 1e-6
 #: With 1.7 its own classes got sample weights, the poisson loss, and early stopping on labels of text.
@@ -155,6 +156,33 @@ def test_early_stopping_on_scikit_learns_split(kind, weighted):
     theirs, ours = both(kind, data, weight, early_stopping=True, **options)
     assert_alike(theirs, ours, data[0])
     assert len(ours.validation_scores_) == ours.n_iter_ < 80
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize(
+    "options", [{}, {"learning_rate": "adaptive"}, {"early_stopping": True}, {"solver": "adam"}], ids=str
+)
+def test_numbers_that_grow_beyond_all_bounds(options, activation, monkeypatch):
+    """Training goes on as there, in compiled code, and fails only if the last weights are not finite."""
+    monkeypatch.setattr(EvaluatedRun, "next_step", None)
+    x, y = _diabetes()
+    rate = 1e200 if options.get("solver") == "adam" else 1e6
+    options = {"solver": "sgd", "learning_rate_init": rate, "n_iter_no_change": 2, "max_iter": 12, **options}
+    ends, sentences = [], []
+    for kind in (MLPRegressor, cr.MLPRegressor):
+        model = kind(hidden_layer_sizes=9, activation=activation, shuffle=False, random_state=0, **options)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.fit(x, y)
+            sentences.append("")
+        except ValueError as error:
+            sentences.append(str(error).partition(".")[0])
+        measured = {"loss": model.loss_curve_, "score": model.validation_scores_ or []}
+        ends.append({**measured, "best": [model.best_loss_ or 0.0], "epochs": [model.n_iter_]})
+    assert sentences[0] == sentences[1]
+    for name, numbers in ends[0].items():
+        np.testing.assert_allclose(ends[1][name], numbers, rtol=1e-6)
 
 
 def test_extreme_probabilities_are_clipped_as_there():

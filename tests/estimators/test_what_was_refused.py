@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_diabetes, load_iris
+from scipy import sparse
+from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
 from sklearn.preprocessing import scale
 
 import chainrule as cr
@@ -39,6 +40,44 @@ def test_class_weights_are_sample_weights():
     np.testing.assert_array_equal(
         cr.MLPClassifier(**PLAIN, class_weight=weights).fit(X, Y).coefs_[0], weighted.coefs_[0]
     )
+
+
+def test_class_weights_count_on_rows_that_are_not_trained_on():
+    """They are those of the training rows, whether a part of these is held out or other rows are given."""
+    seen = []
+
+    def scorer(model, x, y, sample_weight):
+        seen.append(dict(zip(y.tolist(), sample_weight.tolist(), strict=True)))
+        return model.score(x, y, sample_weight)
+
+    options = {**PLAIN, "early_stopping": True, "scoring": scorer, "max_iter": 1}
+    few = np.flatnonzero((Y != 2) | (np.arange(150) % 5 == 0))  # 50, 50 and 10 rows of the classes
+    for weights, expected in (
+        ("balanced", {0: 110 / 150, 1: 110 / 150, 2: 110 / 30}),
+        ({2: 3.0}, {0: 1.0, 1: 1.0, 2: 3.0}),
+    ):
+        model = cr.MLPClassifier(**options, class_weight=weights)
+        model.fit(X[few], Y[few])
+        model.fit(X[few], Y[few], validation_data=(X[:90], Y[:90]))  # without the class that counts more
+        model.fit(X[few], Y[few], validation_data=(X, Y, np.full(150, 2.0)))
+        assert seen.pop() == pytest.approx({label: 2 * number for label, number in expected.items()})
+        for found in (seen.pop(), seen.pop()):
+            assert found == pytest.approx({label: expected[label] for label in found})
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix], ids=["dense", "sparse"])
+def test_several_labels_with_class_weights_and_held_out_rows(form):
+    x, y = make_multilabel_classification(60, 5, n_classes=3, random_state=0)
+    options = {**PLAIN, "early_stopping": True, "max_iter": 3}
+    own = [{0: 1.0, 1: weight} for weight in (2.0, 1.0, 0.5)]
+    each = np.where(y, [2.0, 1.0, 0.5], 1.0).prod(axis=1)
+    weighted = cr.MLPClassifier(**options).fit(x, form(y), each)
+    model = cr.MLPClassifier(**options, class_weight=own).fit(x, form(y))
+    assert model.validation_scores_ == weighted.validation_scores_
+    np.testing.assert_array_equal(model.coefs_[0], weighted.coefs_[0])
+    weighted.fit(x, form(y), each, validation_data=(x[:9], form(y[:9]), each[:9]))
+    model.fit(x, form(y), validation_data=(x[:9], form(y[:9])))
+    assert model.validation_loss_curve_ == weighted.validation_loss_curve_
 
 
 @pytest.mark.parametrize(
@@ -97,3 +136,27 @@ def test_callbacks_see_each_epoch_and_stop(tmp_path):
     assert model.loss_curve_ == [loss for _, loss, _ in seen]
     assert seen[-1][2] == model.score(X, Y)
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
+
+
+def test_scorers_that_know_no_weights_are_not_given_any():
+    """As with scikit-learn's own metric of this kind, and with a user's function of three arguments."""
+    options = {**PLAIN, "early_stopping": True, "max_iter": 2}
+    data = X[:, :3], X[:, 3], np.linspace(0, 1, 150)
+    for scoring in ("neg_max_error", lambda model, x, y: -np.abs(model.predict(x) - y).max()):
+        model = cr.MLPRegressor(**options, scoring=scoring).fit(*data, validation_data=data)
+        assert model.validation_scores_[-1] <= model.best_validation_score_ < 0
+
+
+def test_the_doctor_looks_at_an_estimator_as_it_is_trained():
+    """What it looks at are the weights of the epoch, and rows that may be sparse."""
+
+    def compare(progress):
+        carried = progress.model._trainer.run.carried
+        np.testing.assert_array_equal(carried["layers.0.weight"], progress.model.coefs_[0])
+
+    doctor = cr.Doctor(tell=None)
+    options = {**PLAIN, "solver": "sgd", "callbacks": [doctor, compare]}
+    cr.MLPRegressor(**options).fit(X, Y)
+    assert "updates too large" not in {verdict.name for verdict in doctor.verdicts}
+    cr.MLPRegressor(**{**options, "learning_rate_init": 3.0}, clip_norm=100.0).fit(sparse.csr_matrix(X), Y)
+    assert "updates too large" in {verdict.name for verdict in doctor.verdicts}

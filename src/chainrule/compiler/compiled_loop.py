@@ -41,14 +41,25 @@ class Part:
         The inputs that hold a batch of rows.
     carried : container of str
         The arrays that a result of the same name replaces.
+    sparse : sequence of str
+        Those of the data that are given as `SparseRows`.
     """
 
-    def __init__(self, name: str, stage: Stage, data: Sequence[str], carried: frozenset[str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        stage: Stage,
+        data: Sequence[str],
+        carried: frozenset[str],
+        sparse: Sequence[str] = (),
+    ) -> None:
         self.name = name
         self.graph = graph = _own_outputs(run_passes(stage.graph))
         self.inputs = {value.name: value for value in graph.inputs}
         self.outputs = dict(zip(stage.outputs, graph.outputs, strict=True))
         self.data = tuple(one for one in data if one in self.inputs)
+        self._sparse = {one for one in self.data if one in sparse}
+        self.slots = len(self.data) + 2 * len(self._sparse)
         self.replaced = {one: out for one, out in self.outputs.items() if one in carried}
         self.kernels = scheduled(graph)
         self.groups = grouped(self.kernels)
@@ -91,11 +102,12 @@ class Part:
 
     def tables(self, slot: int) -> list[Table]:
         """Return where its data stand, whose first is at a slot of the table of pointers."""
-        values = [self.inputs[name] for name in self.data]
-        return [
-            Table(slot + place, self.buffers[value.serial], _row_size(value))
-            for place, value in enumerate(values)
-        ]
+        tables = []
+        for name in self.data:
+            value, sparse = self.inputs[name], name in self._sparse
+            tables.append(Table(slot, self.buffers[value.serial], _row_size(value), sparse))
+            slot += 3 if sparse else 1
+        return tables
 
     def results(self) -> dict[str, Buffer]:
         """Return where those results lie that replace nothing."""
@@ -132,11 +144,12 @@ class CompiledLoop:
 
     def __init__(self, loop: Loop, carried: Iterable[str], profiled: bool = False) -> None:
         names = frozenset(carried)
-        self.step = Part("step", loop.step, loop.data, names)
+        self.step = Part("step", loop.step, loop.data, names, loop.sparse)
         validation, decides = loop.validation, loop.epoch_end
         self.validation = self.decision = None
         if validation is not None:
-            self.validation = Part("validate", validation, loop.validation_data, frozenset())
+            held, sparse = loop.validation_data, loop.sparse_validation
+            self.validation = Part("validate", validation, held, frozenset(), sparse)
         if decides is not None:
             self.decision = Part("decide", decides, (), names)
         self.parts = [part for part in (self.step, self.validation, self.decision) if part is not None]
@@ -152,7 +165,7 @@ class CompiledLoop:
     def _place(self, size: int) -> int:
         """Plan every stage's memory; return how many slots the user's tables and captured arrays take."""
         home = {name: buffer for name, (_, buffer) in self.home.items()}
-        slot = FIRST_TABLE + sum(len(part.data) for part in self.parts)
+        slot = FIRST_TABLE + sum(part.slots for part in self.parts)
         for part in self.parts:
             part.place(home, size, slot)
             slot += len(part.graph.captured)
@@ -192,7 +205,7 @@ class CompiledLoop:
         programs = [part.write(ticks_slot if part is self.step else None) for part in self.parts]
         programs.append(self._check)
         told = {"step", "last", "loss", *(name for name in self.home if name.startswith("validation_"))}
-        slot = FIRST_TABLE + len(self.step.data)
+        slot = FIRST_TABLE + self.step.slots
         self.layout = LoopLayout(
             self.step.tables(FIRST_TABLE),
             self.validation.tables(slot) if self.validation else [],

@@ -27,7 +27,7 @@ class Control(IntEnum):
     MOST_EPOCHS = 4  # how many to end at most
     EPOCHS_LEFT = 5  # until the last epoch that was asked for
     STOPPED = 6  # whether the end of an epoch decided to stop
-    FAILED = 7  # whether the last step's loss was not finite
+    FAILED = 7  # whether the last step's loss was not finite, and this ends the run
     CHECK = 8  # whether to look, in the end, if all weights are finite
     STEP = 9  # counted since the model was built
     EPOCH = 10  # counted since the model was built
@@ -43,4 +43,5 @@ class Control(IntEnum):
     MASK = 20
     SHIFT = 21
     KEY = 22
-    SIZE = 23
+    CHECKED = 23  # whether a loss that is not finite ends the run
+    SIZE = 24

@@ -24,11 +24,14 @@ class Table:
         What a batch of it is put into.
     size : int
         Elements of a row.
+    sparse : bool
+        Whether zeros are left out: three slots then hold a `SparseRows`' values, columns and starts.
     """
 
     slot: int
     batch: Buffer
     size: int
+    sparse: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from chainrule.compiler.table import allocate
 from chainrule.compiler.threads import thread_count
 from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError
 from chainrule.graph.shuffle import bits_for, shift_for
+from chainrule.graph.sparse import Rows, SparseRows
 from chainrule.graph.types import Array, DType, Shape
 
 #: Seconds that native code runs before Python may look.
@@ -51,7 +52,7 @@ class CompiledRun:
     def __init__(
         self, loop: Loop, state: LoopState, inputs: Inputs, native: NativeLoop | None = None
     ) -> None:
-        self.loop = loop
+        self.loop = loop = _for_inputs(loop, inputs)
         self.inputs = inputs
         self.results: list[dict[str, float]] = []
         self.look: Callable[[], object] = lambda: None
@@ -93,7 +94,7 @@ class CompiledRun:
         self._arrays = [
             self._control,
             self._numbers,
-            *map(np.ascontiguousarray, tables),
+            *(array for table in tables for array in _arrays_of(table)),
             *self._native.captured(self.loop),
             self.ticks,
         ]
@@ -107,7 +108,7 @@ class CompiledRun:
         control[Control.ROWS], control[Control.BATCH] = self.rows, self._batch
         control[Control.VALIDATION_ROWS] = self._validated
         control[Control.VALIDATION_BATCH] = self._validation_batch
-        control[Control.SHUFFLE] = self.loop.shuffle
+        control[Control.SHUFFLE], control[Control.CHECKED] = self.loop.shuffle, self.loop.checked
         control[Control.MASK], control[Control.SHIFT] = (1 << bits) - 1, shift_for(bits)
         control[Control.KEY] = np.array(int(key[0]) | int(key[1]) << 32, np.uint64).view(np.int64)
 
@@ -181,7 +182,7 @@ class CompiledRun:
             now = time.perf_counter()
             at_end = self._position.stopped or len(self.results) == self._end
             shown = not self.ahead and len(self.results) > ended
-            due = now - self._saved_at >= SAVE_EVERY
+            due = self.loop.checked and now - self._saved_at >= SAVE_EVERY
             try:
                 if self._control[Control.FAILED] or pressed or at_end or shown or due:
                     self._check()
@@ -241,14 +242,14 @@ class CompiledRun:
     # Failures ------------------------------------------------------------------------------------------
 
     def _check(self) -> None:
-        """See that everything is finite; if not, go back and find out since when.
+        """See that everything is finite, unless the loop leaves that open; if not, find out since when.
 
         Raises
         ------
         NotFiniteError
             If the evaluator finds the same; the state is then that before the step.
         """
-        if not self._is_sound():
+        if self.loop.checked and not self._is_sound():
             self._find_failure()
         self._sound = True
 
@@ -292,6 +293,22 @@ class CompiledRun:
                 self._restore()
                 self._evaluated.state = self.state
                 self.state = self._evaluated.next_step()
+
+
+def _for_inputs(loop: Loop, inputs: Inputs) -> Loop:
+    """Return the loop for data of this form."""
+    sparse, sparse_validation = (
+        tuple(name for name, table in tables.items() if isinstance(table, SparseRows))
+        for tables in (inputs.data, inputs.validation_data)
+    )
+    return replace(loop, sparse=sparse, sparse_validation=sparse_validation)
+
+
+def _arrays_of(table: Rows) -> list[Array]:
+    """Return what stands in a table's slots."""
+    if isinstance(table, SparseRows):
+        return [table.values, table.columns, table.starts]
+    return [np.ascontiguousarray(table)]
 
 
 @contextmanager

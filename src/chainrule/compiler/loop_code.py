@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from chainrule.compiler.access import PROGRAM_ARGUMENTS, PROGRAM_SIZES, first_element, from_table
-from chainrule.compiler.code import BYTES, Code
+from chainrule.compiler.code import BYTES, SCALARS, Code
 from chainrule.compiler.control import RESULTS_SLOT, Control
 from chainrule.compiler.control_code import ControlCode, LoopLayout, Table
 from chainrule.compiler.sharing import Sharing
@@ -23,7 +23,7 @@ _WORD = 0xFFFFFFFFFFFFFFFF
 def loop_functions(layout: LoopLayout) -> list[Code]:
     """Return the functions that run a loop's stages; ``fit`` is the one to be called.
 
-    It makes turns until it has made enough, the run stops, or a loss is not finite.
+    It makes turns until it has made enough, the run stops, or a loss is not finite and this is checked.
 
     Parameters
     ----------
@@ -169,7 +169,8 @@ def _end_step(layout: LoopLayout) -> Code:
         f.add(Control.WEIGHT, weight)
         zero = code.value(f"fsub double {loss}, {loss}")
         failed = code.value(f"fcmp une double {zero}, 0.0")
-        f.set(Control.FAILED, code.value(f"zext i1 {failed} to i64"))
+        failed = code.value(f"zext i1 {failed} to i64")
+        f.set(Control.FAILED, code.value(f"and i64 {failed}, {f.get(Control.CHECKED)}"))
         f.count(Control.STEP)
         f.count(Control.POSITION, "%rows")
 
@@ -252,29 +253,58 @@ def _bring(name: str, tables: Sequence[Table], layout: LoopLayout, order: RowAt)
     """Return the function that puts the next rows where a stage reads them, and tells it the step."""
     f = ControlCode(name)
     code = f.code
-    places = [(from_table(code, table.slot), first_element(code, table.batch)) for table in tables]
+    sources = [
+        [from_table(code, table.slot + i) for i in range(3 if table.sparse else 1)] for table in tables
+    ]
+    batches = [first_element(code, table.batch) for table in tables]
     done, row_at = order(f)
     bounds = [
         code.value(f"udiv i64 {code.value(f'mul i64 %rows, {part}')}, %parts")
         for part in ("%part", code.value("add i64 %part, 1"))
     ]
 
-    def moved(pointer: str, rows: str, stride: int) -> str:
-        offset = code.value(f"mul i64 {rows}, {stride}")
-        return code.value(f"getelementptr i8, ptr {pointer}, i64 {offset}")
-
     def row(number: str, _: list[str]) -> list[str]:
         source = row_at(code.value(f"add i64 {done}, {number}"))
-        for table, (given, batch) in zip(tables, places, strict=True):
+        for table, given, batch in zip(tables, sources, batches, strict=True):
             width = BYTES[table.batch.dtype]
-            to = moved(batch, number, table.batch.strides[0].elements * width)
-            code.copy(to, moved(given, source, table.size * width), table.size * width)
+            to = _moved(code, batch, number, table.batch.strides[0].elements * width)
+            if table.sparse:
+                code.run("llvm.memset.p0.i64", f"ptr {to}, i8 0, i64 {table.size * width}, i1 false")
+                _spread(code, table, given, source, to)
+            else:
+                code.copy(to, _moved(code, given[0], source, table.size * width), table.size * width)
         return []
 
     code.loop(bounds[0], bounds[1], 1, row)
     number = code.value(f"trunc i64 {f.get(Control.STEP)} to i32")
     code.when(code.value("icmp eq i64 %part, 0"), lambda: f.tell(layout.told, "step", number, "i32"))
     return code
+
+
+def _moved(code: Code, pointer: str, number: str, stride: int) -> str:
+    """Return an address so many strides of bytes after another."""
+    offset = code.value(f"mul i64 {number}, {stride}")
+    return code.value(f"getelementptr i8, ptr {pointer}, i64 {offset}")
+
+
+def _spread(code: Code, table: Table, given: Sequence[str], row: str, to: str) -> None:
+    """Write the numbers of a row that are kept to their places in a dense one."""
+    values, columns, starts = given
+    width = BYTES[table.batch.dtype]
+    kind = SCALARS[table.batch.dtype]
+    begin, end = (
+        code.value(f"load i64, ptr {_moved(code, starts, place, 8)}")
+        for place in (row, code.value(f"add i64 {row}, 1"))
+    )
+
+    def number(place: str, _: list[str]) -> list[str]:
+        column = code.value(f"load i32, ptr {_moved(code, columns, place, 4)}")
+        value = code.value(f"load {kind}, ptr {_moved(code, values, place, width)}")
+        wide = code.value(f"zext i32 {column} to i64")
+        code.do(f"store {kind} {value}, ptr {_moved(code, to, wide, width)}")
+        return []
+
+    code.loop(begin, end, 1, number)
 
 
 def _in_order(f: ControlCode) -> tuple[str, Callable[[str], str]]:

@@ -75,7 +75,8 @@ def _compiled(loop: Loop, carried: Iterable[str]) -> CompiledLoop:
 def _parts(loop: Loop, carried: Iterable[str]) -> list[str]:
     """Return the words that tell a loop from others."""
     parts = [part for stage in _stages(loop) for part in (_text(stage.graph), *stage.outputs, "")]
-    return [*parts, *loop.data, "", *loop.validation_data, "", *carried]
+    tables = loop.data, loop.sparse, loop.validation_data, loop.sparse_validation
+    return [*parts, *(word for names in tables for word in (*names, "")), *carried]
 
 
 def _stages(loop: Loop) -> list[Stage]:

@@ -78,8 +78,8 @@ class Doctor(Callback):
 
 def _findings(progress: Progress) -> Iterator[Verdict]:
     """Yield what is wrong at this moment, the likely cause first."""
-    model, history = progress.model, progress.history
-    trainer = model._trainer
+    trainer, history = progress.model._trainer, progress.history
+    network = trainer.task.network
     data = {name: array[:MOST_LOOKED_AT] for name, array in progress.data.items()}
     silent = list(silent_units(trainer, data))
     yield from silent
@@ -89,13 +89,13 @@ def _findings(progress: Progress) -> Iterator[Verdict]:
         kind: {part: numbers[-1] for part, numbers in parts.items()}
         for kind, parts in history.recorded.items()
     }
-    weights = {name: array for name, array in model.weights.items() if array.ndim >= 2}
-    parts = {name.rpartition(".")[0] for name in weights}
+    types = trainer.carried.parameters
+    parts = {name.rpartition(".")[0] for name, kind in types.items() if len(kind.shape) >= 2}
     norms = {part: norm for part, norm in last["gradient_norm"].items() if part in parts}
-    yield from gradient_flow(model.network, norms)
+    yield from gradient_flow(network, norms)
     falling = _falls(history)
     ratios = {part: ratio for part, ratio in last["update_ratio"].items() if part in parts}
-    for verdict in update_ratios(model.network, ratios):
+    for verdict in update_ratios(network, ratios):
         if verdict.name == "updates too large" or not falling:
             yield verdict
     yield from _loss(history, falling)

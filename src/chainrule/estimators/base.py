@@ -10,14 +10,15 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from chainrule.estimators.categories import Coded, as_table, column_names, learnt_categories, with_codes
 from chainrule.estimators.embeddings import check_codes, chosen_columns, embedding_names, learnt_columns
 from chainrule.estimators.epochs import run_fit
 from chainrule.estimators.inspection import Inspected
-from chainrule.estimators.lbfgs import minimize
+from chainrule.estimators.lbfgs import minimize, refuse_options
 from chainrule.estimators.network import as_sizes, build_network
 from chainrule.estimators.parameters import nearest_name, validate
 from chainrule.estimators.randomness import drawn_key, random_state_of
-from chainrule.estimators.rows import as_sample_weight
+from chainrule.estimators.rows import as_dense, as_sample_weight
 from chainrule.estimators.solver import RATE, as_solver, has_schedule, is_lbfgs, steps_of_fit
 from chainrule.estimators.stopping import Rules
 from chainrule.estimators.validation import Held, held_out, own_rows
@@ -31,7 +32,8 @@ from chainrule.training.memo import declared
 from chainrule.training.task import Task
 from chainrule.training.trainer import Trainer
 
-_PREDICTION_ROWS = 4096
+#: How many rows are predicted at a time: so many, or as many as hold so many numbers.
+_PREDICTION_ROWS, _PREDICTION_NUMBERS = 4096, 1 << 23
 
 
 class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
@@ -84,7 +86,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         self._check_use(incremental, validation_data is not None)
         data, y = self._checked_data(X, y, sample_weight, incremental=incremental, reset=first)
-        self._steps = steps_of_fit(self, len(data["x"]), validation_data is not None)
+        self._steps = steps_of_fit(self, data["x"].shape[0], validation_data is not None)
         with opened(self.checkpoint) as checkpoint:
             random_state = random_state_of(self.random_state, checkpoint)
             if first:
@@ -117,11 +119,8 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
             raise ValueError("partial_fit does not support early_stopping=True; set it to False, or use fit")
         if incremental and self.checkpoint is not None:
             raise ValueError("partial_fit is one epoch, and keeps no checkpoint; set it to None, or use fit")
-        if is_lbfgs(self) and (self.callbacks or has_schedule(self) or self.checkpoint is not None):
-            raise ValueError(
-                "lbfgs has no epochs for callbacks and a checkpoint, and no learning rate; leave them out, "
-                "or use another solver"
-            )
+        if is_lbfgs(self):
+            refuse_options(self)
 
     def _check_unchanged(self, x: Array, sizes: Sequence[int]) -> None:
         """Raise a ValueError if the network cannot go on with these rows and widths."""
@@ -149,7 +148,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         reset: bool = False,
         held: bool = False,
     ) -> tuple[dict[str, Array], Any]:
-        """Return rows as the loop takes them, and y as scikit-learn does; held rows have no class weights."""
+        """Return rows as the loop takes them, and y as scikit-learn does; `held` ones are not trained on."""
         x, y = self._validated(X, y, reset)
         target = self._validated_target(y, incremental, held)
         if held:
@@ -157,24 +156,36 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         dtype = self.coefs_[0].dtype if held else x.dtype
         target = target if target.dtype.kind == "i" and target.ndim == 1 else target.astype(dtype)
         data = {"x": x.astype(dtype, copy=False), "y": target}
-        weight = None if sample_weight is None else as_sample_weight(sample_weight, len(x), dtype)
-        weight = weight if held else self._class_weighted(y, weight, dtype)
+        weight = None if sample_weight is None else as_sample_weight(sample_weight, x.shape[0], dtype)
+        weight = self._class_weighted(y, weight, dtype, held)
         return (data if weight is None else {**data, "sample_weight": weight}), y
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
         x, y = validate_data(
             self,
-            X,
+            self._with_codes(X, reset),
             y,
-            accept_sparse=["csr", "csc"],
+            accept_sparse="csr",
             multi_output=True,
             y_numeric=self._numeric_target,
             dtype=(np.float64, np.float32),
             reset=reset,
         )
-        return (x.toarray() if hasattr(x, "toarray") else x), y
+        return x, y
 
-    def _class_weighted(self, y: Any, weight: Array | None, dtype: Any) -> Array | None:
+    def _with_codes(self, X: Any, reset: bool = False) -> Any:
+        """Return a table with codes for the categories of embedded columns, which the first fit learns."""
+        if reset:
+            self._coded: tuple[Coded, ...] = ()
+        table = None if self.embeddings is None else as_table(X)
+        if table is None:
+            return X
+        if reset:
+            chosen = chosen_columns(self.embeddings, column_names(table), table.shape[1])
+            self._coded = learnt_categories(table, chosen)
+        return with_codes(table, self._coded) if self._coded else X
+
+    def _class_weighted(self, y: Any, weight: Array | None, dtype: Any, held: bool) -> Array | None:
         """Return the rows' weights, times their classes' where the estimator has class weights."""
         return weight
 
@@ -220,6 +231,12 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
 
     def _chosen_columns(self) -> dict[int, int | None]:
         return chosen_columns(self.embeddings, self._column_names(), self.n_features_in_)
+
+    @property
+    def categories_(self) -> dict[str | int, Array]:
+        """The categories of each column that was given as text or categories, in the order of its vectors."""
+        check_is_fitted(self)
+        return {each.name: each.categories.copy() for each in self._coded}
 
     @property
     def embeddings_(self) -> dict[str | int, Array]:
@@ -277,6 +294,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         names += [name for name in self._others if name not in self._states]
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
         prepare, verbose = EXECUTORS["compiled"].prepare, bool(self.verbose)
+        data = {**data, "x": as_dense(data["x"])}
         result, found = minimize(self._trainer, data, names, prepare, options=options, verbose=verbose)
         self.n_iter_ = result.nit
         self.loss_ = float(result.fun)
@@ -325,7 +343,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         """Return the network's output for each row, as the loss reads it."""
         if check:
             check_is_fitted(self)
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+            X = validate_data(self, self._with_codes(X), accept_sparse="csr", reset=False)
         trainer = self._trainer
         names = trainer.predicting_names()
         parameters, state = self._arrays()
@@ -334,10 +352,9 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         fixed |= {**trainer.arguments(), "key": trainer.key, "step": np.asarray(0, np.int32)}
         stage = trainer.stage("link" if link else "prediction")
         parts = []
-        for start in range(0, X.shape[0], _PREDICTION_ROWS):
-            rows = X[start : start + _PREDICTION_ROWS]
-            rows = rows.toarray() if hasattr(rows, "toarray") else rows
-            x = np.ascontiguousarray(rows, self._task.dtype)
+        size = max(1, min(_PREDICTION_ROWS, _PREDICTION_NUMBERS // X.shape[1]))
+        for start in range(0, X.shape[0], size):
+            x = np.ascontiguousarray(as_dense(X[start : start + size]), self._task.dtype)
             check_codes(x, self._embedded, start)
             parts.append(run_stage(stage, {**fixed, "x": x}, EXECUTORS["compiled"].prepare)["prediction"])
         return np.concatenate(parts)

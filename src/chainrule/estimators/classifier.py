@@ -20,6 +20,7 @@ from chainrule.estimators.base import BaseMLP
 from chainrule.estimators.lbfgs import has_epochs
 from chainrule.estimators.losses import CLASSIFIER_LOSSES, classifier_loss
 from chainrule.estimators.parameters import CONSTRAINTS, keep_all
+from chainrule.estimators.rows import explicit_class_weights
 from chainrule.estimators.solver import is_lbfgs
 from chainrule.estimators.temperature import fitted_temperature, probabilities
 from chainrule.estimators.validation import Held
@@ -81,9 +82,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     normalization : {"batch", "layer"} or None
         What stands between a hidden layer and its activation.
     embeddings : dict, sequence or None
-        Columns of categories coded 0, 1, 2, ..., each of which becomes a learnt vector: a dict of column to
-        the vector's length, such as ``{"city": 8}``, or the columns alone, by position, by name in a frame,
-        or by a mask of bools. The length is then half the number of categories, 50 at most.
+        Columns of text or of a frame's categories, or coded 0, 1, 2, ..., each of which becomes a learnt
+        vector: a dict of column to the vector's length, such as ``{"city": 8}``, or the columns alone, by
+        position, by name in a frame, or by a mask of bools. The length is then half the number of
+        categories, 50 at most.
     residual : bool, default False
         Whether a hidden layer as wide as what it is given becomes x + f(x).
     weight_decay : float, default 0.0
@@ -126,6 +128,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         The loss on the same rows; None where there are none.
     embeddings_ : dict of ndarray
         The vectors (categories, length) of each column of categories, by its name or position.
+    categories_ : dict of ndarray
+        The categories of each such column that was not given by codes, in the order of its vectors.
     n_iter_, t_ : int
         Epochs of the last fit, and rows seen.
     n_layers_, n_outputs_, out_activation_ : int, int, str
@@ -262,10 +266,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                 f"'y' has {classes}."
             )
 
-    def _class_weighted(self, y: Any, weight: Array | None, dtype: Any) -> Array | None:
+    def _class_weighted(self, y: Any, weight: Array | None, dtype: Any, held: bool) -> Array | None:
         if self.class_weight is None:
             return weight
-        factors = compute_sample_weight(self.class_weight, y).astype(dtype)
+        if not held:
+            self._class_weights = explicit_class_weights(self.class_weight, y)
+        factors = compute_sample_weight(self._class_weights, y).astype(dtype)
         return factors if weight is None else factors * weight  # type: ignore[no-any-return]
 
     def _make_loss(self) -> Loss:

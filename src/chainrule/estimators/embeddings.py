@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.estimators.rows import as_dense
 from chainrule.graph.names import unknown_name
 from chainrule.graph.types import Array
 from chainrule.layers import Columns, Concatenate, Embedding, Flatten, Layer, Sequential
@@ -102,7 +103,7 @@ def learnt_columns(
     embedded = []
     for column, length in chosen.items():
         name = column if names is None else str(names[column])
-        codes = x[:, column]
+        codes = as_dense(x[:, [column]])[:, 0]
         _refuse((codes < 0) | (codes != np.floor(codes)), codes, 0, name, "categories are coded 0, 1, 2, ...")
         categories = int(codes.max()) + 1
         units = min(_LONGEST, (categories + 1) // 2) if length is None else length
@@ -113,7 +114,7 @@ def learnt_columns(
 def check_codes(x: Array, embedded: Sequence[Embedded], first_row: int = 0) -> None:
     """Raise a ValueError for the first code that the fit has not seen; rows count from `first_row`."""
     for each in embedded:
-        codes = x[:, each.column]
+        codes = as_dense(x[:, [each.column]])[:, 0]
         wrong = (codes < 0) | (codes >= each.categories) | (codes != np.floor(codes))
         known = (
             f"fit has seen 0 to {each.categories - 1}; fit with rows that have it, or give it a known code"

@@ -9,15 +9,18 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
-from chainrule.estimators.runs import Judge, Judged, Told, Unchecked
+from chainrule.estimators.runs import Judge, Judged, Told
 from chainrule.estimators.scores import held_stage
 from chainrule.estimators.solver import RATE
 from chainrule.estimators.stopping import BEST, PENDING, SCORE, WAITED, Rules, pending_stage
 from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held
+from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import Inputs, Loop, LoopState, Run
+from chainrule.graph.sparse import Rows, SparseRows
 from chainrule.graph.types import Array, ArrayType
 from chainrule.training.callbacks import Callback, Progress, as_callbacks, split_callbacks
 from chainrule.training.checkpoint import Checkpoint, Saved
@@ -79,12 +82,11 @@ def run_fit(
     if checkpoint is not None:
         saved = _resumed(estimator, plan, checkpoint, drawn)
     attributes = Attributes(estimator, plan, saved.history)
-    progress = Progress(plan.inputs.epochs, estimator, data=data)
-    notes: dict[str, Any] = {} if checkpoint is None else checkpoint.notes
+    progress = Progress(plan.inputs.epochs, estimator, data=plan.inputs.data)
     try:
         fit_from(
             saved,
-            attributes.running(bool(estimator.verbose), notes),
+            attributes.running(bool(estimator.verbose)),
             plan.loop,
             plan.inputs,
             progress=progress,
@@ -119,23 +121,30 @@ def _planned(estimator: Any, data: dict[str, Array], held: Held | None, epochs: 
         )
     callbacks = as_callbacks(others)
     recorded = any(callback.records for callback in callbacks)
-    trainer, rows = estimator._trainer, len(data["x"])
+    trainer, rows = estimator._trainer, data["x"].shape[0]
     rules = estimator._rules(rows, scored=held is not None and bool(estimator.early_stopping))
-    loop, state = trainer.loop(data, {}, bool(estimator.shuffle), recorded), trainer.start(recorded)
+    # scikit-learn goes on where numbers are no longer finite.
+    loop = replace(trainer.loop(data, {}, bool(estimator.shuffle), recorded), checked=False)
+    state = trainer.start(recorded)
     arguments = {**trainer.arguments(), **rules.arguments()}
     if rules.schedule != "constant":
         del arguments[RATE]
     size = _batch_size(estimator, rows)
-    inputs = Inputs(data, arguments, trainer.key, size, epochs, n_threads=thread_limit(estimator))
+    inputs = Inputs(_tables(data), arguments, trainer.key, size, epochs, n_threads=thread_limit(estimator))
     if held is not None:
         types = trainer.data_types(held.data)
         parts = trainer.task, trainer.carried, types
         measured = remembered(held.row_score, *parts, partial(held_stage, *parts, held.row_score))
         loop = replace(loop, validation=measured, validation_data=types.names)
-        inputs = replace(inputs, validation_data=held.data)
+        inputs = replace(inputs, validation_data=_tables(held.data))
     loop, state, judge = _with_rules(estimator, loop, state, rules, held)
     loop, state, inputs = with_plateau(loop, state, inputs, plateau)
     return Plan(loop, state, inputs, rules, judge, plateau, callbacks)
+
+
+def _tables(data: Mapping[str, Any]) -> dict[str, Rows]:
+    """Return the rows as the loop takes them: what is sparse stays so."""
+    return {name: SparseRows.of(table) if issparse(table) else table for name, table in data.items()}
 
 
 def _with_rules(
@@ -224,20 +233,18 @@ class Attributes:
         for i in range(past.epochs):
             self._follow({name: numbers[i] for name, numbers in past.items()})
 
-    def running(self, verbose: bool, notes: dict[str, Any]) -> Callable[[Loop, LoopState, Inputs], Run]:
+    def running(self, verbose: bool) -> Callable[[Loop, LoopState, Inputs], Run]:
         """Return what makes the run of the fit, which the attributes then follow.
 
         Parameters
         ----------
         verbose : bool
             Whether it is told of.
-        notes : dict
-            The checkpoint's.
         """
         plan = self.plan
 
         def run(loop: Loop, state: LoopState, inputs: Inputs) -> Run:
-            made: Run = Unchecked(loop, state, inputs, notes)
+            made = EXECUTORS["compiled"].run(loop, state, inputs)
             made = made if plan.judge is None else Judged(made, plan.judge)
             made = Told(made, plan.rules, self._estimator.n_iter_) if verbose else made
             self._results = made.results
@@ -263,6 +270,7 @@ class Attributes:
         for results in self._results[self._followed :]:
             self._follow(results)
         self._followed = len(self._results)
+        one._trainer.keep(state)
         one._take(state.carried)
         one._waiting = {name: state.carried[name] for name in (BEST, WAITED)}
         best, scored = float(state.carried[BEST]), self.plan.rules.scored

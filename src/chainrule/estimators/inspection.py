@@ -12,6 +12,7 @@ from chainrule.diagnosis.gradients import ModelGradientReport, check_model_gradi
 from chainrule.diagnosis.patient import Patient
 from chainrule.estimators.network import as_sizes
 from chainrule.estimators.randomness import drawn_key
+from chainrule.estimators.rows import as_dense
 from chainrule.estimators.solver import is_lbfgs, steps_of_fit
 from chainrule.explaining import explain
 from chainrule.explanation.explanation import Explanation
@@ -124,10 +125,11 @@ def _prepared(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Train
         key = copy._trainer.key
     else:
         data, _ = copy._checked_data(X, y, sample_weight, reset=True)
-        copy._steps = steps_of_fit(copy, len(data["x"]), False)
+        copy._steps = steps_of_fit(copy, data["x"].shape[0], False)
         random_state = check_random_state(copy.random_state)
         copy._initialize(data["x"], as_sizes(copy.hidden_layer_sizes), random_state)
         key = drawn_key(random_state)
+    data = {**data, "x": as_dense(data["x"])}
     copy._renew()
     trainer, left = copy._trainer, copy._left
     trainer.key = key

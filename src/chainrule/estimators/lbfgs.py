@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from chainrule.estimators.solver import has_schedule
+from chainrule.estimators.threads import one_blas_thread
 from chainrule.graph.loop import Prepare, run_stage
 from chainrule.graph.types import Array
 from chainrule.training.trainer import Trainer
@@ -56,14 +58,15 @@ def minimize(
     def tell(intermediate_result: Any) -> None:
         print(f"Iteration {next(iteration)}, loss = {intermediate_result.fun:.8f}")
 
-    result = scipy.optimize.minimize(
-        loss_and_gradient,
-        pack(fixed),
-        method="L-BFGS-B",
-        jac=True,
-        options=options,
-        callback=tell if verbose else None,
-    )
+    with one_blas_thread:
+        result = scipy.optimize.minimize(
+            loss_and_gradient,
+            pack(fixed),
+            method="L-BFGS-B",
+            jac=True,
+            options=options,
+            callback=tell if verbose else None,
+        )
     if result.status != 0:
         warnings.warn(
             f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): "
@@ -91,6 +94,18 @@ def _packing(
         }
 
     return pack, unpack
+
+
+def refuse_options(estimator: Any) -> None:
+    """Raise a ValueError for options that L-BFGS has no use for; scikit-learn's own it ignores, as there."""
+    no_use = ["callbacks", "checkpoint", "average", "weight_decay"]
+    no_use += ["clip_value", "clip_norm", "clip_global_norm", *(["learning_rate"] * has_schedule(estimator))]
+    asked = [name for name in no_use if getattr(estimator, name)]
+    if asked:
+        raise ValueError(
+            f"lbfgs has no use for {', '.join(asked)}: it has no epochs and no steps of ours; leave "
+            f"{'them' if len(asked) > 1 else 'it'} out, or use another solver"
+        )
 
 
 def has_epochs(estimator: Any) -> bool:

@@ -38,6 +38,8 @@ def as_sizes(sizes: Any) -> list[int]:
     listed = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
     if any(size <= 0 for size in listed):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {listed}; each is a number of units")
+    if any(size != int(size) for size in listed):
+        raise ValueError(f"hidden_layer_sizes must be whole numbers, got {listed}; each is a number of units")
     return [int(size) for size in listed]
 
 

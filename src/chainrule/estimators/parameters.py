@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -70,10 +72,20 @@ def keep_all(estimator: Any, arguments: Mapping[str, Any]) -> None:
 
 def validate(estimator: Any) -> None:
     """Raise scikit-learn's InvalidParameterError for the first parameter that cannot be one."""
-    parameters = estimator.get_params(deep=False)
-    validate_parameter_constraints(
-        estimator._parameter_constraints, parameters, caller_name=type(estimator).__name__
-    )
+    # Defaults can be one; there are too many of them to look at in each of a thousand short fits.
+    chosen = {
+        name: getattr(estimator, name)
+        for name, default in _defaults(estimator.__class__).items()
+        if getattr(estimator, name) is not default
+    }
+    name = type(estimator).__name__
+    validate_parameter_constraints(estimator._parameter_constraints, chosen, caller_name=name)
+
+
+@functools.cache
+def _defaults(kind: Hashable) -> dict[str, Any]:
+    assert callable(kind)
+    return {name: each.default for name, each in inspect.signature(kind).parameters.items()}
 
 
 def nearest_name(estimator: Any, names: Iterable[str]) -> None:

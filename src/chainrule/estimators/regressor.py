@@ -78,9 +78,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     normalization : {"batch", "layer"} or None
         What stands between a hidden layer and its activation.
     embeddings : dict, sequence or None
-        Columns of categories coded 0, 1, 2, ..., each of which becomes a learnt vector: a dict of column to
-        the vector's length, such as ``{"city": 8}``, or the columns alone, by position, by name in a frame,
-        or by a mask of bools. The length is then half the number of categories, 50 at most.
+        Columns of text or of a frame's categories, or coded 0, 1, 2, ..., each of which becomes a learnt
+        vector: a dict of column to the vector's length, such as ``{"city": 8}``, or the columns alone, by
+        position, by name in a frame, or by a mask of bools. The length is then half the number of
+        categories, 50 at most.
     residual : bool, default False
         Whether a hidden layer as wide as what it is given becomes x + f(x).
     weight_decay : float, default 0.0
@@ -114,6 +115,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         The loss on the same rows; None where there are none.
     embeddings_ : dict of ndarray
         The vectors (categories, length) of each column of categories, by its name or position.
+    categories_ : dict of ndarray
+        The categories of each such column that was not given by codes, in the order of its vectors.
     n_iter_, t_ : int
         Epochs of the last fit, and rows seen.
     n_layers_, n_outputs_, out_activation_ : int, int, str

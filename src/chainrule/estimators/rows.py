@@ -6,7 +6,9 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_array
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 from chainrule.graph.types import Array, DType, str_shape
 
@@ -24,3 +26,36 @@ def as_sample_weight(weight: Any, rows: int, dtype: DType) -> Array:
     if not array.any():
         raise ValueError("Sample weights must contain at least one non-zero number, of a row that counts.")
     return array
+
+
+def as_dense(x: Any) -> Array:
+    """Return x as an array, whether it is sparse or not."""
+    array: Array = x.toarray() if issparse(x) else x
+    return array
+
+
+def explicit_class_weights(given: Any, y: Any) -> Any:
+    """Return class weights that no longer depend on other rows than those that they are found on.
+
+    Parameters
+    ----------
+    given : "balanced", dict or list of dict
+        As scikit-learn takes them.
+    y : array-like
+        The labels of the rows that are trained on.
+
+    Returns
+    -------
+    dict or list of dict
+        The weight of each class, for each column of labels if there are several.
+    """
+    compute_sample_weight(given, y)  # it has the sentences for what cannot be one
+    labels = as_dense(y)
+    columns = labels.T if labels.ndim == 2 else [labels]
+    each = given if isinstance(given, list) else [given] * len(columns)
+    found = []
+    for weights, column in zip(each, columns, strict=True):
+        classes = np.unique(column)
+        numbers = compute_class_weight(weights, classes=classes, y=column)
+        found.append(dict(zip(classes.tolist(), numbers, strict=True)))
+    return found if len(found) > 1 else found[0]

@@ -1,30 +1,16 @@
-"""What stands around an estimator's run: it never gives up, Python may score its epochs, it is told of."""
+"""What stands around an estimator's run: Python may score its epochs, it is told of."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from chainrule.estimators.solver import RATE
 from chainrule.estimators.stopping import PENDING, SCORE, SMALLEST_RATE, Rules
-from chainrule.executors import EXECUTORS
-from chainrule.graph.loop import (
-    Arrays,
-    EvaluatedRun,
-    Inputs,
-    Loop,
-    LoopState,
-    NotFiniteError,
-    Run,
-    Stage,
-    run_stage,
-)
+from chainrule.graph.loop import Arrays, LoopState, Run, Stage, run_stage
 from chainrule.graph.types import FLOAT64
-
-_EVALUATED = "evaluated"
 
 
 class Around:
@@ -71,40 +57,6 @@ class Around:
 
     def __iter__(self) -> Iterator[dict[str, float]]:
         yield from self._run
-
-
-class Unchecked(Around):
-    """A run that goes on where numbers are no longer finite, on the evaluator.
-
-    Parameters
-    ----------
-    loop, state, inputs
-        As for any run.
-    notes : dict
-        Those of the checkpoint: which of the two executors is at work.
-    """
-
-    def __init__(self, loop: Loop, state: LoopState, inputs: Inputs, notes: dict[str, Any]) -> None:
-        self._loop, self._inputs, self._notes = replace(loop, checked=False), inputs, notes
-        if notes.get(_EVALUATED):
-            super().__init__(EvaluatedRun(self._loop, state, inputs))
-        else:
-            super().__init__(EXECUTORS["compiled"].run(loop, state, inputs))
-
-    def __iter__(self) -> Iterator[dict[str, float]]:
-        yielded = 0
-        try:
-            for results in self._run:
-                yielded += 1
-                yield results
-        except NotFiniteError:
-            before = self._run
-            left = replace(self._inputs, epochs=self._inputs.epochs - len(before.results))
-            evaluated = EvaluatedRun(self._loop, before.state, left)
-            evaluated.results, evaluated.look = before.results, before.look
-            self._run, self._notes[_EVALUATED] = evaluated, True
-            yield from before.results[yielded:]
-            yield from evaluated
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,7 @@ def held_stage(task: Task, carried: CarriedTypes, data: DataTypes, row_score: Ro
     sums = {"loss": summed(t.row_losses())}
     if row_score is not None:
         assert t.task.loss is not None
-        total = summed(row_score(t, t.task.loss.link(t.prediction)))
-        sums["score"] = where(isfinite(total), total, np.nan)  # as in scikit-learn, where outputs overflow
+        sums["score"] = summed(row_score(t, t.task.loss.link(t.prediction)))
     weight = astype(row_count(t.x), FLOAT64) if weights is None else sum(weights)
     return t.stage({**sums, "weight": weight})
 
@@ -56,11 +55,14 @@ def accuracy(t: Trace, output: Value) -> Value:
 
 
 def determination(t: Trace, output: Value) -> Value:
-    """Return numbers whose weighted mean is R²: the mean over the outputs of 1 - squared error / variance."""
+    """Return numbers whose weighted mean is R²: the mean over the outputs of 1 - squared error / variance.
+
+    An output that is not finite makes it NaN, as in scikit-learn.
+    """
     assert t.y is not None
     scale = t.input(SCALE, ArrayType((int(t.y.shape[-1]),), FLOAT64))
     error = astype(t.y, FLOAT64) - astype(output, FLOAT64)
-    score: Value = 1 - sum(scale * error * error, axis=-1)
+    score: Value = where(all(isfinite(output), axis=-1), 1 - sum(scale * error * error, axis=-1), np.nan)
     return score
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from inspect import Parameter, signature
 from typing import Any
 
 from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
+from chainrule.estimators.categories import with_categories
 from chainrule.estimators.scores import (
     SCALE,
     RowScore,
@@ -57,7 +59,7 @@ def held_out(
     )
     parts = dict(zip([*data, "labels"], zip(split[::2], split[1::2], strict=True), strict=True))
     labels = parts.pop("labels")[1]
-    if len(labels) < 2:
+    if labels.shape[0] < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
         )
@@ -91,13 +93,16 @@ def _scored(estimator: Any, x: Array, labels: Any, weight: Array | None) -> Call
     if estimator.scoring is None:
         return lambda fitted: float(fitted._default_score(x, labels, weight))
     scorer = check_scoring(estimator, scoring=estimator.scoring)
-    weights = {} if weight is None else {"sample_weight": weight}
+    takes = signature(getattr(scorer, "_score_func", scorer)).parameters
+    weighs = "sample_weight" in takes or any(each.kind is Parameter.VAR_KEYWORD for each in takes.values())
+    weights = {} if weight is None or not weighs else {"sample_weight": weight}
+    rows = with_categories(x, estimator._coded) if estimator._coded else x
 
     def score(fitted: Any) -> float:
         with warnings.catch_warnings():
             warnings.filterwarnings(
                 "ignore", "X does not have valid feature names"
             )  # held-out rows have none
-            return float(scorer(fitted, x, labels, **weights))
+            return float(scorer(fitted, rows, labels, **weights))
 
     return score

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from chainrule.graph.evaluate import Evaluator
 from chainrule.graph.graph import Graph
 from chainrule.graph.shuffle import shuffled
+from chainrule.graph.sparse import Rows
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value
 
 Arrays = Mapping[str, Array]
+Tables = Mapping[str, Rows]
 GraphFunction = Callable[..., list[Array]]
 #: Makes a graph ready to run: `Evaluator`, or a compiler.
 Prepare = Callable[[Graph], GraphFunction]
@@ -54,6 +56,8 @@ class Loop:
         result ``stop`` ends the run.
     data, validation_data : tuple of str
         The inputs that hold a batch of rows.
+    sparse, sparse_validation : tuple of str
+        Those of them that are given as `SparseRows`.
     shuffle : bool
         Whether the order of the rows changes from epoch to epoch.
     checked : bool
@@ -67,6 +71,8 @@ class Loop:
     validation_data: tuple[str, ...] = ()
     epoch_end: Stage | None = None
     checked: bool = True
+    sparse: tuple[str, ...] = ()
+    sparse_validation: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,12 +106,12 @@ class LoopState:
 class Inputs:
     """What a loop runs on: data by name, run-time arguments, sizes, the random key, and how many threads."""
 
-    data: Arrays
+    data: Tables
     arguments: Arrays
     key: Array
     batch_size: int
     epochs: int
-    validation_data: Arrays = field(default_factory=dict)
+    validation_data: Tables = field(default_factory=dict)
     n_threads: int | None = None
 
 
@@ -243,7 +249,7 @@ class EvaluatedRun:
     def _validate(self) -> dict[str, float]:
         if self.loop.validation is None:
             return {}
-        arrays = {
+        arrays: dict[str, Rows] = {
             **self.state.carried,
             **self.inputs.arguments,
             **self.inputs.validation_data,
@@ -268,7 +274,7 @@ def check_finite(results: Arrays, arrays: Arrays, rows: Array) -> None:
 
 
 def means_over_rows(
-    stage: Stage, arrays: Arrays, data: Sequence[str], prepare: Prepare = Evaluator, chunk: int = 4096
+    stage: Stage, arrays: Tables, data: Sequence[str], prepare: Prepare = Evaluator, chunk: int = 4096
 ) -> dict[str, float]:
     """Return a stage's results, which are sums over rows, divided by its result ``weight``.
 
@@ -278,7 +284,7 @@ def means_over_rows(
     rows = len(arrays[data[0]])
     totals = dict.fromkeys(stage.outputs, 0.0)
     for start in range(0, rows, chunk):
-        part = {**arrays, **{name: arrays[name][start : start + chunk] for name in data}}
+        part: dict[str, Any] = {**arrays, **{name: arrays[name][start : start + chunk] for name in data}}
         for name, array in _run(stage, function, part).items():
             totals[name] += float(array)
     weight = totals.pop("weight")

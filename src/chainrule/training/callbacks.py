@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Any, ClassVar
 
 from chainrule.graph.names import checked_options
-from chainrule.graph.types import Array
+from chainrule.graph.sparse import Rows
 from chainrule.training.history import History
 
 
@@ -48,7 +48,7 @@ class Progress:
     epoch: int = 0
     logs: dict[str, float] = field(default_factory=dict)
     history: History = field(default_factory=History)
-    data: Mapping[str, Array] = field(default_factory=dict)
+    data: Mapping[str, Rows] = field(default_factory=dict)
     stopped: bool = False
     paused: bool = False
 
@@ -181,37 +181,3 @@ class Recorder(Callback):
     """
 
     records = True
-
-
-class ProgressBar(Callback):
-    """A bar with the epochs and the losses, in a terminal or a notebook: what ``fit(verbose=True)`` shows.
-
-    Examples
-    --------
-    >>> import chainrule as cr
-    >>> bar = cr.ProgressBar()
-    """
-
-    def on_start(self, progress: Progress) -> None:
-        """Show the bar."""
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-
-        self._bar = RichProgress(
-            TextColumn("epoch"),
-            MofNCompleteColumn(),
-            BarColumn(),
-            TextColumn("{task.description}"),
-            TimeRemainingColumn(),
-        )
-        self._task = self._bar.add_task("", total=progress.epochs, completed=progress.epoch)
-        self._bar.start()
-
-    def on_epoch(self, progress: Progress) -> None:
-        """Move the bar."""
-        text = "  ".join(f"{name.replace('_', ' ')} {number:.4g}" for name, number in progress.logs.items())
-        self._bar.update(self._task, completed=progress.epoch, description=text)
-
-    def on_end(self, progress: Progress) -> None:
-        """Leave the bar as it is."""
-        self._bar.stop()
