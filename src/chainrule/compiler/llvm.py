@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from chainrule.compiler.code import Code
@@ -12,6 +13,9 @@ from chainrule.compiler.image import SUPPORTED
 _ATTRIBUTES = (
     'attributes #0 = { nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" }\n!0 = !{}\n'
 )
+
+#: The last version of LLVM whose options were looked through.
+LAST_KNOWN = 22
 
 # How a thread has its CPU take denormal numbers for zero, and how it stops.
 _FLUSHING_NOTHING = """
@@ -159,13 +163,32 @@ def emit_object(text: str, cpu: str, features: str, triple: str = "") -> bytes:
         The kind of machine, such as ``aarch64-linux-gnu``; empty for this one's.
     """
     machine = _machine(cpu, features, triple)
-    return bytes(machine.emit_object(_parsed(text, machine)))
+    with _loops_as_they_are():
+        return bytes(machine.emit_object(_parsed(text, machine)))
 
 
 def emit_assembly(text: str, cpu: str, features: str, triple: str = "") -> str:
     """Return a module's assembly for a CPU, as `emit_object` would have it."""
     machine = _machine(cpu, features, triple)
-    return str(machine.emit_assembly(_parsed(text, machine)))
+    with _loops_as_they_are():
+        return str(machine.emit_assembly(_parsed(text, machine)))
+
+
+@contextmanager
+def _loops_as_they_are() -> Iterator[None]:
+    """Have LLVM leave out its search for cheaper loop counters: it takes a quarter of the time, for nothing.
+
+    It is an option of the whole process, so it is taken back; an LLVM that does not know it would exit.
+    """
+    llvm = _llvm()
+    known = llvm.llvm_version_info[0] <= LAST_KNOWN
+    if known:
+        llvm.set_option("", "-disable-lsr=true")
+    try:
+        yield
+    finally:
+        if known:
+            llvm.set_option("", "-disable-lsr=false")
 
 
 class LoadedObject:
