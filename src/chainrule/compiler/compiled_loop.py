@@ -9,6 +9,7 @@ from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.compiled_graph import unique
 from chainrule.compiler.control import FIRST_TABLE
 from chainrule.compiler.control_code import LoopLayout, Table
+from chainrule.compiler.finite import write_check
 from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.llvm import module_text
 from chainrule.compiler.loop_code import OWN_ITEMS, loop_functions
@@ -17,15 +18,12 @@ from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.plan import LoopPlan
 from chainrule.compiler.program import PREAMBLE, Program, write_program
 from chainrule.compiler.schedule import grouped, scheduled
-from chainrule.compiler.table import Scratch
+from chainrule.compiler.table import LINE, Scratch
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Loop, Stage
 from chainrule.graph.lowering import Contraction
 from chainrule.graph.types import ROWS
-from chainrule.graph.value import Value, call, input_value
-
-#: Arrays of more elements than this are checked row by row, so that threads share the work.
-LARGE = 1 << 14
+from chainrule.graph.value import Value, call
 
 
 class Part:
@@ -165,45 +163,16 @@ class CompiledLoop:
     def _place(self, size: int) -> int:
         """Plan every stage's memory; return how many slots the user's tables and captured arrays take."""
         home = {name: buffer for name, (_, buffer) in self.home.items()}
+        self.finite = Buffer(0, size, 0, "float64", (), padded=False)
         slot = FIRST_TABLE + sum(part.slots for part in self.parts)
         for part in self.parts:
-            part.place(home, size, slot)
+            part.place(home, size + LINE, slot)
             slot += len(part.graph.captured)
-        self._check, self.finite = self._check_kernels(size)
         return slot - FIRST_TABLE
-
-    def _check_kernels(self, size: int) -> tuple[Program, Buffer]:
-        """Return the program that adds 0 · x over all arrays that steps replace, and where the sum lies.
-
-        The sum is NaN if one of the numbers is not finite.
-        """
-        inputs: list[Value] = []
-        total: Value | None = None
-        there: dict[int, Buffer] = {}
-        for name in self.step.replaced:
-            value, buffer = self.home[name]
-            if value.dtype.kind != "f":
-                continue
-            x = input_value(name, value.shape, value.dtype)
-            inputs.append(x)
-            there[x.serial] = buffer
-            part = x * 0.0
-            if x.ndim > 1 and _row_size(x) * int(x.shape[0]) > LARGE:
-                part = call("sum", part, axes=tuple(range(1, x.ndim)))
-            part = call("sum", part, axes=tuple(range(part.ndim))) if part.ndim else part
-            part = call("cast", part, dtype="float64")
-            total = part if total is None else total + part
-        assert total is not None
-        groups = grouped(scheduled(Graph(inputs, [total])))
-        arena = plan_arena(groups, there, [total])
-        buffers = {**_moved(arena.buffers, size), **there}
-        self._check_size = size + arena.sizes[0]
-        return write_program("check", groups, buffers, first_part=OWN_ITEMS), buffers[total.serial]
 
     def _write(self, slots: int, ticks_slot: int | None) -> None:
         """Write all functions."""
         programs = [part.write(ticks_slot if part is self.step else None) for part in self.parts]
-        programs.append(self._check)
         told = {"step", "last", "loss", *(name for name in self.home if name.startswith("validation_"))}
         slot = FIRST_TABLE + self.step.slots
         self.layout = LoopLayout(
@@ -215,6 +184,7 @@ class CompiledLoop:
             self.decision.results() if self.decision else None,
         )
         own = loop_functions(self.layout)
+        own += write_check([self.home[name] for name in self.step.replaced], self.finite)
         texts = [text for program in programs for text in program.functions]
         texts += [code.text() for code in own]
         codes = [code for program in programs for code in program.codes]
@@ -225,10 +195,7 @@ class CompiledLoop:
             max(program.scratch.per_row for program in programs),
         )
         sizes = [part.sizes for part in self.parts]
-        self.sizes = (
-            max(self._check_size, *(own[0] for own in sizes)),
-            *(max(power) for power in list(zip(*sizes, strict=True))[1:]),
-        )
+        self.sizes = tuple(max(power) for power in zip(*sizes, strict=True))
 
     @property
     def plan(self) -> LoopPlan:

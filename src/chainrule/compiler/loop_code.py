@@ -126,20 +126,19 @@ class _Fit:
         self._items(stage, "0", begin="conclude", end="end_epoch")
 
     def _check(self) -> None:
-        self._items("check", "0", begin=None, end="end_check")
+        self._items(None, "0", begin="check", end="end_check")
 
     def _rows(self, done: Control, all_rows: Control, most: Control) -> str:
         """Return how many rows the turn is on."""
         left = self._code.value(f"sub i64 {self._now[all_rows]}, {self._now[done]}")
         return self._code.call("i64", "llvm.smin.i64", f"i64 {left}, i64 {self._now[most]}")
 
-    def _items(self, stage: str | None, rows: str, begin: str | None, end: str, split: bool = False) -> None:
+    def _items(self, stage: str | None, rows: str, begin: str, end: str, split: bool = False) -> None:
         """Write a turn: how it begins, by one thread or in parts, a stage, and how one thread ends it."""
         code, turn = self._code, self._now[Control.TURN]
         sizes = PROGRAM_SIZES.replace("%rows", rows).replace("%turn", turn)
         sharing = Sharing(code, 0, sizes)
-        if begin is not None:
-            (sharing.item if split else sharing.single)(begin)
+        (sharing.item if split else sharing.single)(begin)
         if stage is not None:
             code.do(f"call void @{stage}(ptr %table, {sizes})")
         sharing.used = 1

@@ -57,7 +57,7 @@ def pack_rows(code: Code, dtype: str, packing: Packing, vectors: int, full: bool
         Whether columns fill the last of them.
     """
 
-    def write(function: Code, access: _Vectors) -> None:
+    def write(function: Code, access: Vectors) -> None:
         _write_rows(function, access, vectors, full)
 
     name = f"pack_rows.{dtype}.{vectors}{'' if full else '.part'}"
@@ -70,17 +70,17 @@ def pack_columns(code: Code, dtype: str, packing: Packing) -> None:
 
 
 def _call(
-    code: Code, dtype: str, packing: Packing, name: str, write: Callable[[Code, _Vectors], None]
+    code: Code, dtype: str, packing: Packing, name: str, write: Callable[[Code, Vectors], None]
 ) -> None:
     function = Code(name, _ARGUMENTS)
-    write(function, _Vectors(function, dtype))
+    write(function, Vectors(function, dtype))
     code.declarations |= {*function.declarations, function.text(linkage="internal")}
     types = ("ptr", "i64", "i64", "i64", "ptr", "i64")
     given = ", ".join(f"{kind} {value}" for kind, value in zip(types, astuple(packing), strict=True))
     code.do(f"call void @{function.name}({given})")
 
 
-class _Vectors:
+class Vectors:
     """Loads and stores vectors of one dtype."""
 
     def __init__(self, code: Code, dtype: str) -> None:
@@ -119,7 +119,7 @@ class _Vectors:
         self.code.do(f"store {self.type} {vector}, ptr {address}, align 64")
 
 
-def _write_rows(code: Code, access: _Vectors, vectors: int, full: bool) -> None:
+def _write_rows(code: Code, access: Vectors, vectors: int, full: bool) -> None:
     mask = "" if full else access.mask(code.value(f"sub i64 %columns, {LANES * (vectors - 1)}"))
 
     def row(_: str, places: list[str]) -> list[str]:
@@ -134,7 +134,7 @@ def _write_rows(code: Code, access: _Vectors, vectors: int, full: bool) -> None:
     code.loop(0, "%rows", 1, row, [("i64", "0"), ("i64", "0")])
 
 
-def _write_columns(code: Code, vectors: _Vectors) -> None:
+def _write_columns(code: Code, vectors: Vectors) -> None:
     last = code.value("sub i64 %columns, 1")
 
     def square(row: str, column: str) -> list[str]:
