@@ -31,8 +31,6 @@ from chainrule.training.stopping import EarlyStopping
 from chainrule.training.task import Objective, Task
 from chainrule.training.trainer import Trainer
 
-_PREDICTION_ROWS = 4096
-
 
 class Model(Inspection):
     r"""A network, its weights, and how it is trained.
@@ -420,8 +418,8 @@ class Model(Inspection):
         features = trainer.features(x)
         stage = trainer.stage("link" if link else "prediction")
         found: Array | None = None
-        for start in range(0, len(features), _PREDICTION_ROWS):
-            rows = slice(start, start + _PREDICTION_ROWS)
+        for start in range(0, len(features), trainer.rows_together):
+            rows = slice(start, start + trainer.rows_together)
             part = run_stage(stage, trainer.arrays({"x": features[rows]}), self._prepare)["prediction"]
             if found is None:
                 found = np.empty((len(features), *part.shape[1:]), part.dtype)
@@ -433,7 +431,7 @@ class Model(Inspection):
     def evaluate(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> dict[str, float]:
         """Return the loss, penalties included, and the loss's metrics: ``{"loss": ..., "accuracy": ...}``."""
         prepared = self._trainer.prepared("evaluation", x, y, sample_weight)
-        return means_over_rows(*prepared, self._prepare)
+        return means_over_rows(*prepared, self._prepare, self._trainer.rows_together)
 
     @checked_options
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -13,6 +13,7 @@ from chainrule.compiler import epochs as compiled_epochs
 from chainrule.compiler.epochs import CompiledRun
 from chainrule.graph.loop import EvaluatedRun
 from chainrule.graph.shuffle import shuffled
+from chainrule.training import trainer
 
 
 def interrupt_at_step(monkeypatch, number):
@@ -184,3 +185,16 @@ def test_an_interrupt_between_two_calls_of_native_code_leaves_the_weights(monkey
     alone.build(features=x.shape[1])
     assert any((model.weights[name] != array).any() for name, array in alone.weights.items())
     assert all(np.isfinite(array).all() for array in model.weights.values())
+
+
+def test_a_prediction_by_a_large_network_takes_few_rows_together(monkeypatch):
+    """Ctrl-C comes between them; the bits are the same."""
+    x, y = np.random.default_rng(0).random((300, 3)), np.arange(300.0)
+    model = regression()
+    model.fit(x, y)
+    expected, measured = model.predict(x), model.evaluate(x, y)
+    assert model._trainer.rows_together == 4096
+    monkeypatch.setattr(trainer, "MULTIPLICATIONS", 0)
+    assert model._trainer.rows_together == 64
+    np.testing.assert_array_equal(model.predict(x), expected)
+    assert model.evaluate(x, y) == pytest.approx(measured, rel=1e-6)

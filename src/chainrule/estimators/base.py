@@ -32,8 +32,8 @@ from chainrule.training.memo import declared
 from chainrule.training.task import Task
 from chainrule.training.trainer import Trainer
 
-#: How many rows are predicted at a time: so many, or as many as hold so many numbers.
-_PREDICTION_ROWS, _PREDICTION_NUMBERS = 4096, 1 << 23
+#: The most numbers of rows that are predicted at a time.
+_PREDICTION_NUMBERS = 1 << 23
 
 
 class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
@@ -352,7 +352,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         fixed |= {**trainer.arguments(), "key": trainer.key, "step": np.asarray(0, np.int32)}
         stage = trainer.stage("link" if link else "prediction")
         parts = []
-        size = max(1, min(_PREDICTION_ROWS, _PREDICTION_NUMBERS // X.shape[1]))
+        size = max(1, min(trainer.rows_together, _PREDICTION_NUMBERS // X.shape[1]))
         for start in range(0, X.shape[0], size):
             x = np.ascontiguousarray(as_dense(X[start : start + size]), self._task.dtype)
             check_codes(x, self._embedded, start)

@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.functions import random_key
 from chainrule.graph.loop import Loop, LoopState, Stage
 from chainrule.graph.names import unknown_name
-from chainrule.graph.types import ROWS, Array, ArrayType, str_shape
+from chainrule.graph.types import ROWS, Array, ArrayType, static_size, str_shape
 from chainrule.layers import Layer, initial_values
 from chainrule.training.data import (
     as_count,
@@ -30,6 +30,9 @@ from chainrule.training.step import evaluation_stage, gradient_stage, prediction
 from chainrule.training.task import CarriedTypes, DataTypes, Task
 
 Arrays = dict[str, Array]
+
+#: Of a prediction that runs without a break: a few hundredths of a second's.
+MULTIPLICATIONS = 1 << 29
 
 
 class Trainer:
@@ -70,6 +73,12 @@ class Trainer:
                 "the model has no weights yet: fit it, or build it with model.build(features=...)"
             )
         return self._carried
+
+    @property
+    def rows_together(self) -> int:
+        """How many rows a prediction computes at once: so few that Ctrl-C need not wait for long."""
+        weights = sum(static_size(kind.shape) for kind in self.carried.parameters.values())
+        return max(64, min(4096, MULTIPLICATIONS // max(weights, 1)))
 
     def build(self, features: Sequence[int]) -> None:
         """Draw the initial weights for rows of this shape, unless that is done."""
