@@ -75,7 +75,10 @@ class _PageData:
         }
 
     def _step(self, step: Any) -> dict[str, Any]:
-        formula = step.quantity.formula
+        quantity = step.quantity
+        formula = quantity.formula
+        if formula is None and quantity.stop is not None and quantity.array.size:
+            formula = quantity.element((0,) * quantity.array.ndim)
         return {
             "number": step.number,
             "stage": step.stage,

@@ -82,7 +82,7 @@ export function writePlace(key, index) {
 /** The same in words: a derivative's name begins with d, a slope's with slope. */
 export function spoken(key, index) {
   const place = writePlace(key, index);
-  return place.replace(/^d /, "derivative of the loss by ").replace(/^slope /, "slope f′ of ");
+  return place.replace(/^d /, "derivative of the loss by ").replace(/^slopes? /, "slope f′ of ");
 }
 
 /** A number to six significant digits, as Python's %.6g writes it. */
