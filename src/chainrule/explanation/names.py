@@ -54,6 +54,13 @@ class Names:
         return {value: symbol_of(name, "′") for name, value in self.recording.step.new.items()}
 
     @cached_property
+    def state(self) -> dict[Value, str]:
+        """What the optimizer keeps, as it is before the step, and whose it is."""
+        step = self.recording.step
+        kept = {value: name for name, value in step.state.items() if name in step.new}
+        return {value: name for value, name in kept.items() if value in self.names}
+
+    @cached_property
     def shared_updates(self) -> dict[Value, Symbol]:
         """Numbers that the updates of several parameters have in common: a scheduled rate, a clipping."""
         users: dict[Value, set[int]] = {}

@@ -82,6 +82,10 @@ class Teller:
                     title = "given: how much each row counts"
                 quantity = Quantity(self.names, mark.value, self.names.names[mark.value])
                 yield "given", mark.part, title, "", quantity
+        for value, name in self.names.state.items():
+            quantity = Quantity(self.names, value, self.names.names[value])
+            part = name.partition("/")[0].rpartition(".")[0]
+            yield "given", part, f"given: what the optimizer keeps: {name}", "", quantity
 
     def _forward(self) -> Iterator[Told]:
         for mark in self.marks.listed:
