@@ -91,8 +91,14 @@ class Names:
         return {
             derivatives[one.value]: one
             for one in sorted(later, key=lambda one: -one.value.serial)
-            if one.value in derivatives and one.role != "loss"
+            if self.is_derived(one) and one.role != "loss"
         }
+
+    def is_derived(self, mark: Landmark) -> bool:
+        """Whether the story tells how the loss changes with a named value."""
+        primitive = mark.value.primitive
+        blocked = primitive is not None and primitive.derivative is None
+        return mark.value in self.recording.step.derivatives and mark.role != "data" and not blocked
 
     # Where a formula stops --------------------------------------------------------------------------
 

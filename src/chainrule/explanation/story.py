@@ -129,8 +129,7 @@ class Teller:
                 yield from self._derivative(mark)
 
     def _derivative(self, mark: Landmark) -> Iterator[Told]:
-        blocked = mark.value.primitive is not None and mark.value.primitive.derivative is None
-        if mark.value not in self.step.derivatives or mark.role == "data" or blocked:
+        if not self.names.is_derived(mark):
             return
         quantity = self.derivative(mark)
         yield "backward", mark.part, self._title(mark), self._rule(mark, quantity), quantity
