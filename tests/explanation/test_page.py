@@ -183,7 +183,7 @@ def test_rows_can_be_chosen(small, opened):
 def test_large_layers_are_heat_maps(large, opened):
     _, explanation = large
     page, arrays = opened(explanation), told(explanation)
-    assert page.locator("svg line").count() == 0
+    assert page.locator("svg line").count() == 4  # from map to map, never one for each weight
     assert page.locator("canvas").count() == 5
     canvas = page.locator("canvas").nth(1)
     canvas.focus()
@@ -193,6 +193,26 @@ def test_large_layers_are_heat_maps(large, opened):
     assert close(canvas.get_attribute("aria-label").rpartition(" ")[2], arrays["layers.0.weight"][1, 2])
     assert check_lines(page, arrays, "#chosen") > 4
     assert page.text_content("#count").startswith("1 of")  # the arrow keys stayed in the map
+
+
+def test_heat_maps_are_joined_in_the_order_of_the_network(opened):
+    net = cr.Sequential([cr.Dense(40, activation="relu"), cr.Residual([cr.LayerNorm()]), cr.Dense(3)])
+    explanation = built(net).explain(ROWS[:1], [[0.0, 1.0, 2.0]])
+    page, joined = opened(explanation), []
+    for line in page.locator(".joins line").all():
+        joined.append(line.get_attribute("data-join"))
+        ends = [float(line.get_attribute(name)) for name in ("x1", "y1", "x2", "y2")]
+        assert ends[:2] != ends[2:]
+        assert all(end > 0 for end in ends)
+    assert joined[:2] == ["input layers.0.weight", "layers.0.weight layers.0"]
+    assert {"layers.0 layers.1.layers.0", "layers.0 layers.1", "layers.1.layers.0 layers.1"} <= set(joined)
+    number = {step.quantity.symbol.key: step.number for step in explanation.steps}["layers.0.z"]
+    page.locator("#step").fill(str(number))
+    assert page.locator(".joins line.lit").count() == 2  # x and W are what z is computed from
+    page.set_viewport_size({"width": 500, "height": 900})
+    moved = page.locator(".joins line").last
+    page.wait_for_function("document.querySelector('.joins').getAttribute('width') < 500")
+    assert float(moved.get_attribute("x2")) < 500
 
 
 @pytest.mark.parametrize("which", ["small", "large"])
