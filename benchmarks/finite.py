@@ -43,9 +43,9 @@ def measure(settings: Settings, say: Say, folder: Path | None) -> str:
     return "\n\n".join(
         [
             "# Numbers that are not finite",
-            f"Written by `python -m benchmarks --section finite` on {machine.today()}. Seconds of all cores for "
-            "a fit, and for the same one that neither looks at its weights nor copies them to go back to, so "
-            f"that it could not trace a failure; {settings.rounds} of each in turn.",
+            f"Written by `python -m benchmarks --section finite` on {machine.today()}. Seconds of all cores "
+            "for a fit, and for the same one that neither looks at its weights nor copies them to go back "
+            f"to, so that it could not trace a failure; {settings.rounds} of each in turn.",
             markdown(head, rows),
             f"Machine: {machine.cpu()} ({machine.vectors()}), {settings.threads} cores.\n",
         ]

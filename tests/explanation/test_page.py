@@ -312,12 +312,33 @@ def test_a_page_is_small_and_whole(large, small, tmp_path):
         loss="cross_entropy",
         optimizer=cr.Adam(1e-3),
     )
-    assert len(wide.explain(np.random.default_rng(0).random((1, 784)), [3]).to_html()) < 9_000_000
+    x = np.random.default_rng(0).random((3, 784))
+    wide.fit(x, CLASSES, epochs=3, batch_size=1)
+    assert len(wide.explain(x[:1], [3]).to_html()) < 7_500_000
     double = built(cr.Sequential([cr.Dense(100), cr.Dense(10)]), "cross_entropy", cr.Adam())
     assert len(double.explain(ROWS[:1], CLASSES[:1]).to_html().encode()) < 1_000_000
     assert "__" not in re.sub(r"__proto__", "", re.search(r"<body>.*?<script", page, re.DOTALL)[0])
     assert not re.search(r"""(src|href)=|url\(|@import|fetch\(""", page)
     assert "srcdoc" in small[1]._repr_html_()
+
+
+def test_what_an_optimizer_keeps_of_very_many_weights_is_left_out(opened):
+    net = cr.Sequential([cr.Dense(300, activation="relu"), cr.Dense(3)])
+    model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(0.01))
+    x = np.random.default_rng(0).random((3, 200))
+    model.fit(x, CLASSES, epochs=2)
+    explanation = model.explain(x[:1], CLASSES[:1])
+    page, arrays = opened(explanation), told(explanation)
+    steps = {step.quantity.symbol.key: step.number for step in explanation.steps}
+    page.locator("#step").fill(str(steps["layers.0.weight/mean_square′"]))
+    assert "too many for a page" in page.text_content("#told")
+    assert page.locator("#told math").count() == 1  # its formula
+    page.locator("#step").fill(str(steps["layers.0.weight′"]))
+    assert check_lines(page, arrays, "#told") >= 6
+    page.locator("canvas").nth(1).focus()
+    assert check_lines(page, arrays, "#chosen") >= 3
+    page.locator("#step").fill(str(steps["layers.1.weight/mean_square′"]))
+    assert check_lines(page, arrays, "#told") >= 6  # of few weights all is there
 
 
 def test_a_page_that_cannot_be_written_is_told(small, tmp_path):

@@ -53,6 +53,11 @@ function unpacked(key) {
   return numbers;
 }
 
+/** How many elements an array has. */
+export function countOf(key) {
+  return data.arrays[key].shape.reduce((product, dim) => product * dim, 1);
+}
+
 /** One element. */
 export function numberAt(key, index) {
   const { shape } = data.arrays[key];
