@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import estimators, growth, start
+from benchmarks import estimators, finite, growth, start
 from benchmarks.networks import Network
 from benchmarks.peers import OURS, PEERS, Peer
 from benchmarks.report import Results, page, table
@@ -21,7 +21,12 @@ from benchmarks.summary import others
 
 QUIET = 0.05
 """Share of the machine that other processes may use."""
-ALONE = {"start": start.measure, "growth": growth.measure, "estimators": estimators.measure}
+ALONE = {
+    "start": start.measure,
+    "growth": growth.measure,
+    "estimators": estimators.measure,
+    "finite": finite.measure,
+}
 """Sections that are no times of networks beside peers: functions of (settings, say) that return a page."""
 
 

@@ -200,6 +200,7 @@ _LATE = {
     "check_gradients": "gradient.check",
     "check_step": "diagnosis.check_step",
     "compile": "compiler.function",
+    "examples": "examples",
 }
 
 
@@ -207,13 +208,14 @@ def __getattr__(name: str) -> Any:
     if name not in _LATE:
         raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
     try:
-        found = getattr(importlib.import_module(f"chainrule.{_LATE[name]}"), name)
+        module = importlib.import_module(f"chainrule.{_LATE[name]}")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "sklearn":
             raise
         raise ModuleNotFoundError(
             f"cr.{name} needs scikit-learn; install it with: pip install 'chainrule[sklearn]'", name="sklearn"
         ) from None
+    found = module if _LATE[name] == name else getattr(module, name)
     globals()[name] = found
     return found
 

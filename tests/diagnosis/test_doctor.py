@@ -40,12 +40,43 @@ def test_a_network_that_has_converged_is_sound():
         ("saturated units", {"activation": "tanh", "optimizer": cr.Adam(5.0)}, {"epochs": 4}),
         ("vanishing gradients", {"depth": 9, "activation": "sigmoid"}, {}),
         ("updates too large", {"activation": "leaky_relu", "optimizer": cr.Adam(1.0)}, {"batch_size": 600}),
-        ("updates too small", {"optimizer": cr.SGD(1e-8)}, {"epochs": 6}),
-        ("nothing is learnt", {"optimizer": cr.SGD(1e-5)}, {"epochs": 6}),
+        ("updates too small", {"optimizer": cr.Adam(learning_rate_factors={"layers.0": 1e-7})}, {}),
+        ("learning rate too low", {"optimizer": cr.SGD(1e-8)}, {"epochs": 2}),
+        ("learning rate too low", {"optimizer": cr.SGD(1e-5)}, {"epochs": 2}),
+        ("learning rate too low", {"activation": "tanh", "optimizer": cr.Adam(1e-6)}, {"epochs": 6}),
+        ("learning rate too high", {"optimizer": cr.SGD(50.0)}, {"epochs": 2}),
+        ("learning rate too high", {"activation": "tanh", "optimizer": cr.Adam(1.0)}, {"epochs": 2}),
     ],
 )
 def test_a_fault_gets_its_name(fault, options, fit, seed):
     assert fault in looked_after(model_for("digits", seed=seed, **options), digits(), **fit)
+
+
+@pytest.mark.parametrize("rate", [1e-5, 1e-6])
+def test_what_is_too_slow_has_one_verdict(rate):
+    """Neither a layer nor the loss is told besides: they follow from it."""
+    assert looked_after(model_for("digits", optimizer=cr.SGD(rate)), digits(), epochs=6) == [
+        "learning rate too low"
+    ]
+
+
+def test_the_rate_comes_before_the_units_that_it_killed():
+    found = looked_after(model_for("digits", optimizer=cr.SGD(50.0)), digits(), epochs=2)
+    assert found == ["learning rate too high", "dead units"]
+    dead = {"bias_initializer": cr.Constant(-20.0), "optimizer": cr.SGD(0.1)}
+    assert looked_after(model_for("digits", **dead), digits(), epochs=2) == ["dead units"]
+
+
+def test_nothing_is_learnt_from_no_input():
+    x, y = digits()
+    assert looked_after(model_for("digits", activation="tanh"), (0 * x, y), epochs=6) == ["nothing is learnt"]
+
+
+@pytest.mark.parametrize("optimizer", [cr.SGD(0.1), cr.Adam(1e-3)], ids=["sgd", "adam"])
+def test_a_fit_that_goes_on_where_there_is_little_left_to_learn(optimizer):
+    model = model_for("iris", optimizer=optimizer)
+    model.fit(*iris(), epochs=400)
+    assert looked_after(model, iris(), epochs=4) == []
 
 
 def test_a_rising_loss():

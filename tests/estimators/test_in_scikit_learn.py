@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 import warnings
@@ -229,6 +230,22 @@ def test_a_fit_that_diverges_goes_on_and_then_says_so(iris):
     with pytest.raises(ValueError, match="non-finite parameter weights"):
         model.fit(x, y)
     assert model.n_iter_ == len(model.loss_curve_) == 8
+
+
+@pytest.mark.parametrize("checkpointed", [False, True])
+def test_numbers_that_are_not_finite_are_traced_in_an_estimator_too(iris, checkpointed, tmp_path):
+    x, y = iris
+    x = np.array(x)
+    x[17] = 1e308
+    path = tmp_path / "run.ckpt" if checkpointed else None
+    model = cr.MLPRegressor(hidden_layer_sizes=(8, 8), max_iter=4, random_state=0, checkpoint=path)
+    for _ in range(1 + checkpointed):  # the second time from the checkpoint's end
+        with pytest.raises(ValueError, match="non-finite parameter weights") as caught:
+            model.fit(x, y)
+        found = re.search(
+            r"In training the loss became inf in step 1 \(epoch 1\): (.*)\.$", str(caught.value)
+        )
+        assert "in row 17, made by matmul in layers." in found[1]
 
 
 def test_convergence_is_warned_of(iris):

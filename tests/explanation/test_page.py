@@ -183,7 +183,7 @@ def test_rows_can_be_chosen(small, opened):
 def test_large_layers_are_heat_maps(large, opened):
     _, explanation = large
     page, arrays = opened(explanation), told(explanation)
-    assert page.locator("svg line").count() == 0
+    assert page.locator("svg line").count() == 4  # from map to map, never one for each weight
     assert page.locator("canvas").count() == 5
     canvas = page.locator("canvas").nth(1)
     canvas.focus()
@@ -193,6 +193,26 @@ def test_large_layers_are_heat_maps(large, opened):
     assert close(canvas.get_attribute("aria-label").rpartition(" ")[2], arrays["layers.0.weight"][1, 2])
     assert check_lines(page, arrays, "#chosen") > 4
     assert page.text_content("#count").startswith("1 of")  # the arrow keys stayed in the map
+
+
+def test_heat_maps_are_joined_in_the_order_of_the_network(opened):
+    net = cr.Sequential([cr.Dense(40, activation="relu"), cr.Residual([cr.LayerNorm()]), cr.Dense(3)])
+    explanation = built(net).explain(ROWS[:1], [[0.0, 1.0, 2.0]])
+    page, joined = opened(explanation), []
+    for line in page.locator(".joins line").all():
+        joined.append(line.get_attribute("data-join"))
+        ends = [float(line.get_attribute(name)) for name in ("x1", "y1", "x2", "y2")]
+        assert ends[:2] != ends[2:]
+        assert all(end > 0 for end in ends)
+    assert joined[:2] == ["input layers.0.weight", "layers.0.weight layers.0"]
+    assert {"layers.0 layers.1.layers.0", "layers.0 layers.1", "layers.1.layers.0 layers.1"} <= set(joined)
+    number = {step.quantity.symbol.key: step.number for step in explanation.steps}["layers.0.z"]
+    page.locator("#step").fill(str(number))
+    assert page.locator(".joins line.lit").count() == 2  # x and W are what z is computed from
+    page.set_viewport_size({"width": 500, "height": 900})
+    moved = page.locator(".joins line").last
+    page.wait_for_function("document.querySelector('.joins').getAttribute('width') < 500")
+    assert float(moved.get_attribute("x2")) < 500
 
 
 @pytest.mark.parametrize("which", ["small", "large"])
@@ -292,12 +312,33 @@ def test_a_page_is_small_and_whole(large, small, tmp_path):
         loss="cross_entropy",
         optimizer=cr.Adam(1e-3),
     )
-    assert len(wide.explain(np.random.default_rng(0).random((1, 784)), [3]).to_html()) < 9_000_000
+    x = np.random.default_rng(0).random((3, 784))
+    wide.fit(x, CLASSES, epochs=3, batch_size=1)
+    assert len(wide.explain(x[:1], [3]).to_html()) < 7_500_000
     double = built(cr.Sequential([cr.Dense(100), cr.Dense(10)]), "cross_entropy", cr.Adam())
     assert len(double.explain(ROWS[:1], CLASSES[:1]).to_html().encode()) < 1_000_000
     assert "__" not in re.sub(r"__proto__", "", re.search(r"<body>.*?<script", page, re.DOTALL)[0])
     assert not re.search(r"""(src|href)=|url\(|@import|fetch\(""", page)
     assert "srcdoc" in small[1]._repr_html_()
+
+
+def test_what_an_optimizer_keeps_of_very_many_weights_is_left_out(opened):
+    net = cr.Sequential([cr.Dense(300, activation="relu"), cr.Dense(3)])
+    model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(0.01))
+    x = np.random.default_rng(0).random((3, 200))
+    model.fit(x, CLASSES, epochs=2)
+    explanation = model.explain(x[:1], CLASSES[:1])
+    page, arrays = opened(explanation), told(explanation)
+    steps = {step.quantity.symbol.key: step.number for step in explanation.steps}
+    page.locator("#step").fill(str(steps["layers.0.weight/mean_square′"]))
+    assert "too many for a page" in page.text_content("#told")
+    assert page.locator("#told math").count() == 1  # its formula
+    page.locator("#step").fill(str(steps["layers.0.weight′"]))
+    assert check_lines(page, arrays, "#told") >= 6
+    page.locator("canvas").nth(1).focus()
+    assert check_lines(page, arrays, "#chosen") >= 3
+    page.locator("#step").fill(str(steps["layers.1.weight/mean_square′"]))
+    assert check_lines(page, arrays, "#told") >= 6  # of few weights all is there
 
 
 def test_a_page_that_cannot_be_written_is_told(small, tmp_path):

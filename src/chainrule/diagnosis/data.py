@@ -1,4 +1,4 @@
-"""What can be wrong with a table: its scales, columns that say the same, columns that tell the target."""
+"""What can be wrong with a table: its scales, and columns that say the same."""
 
 from __future__ import annotations
 
@@ -57,8 +57,9 @@ def target_scale(y: Array) -> Iterator[Verdict]:
 
 
 def duplicated_columns(x: Array) -> Iterator[Verdict]:
-    """Find columns that are the same, up to scale and offset."""
+    """Find columns that are the same, up to scale and offset; but for a few rows 0, it may be chance."""
     varying = _varying(x)
+    varying = varying[[_unusual(x[:, place]) >= LIMITS.unusual_rows for place in varying]]
     if len(x) < LIMITS.table_rows or varying.size < 2:
         return
     standard = x[:, varying] - np.mean(x[:, varying], axis=0)
@@ -75,43 +76,10 @@ def duplicated_columns(x: Array) -> Iterator[Verdict]:
         yield Verdict("duplicated columns", "x", f"columns {shown} say the same{more}", "keep one of each")
 
 
-def leaking_columns(x: Array, y: Array) -> Iterator[Verdict]:
-    """Find columns that tell the target by themselves: one value for each class, or proportional to it."""
-    varying = _varying(x)
-    if len(x) < LIMITS.table_rows or x.shape[1] < 2:
-        return
-    tells = _tells_class if y.ndim == 1 and y.dtype.kind in "iu" else _is_proportional
-    found = [int(place) for place in varying if tells(x[:, place], y)]
-    if found:
-        shown = ", ".join(map(str, found[:SHOWN])) + (", ..." if len(found) > SHOWN else "")
-        yield Verdict(
-            "leaking columns",
-            "x",
-            f"column {shown} alone tells the target in all {len(x)} rows",
-            "leave out what is not known when a prediction is needed",
-        )
-
-
 def _varying(x: Array) -> Array:
     return np.flatnonzero(np.ptp(x, axis=0) > 0)
 
 
-def _tells_class(column: Array, y: Array) -> bool:
-    """Whether each class has one value of its own."""
-    values = np.unique(column)
-    if len(values) != len(np.unique(y)) or len(values) < 2:
-        return False
-    pairs = np.unique(np.column_stack([np.searchsorted(values, column), y]), axis=0)
-    return len(pairs) == len(values)
-
-
-def _is_proportional(column: Array, y: Array) -> bool:
-    """Whether an output is the column times a number, plus another."""
-    outputs = y.reshape(len(y), -1)
-    centred = column - np.mean(column)
-    for output in outputs.T:
-        other = output - np.mean(output)
-        size = float(np.linalg.norm(centred) * np.linalg.norm(other))
-        if size and abs(float(centred @ other)) > (1 - 1e-6) * size:
-            return True
-    return False
+def _unusual(column: Array) -> int:
+    """Return in how many rows a column has not its most common value."""
+    return len(column) - int(np.max(np.unique(column, return_counts=True)[1]))

@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from chainrule.diagnosis import data
+from chainrule.diagnosis.by_heart import two_rows
 from chainrule.diagnosis.flow import gradient_flow, relative_gradients, update_ratios
-from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
+from chainrule.diagnosis.leaks import leaking_columns
+from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient
 from chainrule.diagnosis.start import output_for_loss, start_loss
-from chainrule.diagnosis.trials import learning_rate, rate_trial, sees_input, two_rows
+from chainrule.diagnosis.trials import learning_rate, rate_trial
 from chainrule.diagnosis.units import silent_units
+from chainrule.diagnosis.use_of_input import sees_input
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 from chainrule.layers import BatchNorm, Embedding, Layer, LayerNorm
@@ -98,7 +101,8 @@ def _columns(patient: Patient) -> Iterator[Verdict]:
     if patient.data["x"].ndim == 2:
         yield from data.duplicated_columns(_wide(patient))
         if "y" in patient.data:
-            yield from data.leaking_columns(_wide(patient), patient.data["y"])
+            few = patient.some(MOST_TRAINED_ON)
+            yield from leaking_columns(few["x"].astype(float), few["y"])
 
 
 def _units(patient: Patient) -> Iterator[Verdict]:

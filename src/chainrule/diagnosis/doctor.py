@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 
 from chainrule.diagnosis.flow import gradient_flow, update_ratios
-from chainrule.diagnosis.patient import MOST_LOOKED_AT
+from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
+from chainrule.diagnosis.start import loss_of_ignorance
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.units import silent_units
 from chainrule.diagnosis.verdict import Verdict
@@ -82,23 +84,33 @@ def _findings(progress: Progress) -> Iterator[Verdict]:
     network = trainer.task.network
     data = {name: array[:MOST_LOOKED_AT] for name, array in progress.data.items()}
     silent = list(silent_units(trainer, data))
+    types = trainer.carried.parameters
+    matrices = {name.rpartition(".")[0] for name, kind in types.items() if len(kind.shape) >= 2}
+    last = {
+        kind: {part: numbers[-1] for part, numbers in parts.items() if part in matrices}
+        for kind, parts in history.recorded.items()
+    }
+    norms, ratios = last["gradient_norm"], last["update_ratio"]
+    rash = list(_too_fast(Patient(trainer, data), history, ratios, bool(silent)))
+    yield from rash or _rises(history)
     yield from silent
     if silent:
         return
-    last = {
-        kind: {part: numbers[-1] for part, numbers in parts.items()}
-        for kind, parts in history.recorded.items()
-    }
-    types = trainer.carried.parameters
-    parts = {name.rpartition(".")[0] for name, kind in types.items() if len(kind.shape) >= 2}
-    norms = {part: norm for part, norm in last["gradient_norm"].items() if part in parts}
     yield from gradient_flow(network, norms)
+    slow = list(_too_slow(history, ratios, norms))
+    yield from slow
     falling = _falls(history)
-    ratios = {part: ratio for part, ratio in last["update_ratio"].items() if part in parts}
+    some_move = max(ratios.values(), default=0.0) > LIMITS.slow_update
     for verdict in update_ratios(network, ratios):
-        if verdict.name == "updates too large" or not falling:
+        if verdict.name == "updates too large" or some_move or not (falling or slow):
             yield verdict
-    yield from _loss(history, falling)
+    if not (falling or slow or rash or any(_rises(history))):
+        yield Verdict(
+            "nothing is learnt",
+            "",
+            f"in {len(history['loss'])} epochs the loss has come from {_course(history)}",
+            "let model.diagnose(x, y) look for the cause",
+        )
 
 
 def _falls(history: History) -> bool:
@@ -107,7 +119,30 @@ def _falls(history: History) -> bool:
     return len(losses) < LIMITS.patience or min(losses) < LIMITS.left_loss * losses[0] or not losses[0] > 0
 
 
-def _loss(history: History, falling: bool) -> Iterator[Verdict]:
+def _course(history: History) -> str:
+    return f"{history['loss'][0]:.4g} to {history['loss'][-1]:.4g}"
+
+
+def _too_fast(
+    patient: Patient, history: History, ratios: Mapping[str, float], silent: bool
+) -> Iterator[Verdict]:
+    """Find steps so long that units fell silent, or that the loss is worse than a guess."""
+    most, reached = max(ratios.values(), default=0.0), history["loss"][-1]
+    if not most > LIMITS.rash_update:
+        return
+    guess = loss_of_ignorance(patient)
+    if silent or (guess is not None and reached > LIMITS.risen_loss * guess[0] > 0):
+        beside = "" if guess is None else f", and a guess alike for all rows has {guess[0]:.4g}"
+        yield Verdict(
+            "learning rate too high",
+            "",
+            f"a step changes weights by {most:.1g} of themselves, about {LIMITS.usual_update:g} is usual; "
+            f"the loss is {reached:.4g}{beside}",
+            "lower the learning rate, to a tenth for example",
+        )
+
+
+def _rises(history: History) -> Iterator[Verdict]:
     losses = history["loss"]
     if losses[-1] > LIMITS.risen_loss * min(losses) and losses[-1] > losses[0] > 0:
         yield Verdict(
@@ -116,10 +151,23 @@ def _loss(history: History, falling: bool) -> Iterator[Verdict]:
             f"the loss has risen from {losses[0]:.4g} in epoch 1 to {losses[-1]:.4g} in epoch {len(losses)}",
             "lower the learning rate, to a tenth for example",
         )
-    elif not falling:
+
+
+def _too_slow(history: History, ratios: Mapping[str, float], norms: Mapping[str, float]) -> Iterator[Verdict]:
+    """Find steps so short that the loss stays, though its gradient is large enough to go by."""
+    losses, most = history["loss"], max(ratios.values(), default=0.0)
+    if len(losses) < 2 or not 0 < most < LIMITS.slow_update or max(norms.values()) < LIMITS.slope_to_go_by:
+        return
+    fall = (losses[0] - losses[-1]) / (len(losses) - 1)
+    if losses[0] > 0 and fall < LIMITS.slow_fall * losses[0]:
         yield Verdict(
-            "nothing is learnt",
+            "learning rate too low",
             "",
-            f"in {len(losses)} epochs the loss has come from {losses[0]:.4g} to {losses[-1]:.4g}",
-            "let model.diagnose(x, y) look for the cause",
+            f"in {len(losses)} epochs the loss has come from {_course(history)}; a step changes weights by "
+            f"{most:.1g} of themselves, and about {LIMITS.usual_update:g} is usual",
+            f"raise the learning rate, {_times(LIMITS.usual_update / most)} for example",
         )
+
+
+def _times(factor: float) -> str:
+    return f"to {10 ** round(math.log10(factor)):g} times what it is"

@@ -11,7 +11,7 @@ from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.loop import run_stage
 from chainrule.graph.types import Array
-from chainrule.losses import BinaryCrossEntropy, CrossEntropy, FunctionLoss, Loss, MeanSquaredError
+from chainrule.losses import BinaryCrossEntropy, CrossEntropy, FunctionLoss, MeanSquaredError
 
 
 def output_for_loss(patient: Patient) -> Iterator[Verdict]:
@@ -20,14 +20,7 @@ def output_for_loss(patient: Patient) -> Iterator[Verdict]:
     if not isinstance(loss, CrossEntropy | BinaryCrossEntropy):
         return
     several = isinstance(loss, CrossEntropy)
-    stage = patient.trainer.stage("prediction")
-    given = patient.trainer.arrays(patient.some(MOST_LOOKED_AT))
-    if all(
-        _are_probabilities(
-            run_stage(stage, {**given, **_times(patient.weights, factor)})["prediction"], several
-        )
-        for factor in (1.0, 100.0, -100.0)
-    ):
+    if gives_probabilities(patient, several):
         function = "softmax" if several else "sigmoid"
         yield Verdict(
             f"{function} twice",
@@ -35,6 +28,18 @@ def output_for_loss(patient: Patient) -> Iterator[Verdict]:
             f"the network's outputs are probabilities already, and {type(loss).__name__} applies {function}",
             "let the last layer have no activation; predict(x, link=True) gives the probabilities",
         )
+
+
+def gives_probabilities(patient: Patient, several: bool) -> bool:
+    """Whether the network's outputs are probabilities whatever its weights are."""
+    stage = patient.trainer.stage("prediction")
+    given = patient.trainer.arrays(patient.some(MOST_LOOKED_AT))
+    return all(
+        _are_probabilities(
+            run_stage(stage, {**given, **_times(patient.weights, factor)})["prediction"], several
+        )
+        for factor in (1.0, 100.0, -100.0)
+    )
 
 
 def _are_probabilities(output: Array, several: bool) -> bool:
@@ -50,12 +55,10 @@ def _times(weights: Mapping[str, Array], factor: float) -> dict[str, Array]:
 
 def start_loss(patient: Patient) -> Iterator[Verdict]:
     """Compare the loss at the start with -ln(1/C), the target's variance, or the like."""
-    loss = patient.trainer.task.loss
-    if loss is None or isinstance(loss, FunctionLoss) or not np.ptp(patient.data["y"], axis=0).any():
-        return
-    expected, words = _loss_of_ignorance(patient, loss)
-    found = patient.start_loss
-    if expected > 0 and found > LIMITS.start_loss * expected:
+    guess = loss_of_ignorance(patient)
+    found = patient.start_loss if guess else 0.0
+    if guess and guess[0] > 0 and found > LIMITS.start_loss * guess[0]:
+        expected, words = guess
         yield Verdict(
             "loss at the start too high",
             "",
@@ -64,8 +67,11 @@ def start_loss(patient: Patient) -> Iterator[Verdict]:
         )
 
 
-def _loss_of_ignorance(patient: Patient, loss: Loss) -> tuple[float, str]:
-    """Return the loss of a network that guesses alike for all rows, and what it is called."""
+def loss_of_ignorance(patient: Patient) -> tuple[float, str] | None:
+    """Return the loss of a guess that is alike for all rows, and what it is called, if that is known."""
+    loss = patient.trainer.task.loss
+    if loss is None or isinstance(loss, FunctionLoss) or not np.ptp(patient.data["y"], axis=0).any():
+        return None
     y, output = patient.data["y"], patient.trainer.output
     prediction = np.zeros((len(y), *output.shape[1:]), output.dtype)
     if np.array_equal(

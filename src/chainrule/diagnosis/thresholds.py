@@ -26,6 +26,14 @@ class Thresholds:
         The same: it lies so many times its spread from 0.
     table_rows : int
         *duplicated columns*, *leaking columns*: with fewer rows a coincidence is no evidence.
+    unusual_rows : int
+        *duplicated columns*: each has not its most common value in so many rows; *leaking columns*: so many
+        rows are of the class that is told, or have each of the few values.
+    told_rows, told_spread : float
+        *leaking columns*: the row with the nearest value is of the same class in more than this part of the
+        rows, and more than this part of the column's variance lies between the classes.
+    told_rank : float
+        The same: the rank correlation with a number to be predicted.
     start_loss : float
         *loss at the start too high*: so many times -ln(1/C), or the target's variance.
     unit_rows : int
@@ -53,12 +61,22 @@ class Thresholds:
         *learning rate too low*: a faster one takes the loss down by so many times as much, and by a fifth.
     slow_update : float
         The same: and a step changes every layer's weights by less than this part of them.
+    rash_update : float
+        *learning rate too high*, in a fit: a step changes weights by more than this part of them, and units
+        are dead or saturated, or the loss is that of *risen_loss* guesses.
+    slow_fall : float
+        *learning rate too low*, in a fit: an epoch takes less than this part off the loss, ...
+    slope_to_go_by : float
+        ... with steps of *slow_update*, though a layer's gradient is at least this part of its weights.
     by_heart : float
-        *cannot overfit two rows*: more than this part of their loss is left.
+        *cannot overfit two rows*: more than this part is left of what free predictions take off their loss.
+    to_learn : float
+        The same: and these take off more than this part of what they leave.
     held_out_rows : int
         *input that does not help*: with fewer rows, the loss on rows held out says nothing.
     helps : float
-        The same: the input takes less than this part off the loss of a network that sees none.
+        The same: the input takes less than this part off what can be taken off the loss of a network that
+        sees none, and what is measured can hardly be twice as much.
     risen_loss : float
         *learning rate too high*, in a fit: the loss is so many times its least, and above the first epoch's.
     left_loss : float
@@ -73,6 +91,10 @@ class Thresholds:
     target_spread: float = 20.0
     target_distance: float = 5.0
     table_rows: int = 20
+    unusual_rows: int = 5
+    told_rows: float = 0.985
+    told_spread: float = 0.945
+    told_rank: float = 0.99
     start_loss: float = 5.0
     unit_rows: int = 16
     dead_units: float = 0.7
@@ -88,9 +110,13 @@ class Thresholds:
     slower_gain: float = 2.0
     faster_gain: float = 10.0
     slow_update: float = 1e-4
+    rash_update: float = 0.1
+    slow_fall: float = 3e-3
+    slope_to_go_by: float = 1e-2
     by_heart: float = 0.25
-    held_out_rows: int = 40
-    helps: float = 0.02
+    to_learn: float = 1e-4
+    held_out_rows: int = 60
+    helps: float = 0.05
     risen_loss: float = 1.5
     left_loss: float = 0.99
     patience: int = 5

@@ -1,4 +1,4 @@
-"""What short trainings of copies show: the learning rate, two rows by heart, and whether the input helps."""
+"""What short trainings of copies show of the learning rate."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from chainrule.diagnosis.patient import BATCH, MOST_TRAINED_ON, STEPS, Patient, taken
+from chainrule.diagnosis.patient import MOST_TRAINED_ON, STEPS, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
-from chainrule.graph.types import Array
-from chainrule.optimizers import Adam, Optimizer
+from chainrule.optimizers import Optimizer
 from chainrule.training.history import History
-
-MOST_HELD_OUT = 500
 
 
 @dataclass(frozen=True)
@@ -79,63 +76,3 @@ def _rate_verdict(patient: Patient, name: str, usual: Trial, best: Trial) -> Ver
         f"{said}{change}, and to {best.loss:.4g} at {better}",
         f"try {better}",
     )
-
-
-def two_rows(patient: Patient) -> Iterator[Verdict]:
-    """Find a network that cannot even learn two rows by heart."""
-    pair = _two_different_rows(patient) if "y" in patient.data else None
-    if pair is None:
-        return
-    free = replace(patient.trainer.task, penalties=())
-    for rate in (1e-2, 1e-3):
-        copy = patient.copy(Adam(rate))
-        copy.trainer.task = replace(free, optimizer=Adam(rate))
-        start = copy.loss(pair)
-        copy.train(pair, steps=300, batch_size=2)
-        reached = copy.loss(pair)
-        if reached <= LIMITS.by_heart * start or reached < 1e-3:
-            return
-    yield Verdict(
-        "cannot overfit two rows",
-        "",
-        f"after 300 steps of Adam on two rows the loss is {reached:.4g}, from {start:.4g}",
-        "look for an output that cannot reach the targets (its last activation), a layer that lets nothing "
-        "through, or a loss that does not fit",
-    )
-
-
-def _two_different_rows(patient: Patient) -> dict[str, Array] | None:
-    """Return two rows that differ in input and target, if there are any, each of them with some weight."""
-    data = patient.some(MOST_TRAINED_ON)
-    data = {name: array for name, array in data.items() if name != "sample_weight"}
-    x, y = (data[name].reshape(len(data["x"]), -1) for name in ("x", "y"))
-    apart = np.any(x != x[0], axis=1) & np.any(y != y[0], axis=1)
-    return taken(data, np.array([0, int(np.argmax(apart))])) if apart.any() else None
-
-
-def sees_input(patient: Patient) -> Iterator[Verdict]:
-    """Find an input that does not help: on rows held out, a network that is shown zeros is as good."""
-    if patient.rows < LIMITS.held_out_rows or "y" not in patient.data:
-        return
-    data = patient.some(MOST_TRAINED_ON)
-    rows = len(data["x"])
-    order = np.random.default_rng(patient.seed).permutation(rows)
-    held = min(rows // 4, MOST_HELD_OUT)
-    lowest = []
-    for shown in (1, 0):
-        given = {**data, "x": data["x"] * np.asarray(shown, data["x"].dtype)}
-        copy = patient.copy(Adam(3e-3))
-        history = copy.train(
-            taken(given, order[held:]), 2 * STEPS, BATCH, validation=taken(given, order[:held])
-        )
-        lowest.append(min(history.get("validation_loss", [np.inf])))
-    seeing, blind = lowest
-    least = max(LIMITS.helps, 0.5 / np.sqrt(held)) * abs(blind)
-    if blind - seeing < least:
-        yield Verdict(
-            "input that does not help",
-            "",
-            f"on {held} rows held out the loss comes down to {seeing:.4g}, and to {blind:.4g} for a network "
-            "that is shown zeros",
-            "check that rows of x and y belong together, and that x tells anything about y",
-        )

@@ -55,18 +55,17 @@ def silent_units(trainer: Trainer, data: Mapping[str, Array]) -> Iterator[Verdic
 def _activation_stage(trainer: Trainer, data: Mapping[str, Array]) -> tuple[Stage | None, list[str]]:
     """Return the graph of each activation's results and slopes, and the layers' paths.
 
-    The slopes are read off the derivative of Σ ± y, with a sign for each unit at random: where a unit's
-    result depends on its own sum only, it is ± f'(z).
+    The slopes are read off the derivative of Σ ± y, with signs that alternate: where a unit's result depends
+    on its own sum only, it is ± f'(z). With equal signs that of a softmax, whose units sum to 1, would be 0.
     """
     t = Trace(trainer.task, trainer.carried, trainer.data_types(dict(data)), training=True)
     t.row_losses()
-    generator = np.random.default_rng(0)
     outputs: dict[str, Value] = {}
     parts: list[str] = []
     for part, z, y in t.variables.activations:
         if y is z:
             continue  # the identity
-        signs = generator.choice([-1.0, 1.0], [int(dim) for dim in z.shape[1:]])
+        signs = 1.0 - 2.0 * (np.indices([int(dim) for dim in z.shape[1:]]).sum(axis=0) % 2)
         total = sum_of(y * as_value(signs.astype(y.dtype)))
         (slope,) = backward(total, [z])
         outputs |= {f"y{len(parts)}": y, f"slope{len(parts)}": slope}

@@ -87,6 +87,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         self._check_use(incremental, validation_data is not None)
         data, y = self._checked_data(X, y, sample_weight, incremental=incremental, reset=first)
         self._steps = steps_of_fit(self, data["x"].shape[0], validation_data is not None)
+        failure = None
         with opened(self.checkpoint) as checkpoint:
             random_state = random_state_of(self.random_state, checkpoint)
             if first:
@@ -101,11 +102,14 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
                 if self.early_stopping and held is None:
                     data, held = held_out(self, data, y, random_state)
                 self._begin(random_state)
-                run_fit(self, data, held, incremental=incremental, checkpoint=checkpoint, drawn=first)
+                failure = run_fit(
+                    self, data, held, incremental=incremental, checkpoint=checkpoint, drawn=first
+                )
         if not all(np.isfinite(array).all() for array in [*self.coefs_, *self.intercepts_]):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and "
                 "need to be preprocessed; a smaller learning_rate_init may help as well."
+                + (f" In training {failure}." if failure else "")
             )
         self._finish(held)
         return self

@@ -12,13 +12,12 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
-from chainrule.estimators.runs import Judge, Judged, Told
+from chainrule.estimators.runs import NOT_FINITE, Judge, Judged, Told, Traced
 from chainrule.estimators.scores import held_stage
 from chainrule.estimators.solver import RATE
 from chainrule.estimators.stopping import BEST, PENDING, SCORE, WAITED, Rules, pending_stage
 from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held
-from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import Inputs, Loop, LoopState, Run
 from chainrule.graph.sparse import Rows, SparseRows
 from chainrule.graph.types import Array, ArrayType
@@ -59,8 +58,10 @@ def run_fit(
     incremental: bool,
     checkpoint: Checkpoint | None,
     drawn: bool,
-) -> None:
+) -> str | None:
     """Train an estimator from where its trainer is; its attributes follow.
+
+    Returns where numbers were first not finite, if there were such, as a sentence without its stop.
 
     Parameters
     ----------
@@ -83,10 +84,11 @@ def run_fit(
         saved = _resumed(estimator, plan, checkpoint, drawn)
     attributes = Attributes(estimator, plan, saved.history)
     progress = Progress(plan.inputs.epochs, estimator, data=plan.inputs.data)
+    notes: dict[str, Any] = {} if checkpoint is None else checkpoint.notes
     try:
         fit_from(
             saved,
-            attributes.running(bool(estimator.verbose)),
+            attributes.running(bool(estimator.verbose), notes),
             plan.loop,
             plan.inputs,
             progress=progress,
@@ -107,6 +109,7 @@ def run_fit(
                 ConvergenceWarning,
                 stacklevel=4,
             )
+    return notes.get(NOT_FINITE)
 
 
 # Putting it together ------------------------------------------------------------------------------
@@ -233,18 +236,20 @@ class Attributes:
         for i in range(past.epochs):
             self._follow({name: numbers[i] for name, numbers in past.items()})
 
-    def running(self, verbose: bool) -> Callable[[Loop, LoopState, Inputs], Run]:
+    def running(self, verbose: bool, notes: dict[str, Any]) -> Callable[[Loop, LoopState, Inputs], Run]:
         """Return what makes the run of the fit, which the attributes then follow.
 
         Parameters
         ----------
         verbose : bool
             Whether it is told of.
+        notes : dict
+            The checkpoint's.
         """
         plan = self.plan
 
         def run(loop: Loop, state: LoopState, inputs: Inputs) -> Run:
-            made = EXECUTORS["compiled"].run(loop, state, inputs)
+            made: Run = Traced(loop, state, inputs, notes)
             made = made if plan.judge is None else Judged(made, plan.judge)
             made = Told(made, plan.rules, self._estimator.n_iter_) if verbose else made
             self._results = made.results

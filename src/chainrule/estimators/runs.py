@@ -1,16 +1,22 @@
-"""What stands around an estimator's run: Python may score its epochs, it is told of."""
+"""What stands around an estimator's run: what fails is traced, Python may score its epochs, it is told of."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from chainrule.estimators.solver import RATE
 from chainrule.estimators.stopping import PENDING, SCORE, SMALLEST_RATE, Rules
-from chainrule.graph.loop import Arrays, LoopState, Run, Stage, run_stage
+from chainrule.executors import EXECUTORS
+from chainrule.graph.loop import Arrays, Inputs, Loop, LoopState, NotFiniteError, Run, Stage, run_stage
 from chainrule.graph.types import FLOAT64
+from chainrule.training.fit import traced_failure
+
+#: The note on the first number that was not finite.
+NOT_FINITE = "not finite"
 
 
 class Around:
@@ -57,6 +63,40 @@ class Around:
 
     def __iter__(self) -> Iterator[dict[str, float]]:
         yield from self._run
+
+
+class Traced(Around):
+    """A run that finds out where the first number that is not finite comes from, and goes on all the same.
+
+    Parameters
+    ----------
+    loop, state, inputs
+        As for any run.
+    notes : dict
+        Those of the checkpoint, which the finding is entered into; with it nothing is looked for any more.
+    """
+
+    def __init__(self, loop: Loop, state: LoopState, inputs: Inputs, notes: dict[str, Any]) -> None:
+        self._loop, self._inputs, self._notes = loop, inputs, notes
+        super().__init__(self._made(state, inputs, checked=NOT_FINITE not in notes))
+
+    def _made(self, state: LoopState, inputs: Inputs, checked: bool) -> Run:
+        return EXECUTORS["compiled"].run(replace(self._loop, checked=checked), state, inputs)
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        yielded = 0
+        try:
+            for results in self._run:
+                yielded += 1
+                yield results
+        except NotFiniteError as failure:
+            before = self._run
+            self._notes[NOT_FINITE] = traced_failure(failure, self._loop.step, before.state)
+            left = replace(self._inputs, epochs=self._inputs.epochs - len(before.results))
+            self._run = self._made(before.state, left, checked=False)
+            self._run.results, self._run.look, self._run.ahead = before.results, before.look, before.ahead
+            yield from before.results[yielded:]
+            yield from self._run
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ class Example:
         for number in range(1, self.updates + 1):
             explanation = model.explain(self.x, self.y)
             explanation.title = self.title if self.updates == 1 else f"{self.title}: update {number}"
+            explanation.goes_on = number > 1
             told.append(explanation)
             model.step(self.x, self.y)
         return told

@@ -17,8 +17,8 @@ from chainrule.explanation.story import StoryStep
 if TYPE_CHECKING:
     from chainrule.explanation.explanation import Explanation
 
-#: So many elements of an array are written out.
-MOST_ELEMENTS = 6
+#: So many elements of an array are written out; and on a worksheet so many that are to be worked out.
+MOST_ELEMENTS, MOST_ASKED = 6, 48
 STAGES = {
     "given": "What is given",
     "forward": "Forward pass",
@@ -56,9 +56,8 @@ def _lines(explanation: Explanation, answers: bool) -> Iterator[tuple[str, str]]
             yield f"   {step.rule}", "italic"
         if step.quantity.formula is not None:
             yield f"   {to_text(step.quantity.equation)}", "cyan"
-        shown = answers or step.stage == "given"
-        yield from ((f"     {to_text(line)}", "") for line in _elements(step, shown))
-        yield from ((line, "dim") for line in _rest(step, "     "))
+        yield from ((f"     {to_text(line)}", "") for line in _elements(explanation, step, answers))
+        yield from ((line, "dim") for line in _rest(explanation, step, answers, "     "))
     yield "", ""
     yield from ((line, "") for line in _ending(explanation, answers))
 
@@ -72,8 +71,8 @@ def as_markdown(explanation: Explanation, answers: bool = True) -> str:
         lines += ["", f"**{step.number}. {step.title}**" + (f" ({step.rule})" if step.rule else "")]
         if step.quantity.formula is not None:
             lines += ["", f"$${to_latex(step.quantity.equation)}$$"]
-        shown = answers or step.stage == "given"
-        lines += [""] + [f"- ${to_latex(line)}$" for line in _elements(step, shown)] + _rest(step, "- ")
+        lines += ["", *(f"- ${to_latex(line)}$" for line in _elements(explanation, step, answers))]
+        lines += _rest(explanation, step, answers, "- ")
     return "\n".join([*lines, "", "## The end", "", *_ending(explanation, answers)]) + "\n"
 
 
@@ -93,9 +92,9 @@ def as_latex(explanation: Explanation, answers: bool = True) -> str:
         rule = f" ({_escaped(step.rule)})" if step.rule else ""
         lines.append(rf"\paragraph{{{step.number}.}} {_escaped(step.title)}{rule}")
         formulas = [] if step.quantity.formula is None else [step.quantity.equation]
-        formulas += _elements(step, answers or step.stage == "given")
+        formulas += _elements(explanation, step, answers)
         lines += [rf"\[ {to_latex(formula)} \]" for formula in formulas]
-        lines += map(_escaped, _rest(step, ""))
+        lines += map(_escaped, _rest(explanation, step, answers, ""))
     lines += [r"\subsection*{The end}", *map(_escaped, _ending(explanation, answers)), r"\end{document}"]
     return "\n".join(lines) + "\n"
 
@@ -142,15 +141,26 @@ def _under_headings(explanation: Explanation) -> Iterator[tuple[str, StoryStep]]
         before = step.stage
 
 
-def _elements(step: StoryStep, answers: bool) -> list[Layout]:
-    """Return the equations of the first elements."""
-    quantity = step.quantity
-    return [whole(quantity.line(place), quantity.names, answers) for place in quantity.places(MOST_ELEMENTS)]
+def _is_asked(explanation: Explanation, step: StoryStep) -> bool:
+    """Whether a worksheet leaves it out: what is computed, in this update or in the one before."""
+    kept = {*explanation.names.recording.step.parameters.values(), *explanation.names.state}
+    return step.stage != "given" or (explanation.goes_on and step.quantity.value in kept)
 
 
-def _rest(step: StoryStep, indent: str) -> list[str]:
+def _elements(explanation: Explanation, step: StoryStep, answers: bool) -> list[Layout]:
+    """Return the equations of the first elements; on a worksheet of all that is given, in full."""
+    quantity, asked = step.quantity, _is_asked(explanation, step)
+    most = MOST_ELEMENTS if answers else MOST_ASKED if asked else None
+    shown = answers or not asked
+    return [whole(quantity.line(place), quantity.names, shown) for place in quantity.places(most)]
+
+
+def _rest(explanation: Explanation, step: StoryStep, answers: bool, indent: str) -> list[str]:
     """Say what is not written out."""
     array = step.quantity.array
+    if not answers:
+        more = array.size - MOST_ASKED if _is_asked(explanation, step) else 0
+        return [f"{indent}and {more} more in the same way"] if more > 0 else []
     if array.size <= MOST_ELEMENTS:
         return []
     text = step.quantity.names.printer.text

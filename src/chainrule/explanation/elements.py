@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.explanation.formula import Apply, Formula, Index, Name, Number, Symbol, Total, Variable
 from chainrule.explanation.layout import word
-from chainrule.explanation.simplify import simplified
+from chainrule.explanation.simplify import shortened, simplified
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
 from chainrule.graph.types import ROWS, Array, is_float
 from chainrule.graph.value import PRIMITIVES, Value
@@ -90,6 +90,10 @@ class Expander:
     def element(self, value: Value, index: Index, stop: Stop) -> Formula:
         """Return the formula of one element; with a `Variable` in the index, of any."""
         return simplified(self._element(value, index, stop, top=True))
+
+    def terms(self, value: Value, index: Index, stop: Stop) -> Formula:
+        """Return the same with the terms of each sum apart, also where one condition chooses in several."""
+        return shortened(self._element(value, index, stop, top=True))
 
     def _element(self, value: Value, index: Index, stop: Stop, top: bool = False) -> Formula:
         symbol = None if top else stop(value)

@@ -40,6 +40,8 @@ class Explanation:
         weights, gradients and updates.
     kind : callable
         Tells what a part of the network is, by its path: ``"Dropout"``.
+    goes_on : bool
+        Whether it follows an update that is worked out before: a worksheet then leaves out the weights, too.
 
     Examples
     --------
@@ -76,6 +78,7 @@ class Explanation:
         self.history = list(history)
         self.kind = kind
         self.title = title
+        self.goes_on = False
         self._write = write
 
     @cached_property

@@ -40,6 +40,8 @@ class Symbol:
         Whether it is the derivative of the loss by what the letter stands for.
     over : Layout or None
         Set for a derivative of this, instead of the loss.
+    pairs : bool
+        Whether that is a derivative of each element by each other one: ∂a_i/∂z_j, of which i comes first.
     key : str
         A name in plain letters, the same from run to run: ``layers.0.weight``, ``d layers.0.z``.
     """
@@ -48,6 +50,7 @@ class Symbol:
     derivative: bool
     key: str
     over: Layout | None = None
+    pairs: bool = False
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ LETTERS: Mapping[str, Sign] = {
     "beta_1": Sign("β₁", r"\beta_1"), "beta_2": Sign("β₂", r"\beta_2"), "sample_weight": Sign("ω", r"\omega"),
 }  # fmt: skip
 _SHARED = "uvqhgcde"
+#: An activation of no more values than this, each counted wherever it stands, is written as one formula.
+MOST_SIGNS = 64
 
 
 @dataclass(frozen=True)
@@ -210,8 +212,10 @@ class _Finder:
         inner = self._inner(values, outputs[0]) if len(outputs) == 1 else None
         if inner is not None and inner is not outputs[0]:
             roles[inner] = "inner"
+        whole = inner is not None and elementwise_between(inner, outputs[0]) and is_short(inner, outputs[0])
         for value in values:
-            if value not in roles and value is not self._loss and self._is_shared(value, members):
+            within = inner is not None and whole and value.serial > inner.serial
+            if value not in roles and value is not self._loss and self._is_shared(value, members, within):
                 roles[value] = "shared"
         letters = iter(_SHARED)
         marks = []
@@ -253,17 +257,19 @@ class _Finder:
             if value is gate or value.serial in seen:
                 continue
             seen.add(value.serial)
-            if value not in members and self._sources[value] - {"number"}:
+            decided = value.primitive is not None and self._group(value) == self._group(gate)  # a condition
+            if value not in members and not decided and self._sources[value] - {"number"}:
                 return False
             waiting.extend(value.operands)
         return True
 
-    def _is_shared(self, value: Value, members: set[Value]) -> bool:
+    def _is_shared(self, value: Value, members: set[Value], within: bool) -> bool:
+        """Return whether a value needs a name; `within` an activation that is written as a whole, few do."""
         if is_transparent(value) or not value.ndim:
             return False
         if value.primitive is not None and value.primitive.derivative is None:
             return True  # what is derived stops here
-        return len(self._users(value, members)) > 1
+        return not within and len(self._users(value, members)) > 1
 
     def _users(self, value: Value, members: set[Value]) -> set[int]:
         """Return who uses a value within the group, looking through what formulas do not show."""
@@ -289,6 +295,14 @@ def elementwise_between(inner: Value, output: Value) -> bool:
                     return False
                 reached.add(value.serial)
     return output.serial in reached
+
+
+def is_short(inner: Value, output: Value) -> bool:
+    """Whether the output is a short formula of the inner value."""
+    sizes: dict[Value, int] = {}
+    for value in needed([output]):
+        sizes[value] = 1 if value.serial <= inner.serial else 1 + sum(sizes[x] for x in value.operands)
+    return sizes[output] <= MOST_SIGNS
 
 
 def is_contraction(value: Value) -> bool:

@@ -54,6 +54,13 @@ class Names:
         return {value: symbol_of(name, "′") for name, value in self.recording.step.new.items()}
 
     @cached_property
+    def state(self) -> dict[Value, str]:
+        """What the optimizer keeps, as it is before the step, and whose it is."""
+        step = self.recording.step
+        kept = {value: name for name, value in step.state.items() if name in step.new}
+        return {value: name for value, name in kept.items() if value in self.names}
+
+    @cached_property
     def shared_updates(self) -> dict[Value, Symbol]:
         """Numbers that the updates of several parameters have in common: a scheduled rate, a clipping."""
         users: dict[Value, set[int]] = {}
@@ -84,8 +91,14 @@ class Names:
         return {
             derivatives[one.value]: one
             for one in sorted(later, key=lambda one: -one.value.serial)
-            if one.value in derivatives and one.role != "loss"
+            if self.is_derived(one) and one.role != "loss"
         }
+
+    def is_derived(self, mark: Landmark) -> bool:
+        """Whether the story tells how the loss changes with a named value."""
+        primitive = mark.value.primitive
+        blocked = primitive is not None and primitive.derivative is None
+        return mark.value in self.recording.step.derivatives and mark.role != "data" and not blocked
 
     # Where a formula stops --------------------------------------------------------------------------
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from chainrule.explanation.explanation import Explanation
 
 #: The modules of the page, each after those that it imports.
-MODULES = ("arrays", "colours", "formulas", "heatmap", "drawing", "inspector", "history", "main")
+_NAMES = "arrays colours svg formulas heatmap joins drawing inspector history main"
+MODULES = tuple(_NAMES.split())
 
 
 def as_html(explanation: Explanation) -> str:

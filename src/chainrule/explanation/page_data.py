@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from chainrule.explanation.documents import STAGES
 from chainrule.explanation.formula import Apply, Formula, Name, names
 from chainrule.explanation.landmarks import Landmark
@@ -17,6 +19,9 @@ from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Contraction, Expression
 from chainrule.graph.types import UINT32
 from chainrule.graph.value import Value
+
+#: What an optimizer keeps for each of more weights than this is left out, unless it is one number for all.
+MOST_KEPT = 50_000
 
 if TYPE_CHECKING:
     from chainrule.explanation.explanation import Explanation
@@ -54,7 +59,7 @@ class _PageData:
         columns[-1]["lights"] += [key for one in of_loss for key in self._keys(one)]
         edges = list(self._edges(columns))
         joined = {(edge["from"], edge["to"]) for edge in edges}
-        arrays, numbers = packed(self.quantities)
+        arrays, numbers = packed({key: one for key, one in self.quantities.items() if not _is_left_out(one)})
         return {
             "rows": self.names.recording.rows,
             "stages": STAGES,
@@ -75,7 +80,10 @@ class _PageData:
         }
 
     def _step(self, step: Any) -> dict[str, Any]:
-        formula = step.quantity.formula
+        quantity = step.quantity
+        formula = quantity.formula
+        if formula is None and quantity.stop is not None and quantity.array.size:
+            formula = quantity.element((0,) * quantity.array.ndim)
         return {
             "number": step.number,
             "stage": step.stage,
@@ -156,6 +164,12 @@ class _PageData:
         known = {one["key"] for item in drawn for one in item["keys"]}
         marks = [mark for mark in self.names.landmarks.listed if mark.symbol.key not in known]
         return [self._item(mark.symbol.key, self._keys(mark), []) for mark in marks]
+
+
+def _is_left_out(quantity: Quantity) -> bool:
+    """Whether its numbers are too many for a page: what an optimizer keeps of very many weights."""
+    array = quantity.array
+    return "/" in quantity.symbol.key and array.size > MOST_KEPT and bool(np.any(array != array.flat[0]))
 
 
 def _products(formula: Formula | None) -> Iterator[tuple[Name, Name]]:

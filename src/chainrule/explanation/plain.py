@@ -84,7 +84,10 @@ def _script(layout: Layout | None, letters: dict[int, int], mark: str) -> str:
     text = to_text(layout).replace(" ", "")
     if all(ord(sign) in letters for sign in text) and len(text) < 12:
         return text.translate(letters)
-    return f"{mark}{text}" if text.isalnum() else f"{mark}({text})"
+    if text.isalnum():
+        return f"{mark}{text}"
+    spaced = to_text(layout)
+    return f"{mark}({spaced if ' if ' in spaced else text})"
 
 
 def _grouped(layout: Layout, product: bool = False) -> str:

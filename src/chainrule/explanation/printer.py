@@ -35,7 +35,7 @@ from chainrule.explanation.layout import (
 from chainrule.explanation.layout import Symbol as Sign
 from chainrule.graph.notation import ATOM, PREFIX, PRODUCT, SUM
 from chainrule.graph.types import ROWS
-from chainrule.graph.value import Value
+from chainrule.graph.value import PRIMITIVES, Value
 
 #: More terms than this are not written out: the largest stand for them, beside the sum of the others.
 MOST_TERMS, LARGEST = 6, 4
@@ -59,9 +59,12 @@ class Printer:
     def symbol(self, symbol: Symbol, value: Value | None = None, index: Index | None = None) -> Layout:
         """Return a name with its subscripts: z₀, ∂L/∂z₀."""
         places = [] if index is None or value is None else self._places(value, index)
-        base = _below(symbol.layout, places)
+        above = below = places
+        if symbol.pairs and places:
+            above, below = places[:-1], [*places[:-2], places[-1]]
+        base = _below(symbol.layout, below)
         if symbol.over is not None:
-            return partial(_below(symbol.over, places), base)
+            return partial(_below(symbol.over, above), base)
         return partial(letter("L"), base) if symbol.derivative else base
 
     def _places(self, value: Value, index: Index) -> list[Layout]:
@@ -126,6 +129,10 @@ class Printer:
         return element_name(name.symbol.key, name.index or ())
 
     def _applied(self, formula: Apply, numbers: bool) -> tuple[Layout, int]:
+        if formula.primitive.name == "add" and _is_negative(formula.operands[1]):  # a + (-b) is a - b
+            added, taken = formula.operands
+            assert isinstance(taken, Apply)
+            formula = Apply(PRIMITIVES["subtract"], (added, taken.operands[0]), {})
         notation = formula.primitive.notation
         if formula.gathered:
             listed = [self.layout(operand, numbers) for operand in formula.operands[:MOST_TERMS]]
@@ -160,7 +167,7 @@ class Printer:
         shown, rest = largest(terms)
         parts: list[Layout] = []
         for term in shown:
-            if parts and isinstance(term, Apply) and term.primitive.name == "negative":
+            if parts and isinstance(term, Apply) and _is_negative(term):
                 parts += [operator("−", "-"), self._operand(term.operands[0], SUM + 1, numbers)]
             else:
                 parts += [operator("+"), self._operand(term, SUM + 1 if parts else SUM, numbers)]
@@ -170,6 +177,10 @@ class Printer:
             layout, own = self._number(others) if numbers else (dots, ATOM)
             parts += [operator("+"), layout if own > SUM else Fenced("(", layout, ")")]
         return row(*parts[1:]), SUM
+
+
+def _is_negative(formula: Formula) -> bool:
+    return isinstance(formula, Apply) and formula.primitive.name == "negative"
 
 
 def partial(above: Layout, below: Layout) -> Layout:

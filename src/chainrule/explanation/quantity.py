@@ -10,13 +10,14 @@ from functools import cached_property
 import numpy as np
 
 from chainrule.explanation.elements import Stop, concrete
-from chainrule.explanation.formula import Formula, Index, Name, Symbol
+from chainrule.explanation.formula import Apply, Formula, Index, Name, Number, Symbol, names, substituted
 from chainrule.explanation.layout import Layout, equation, operator, row
 from chainrule.explanation.names import Names
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.printer import element_name
+from chainrule.explanation.simplify import simplified
 from chainrule.graph.types import Array
-from chainrule.graph.value import Value
+from chainrule.graph.value import PRIMITIVES, Value
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,22 @@ class ElementLine:
 
 
 @dataclass(frozen=True)
+class Product:
+    """What a derivative is by the chain rule: ∂L/∂z = ∂L/∂a · ∂a/∂z.
+
+    Attributes
+    ----------
+    later : Name
+        ∂L/∂a.
+    slope : Quantity
+        ∂a/∂z.
+    """
+
+    later: Name
+    slope: Quantity
+
+
+@dataclass(frozen=True)
 class Quantity:
     """A value of the step that has a name.
 
@@ -56,6 +73,8 @@ class Quantity:
         The names of what it is computed from; None for what is given.
     handed : Symbol or None
         Set where it is another named value unchanged.
+    product : Product or None
+        What its formula is where it comes to that, and would name ∂L/∂a several times.
     """
 
     names: Names
@@ -63,6 +82,7 @@ class Quantity:
     symbol: Symbol
     stop: Stop | None = None
     handed: Symbol | None = None
+    product: Product | None = None
 
     @property
     def array(self) -> Array:
@@ -79,7 +99,10 @@ class Quantity:
         """What the whole array is computed from."""
         if self.handed:
             return Name(self.handed, self.value)
-        return self.names.expander.array(self.value, self.stop) if self.stop else None
+        if self.stop is None or self.symbol.pairs:  # of pairs of units, each is written by itself
+            return None
+        formula = self.names.expander.array(self.value, self.stop)
+        return self._as_product(formula, None) or formula
 
     @property
     def equation(self) -> Layout:
@@ -92,7 +115,26 @@ class Quantity:
             at = concrete(index)
             return Name(self.handed, self.value, index, None if at is None else self.array[at])
         assert self.stop is not None
-        return self.names.expander.element(self.value, index, self.stop)
+        formula = self.names.expander.element(self.value, index, self.stop)
+        return self._as_product(formula, index) or formula
+
+    def _as_product(self, formula: Formula, index: Index | None) -> Formula | None:
+        """Return ∂L/∂a · ∂a/∂z, if the formula with 1 in the place of ∂L/∂a is that of ∂a/∂z."""
+        if self.product is None:
+            return None
+        later, slope = self.product.later, self.product.slope
+        if sum(name.symbol == later.symbol for name in names(formula)) < 2:
+            return None
+        one = Number(slope.array.dtype.type(1))
+        rest = simplified(substituted(formula, lambda name: one if name.symbol == later.symbol else name))
+        if rest != (slope.formula if index is None else slope.element(index)):
+            return None
+        at = None if index is None else concrete(index)
+        factors = [
+            Name(one.symbol, one.value, index, None if at is None else one.names.numbers[one.value][at])
+            for one in (Quantity(self.names, later.value, later.symbol), slope)
+        ]
+        return Apply(PRIMITIVES["multiply"], tuple(factors), {})
 
     def line(self, index: tuple[int, ...]) -> ElementLine:
         """Return one element with its formula and its numbers."""

@@ -1,15 +1,19 @@
 """Formulas as a person would write them: x · 1 is x, x + x is 2x, and a choice that is made is made.
 
+What is chosen several times by one condition is told case by case: the slope of the leaky relu is
+{1 if z > 0, 0.01 otherwise}.
+
 Only the writing changes. Numbers that are shown beside a formula are those that the step computed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from chainrule.explanation.formula import Apply, Formula, Number, Total, numeric
+from chainrule.graph.lowering import Expression
 from chainrule.graph.value import PRIMITIVES
 
 Rule = Callable[..., Formula | None]
@@ -17,9 +21,14 @@ Rule = Callable[..., Formula | None]
 
 def simplified(formula: Formula) -> Formula:
     """Return a shorter formula of the same value."""
+    return _by_cases(shortened(formula))
+
+
+def shortened(formula: Formula) -> Formula:
+    """Return a shorter formula of the same value, in which every sum is still one."""
     match formula:
         case Apply(primitive, operands, attributes, gathered):
-            operands = tuple(map(simplified, operands))
+            operands = tuple(map(shortened, operands))
             whole = Apply(primitive, operands, attributes, gathered)
             known = bool(operands) and all(isinstance(operand, Number) for operand in operands)
             if known and not gathered and "axes" not in attributes:  # axes have names here
@@ -28,7 +37,7 @@ def simplified(formula: Formula) -> Formula:
             shorter = rule(*operands) if rule else None
             return whole if shorter is None else shorter
         case Total(terms, variable, size):
-            terms = tuple(map(simplified, terms))
+            terms = tuple(map(shortened, terms))
             if variable is None:
                 terms = tuple(term for term in terms if not _is(term, 0))
                 if all(isinstance(term, Number) for term in terms):
@@ -39,7 +48,67 @@ def simplified(formula: Formula) -> Formula:
 
 def apply(name: str, *operands: Formula) -> Formula:
     """Return a primitive applied to formulas, simplified."""
-    return simplified(Apply(PRIMITIVES[name], operands, {}))
+    return shortened(Apply(PRIMITIVES[name], operands, {}))
+
+
+# Case by case ------------------------------------------------------------------------------------------
+
+
+def _by_cases(formula: Formula) -> Formula:
+    """Return the formula with what one condition chooses in several places told case by case."""
+    if _is_elementwise(formula):
+        conditions = list(_conditions(formula))
+        condition = next((one for one in conditions if conditions.count(one) > 1), None)
+        if condition is not None:
+            cases = [_by_cases(shortened(_assumed(formula, condition, held))) for held in (True, False)]
+            told = cases[0] if cases[0] == cases[1] else Apply(PRIMITIVES["where"], (condition, *cases), {})
+            if _size(told) <= _size(formula):
+                return told
+    match formula:
+        case Apply(primitive, operands, attributes, gathered):
+            return Apply(primitive, tuple(map(_by_cases, operands)), attributes, gathered)
+        case Total(terms, variable, size):
+            return Total(tuple(map(_by_cases, terms)), variable, size)
+    return formula
+
+
+def _is_elementwise(formula: Formula) -> bool:
+    """Whether a condition inside may be taken out: it is not one of each term of a sum."""
+    return (
+        isinstance(formula, Apply)
+        and not formula.gathered
+        and isinstance(formula.primitive.lower, Expression)
+    )
+
+
+def _conditions(formula: Formula) -> Iterator[Formula]:
+    if isinstance(formula, Apply) and _is_elementwise(formula):
+        if formula.primitive.name == "where":
+            yield formula.operands[0]
+        for operand in formula.operands:
+            yield from _conditions(operand)
+
+
+def _assumed(formula: Formula, condition: Formula, held: bool) -> Formula:
+    """Return what the formula is where a condition holds, or does not."""
+    if not isinstance(formula, Apply) or not _is_elementwise(formula):
+        return formula
+    if formula.primitive.name == "where" and formula.operands[0] == condition:
+        return _assumed(formula.operands[1 if held else 2], condition, held)
+    operands = tuple(_assumed(operand, condition, held) for operand in formula.operands)
+    return Apply(formula.primitive, operands, formula.attributes)
+
+
+def _size(formula: Formula) -> int:
+    match formula:
+        case Apply(_, operands, _, _):
+            return 1 + sum(map(_size, operands))
+        case Total(terms):
+            return 1 + sum(map(_size, terms))
+    return 1
+
+
+# The rules ---------------------------------------------------------------------------------------------
 
 
 def _is(formula: Formula, number: float) -> bool:
@@ -56,11 +125,13 @@ def _coefficient(formula: Formula) -> tuple[float, Formula] | None:
 
 
 def _add(a: Formula, b: Formula) -> Formula | None:
-    """Apply x + 0 = x;  x + x = 2x."""
+    """Apply x + 0 = x;  x + x = 2x;  (e^x - 1) + 1 = e^x."""
     if _is(a, 0):
         return b
     if _is(b, 0):
         return a
+    if isinstance(a, Apply) and a.primitive.name == "expm1" and _is(b, 1):
+        return Apply(PRIMITIVES["exp"], a.operands, {})
     return apply("multiply", Number(2.0), a) if a == b else None
 
 
@@ -70,7 +141,10 @@ def _subtract(a: Formula, b: Formula) -> Formula | None:
 
 
 def _multiply(a: Formula, b: Formula) -> Formula | None:  # noqa: PLR0911  (one for each rule)
-    """Apply x 0 = 0;  x 1 = x;  x c = c x;  -1 x = -x;  c (k x) = (c k) x;  (-x) y = -(x y);  x x = x²."""
+    """Apply x 0 = 0;  x 1 = x;  x c = c x;  -1 x = -x;  c (k x) = (c k) x;  x x = x²; and with y as well.
+
+    (-x) y = -(x y);  (1 / x) y = y / x.
+    """
     if _is(a, 0) or _is(b, 0):
         return Number(0.0)
     if _is(a, 1):
@@ -86,6 +160,8 @@ def _multiply(a: Formula, b: Formula) -> Formula | None:  # noqa: PLR0911  (one 
         return apply("multiply", Number(a.value * inner[0]), inner[1])
     if isinstance(a, Apply) and a.primitive.name == "negative":
         return apply("negative", apply("multiply", a.operands[0], b))
+    if isinstance(a, Apply) and a.primitive.name == "divide" and _is(a.operands[0], 1):
+        return apply("divide", b, a.operands[1])
     if a == b and not isinstance(a, Number):
         return Apply(PRIMITIVES["power"], (a, Number(2)), {})
     return None

@@ -12,6 +12,27 @@ from chainrule.graph.value import Value
 
 
 @dataclass(frozen=True)
+class Slope:
+    """The derivative f′ of an activation a = f(z).
+
+    Attributes
+    ----------
+    inner : Value
+        z.
+    value : Value
+        f′(z), of the shape of z. Where f takes all units together, as softmax does, ∂a_i/∂z_j: one axis more.
+    """
+
+    inner: Value
+    value: Value
+
+    @property
+    def of_each(self) -> bool:
+        """Whether f acts on each element by itself."""
+        return self.value.ndim == self.inner.ndim
+
+
+@dataclass(frozen=True)
 class StepGraph:
     """One training step: forward, loss, backward, update.
 
@@ -31,8 +52,8 @@ class StepGraph:
         What is differentiated.
     derivatives : dict of Value to Value
         For every value on the way the derivative of the loss by it.
-    slopes : dict of Value to Value
-        For the output of an activation that acts on each element by itself: its derivative f′.
+    slopes : dict of Value to Slope
+        For the output of an activation: its derivative f′.
     gradients : dict of Value
         The derivative of the loss by every parameter.
     new : dict of Value
@@ -46,7 +67,7 @@ class StepGraph:
     state: Mapping[str, Value]
     loss: Value
     derivatives: Mapping[Value, Value]
-    slopes: Mapping[Value, Value]
+    slopes: Mapping[Value, Slope]
     gradients: Mapping[str, Value]
     new: Mapping[str, Value]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from chainrule.explanation.elements import Stop
 from chainrule.explanation.formula import Apply, Formula, Name, Number, Symbol, Total, names
-from chainrule.explanation.landmarks import Landmark, is_transparent
+from chainrule.explanation.landmarks import Landmark, is_short, is_transparent
 from chainrule.explanation.names import Names
 from chainrule.explanation.plain import to_text
-from chainrule.explanation.quantity import Quantity
+from chainrule.explanation.quantity import Product, Quantity
 from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Reduction
 from chainrule.graph.value import Value
@@ -20,6 +20,7 @@ CHAIN = "chain rule"
 PATHS = "chain rule, and sum over paths: it acts on the loss through several values, and their effects add up"
 SPREAD = "broadcast ↔ sum: it was repeated for every row, so its derivative is the sum over the rows"
 SLOPE = "f′, the derivative of the activation by what it is applied to"
+PAIRS = f"{SLOPE}: of each unit by each, as it takes all of them together"
 HANDED = "handed on unchanged"
 
 
@@ -81,6 +82,10 @@ class Teller:
                     title = "given: how much each row counts"
                 quantity = Quantity(self.names, mark.value, self.names.names[mark.value])
                 yield "given", mark.part, title, "", quantity
+        for value, name in self.names.state.items():
+            quantity = Quantity(self.names, value, self.names.names[value])
+            part = name.partition("/")[0].rpartition(".")[0]
+            yield "given", part, f"given: what the optimizer keeps: {name}", "", quantity
 
     def _forward(self) -> Iterator[Told]:
         for mark in self.marks.listed:
@@ -124,8 +129,7 @@ class Teller:
                 yield from self._derivative(mark)
 
     def _derivative(self, mark: Landmark) -> Iterator[Told]:
-        blocked = mark.value.primitive is not None and mark.value.primitive.derivative is None
-        if mark.value not in self.step.derivatives or mark.role == "data" or blocked:
+        if not self.names.is_derived(mark):
             return
         quantity = self.derivative(mark)
         yield "backward", mark.part, self._title(mark), self._rule(mark, quantity), quantity
@@ -134,22 +138,31 @@ class Teller:
         """Return ∂L/∂v for a named value v."""
         value = self.step.derivatives[mark.value]
         stop = self.names.derivative_stop(mark)
-        return Quantity(self.names, value, self.names.derivative_symbol(mark), stop, stop(value))
+        symbol, handed = self.names.derivative_symbol(mark), stop(value)
+        return Quantity(self.names, value, symbol, stop, handed, self._through_activation(mark))
+
+    def _through_activation(self, inner: Landmark) -> Product | None:
+        """Return ∂L/∂a and f′(z) where z acts on the loss through a = f(z) alone."""
+        outputs = [a for a, slope in self.step.slopes.items() if slope.inner is inner.value and slope.of_each]
+        mark = self.names.landmark(outputs[0]) if len(outputs) == 1 else None
+        if mark is None or inner.role != "inner":
+            return None
+        later = Name(self.names.derivative_symbol(mark), self.step.derivatives[mark.value])
+        return Product(later, self._slope_of(mark))
+
+    def _slope_of(self, mark: Landmark) -> Quantity:
+        slope = self.step.slopes[mark.value]
+        inner = self.names.names[slope.inner].layout
+        key = f"{'slope' if slope.of_each else 'slopes'} {mark.symbol.key}"
+        symbol = Symbol(inner, False, key, over=mark.symbol.layout, pairs=not slope.of_each)
+        stop = self.names.forward_stop if is_short(slope.inner, mark.value) else None
+        return Quantity(self.names, slope.value, symbol, stop)
 
     def _slope(self, mark: Landmark) -> Iterator[Told]:
         if mark.value in self.step.slopes:
-            inner = self.marks.role(mark.part, "inner")
-            assert inner is not None
-            value = self.step.slopes[mark.value]
-            symbol = Symbol(inner.symbol.layout, False, f"slope {mark.symbol.key}", over=mark.symbol.layout)
-            quantity = Quantity(self.names, value, symbol, self.names.forward_stop)
-            yield (
-                "backward",
-                mark.part,
-                f"{mark.part or 'the network'}: f′, the slope of its activation",
-                SLOPE,
-                quantity,
-            )
+            title = f"{mark.part or 'the network'}: f′, the slope of its activation"
+            rule = SLOPE if self.step.slopes[mark.value].of_each else PAIRS
+            yield "backward", mark.part, title, rule, self._slope_of(mark)
 
     def _title(self, mark: Landmark) -> str:
         letter = to_text(mark.symbol.layout)
@@ -160,9 +173,10 @@ class Teller:
             return f"{self.marks.parts[0] or 'the network'}: handed on to the input"
         if mark.stage == "loss":
             return f"the loss: handed on to {letter}"
+        is_sum = mark.role == "inner" or mark.symbol.key.rpartition(".")[2].startswith("z")
         if mark.role == "output":
-            return f"handed on to {part}, by what uses its output {letter}"
-        return f"{part}: δ, how the loss changes with {letter}"
+            return f"{'δ, ' * is_sum}handed on to {part}, by what uses its output {letter}"
+        return f"{part}: {'δ, ' * is_sum}how the loss changes with {letter}"
 
     def _rule(self, mark: Landmark, quantity: Quantity) -> str:
         if quantity.handed:

@@ -132,7 +132,7 @@ class Why:
         symbol = stop(value)
         if symbol is not None:
             return Name(symbol, value, self.index, names_.numbers[value][self.index])
-        return names_.expander.element(value, self.index, stop)
+        return names_.expander.terms(value, self.index, stop)
 
     @cached_property
     def terms(self) -> tuple[Term, ...]:

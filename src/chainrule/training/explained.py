@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from chainrule.explanation.landmarks import elementwise_between, find_landmarks
-from chainrule.explanation.step_graph import StepGraph
+import numpy as np
+
+from chainrule.explanation.landmarks import Landmarks, elementwise_between, find_landmarks
+from chainrule.explanation.step_graph import Slope, StepGraph
+from chainrule.functions import broadcast_to, stack
 from chainrule.gradient.backward import derivatives_between, filled_like
 from chainrule.graph.origin import origin
-from chainrule.graph.value import Value
+from chainrule.graph.value import Value, as_value
 from chainrule.training.step import Trace
 from chainrule.training.task import CarriedTypes, DataTypes, Task
+
+#: An activation that takes all units together has a derivative for each pair of them: told of so many units.
+MOST_TOGETHER = 8
 
 
 def explained_step(task: Task, carried: CarriedTypes, data: DataTypes) -> StepGraph:
@@ -23,22 +29,35 @@ def explained_step(task: Task, carried: CarriedTypes, data: DataTypes) -> StepGr
 
     given = {"y": t.y, "sample_weight": t.sample_weight}
     known = {name: value for name, value in given.items() if value is not None}
-    slopes = _slopes(t.x, known, t.parameters, loss)
+    marks = find_landmarks(t.x, known, t.parameters, loss)
+    slopes = {a: Slope(z, _slope(z, a)) for z, a in _activations(t, marks)}
     outputs = {"loss": loss} | {f"d {i}": value for i, value in enumerate(d.values())}
-    outputs |= {f"slope {i}": value for i, value in enumerate(slopes.values())} | new
+    outputs |= {f"slope {i}": slope.value for i, slope in enumerate(slopes.values())} | new
     state = {**t.state, **t.optimizer_state}
     return StepGraph(t.stage(outputs), t.x, known, t.parameters, state, loss, d, slopes, gradients, new)
 
 
-def _slopes(
-    x: Value, data: dict[str, Value], parameters: dict[str, Value], loss: Value
-) -> dict[Value, Value]:
-    """Return f′(z) for each activation a = f(z) that acts on every element by itself."""
-    marks = find_landmarks(x, data, parameters, loss)
-    slopes = {}
+def _activations(t: Trace, marks: Landmarks) -> list[tuple[Value, Value]]:
+    """Return z and a of each activation a = f(z) that has names for both."""
+    named = {mark.value for mark in marks.listed}
+    pairs = {a: z for _, z, a in t.variables.activations if a is not z and {a, z} <= named}
     for part in marks.parts:
         z, a = marks.role(part, "inner"), marks.role(part, "output")
         if z and a and elementwise_between(z.value, a.value):
-            with origin("backward", part):
-                slopes[a.value] = derivatives_between(a.value, [z.value])[z.value]
-    return slopes
+            pairs.setdefault(a.value, z.value)
+    return [(z, a) for a, z in pairs.items() if elementwise_between(z, a) or _is_narrow(z)]
+
+
+def _is_narrow(z: Value) -> bool:
+    return z.ndim == 2 and int(z.shape[1]) <= MOST_TOGETHER
+
+
+def _slope(z: Value, a: Value) -> Value:
+    """Return f′(z), the derivative of a = f(z)."""
+    with origin("backward", a.origin.part):
+        if elementwise_between(z, a):
+            return derivatives_between(a, [z])[z]
+        ones = np.eye(int(a.shape[1]), dtype=a.dtype)
+        rows = [derivatives_between(a, [z], broadcast_to(as_value(one), a.shape))[z] for one in ones]
+        slopes: Value = stack(rows, axis=1)
+        return slopes

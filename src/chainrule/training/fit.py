@@ -190,12 +190,17 @@ def _with_best(state: LoopState) -> LoopState:
 
 
 def not_finite(failure: NotFiniteError, step: Stage, state: LoopState) -> str:
+    """Return what became NaN or infinite, where that began, and what has become of the model."""
+    found = traced_failure(failure, step, state)
+    return f"{found} (the model has kept the weights from before this step)"
+
+
+def traced_failure(failure: NotFiniteError, step: Stage, state: LoopState) -> str:
     """Return what became NaN or infinite, in which step, and where that began."""
     what = "the loss" if failure.name == "batch_loss" else failure.name
     return (
         f"{what} became {failure.number} in step {state.step + 1} (epoch {state.epoch + 1}): "
-        f"{first_not_finite(step.graph, failure.arrays, failure.rows)} "
-        "(the model has kept the weights from before this step)"
+        f"{first_not_finite(step.graph, failure.arrays, failure.rows)}"
     )
 
 

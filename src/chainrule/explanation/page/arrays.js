@@ -53,6 +53,11 @@ function unpacked(key) {
   return numbers;
 }
 
+/** How many elements an array has. */
+export function countOf(key) {
+  return data.arrays[key].shape.reduce((product, dim) => product * dim, 1);
+}
+
 /** One element. */
 export function numberAt(key, index) {
   const { shape } = data.arrays[key];
@@ -82,7 +87,7 @@ export function writePlace(key, index) {
 /** The same in words: a derivative's name begins with d, a slope's with slope. */
 export function spoken(key, index) {
   const place = writePlace(key, index);
-  return place.replace(/^d /, "derivative of the loss by ").replace(/^slope /, "slope f′ of ");
+  return place.replace(/^d /, "derivative of the loss by ").replace(/^slopes? /, "slope f′ of ");
 }
 
 /** A number to six significant digits, as Python's %.6g writes it. */

@@ -2,19 +2,13 @@
 import { data, largestOf, numberAt, numbersOf, spoken, writePlace, written } from "./arrays.js";
 import { colourOf } from "./colours.js";
 import { heatMap } from "./heatmap.js";
+import { joinMaps } from "./joins.js";
+import { svg } from "./svg.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const MOST_UNITS = 16;
 const MOST_EDGES = 160;
 const GAP = 190;
 const PITCH = 58;
-
-function svg(tag, attributes, parent) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  parent?.append(element);
-  return element;
-}
 
 /** The name of the array that an item shows at a step: the last one computed by then. */
 export function shownKey(item, step) {
@@ -147,21 +141,27 @@ function drawMaps(box, choose, row) {
   const strip = document.createElement("div");
   strip.className = "strip";
   box.append(strip);
-  const maps = [];
+  const [maps, ofColumns, pairs] = [[], [], []];
   data.columns.forEach((column, c) => {
-    for (const edge of data.edges.filter((one) => one.to === c)) {
-      maps.push(heatMap(strip, edge, edge.shape, (place) => place, choose));
-    }
+    const weights = data.edges.filter((one) => one.to === c);
+    const ofWeights = weights.map((edge) => heatMap(strip, edge, edge.shape, (place) => place, choose));
     const columns = Math.ceil(Math.sqrt(column.size));
     const shape = [Math.ceil(column.size / columns), columns];
     const unit = ([i, j]) => (i * columns + j < column.size ? indexOf(column, row, i * columns + j) : null);
-    maps.push(heatMap(strip, column, shape, unit, choose));
+    ofColumns[c] = heatMap(strip, column, shape, unit, choose);
+    weights.forEach((edge, i) => pairs.push([ofColumns[edge.from], ofWeights[i]], [ofWeights[i], ofColumns[c]]));
+    maps.push(...ofWeights, ofColumns[c]);
   });
+  pairs.push(...data.links.map(({ from, to }) => [ofColumns[from], ofColumns[to]]));
+  const lightJoins = joinMaps(strip, pairs);
   return {
-    show: (step) => maps.forEach((map) => {
-      map.paint(shownKey(map.item, step.number), numbersOf, largestOf);
-      light(map.canvas, map.item, step);
-    }),
+    show: (step) => {
+      for (const map of maps) {
+        map.paint(shownKey(map.item, step.number), numbersOf, largestOf);
+        light(map.canvas, map.item, step);
+      }
+      lightJoins();
+    },
     point: (place) => maps.forEach((map) => map.point(place)),
   };
 }

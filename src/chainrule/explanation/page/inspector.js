@@ -24,7 +24,7 @@ export function inspect(item, index, { point, choose }) {
   title.textContent = spoken(item.keys[0].key, index);
   panel.replaceChildren();
   const leaves = new Set();
-  for (const key of [...item.keys.map((one) => one.key), ...(item.more ?? [])]) {
+  for (const key of [...item.keys.map((one) => one.key), ...(item.more ?? [])].filter((one) => data.arrays[one])) {
     const line = lineOf(key, index);
     line.querySelectorAll("[data-at]").forEach((leaf) => leaves.add(leaf.dataset.at));
     panel.append(line);

@@ -1,5 +1,5 @@
 // The page: the walk through the steps, the drawing, and what is pointed at.
-import { data, parsePlace, placeOf, written } from "./arrays.js";
+import { countOf, data, parsePlace, placeOf, written } from "./arrays.js";
 import { mathOf } from "./formulas.js";
 import { drawNetwork } from "./drawing.js";
 import { showHistory } from "./history.js";
@@ -33,11 +33,11 @@ function show(number) {
   const equation = document.createElement("div");
   equation.className = "formula whole";
   equation.append(mathOf(step.equation));
-  const { shape } = data.arrays[step.key];
-  const size = shape.reduce((product, dim) => product * dim, 1);
+  const size = data.arrays[step.key] ? countOf(step.key) : 0;
   const lines = Array.from({ length: Math.min(size, MOST_LINES) }, (_, n) => lineOf(step.key, placeOf(step.key, n)));
   const rest = document.createElement("p");
   rest.textContent = size > MOST_LINES ? `and ${size - MOST_LINES} more: point at them below` : "";
+  if (!data.arrays[step.key]) rest.textContent = "These are too many for a page; explanation.to_dict() has them.";
   find("told").replaceChildren(title, stage, equation, ...lines, rest);
   drawing.show(step);
 }

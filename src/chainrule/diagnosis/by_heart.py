@@ -1,0 +1,108 @@
+"""Two rows by heart: a network that cannot learn so little has something in its way.
+
+How little loss is little depends on the loss: with smoothed labels, or counts, the least is far from 0. So
+the network is compared with predictions that are free: the rows' outputs, trained as parameters themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from chainrule.diagnosis.patient import MOST_TRAINED_ON, Patient, taken
+from chainrule.diagnosis.start import gives_probabilities
+from chainrule.diagnosis.thresholds import LIMITS
+from chainrule.diagnosis.verdict import Verdict
+from chainrule.functions import reshape
+from chainrule.graph.loop import run_stage
+from chainrule.graph.types import ROWS, Array
+from chainrule.graph.value import Value
+from chainrule.layers import Context, Layer
+from chainrule.layers.activation import as_activation
+from chainrule.optimizers import Adam, CosineDecay
+from chainrule.training.trainer import Trainer
+
+STEPS = 300
+
+
+@dataclass(frozen=True)
+class _Free(Layer):
+    """Gives its own parameters, one row for each row: x says which."""
+
+    rows: int
+    shape: tuple[int, ...]
+    link: str
+
+    def forward(self, x: Value, context: Context) -> Value:
+        free = context.parameter("prediction", (self.rows, math.prod(self.shape)), "zeros")
+        y: Value = as_activation(self.link)(reshape(x @ free, (ROWS, *self.shape)))
+        return y
+
+
+def two_rows(patient: Patient) -> Iterator[Verdict]:
+    """Find a network that cannot even learn two rows by heart; an objective has no predictions to compare."""
+    task = patient.trainer.task
+    pair = _two_different_rows(patient) if "y" in patient.data and task.loss is not None else None
+    if pair is None:
+        return
+    for rate in (1e-2, 1e-3):
+        optimizer = Adam(rate)
+        copy = patient.copy(optimizer)
+        copy.trainer.task = replace(task, penalties=(), optimizer=optimizer)
+        start = copy.loss(pair)
+        copy.train(pair, steps=STEPS, batch_size=2)
+        reached = copy.loss(pair)
+        least = min(reached, least_loss(patient, pair))
+        to_learn = start - least
+        if reached - least <= LIMITS.by_heart * to_learn or to_learn < LIMITS.to_learn * abs(least):
+            return
+    yield Verdict(
+        "cannot overfit two rows",
+        "",
+        f"{STEPS} steps of Adam on two rows take the loss from {start:.4g} to {reached:.4g}, and predictions "
+        f"that are free to {least:.4g}",
+        "look for an output that cannot reach the targets (its last activation), or a layer that lets "
+        "nothing through",
+    )
+
+
+def least_loss(patient: Patient, data: dict[str, Array]) -> float:
+    """Return the least loss of predictions for these few rows, where nothing stands in their way."""
+    old, rows = patient.trainer, len(data["x"])
+    link = _link(patient, data["y"])
+    network = _Free(rows, tuple(int(dim) for dim in old.output.shape[1:]), link)
+    given = run_stage(old.stage("prediction"), old.arrays(data))["prediction"]
+    for rate in (0.3, 3e-3):
+        optimizer = Adam(CosineDecay(rate, steps=STEPS))
+        trainer = Trainer(replace(old.task, network=network, penalties=(), optimizer=optimizer), patient.seed)
+        trainer.build((rows,))
+        trainer.key = old.key
+        if link == "identity" and np.all(np.isfinite(given)):
+            trainer.replace_arrays({"prediction": given.reshape(rows, -1)})
+        free = replace(patient, trainer=trainer, _memo={})
+        which = np.eye(rows, dtype=old.task.dtype)
+        losses = free.train({**data, "x": which}, steps=STEPS, batch_size=rows)["loss"]
+        if np.isfinite(losses[-1]):
+            return float(np.min(losses))
+    return math.inf  # such as the logarithm of a prediction that has become negative
+
+
+def _link(patient: Patient, y: Array) -> str:
+    """Return what keeps free predictions probabilities, where the network's are and the targets, too."""
+    if y.dtype.kind == "f" and np.all((y >= 0) & (y <= 1)):
+        for link, several in (("softmax", True), ("sigmoid", False)):
+            if gives_probabilities(patient, several):
+                return link
+    return "identity"
+
+
+def _two_different_rows(patient: Patient) -> dict[str, Array] | None:
+    """Return two rows that differ in input and target, if there are any, each of them with some weight."""
+    data = patient.some(MOST_TRAINED_ON)
+    data = {name: array for name, array in data.items() if name != "sample_weight"}
+    x, y = (data[name].reshape(len(data["x"]), -1) for name in ("x", "y"))
+    apart = np.any(x != x[0], axis=1) & np.any(y != y[0], axis=1)
+    return taken(data, np.array([0, int(np.argmax(apart))])) if apart.any() else None

@@ -1,0 +1,116 @@
+"""Columns that tell the target, however they are disguised; and features that only tell it well."""
+
+import numpy as np
+import pytest
+from patients import DATA, cancer, diabetes, digits, iris, wine
+from sklearn.datasets import load_iris, load_linnerud, make_classification, make_moons
+
+from chainrule.diagnosis.data import duplicated_columns
+from chainrule.diagnosis.leaks import leaking_columns
+
+
+def leaks(x, y):
+    return [verdict.evidence for verdict in leaking_columns(np.asarray(x, float), np.asarray(y))]
+
+
+def noise(seed, size, rows):
+    return size * np.random.default_rng(seed).normal(size=rows)
+
+
+CLASSES = {"iris": iris(), "wine": wine(), "digits": digits(), "cancer": cancer()}
+OF_CLASS = {
+    "itself": lambda y, seed: y,
+    "other numbers": lambda y, seed: np.random.default_rng(seed).normal(size=y.max() + 1)[y],
+    "within 0.1": lambda y, seed: y + np.random.default_rng(seed).uniform(-0.1, 0.1, len(y)),
+    "with noise": lambda y, seed: y + noise(seed, 0.1, len(y)),
+    "one-hot": lambda y, seed: y[:, None] == np.arange(y.max() + 1),
+    "one class": lambda y, seed: y == 1,
+    "exp": lambda y, seed: np.exp(y),
+}
+OF_NUMBER = {
+    "itself": lambda y, seed: y,
+    "scaled": lambda y, seed: 3 - 2 * y,
+    "with noise": lambda y, seed: y + noise(seed, 0.1, len(y)),
+    "cube": lambda y, seed: y**3,
+    "exp": lambda y, seed: np.exp(y),
+    "sign": lambda y, seed: np.sign(y),
+    "rounded": lambda y, seed: np.round(y),
+    "thirds": lambda y, seed: np.digitize(y, [-0.5, 0.5]),
+}
+
+
+@pytest.mark.parametrize("table", CLASSES)
+@pytest.mark.parametrize("disguise", OF_CLASS)
+def test_a_class_is_told(table, disguise):
+    x, y = CLASSES[table]
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(len(y))
+        column = OF_CLASS[disguise](y, seed)
+        (evidence,) = leaks(np.c_[x, column][order], y[order])
+        assert evidence.startswith(f"column {x.shape[1]}")
+        assert "class in" in evidence
+
+
+def test_probabilities_of_two_classes_are_classes():
+    x, y = cancer()
+    assert leaks(np.c_[x, y + noise(0, 0.1, len(y))], y[:, None] * 1.0)
+    assert not leaks(x, y[:, None] * 1.0)
+
+
+@pytest.mark.parametrize("disguise", OF_NUMBER)
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_a_number_is_told(disguise, shape):
+    x, y = diabetes()
+    for seed in range(3):
+        column = OF_NUMBER[disguise](y, seed)
+        (evidence,) = leaks(np.c_[x, column], y.reshape(shape))
+        assert evidence.startswith("column 10 alone tells the target: its ")
+
+
+def test_one_of_several_outputs():
+    x, y = diabetes()
+    assert leaks(np.c_[x, y], np.c_[x[:, 0] * x[:, 1], y])
+    assert not leaks(*load_linnerud(return_X_y=True))
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_features_tell_no_more_than_they_may(name):
+    (x, y), *_ = DATA[name]
+    assert not leaks(x, y)
+    assert not list(duplicated_columns(x))
+
+
+@pytest.mark.parametrize("kind", range(3))
+def test_one_kind_of_iris_that_a_feature_separates_from_the_others(kind):
+    """A petal's length alone tells setosa, but it varies within the others."""
+    x, y = load_iris(return_X_y=True)
+    assert not leaks(x, (y == kind).astype(int))
+
+
+def test_made_up_tables():
+    for seed in range(10):
+        generator = np.random.default_rng(seed)
+        x = generator.normal(size=(200, 8))
+        assert not leaks(x, np.sin(2 * x[:, 0]))
+        assert not leaks(x, x[:, 0] * x[:, 1])
+        assert not leaks(x, x @ [3, 1, 1, 0.5, 0, 0, 0, 0])
+        for rows in (20, 60):
+            x, switches = generator.normal(size=(rows, 20)), generator.integers(0, 2, (rows, 20))
+            for y in (generator.integers(0, 3, rows), generator.normal(size=rows)):
+                assert not leaks(x, y)
+                assert not leaks(switches, y)
+        assert not leaks(*make_moons(100, noise=0.1, random_state=seed))
+        assert not leaks(*make_classification(100, class_sep=2, random_state=seed))
+
+
+# Duplicates --------------------------------------------------------------------------------------------
+
+
+def test_columns_that_are_0_but_for_one_row_are_no_duplicates():
+    x = np.random.default_rng(0).normal(size=(100, 4))
+    lonely = np.zeros((100, 3))
+    lonely[17] = [1, 2, -3]
+    assert not list(duplicated_columns(np.c_[x, lonely]))
+    lonely[[3, 9, 40, 41]] = [1, 2, -3]
+    (verdict,) = duplicated_columns(np.c_[x, lonely])
+    assert "columns 4 and 5 and 6" in verdict.evidence

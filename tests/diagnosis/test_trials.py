@@ -1,0 +1,108 @@
+"""What short trainings show: neither a loss whose least is not 0, nor few rows, is a fault."""
+
+import numpy as np
+import pytest
+from patients import DATA, digits, iris, model_for, names
+
+import chainrule as cr
+from chainrule.diagnosis.by_heart import two_rows
+from chainrule.diagnosis.patient import Patient
+from chainrule.diagnosis.use_of_input import sees_input
+
+X = np.random.default_rng(0).normal(size=(300, 5))
+PROBABILITIES = np.exp(2 * X[:, :3]) / np.exp(2 * X[:, :3]).sum(axis=1, keepdims=True)
+
+
+def squared(factor=1.0, least=0.0):
+    return lambda p, t: factor * cr.sum((p - t) ** 2, axis=-1) + least
+
+
+#: A loss, the number of outputs, and targets: the least loss is not 0, or its size is unusual.
+LOSSES = {
+    "smoothed": (cr.CrossEntropy(label_smoothing=0.4), 10, None),
+    "poisson": ("poisson", 1, np.random.default_rng(1).poisson(np.exp(X[:, 0])).astype(float)),
+    "gamma": ("gamma", 1, np.random.default_rng(1).gamma(2.0, np.exp(X[:, 0]) / 2) + 0.01),
+    "soft labels": (lambda p, t: -cr.sum(t * cr.log_softmax(p), axis=-1), 3, PROBABILITIES),
+    "soft binary": (lambda p, t: cr.sum(cr.softplus(p) - t * p, axis=-1), 1, PROBABILITIES[:, 0]),
+    "plus 1": (squared(least=1.0), 1, np.sin(X[:, :1])),
+    "plus 100": (squared(least=100.0), 1, np.sin(X[:, :1])),
+    "minus 1": (squared(least=-1.0), 1, np.sin(X[:, :1])),
+    "tiny": (squared(1e-4), 1, np.sin(X[:, :1])),
+    "absolute": ("mean_absolute_error", 1, np.sin(X[:, 0])),
+}
+
+
+def for_loss(name, activation="identity"):
+    loss, outputs, y = LOSSES[name]
+    net = cr.Sequential([cr.Dense(32, activation="relu"), cr.Dense(outputs, activation=activation)])
+    return cr.Model(net, loss=loss, optimizer=cr.Adam(2e-3)), *(digits() if y is None else (X, y))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_may_have_any_least_value(name):
+    model, x, y = for_loss(name)
+    found = model.diagnose(x, y)
+    assert found.sound, found
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_an_output_that_cannot_reach_the_targets_is_found_with_any_loss(name):
+    model, x, y = for_loss(name, activation=lambda z: 0.02 * cr.sin(2 * z))
+    (verdict,) = two_rows(patient(model, x, y))
+    assert verdict.name == "cannot overfit two rows"
+    assert "predictions that are free to" in verdict.evidence
+
+
+def patient(model, x, y):
+    return Patient(model._trainer, model._trainer.batch(x, y, None)).copy()
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_the_logarithm_of_probabilities(soft):
+    """Of free numbers it has no least value, or none at all."""
+    x, y = iris()
+    y = (np.eye(3)[y] + 0.2 * soft) / (1 + 0.6 * soft)
+    loss = lambda p, t: -cr.sum(t * cr.log(p), axis=-1)
+    net = cr.Sequential([cr.Dense(16, activation="tanh"), cr.Dense(3, activation="softmax")])
+    found = cr.Model(net, loss=loss, optimizer=cr.Adam(0.01)).diagnose(x, y)
+    assert found, found
+
+
+def test_a_sigmoid_cannot_reach_larger_targets():
+    net = cr.Sequential([cr.Dense(16, activation="tanh"), cr.Dense(1, activation="sigmoid")])
+    model = cr.Model(net, loss="mean_squared_error", optimizer=cr.Adam(0.01))
+    assert list(two_rows(patient(model, X, 2 + np.sin(X[:, 0]))))
+
+
+@pytest.mark.parametrize("rows", [60, 100])
+@pytest.mark.parametrize("name", DATA)
+def test_an_input_that_helps_needs_few_rows(name, rows):
+    (x, y), *_ = DATA[name]
+    order = np.random.default_rng(rows).permutation(len(x))[:rows]
+    assert not list(sees_input(patient(model_for(name), x[order], y[order])))
+    found = list(sees_input(patient(model_for(name), x[order], y[np.roll(order, 7)])))
+    assert [verdict.name for verdict in found] == ["input that does not help"]
+
+
+def test_an_input_that_helps_little_helps():
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(2000, 3))
+    y = 0.3 * x[:, 0] + generator.normal(size=2000)  # it explains 8 % of the variance
+    net = cr.Sequential([cr.Dense(16, activation="tanh"), cr.Dense(1)])
+    model = cr.Model(net, loss="mean_squared_error")
+    assert "input that does not help" not in names(model.diagnose(x, y))
+
+
+def test_an_objective_is_looked_at_in_groups():
+    x, y = DATA["diabetes"][0]
+    objective = lambda network, x, y: (network(x)[:, 0] - y) ** 2
+    net = cr.Sequential([cr.Dense(16, activation="tanh"), cr.Dense(1)])
+    useless = cr.Model(net, objective=objective).diagnose(x, np.random.default_rng(0).permutation(y))
+    assert names(useless) == ["input that does not help"]
+
+
+def test_rows_without_weight_do_not_count():
+    x, y = DATA["iris"][0]
+    weight = np.r_[np.ones(100), np.zeros(50)]
+    wrong = np.r_[y[:100], np.zeros(50, int)]
+    assert model_for("iris").diagnose(x[:, :2], wrong, sample_weight=weight)
