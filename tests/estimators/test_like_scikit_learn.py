@@ -164,7 +164,8 @@ def test_early_stopping_on_scikit_learns_split(kind, weighted):
 )
 def test_numbers_that_grow_beyond_all_bounds(options, activation, monkeypatch):
     """Training goes on as there, in compiled code, and fails only if the last weights are not finite."""
-    monkeypatch.setattr(EvaluatedRun, "next_step", None)
+    evaluated, next_step = [], EvaluatedRun.next_step
+    monkeypatch.setattr(EvaluatedRun, "next_step", lambda run: evaluated.append(run) or next_step(run))
     x, y = _diabetes()
     rate = 1e200 if options.get("solver") == "adam" else 1e6
     options = {"solver": "sgd", "learning_rate_init": rate, "n_iter_no_change": 2, "max_iter": 12, **options}
@@ -180,6 +181,7 @@ def test_numbers_that_grow_beyond_all_bounds(options, activation, monkeypatch):
             sentences.append(str(error).partition(".")[0])
         measured = {"loss": model.loss_curve_, "score": model.validation_scores_ or []}
         ends.append({**measured, "best": [model.best_loss_ or 0.0], "epochs": [model.n_iter_]})
+    assert len(evaluated) <= 1, "the evaluator only looks at the step in which the numbers leave all bounds"
     assert sentences[0] == sentences[1]
     for name, numbers in ends[0].items():
         np.testing.assert_allclose(ends[1][name], numbers, rtol=1e-6)
