@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.compiler import threads
 from chainrule.compiler.epochs import CompiledRun
 from chainrule.compiler.threads import WORTH_THREADS, cores, thread_count
 
@@ -20,6 +21,28 @@ def test_who_decides(monkeypatch):
     monkeypatch.setenv("CHAINRULE_NUM_THREADS", "3")
     assert thread_count(1, None) == 3
     assert thread_count(1, 2) == 2
+
+
+@pytest.fixture
+def four_cpus(monkeypatch, tmp_path):
+    """A system of four CPUs, of which nothing is known; return where it would tell."""
+    monkeypatch.setattr(threads, "CPUS", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2, 3}, raising=False)
+    threads._cores_of.cache_clear()
+    yield tmp_path
+    threads._cores_of.cache_clear()
+
+
+def test_cpus_of_one_core_count_once(four_cpus):
+    for cpu, together in enumerate(["0,2", "1,3", "0,2", "1,3"]):
+        folder = four_cpus / f"cpu{cpu}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(f"{together}\n")
+    assert cores() == 2
+
+
+def test_cpus_of_which_nothing_is_known_are_cores(four_cpus):
+    assert cores() == 4
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])

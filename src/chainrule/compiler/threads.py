@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from pathlib import Path
 from typing import Final
 
 #: Multiplications in a step from which a second thread is worth what sharing costs.
 WORTH_THREADS: Final = 1_000_000
 VARIABLE: Final = "CHAINRULE_NUM_THREADS"
+#: Where Linux tells which CPUs share a core.
+CPUS = Path("/sys/devices/system/cpu")
 
 
 def thread_count(multiplications: int, asked: int | None) -> int:
@@ -38,7 +42,23 @@ def thread_count(multiplications: int, asked: int | None) -> int:
 
 
 def cores() -> int:
-    """Return how many CPUs this process may use."""
+    """Return how many cores this process may use.
+
+    On Linux, CPUs that share a core count once: its units of arithmetic serve one thread as well as two.
+    """
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
+        return _cores_of(frozenset(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
+
+
+@functools.cache
+def _cores_of(cpus: frozenset[int]) -> int:
+    return len({_on_the_same_core(cpu) for cpu in cpus})
+
+
+def _on_the_same_core(cpu: int) -> str:
+    """Return the CPUs of a CPU's core in the words of the system; itself if it says nothing."""
+    try:
+        return (CPUS / f"cpu{cpu}" / "topology" / "thread_siblings_list").read_text()
+    except OSError:
+        return str(cpu)
