@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from chainrule.graph.evaluate import Evaluator
@@ -11,10 +12,10 @@ from chainrule.graph.loop import EvaluatedRun, GraphFunction, Inputs, Loop, Loop
 
 
 class Executor(NamedTuple):
-    """What runs a model: `run` its training loops, `prepare` single graphs."""
+    """What runs a model: `run` its training loops, `preparing(n_threads)` gives what runs single graphs."""
 
     run: Callable[[Loop, LoopState, Inputs], Run]
-    prepare: Prepare
+    preparing: Callable[[int | None], Prepare]
 
 
 def _compiled_run(loop: Loop, state: LoopState, inputs: Inputs) -> Run:
@@ -23,14 +24,17 @@ def _compiled_run(loop: Loop, state: LoopState, inputs: Inputs) -> Run:
     return CompiledRun(loop, state, inputs)
 
 
-def _compiled(graph: Graph) -> GraphFunction:
-    from chainrule.compiler.executable import executable_of
+def _compiling(n_threads: int | None) -> Prepare:
+    def prepare(graph: Graph) -> GraphFunction:
+        from chainrule.compiler.executable import executable_of
 
-    return executable_of(graph)
+        return partial(executable_of(graph), n_threads=n_threads)
+
+    return prepare
 
 
 #: What can run a model, by name.
 EXECUTORS = {
-    "numpy": Executor(EvaluatedRun, Evaluator),
-    "compiled": Executor(_compiled_run, _compiled),
+    "numpy": Executor(EvaluatedRun, lambda n_threads: Evaluator),
+    "compiled": Executor(_compiled_run, _compiling),
 }

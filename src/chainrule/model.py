@@ -152,7 +152,7 @@ class Model(Inspection):
 
     @property
     def _prepare(self) -> Prepare:
-        return EXECUTORS[self.executor].prepare
+        return EXECUTORS[self.executor].preparing(self.n_threads)
 
     @property
     def weights(self) -> dict[str, Array]:

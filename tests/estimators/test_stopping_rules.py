@@ -68,7 +68,9 @@ def test_the_graph_is_what_is_written_down(scored, schedule, executor, numbers, 
     for number in numbers:
         weights = np.array([number, 1.0])
         seen = {"w": weights, SCORE if scored else "loss": np.asarray(number)}
-        decided = run_stage(stage, {**rules.arguments(), **arrays, **seen}, EXECUTORS[executor].prepare)
+        decided = run_stage(
+            stage, {**rules.arguments(), **arrays, **seen}, EXECUTORS[executor].preparing(None)
+        )
         arrays |= {name: decided[name] for name in arrays if name in decided}
         assert bool(decided["stop"]) == written.end_epoch(number, weights)
         assert (arrays[BEST], arrays[WAITED]) == (written.best, written.waited)

@@ -9,7 +9,7 @@ from chainrule.compiler.memory import Arena, plan_arena, user_buffer
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.plan import GraphPlan
 from chainrule.compiler.program import PREAMBLE, write_program
-from chainrule.compiler.schedule import grouped, scheduled
+from chainrule.compiler.schedule import grouped, scheduled, work_of
 from chainrule.compiler.table import FIRST_ARRAY
 from chainrule.graph.graph import Graph
 from chainrule.graph.value import Value
@@ -39,7 +39,7 @@ class CompiledGraph:
         self.buffers = {**self.arena.buffers, **buffers}
         ticks_slot = FIRST_ARRAY + len(buffers) if profiled else None
         program = write_program("graph", groups, self.buffers, ticks_slot=ticks_slot)
-        self.scratch = program.scratch
+        self.scratch, self.parts = program.scratch, program.parts
         self.text = PREAMBLE + module_text(program.functions, program.codes)
 
     @property
@@ -55,6 +55,8 @@ class CompiledGraph:
             [captured[value.serial] for value in self._simple.captured],
             self.arena.sizes,
             self.scratch,
+            self.parts,
+            work_of(self.kernels),
         )
 
 

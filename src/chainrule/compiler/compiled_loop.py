@@ -10,19 +10,16 @@ from chainrule.compiler.compiled_graph import unique
 from chainrule.compiler.control import FIRST_TABLE
 from chainrule.compiler.control_code import LoopLayout, Table
 from chainrule.compiler.finite import write_check
-from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.llvm import module_text
 from chainrule.compiler.loop_code import OWN_ITEMS, loop_functions
 from chainrule.compiler.memory import in_place, plan_arena, user_buffer
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.plan import LoopPlan
 from chainrule.compiler.program import PREAMBLE, Program, write_program
-from chainrule.compiler.schedule import grouped, scheduled
+from chainrule.compiler.schedule import grouped, scheduled, work_of
 from chainrule.compiler.table import LINE, Scratch
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Loop, Stage
-from chainrule.graph.lowering import Contraction
-from chainrule.graph.types import ROWS
 from chainrule.graph.value import Value, call
 
 
@@ -212,7 +209,7 @@ class CompiledLoop:
             self.sizes,
             self.scratch,
             self.parts_of_thread,
-            [_multiplications(kernel) for kernel in self.step.kernels],
+            work_of(self.step.kernels),
             len(self.step.kernels),
         )
 
@@ -236,17 +233,3 @@ def _row_size(value: Value) -> int:
     for dim in value.shape[1:]:
         size *= int(dim)
     return size
-
-
-def _multiplications(kernel: Kernel) -> tuple[int, int]:
-    """Return the multiplications of a product as (number, power of rows that it is times)."""
-    root = kernel.root
-    if root is None or root.primitive is None or not isinstance(root.primitive.lower, Contraction):
-        return 0, 0
-    number, power = 1, 0
-    for dim in (*root.shape, root.operands[0].shape[-1]):
-        if dim is ROWS:
-            power += 1
-        else:
-            number *= int(dim)
-    return number, power

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 
@@ -17,6 +14,7 @@ import numpy as np
 from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.control import Control
 from chainrule.compiler.native_loop import NativeLoop, native_loop
+from chainrule.compiler.pool import deferred_interrupt, run_together
 from chainrule.compiler.table import allocate
 from chainrule.compiler.threads import thread_count
 from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError
@@ -229,16 +227,10 @@ class CompiledRun:
 
     def _call(self) -> None:
         """Let the threads make turns, or this one alone after the run; done when they have all come back."""
-        function, table = self._native.run, ctypes.addressof(self._table)
-        sizes, others = (0, self._capacity), []
-        if self._pool is not None:
-            others = [
-                self._pool.submit(function, table, *sizes, thread, self.threads, 0)
-                for thread in range(1, self.threads)
-            ]
-        function(table, *sizes, 0, self.threads, 0)
-        for other in others:
-            other.result()
+        function, table, threads = self._native.run, ctypes.addressof(self._table), self.threads
+        run_together(
+            lambda thread: function(table, 0, self._capacity, thread, threads, 0), threads, self._pool
+        )
 
     # Failures ------------------------------------------------------------------------------------------
 
@@ -310,23 +302,3 @@ def _arrays_of(table: Rows) -> list[Array]:
     if isinstance(table, SparseRows):
         return [table.values, table.columns, table.starts]
     return [np.ascontiguousarray(table)]
-
-
-@contextmanager
-def deferred_interrupt() -> Iterator[list[int]]:
-    """Hold back Ctrl-C until the block is done: arrays and counters must be those of the same turn.
-
-    The block is given a list that is not empty once Ctrl-C was pressed.
-    """
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or handler is None:
-        yield []  # only the main thread is interrupted, and only by a handler that Python knows
-        return
-    pressed: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        if pressed:
-            signal.raise_signal(signal.SIGINT)

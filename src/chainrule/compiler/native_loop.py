@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.compiler.cache import cache_key
 from chainrule.compiler.native import native
-from chainrule.compiler.plan import LoopPlan
+from chainrule.compiler.plan import LoopPlan, multiplications
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Loop, Stage
 from chainrule.graph.types import Array
@@ -46,7 +46,7 @@ class NativeLoop:
 
     def multiplications(self, rows: int) -> int:
         """Return the multiplications of a step's products on so many rows."""
-        return sum(fixed * rows**power for fixed, power in self.plan.work)
+        return multiplications(self.plan.work, rows)
 
 
 #: Loops that were traced anew and are the same, as in a search over learning rates, share their code.

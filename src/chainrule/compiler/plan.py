@@ -26,8 +26,10 @@ class GraphPlan:
         Each output of the graph: the number of a ``result``, an ``input`` or a ``captured`` array.
     captured : sequence of int
         The captured arrays that the code reads, in the order of their slots, which come after the inputs'.
-    sizes, scratch
+    sizes, scratch, parts
         How much memory a call needs: see `chainrule.compiler.table.allocate`.
+    work : sequence of (int, int)
+        The multiplications of its products: see `multiplications`.
     """
 
     results: Sequence[ArrayType]
@@ -35,6 +37,8 @@ class GraphPlan:
     captured: Sequence[int]
     sizes: Sequence[int]
     scratch: Scratch
+    parts: int
+    work: Sequence[tuple[int, int]]
 
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> GraphPlan:
@@ -45,6 +49,8 @@ class GraphPlan:
             plan["captured"],
             plan["sizes"],
             Scratch(**plan["scratch"]),
+            plan["parts"],
+            plan["work"],
         )
 
 
@@ -71,7 +77,7 @@ class LoopPlan:
     sizes, scratch, parts
         How much memory a run needs: see `chainrule.compiler.table.allocate`.
     work : sequence of (int, int)
-        The multiplications of a step's products: a number, and the power of rows that it is times.
+        The multiplications of a step's products: see `multiplications`.
     kernels : int
         How many a step has.
     """
@@ -99,6 +105,11 @@ class LoopPlan:
             "scratch": Scratch(**plan["scratch"]),
         }
         return cls(**{**plan, **read})
+
+
+def multiplications(work: Sequence[tuple[int, int]], rows: int) -> int:
+    """Return how many there are with so many rows: each product has a number, times a power of rows."""
+    return sum(number * rows**power for number, power in work)
 
 
 def as_json(plan: GraphPlan | LoopPlan) -> str:

@@ -204,3 +204,22 @@ def _has_rows_first(shape: Sequence[object]) -> bool:
 
 def _lower(value: Value) -> object:
     return None if value.primitive is None else value.primitive.lower
+
+
+def work_of(kernels: Iterable[Kernel]) -> list[tuple[int, int]]:
+    """Return the multiplications of kernels' products as (number, power of rows that it is times)."""
+    return [_multiplications(kernel) for kernel in kernels]
+
+
+def _multiplications(kernel: Kernel) -> tuple[int, int]:
+    """Return the multiplications of a product as (number, power of rows that it is times)."""
+    root = kernel.root
+    if root is None or root.primitive is None or not isinstance(root.primitive.lower, Contraction):
+        return 0, 0
+    number, power = 1, 0
+    for dim in (*root.shape, root.operands[0].shape[-1]):
+        if dim is ROWS:
+            power += 1
+        else:
+            number *= int(dim)
+    return number, power

@@ -9,6 +9,8 @@ from typing import Final
 
 #: Multiplications in a step from which a second thread is worth what sharing costs.
 WORTH_THREADS: Final = 1_000_000
+#: Multiplications of a single call from which it is worth waking a thread up.
+WORTH_WAKING: Final = 20_000_000
 VARIABLE: Final = "CHAINRULE_NUM_THREADS"
 #: Where Linux tells which CPUs share a core.
 CPUS = Path("/sys/devices/system/cpu")

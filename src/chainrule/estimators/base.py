@@ -21,9 +21,10 @@ from chainrule.estimators.randomness import drawn_key, random_state_of
 from chainrule.estimators.rows import as_dense, as_sample_weight
 from chainrule.estimators.solver import RATE, as_solver, has_schedule, is_lbfgs, steps_of_fit
 from chainrule.estimators.stopping import Rules
+from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held, held_out, own_rows
 from chainrule.executors import EXECUTORS
-from chainrule.graph.loop import LoopState, run_stage
+from chainrule.graph.loop import LoopState, Prepare, run_stage
 from chainrule.graph.types import ROWS, Array, ArrayType
 from chainrule.layers import initial_values
 from chainrule.losses import L2, Loss
@@ -288,6 +289,11 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         self.intercepts_ = [np.array(carried[names[f"{path}.bias"]]) for path in self._network.dense]
         self._others = {name: np.array(carried[names.get(name, name)]) for name in self._others}
 
+    @property
+    def _prepare(self) -> Prepare:
+        """What runs single graphs, on as many threads as the estimator may use."""
+        return EXECUTORS["compiled"].preparing(thread_limit(self))
+
     # The two ways of fitting ----------------------------------------------------------------------
 
     def _fit_lbfgs(self, data: dict[str, Array], random_state: Any) -> None:
@@ -297,7 +303,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         names = [f"{path}.weight" for path in paths] + [f"{path}.bias" for path in paths]
         names += [name for name in self._others if name not in self._states]
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
-        prepare, verbose = EXECUTORS["compiled"].prepare, bool(self.verbose)
+        prepare, verbose = self._prepare, bool(self.verbose)
         data = {**data, "x": as_dense(data["x"])}
         result, found = minimize(self._trainer, data, names, prepare, options=options, verbose=verbose)
         self.n_iter_ = result.nit
@@ -360,7 +366,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         for start in range(0, X.shape[0], size):
             x = np.ascontiguousarray(as_dense(X[start : start + size]), self._task.dtype)
             check_codes(x, self._embedded, start)
-            parts.append(run_stage(stage, {**fixed, "x": x}, EXECUTORS["compiled"].prepare)["prediction"])
+            parts.append(run_stage(stage, {**fixed, "x": x}, self._prepare)["prediction"])
         return np.concatenate(parts)
 
     # What scikit-learn asks of an estimator -------------------------------------------------------

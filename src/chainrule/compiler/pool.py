@@ -1,0 +1,68 @@
+"""Threads that help with native code, and Ctrl-C while it runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+
+
+def run_together(call: Callable[[int], object], threads: int, pool: Executor | None) -> None:
+    """Call a function with each thread's number, 0 on this one; done when none is in it any more.
+
+    Whoever comes first does the work (`chainrule.compiler.sharing`): a thread of the pool that has not even
+    begun when this one is through need not come.
+    """
+    others = [pool.submit(call, thread) for thread in range(1, threads)] if pool is not None else []
+    call(0)
+    for other in others:
+        if not other.cancel():
+            other.result()
+
+
+class _Helpers:
+    """The pool that calls of single graphs share; its threads begin when they are first needed."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._size = 0
+        self._lock = threading.Lock()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        """Begin anew in a process that was forked off: it has no threads."""
+        self._pool, self._size, self._lock = None, 0, threading.Lock()
+
+    def at_least(self, number: int) -> ThreadPoolExecutor:
+        """Return a pool of so many threads, or more."""
+        with self._lock:
+            if self._pool is None or self._size < number:
+                self._pool, self._size = ThreadPoolExecutor(number, "chainrule"), number
+            return self._pool
+
+
+helpers = _Helpers()
+
+
+@contextmanager
+def deferred_interrupt() -> Iterator[list[int]]:
+    """Hold back Ctrl-C until the block is done: arrays and counters must be those of the same turn.
+
+    The block is given a list that is not empty once Ctrl-C was pressed.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or handler is None:
+        yield []  # only the main thread is interrupted, and only by a handler that Python knows
+        return
+    pressed: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)

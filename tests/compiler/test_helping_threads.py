@@ -1,0 +1,151 @@
+"""Single graphs on several threads: the same bits, from several callers at once, and in a forked process."""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.compiler import executable
+from chainrule.compiler.executable import Executable
+from chainrule.compiler.pool import helpers, run_together
+
+
+@pytest.fixture(autouse=True)
+def little_is_much(monkeypatch):
+    """Calls of little work are shared as well."""
+    monkeypatch.setattr(executable, "WORTH_WAKING", 1)
+
+
+@pytest.fixture(scope="module")
+def network():
+    model = cr.Model(
+        cr.Sequential([cr.Dense(100), cr.Activation("tanh"), cr.Dense(300), cr.Dense(7)]),
+        loss="cross_entropy",
+        seed=1,
+    )
+    model.build(40)
+    return model
+
+
+ROWS = np.random.default_rng(0).normal(size=(1003, 40)).astype(np.float32)
+
+
+@pytest.fixture
+def threads_seen(monkeypatch):
+    """How many threads each call had."""
+    seen, chosen = [], Executable._threads
+
+    def noted(self, rows, asked):
+        seen.append(chosen(self, rows, asked))
+        return seen[-1]
+
+    monkeypatch.setattr(Executable, "_threads", noted)
+    return seen
+
+
+def gradients(network, target):
+    _, found = network.gradients(ROWS, target)
+    return found.values()
+
+
+@pytest.mark.parametrize("number", [2, 3, 5])
+def test_same_bits_at_any_number(network, number, threads_seen):
+    target = np.arange(len(ROWS)) % 7
+    network.n_threads = 1
+    alone = network.predict(ROWS), *gradients(network, target)
+    network.n_threads = number
+    for _ in range(3):
+        shared = network.predict(ROWS), *gradients(network, target)
+        for one, other in zip(alone, shared, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert {1, number} == set(threads_seen)
+
+
+def test_little_work_wakes_nobody(network, threads_seen, monkeypatch):
+    monkeypatch.setattr(executable, "WORTH_WAKING", 20_000_000)
+    network.n_threads = 2
+    network.predict(ROWS[:3])
+    assert threads_seen == [1]
+
+
+def test_the_variable_says_how_many(monkeypatch, threads_seen):
+    monkeypatch.setenv("CHAINRULE_NUM_THREADS", "2")
+    f = cr.compile(lambda x, w: cr.sum(cr.tanh(x @ w), axis=0))
+    w = np.ones((40, 30), np.float32)
+    first = f(ROWS, w)
+    monkeypatch.setenv("CHAINRULE_NUM_THREADS", "1")
+    np.testing.assert_array_equal(f(ROWS, w), first)
+    assert threads_seen == [2, 1]
+
+
+def test_fewer_rows_and_threads_after_more(network):
+    network.n_threads = 1
+    expected = network.predict(ROWS)
+    for number, rows in ((4, 1003), (2, 17), (3, 500), (1, 5), (4, 1003)):
+        network.n_threads = number
+        np.testing.assert_array_equal(network.predict(ROWS[:rows]), expected[:rows])
+
+
+def test_callers_at_once_share_the_helpers(network):
+    network.n_threads = 1
+    expected = network.predict(ROWS)
+    network.n_threads = 2
+    wrong = []
+
+    def caller():
+        for _ in range(20):
+            if not np.array_equal(network.predict(ROWS), expected):
+                wrong.append(threading.get_ident())
+
+    callers = [threading.Thread(target=caller) for _ in range(4)]
+    for each in callers:
+        each.start()
+    for each in callers:
+        each.join()
+    assert not wrong
+
+
+def test_helpers_that_are_busy_are_not_waited_for():
+    busy = threading.Event()
+    pool = helpers.at_least(1)
+    blocked = [pool.submit(busy.wait, 60) for _ in range(helpers._size)]
+    called = []
+    started = time.monotonic()
+    run_together(called.append, 2, pool)
+    assert called == [0]
+    assert time.monotonic() - started < 30
+    busy.set()
+    assert all(each.result() for each in blocked)
+
+
+def test_what_goes_wrong_on_a_helper_is_heard_of():
+    begun = threading.Event()
+
+    def call(thread):
+        if thread:
+            begun.set()
+            raise MemoryError("no room")
+        begun.wait(60)
+
+    with pytest.raises(MemoryError, match="no room"):
+        run_together(call, 2, helpers.at_least(1))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_has_helpers_of_its_own(network):
+    network.n_threads = 2
+    expected = network.predict(ROWS)  # the helpers are there
+    child = os.fork()
+    if not child:
+        signal.alarm(60)
+        same = np.array_equal(network.predict(ROWS), expected) and helpers._size == 1
+        sys.stdout.flush()
+        os._exit(0 if same else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
