@@ -1,8 +1,8 @@
-"""Compiled code writes into its arrays, and nowhere beside them.
+"""Compiled code writes into its arrays, and nowhere beside them; nor does it read there.
 
-For these tests every array of the arena has a place of its own with some room after it, in which nothing may
-change. Otherwise what a kernel writes there falls on another array, and only a graph that needs this one
-afterwards shows it.
+To see what is written every array of the arena has a place of its own with some room after it, in which
+nothing may change. Otherwise what a kernel writes there falls on another array, and only a graph that needs
+this one afterwards shows it.
 """
 
 from unittest.mock import patch
@@ -91,3 +91,17 @@ def test_random_graphs_stay_within_their_arrays(derivatives, thorough):
         check_room(case.graph, [case.arguments(rows) for rows in (*case.rows, 16)])
 
     check()
+
+
+@pytest.mark.parametrize("shape", [(16, 1), (7, 5, 1)])
+def test_nothing_is_read_beside_an_array_of_one_element(shape):
+    """It shows a number, and is stored: only at its one place."""
+
+    def function(x):
+        one = cr.reshape(cr.sin(x), (1,))
+        return one, cr.cos(cr.broadcast_to(one, shape))
+
+    graph = trace(function, cr.ArrayType((), np.dtype("float32")))
+    x = np.asarray(1, np.float32)
+    for result, expected in zip(Executable(graph)(x), evaluate(graph, x), strict=True):
+        np.testing.assert_allclose(result, expected, rtol=4 * np.finfo(x.dtype).eps)
