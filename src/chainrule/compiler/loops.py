@@ -292,12 +292,20 @@ def _lies_without_gaps(writer: KernelWriter) -> bool:
         not any(is_free(value) or _gathers(value) for value in kernel.members)
         and all(
             value.serial in own
-            or not source_of(value).ndim  # one number, seen everywhere
+            or _shows_one_number(writer, value)
             or (value.shape == kernel.shape and _follows(writer, value))
             for value in touched
         )
         and all(_follows(writer, value) for value in kernel.stored)
     )
+
+
+def _shows_one_number(writer: KernelWriter, value: Value) -> bool:
+    """Whether every place of a value is read as the same number; an array of one element has one place."""
+    source = source_of(value)
+    while value is not source and value.serial not in writer.buffers:
+        value = value.operands[0]
+    return not value.ndim
 
 
 def _gathers(value: Value) -> bool:

@@ -139,10 +139,10 @@ class ProductWriter:
     def write(self) -> None:
         """Write all loops."""
         batch = self.root.shape[:-2]
-        if batch:
-            self.writer.nest(batch, self._in_batch, vector=False)
-        elif self.columns == 1:
+        if self.columns == 1:
             write_column(self.writer, self.left, self.right)
+        elif batch:
+            self.writer.nest(batch, self._in_batch, vector=False)
         else:
             self._tiles(shared=True)
 

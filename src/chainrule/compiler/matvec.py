@@ -1,4 +1,8 @@
-"""A matrix times a vector: sums over a vector of rows at a time, or of k, whichever lie side by side."""
+"""Matrices times vectors: sums over a vector of rows at a time, or of k, whichever lie side by side.
+
+A tile would write a whole vector for its single column. An array has no room for that: it would lie over the
+elements that follow, and at the end over another array.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +22,16 @@ def write_column(writer: KernelWriter, left: Operand, right: Operand) -> None:
     inner = extent_of(left.value.shape[-1])
 
     def at_row(index: Index) -> None:
-        row, column = affines(index)
+        *batch, row, column = affines(index)
         zero = b.constant(0, dtype)
-        start = b.spread(zero) if wide or row.lanes else zero
+        start = b.spread(zero) if wide or any(place.lanes for place in (*batch, row)) else zero
         outer_tail = writer.tail
 
         def turn(k: str, carried: list[str]) -> list[str]:
             tail = writer.below(k, inner) if wide else outer_tail
             at = Affine({k: 1}, 0, int(wide))
-            x = left.load([row, at], tail)
-            w = right.load([at, column], tail)
+            x = left.load([*batch, row, at], tail)
+            w = right.load([*batch, at, column], tail)
             product = b.fma(x, w, Element(carried[0], dtype, start.vector))
             if wide and tail is not None:
                 product = b.select(tail, product, Element(carried[0], dtype, start.vector))
@@ -46,7 +50,7 @@ def write_column(writer: KernelWriter, left: Operand, right: Operand) -> None:
 
 def _stride(operand: Operand, axis: int) -> int:
     """Return the distance in memory of neighbours along the last axis (-1) or the one before it (-2)."""
-    name = f"%{2 + axis}"
+    name = f"%{operand.value.ndim + axis}"
     total = 0
     for affine, stride in zip(operand.indices, operand.buffer.strides, strict=True):
         if name in affine.terms:

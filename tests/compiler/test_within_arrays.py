@@ -1,0 +1,107 @@
+"""Compiled code writes into its arrays, and nowhere beside them; nor does it read there.
+
+To see what is written every array of the arena has a place of its own with some room after it, in which
+nothing may change. Otherwise what a kernel writes there falls on another array, and only a graph that needs
+this one afterwards shows it.
+"""
+
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+from random_graphs import cases
+
+import chainrule as cr
+from chainrule.compiler import memory
+from chainrule.compiler.compiled_graph import CompiledGraph
+from chainrule.compiler.executable import Executable
+from chainrule.compiler.table import allocate
+from chainrule.graph.evaluate import evaluate
+from chainrule.graph.trace import trace
+
+ROOM = 192  # bytes, times the capacity where an array grows with the rows
+MARK = 0xA5
+ROWS = (15, 16, 33, 48)  # a multiple of 16 fills its arrays to the end
+
+
+def with_room(value, padded, length=memory._bytes):
+    size, power, strides = length(value, padded)
+    return size + ROOM, power, strides
+
+
+def after_all(taken, *_):
+    return max((offset + size for offset, size, _, _ in taken), default=0)
+
+
+def marked(*arguments):
+    array, places = allocate(*arguments)
+    array.view(np.uint8)[:] = MARK
+    return array, places
+
+
+def check_room(graph, runs):
+    """Run a graph on some arguments each; check that the room after its arrays is as it was."""
+    with patch.object(memory, "_bytes", with_room), patch.object(memory, "_lowest", after_all):
+        compiled = CompiledGraph(graph)
+    with patch("chainrule.compiler.executable.allocate", marked):
+        for arguments in runs:
+            executable = Executable(graph, compiled)
+            executable(*arguments)
+            capacity, array, places = executable._scratch.held
+            for serial, buffer in compiled.arena.buffers.items():
+                end = buffer.offset + compiled.arena.lengths[serial]
+                unit = capacity**buffer.power
+                start = places[buffer.power] - array.ctypes.data
+                room = array.view(np.uint8)[start + (end - ROOM) * unit : start + end * unit]
+                assert np.all(room == MARK), f"%{serial} {buffer} with capacity {capacity}"
+
+
+def scores(x, query):
+    """Give a weight to each of a row's vectors, as attention does: (rows, n, k) @ (rows, k, 1)."""
+    mean = cr.mean(x, axis=1, keepdims=True)
+    return cr.sin((x @ query) @ mean)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("length", [2, 32])
+def test_products_of_one_column(length, dtype):
+    shapes = [(cr.ROWS, length, 3), (cr.ROWS, 3, 1)]
+    graph = trace(scores, *(cr.ArrayType(shape, np.dtype(dtype)) for shape in shapes))
+    generator = np.random.default_rng(0)
+    runs = [[generator.normal(size=(rows, *shape[1:])).astype(dtype) for shape in shapes] for rows in ROWS]
+    check_room(graph, runs)
+    for arguments in runs:
+        (result,), (expected,) = Executable(graph)(*arguments), evaluate(graph, *arguments)
+        np.testing.assert_allclose(result, expected, rtol=0, atol=32 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("derivatives", [False, True])
+def test_random_graphs_stay_within_their_arrays(derivatives, thorough):
+    @settings(
+        max_examples=2000 if thorough else 3 if derivatives else 10,
+        deadline=None,
+        database=None,
+        derandomize=not thorough,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases("float32", derivatives))
+    def check(case):
+        note(str(case.graph))
+        check_room(case.graph, [case.arguments(rows) for rows in (*case.rows, 16)])
+
+    check()
+
+
+@pytest.mark.parametrize("shape", [(16, 1), (7, 5, 1)])
+def test_nothing_is_read_beside_an_array_of_one_element(shape):
+    """It shows a number, and is stored: only at its one place."""
+
+    def function(x):
+        one = cr.reshape(cr.sin(x), (1,))
+        return one, cr.cos(cr.broadcast_to(one, shape))
+
+    graph = trace(function, cr.ArrayType((), np.dtype("float32")))
+    x = np.asarray(1, np.float32)
+    for result, expected in zip(Executable(graph)(x), evaluate(graph, x), strict=True):
+        np.testing.assert_allclose(result, expected, rtol=4 * np.finfo(x.dtype).eps)
