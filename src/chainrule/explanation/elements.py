@@ -53,6 +53,7 @@ class Expander:
         self.numbers = numbers
         self.fixed = fixed
         self.chosen = chosen
+        self._found: dict[tuple[Value, Index], Formula] = {}
 
     # Arrays --------------------------------------------------------------------------------------
 
@@ -89,13 +90,21 @@ class Expander:
 
     def element(self, value: Value, index: Index, stop: Stop) -> Formula:
         """Return the formula of one element; with a `Variable` in the index, of any."""
+        self._found.clear()
         return simplified(self._element(value, index, stop, top=True))
 
     def terms(self, value: Value, index: Index, stop: Stop) -> Formula:
         """Return the same with the terms of each sum apart, also where one condition chooses in several."""
+        self._found.clear()
         return shortened(self._element(value, index, stop, top=True))
 
     def _element(self, value: Value, index: Index, stop: Stop, top: bool = False) -> Formula:
+        """Return an element's formula; what it needs in several places is one formula there."""
+        if (value, index) not in self._found:
+            self._found[value, index] = self._expanded(value, index, stop, top)
+        return self._found[value, index]
+
+    def _expanded(self, value: Value, index: Index, stop: Stop, top: bool) -> Formula:
         symbol = None if top else stop(value)
         at = concrete(index)
         if symbol:

@@ -92,17 +92,46 @@ class Total:
 Formula = Number | Name | Apply | Total
 
 
+class Parts:
+    """What a function of formulas gives for their parts; a part that stands in several places is done once.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a formula, and this, which it calls for the formula's parts.
+    """
+
+    def __init__(self, function: Callable[[Formula, Parts], Any]) -> None:
+        self._function = function
+        self._done: dict[int, tuple[Formula, Any]] = {}  # with the formula, so that its id stays its own
+
+    def __call__(self, formula: Formula) -> Any:
+        """Return what the function gives."""
+        if id(formula) not in self._done:
+            self._done[id(formula)] = formula, self._function(formula, self)
+        return self._done[id(formula)][1]
+
+
 def numeric(formula: Formula) -> Any:
     """Return what a formula of elements comes to, by the rows' own values."""
+    return numerics()(formula)
+
+
+def numerics() -> Parts:
+    """Return `numeric` for several formulas that have parts in common."""
+    return Parts(_numeric)
+
+
+def _numeric(formula: Formula, part: Parts) -> Any:
     match formula:
         case Number(value):
             return value
         case Name(number=number):
             return number
         case Total(terms):
-            return sum((numeric(term) for term in terms[1:]), numeric(terms[0])) if terms else 0.0
+            return sum((part(term) for term in terms[1:]), part(terms[0])) if terms else 0.0
         case Apply(primitive, operands, attributes, gathered):
-            arrays = [np.asarray(numeric(operand)) for operand in operands]
+            arrays = [np.asarray(part(operand)) for operand in operands]
             if gathered:
                 arrays = [np.stack(arrays)]
                 attributes = {**attributes, "axes": (0,)}

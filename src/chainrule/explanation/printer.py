@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from chainrule.explanation.formula import (
     Symbol,
     Total,
     Variable,
-    numeric,
+    numerics,
 )
 from chainrule.explanation.layout import (
     Fenced,
@@ -55,6 +55,7 @@ class Printer:
     def __init__(self, rows: int, digits: int = 6) -> None:
         self.rows = rows
         self.digits = digits
+        self._numeric = numerics()
 
     def symbol(self, symbol: Symbol, value: Value | None = None, index: Index | None = None) -> Layout:
         """Return a name with its subscripts: z₀, ∂L/∂z₀."""
@@ -98,6 +99,7 @@ class Printer:
 
     def layout(self, formula: Formula, numbers: bool = False) -> Layout:
         """Return a formula with the names of its elements, or with their numbers put in."""
+        self._numeric = numerics()
         return self._printed(formula, numbers)[0]
 
     def _printed(self, formula: Formula, numbers: bool) -> tuple[Layout, int]:
@@ -164,7 +166,7 @@ class Printer:
         return layout if own >= tightness else Fenced("(", layout, ")")
 
     def _total(self, terms: Sequence[Formula], numbers: bool) -> tuple[Layout, int]:
-        shown, rest = largest(terms)
+        shown, rest = largest(terms, self._numeric)
         parts: list[Layout] = []
         for term in shown:
             if parts and isinstance(term, Apply) and _is_negative(term):
@@ -172,7 +174,7 @@ class Printer:
             else:
                 parts += [operator("+"), self._operand(term, SUM + 1 if parts else SUM, numbers)]
         if rest:
-            others = sum(float(numeric(term)) for term in rest)
+            others = sum(float(self._numeric(term)) for term in rest)
             dots = Mark(Sign("⋯", r"\cdots", "number"), repr(others), "rest")
             layout, own = self._number(others) if numbers else (dots, ATOM)
             parts += [operator("+"), layout if own > SUM else Fenced("(", layout, ")")]
@@ -200,7 +202,9 @@ def _below(base: Layout, places: Sequence[Layout]) -> Layout:
     return Script(letter_, row(*[part for place in listed for part in (operator(","), place)][1:]), above)
 
 
-def largest(terms: Sequence[Formula]) -> tuple[list[Formula], list[Formula]]:
+def largest(
+    terms: Sequence[Formula], numeric: Callable[[Formula], Any]
+) -> tuple[list[Formula], list[Formula]]:
     """Return the terms to be written out, in their order, and those that are only summed up."""
     if len(terms) <= MOST_TERMS:
         return list(terms), []

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from chainrule.explanation.formula import Apply, Formula, Number, Total, numeric
+from chainrule.explanation.formula import Apply, Formula, Number, Parts, Total, numeric
 from chainrule.graph.lowering import Expression
 from chainrule.graph.value import PRIMITIVES
 
@@ -21,14 +21,18 @@ Rule = Callable[..., Formula | None]
 
 def simplified(formula: Formula) -> Formula:
     """Return a shorter formula of the same value."""
-    return _by_cases(shortened(formula))
+    return Parts(_by_cases)(shortened(formula))  # type: ignore[no-any-return]
 
 
 def shortened(formula: Formula) -> Formula:
     """Return a shorter formula of the same value, in which every sum is still one."""
+    return Parts(_shortened)(formula)  # type: ignore[no-any-return]
+
+
+def _shortened(formula: Formula, part: Parts) -> Formula:
     match formula:
         case Apply(primitive, operands, attributes, gathered):
-            operands = tuple(map(shortened, operands))
+            operands = tuple(map(part, operands))
             whole = Apply(primitive, operands, attributes, gathered)
             known = bool(operands) and all(isinstance(operand, Number) for operand in operands)
             if known and not gathered and "axes" not in attributes:  # axes have names here
@@ -37,7 +41,7 @@ def shortened(formula: Formula) -> Formula:
             shorter = rule(*operands) if rule else None
             return whole if shorter is None else shorter
         case Total(terms, variable, size):
-            terms = tuple(map(shortened, terms))
+            terms = tuple(map(part, terms))
             if variable is None:
                 terms = tuple(term for term in terms if not _is(term, 0))
                 if all(isinstance(term, Number) for term in terms):
@@ -54,21 +58,21 @@ def apply(name: str, *operands: Formula) -> Formula:
 # Case by case ------------------------------------------------------------------------------------------
 
 
-def _by_cases(formula: Formula) -> Formula:
+def _by_cases(formula: Formula, part: Parts) -> Formula:
     """Return the formula with what one condition chooses in several places told case by case."""
     if _is_elementwise(formula):
         conditions = list(_conditions(formula))
         condition = next((one for one in conditions if conditions.count(one) > 1), None)
         if condition is not None:
-            cases = [_by_cases(shortened(_assumed(formula, condition, held))) for held in (True, False)]
+            cases = [simplified(_assumed(formula, condition, held)) for held in (True, False)]
             told = cases[0] if cases[0] == cases[1] else Apply(PRIMITIVES["where"], (condition, *cases), {})
             if _size(told) <= _size(formula):
                 return told
     match formula:
         case Apply(primitive, operands, attributes, gathered):
-            return Apply(primitive, tuple(map(_by_cases, operands)), attributes, gathered)
+            return Apply(primitive, tuple(map(part, operands)), attributes, gathered)
         case Total(terms, variable, size):
-            return Total(tuple(map(_by_cases, terms)), variable, size)
+            return Total(tuple(map(part, terms)), variable, size)
     return formula
 
 
