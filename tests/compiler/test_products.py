@@ -1,0 +1,101 @@
+"""Products of sizes at which operands are packed, against NumPy; on any threads with the same bits."""
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.compiler import executable, matmul
+
+#: Rows, inner size and columns: around tiles, blocks and panels, with what is packed and what isn't.
+SIZES = [
+    (128, 64, 32),  # packed from here on
+    (127, 64, 32),
+    (130, 70, 33),
+    (200, 129, 64),
+    (131, 300, 100),
+    (150, 1000, 47),  # several blocks
+    (129, 9000, 35),  # a block has no room for a vector of rows
+    (300, 65, 256),  # wide tiles
+    (261, 33, 307),
+    (16, 7, 700),
+]
+
+
+def _operand(shape, dtype, seed):
+    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
+
+
+FORMS = {
+    "nn": (lambda a, b: a @ b, lambda m, k, n: ((m, k), (k, n))),
+    "tn": (lambda a, b: a.T @ b, lambda m, k, n: ((k, m), (k, n))),
+    "nt": (lambda a, b: a @ b.T, lambda m, k, n: ((m, k), (n, k))),
+    "tt": (lambda a, b: a.T @ b.T, lambda m, k, n: ((k, m), (n, k))),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_every_form(form, size, dtype):
+    product, shapes = FORMS[form]
+    a, b = (_operand(shape, dtype, seed) for seed, shape in enumerate(shapes(*size)))
+    exact = product(a.astype(np.float64), b.astype(np.float64))
+    bound = product(np.abs(a).astype(np.float64), np.abs(b).astype(np.float64)) * size[1]
+    error = np.abs(cr.compile(product)(a, b) - exact)
+    assert np.all(error <= bound * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("size", [(131, 300, 100), (150, 1000, 47), (300, 65, 256)], ids=str)
+def test_what_is_made_of_a_product_sees_each_of_its_elements_once(size):
+    """Much is made of it: the rows of a tile are finished in a loop, or beside the sums of the next tile."""
+    m, k, n = size
+    x, w, v = (_operand(shape, "float64", seed) for seed, shape in enumerate([(k, m), (k, n), (m, n)]))
+
+    def step(x, w, v):
+        z = x.T @ w
+        return cr.tanh(z) * v + z * z - v / (1.0 + z * z), cr.where(z > 0, z, v)
+
+    for found, expected in zip(cr.compile(step)(x, w, v), step(x, w, v), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("rows", [1, 100, 129, 700])
+@pytest.mark.parametrize("widths", [(150, 100), (200, 257), (784, 130)], ids=str)
+def test_weight_gradients_that_are_updated(rows, widths):
+    """The gradient of a weight sums over rows: how many there are is known at run time alone."""
+    first, second = widths
+    x, y = _operand((rows, first), "float64", 0), _operand((rows, second), "float64", 1)
+    models = []
+    for executor in ("compiled", "numpy"):
+        model = cr.Model(
+            cr.Dense(second), loss="mean_squared_error", dtype="float64", executor=executor, seed=0
+        )
+        model.fit(x, y, epochs=3, batch_size=rows)
+        models.append(dict(model.weights))
+    for name, found in models[0].items():
+        np.testing.assert_allclose(found, models[1][name], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("number", ["2", "3"])
+@pytest.mark.parametrize("form", FORMS)
+def test_same_bits_on_any_number_of_threads(form, number, monkeypatch):
+    monkeypatch.setattr(executable, "WORTH_WAKING", 1)
+    product, shapes = FORMS[form]
+    for size in ((150, 1000, 300), (261, 33, 307)):
+        a, b = (_operand(shape, "float32", seed) for seed, shape in enumerate(shapes(*size)))
+        compiled = cr.compile(product)
+        monkeypatch.setenv("CHAINRULE_NUM_THREADS", "1")
+        alone = compiled(a, b)
+        monkeypatch.setenv("CHAINRULE_NUM_THREADS", number)
+        np.testing.assert_array_equal(compiled(a, b), alone)
+
+
+def test_the_sizes_are_on_both_sides_of_each_limit():
+    """Whoever moves a limit moves the sizes of these tests, too."""
+    rows = {size[0] for size in SIZES}
+    assert {matmul.FAR_ROWS, matmul.FAR_ROWS - 1} <= rows
+    columns = {size[2] for size in SIZES}
+    assert matmul.MANY_COLUMNS in columns
+    assert min(columns) < matmul.MANY_COLUMNS < max(columns)
+    room = {matmul.BLOCK_BYTES // (4 * inner) // 16 * 16 for _, inner, _ in SIZES}
+    assert min(room) < 16 < max(room)
