@@ -5,6 +5,7 @@ nothing may change. Otherwise what a kernel writes there falls on another array,
 this one afterwards shows it.
 """
 
+import contextlib
 from unittest.mock import patch
 
 import numpy as np
@@ -16,7 +17,7 @@ import chainrule as cr
 from chainrule.compiler import memory
 from chainrule.compiler.compiled_graph import CompiledGraph
 from chainrule.compiler.executable import Executable
-from chainrule.compiler.table import allocate
+from chainrule.compiler.table import SCRATCH_SLOT, WORDS_SLOT, allocate
 from chainrule.graph.evaluate import evaluate
 from chainrule.graph.trace import trace
 
@@ -34,27 +35,37 @@ def after_all(taken, *_):
     return max((offset + size for offset, size, _, _ in taken), default=0)
 
 
-def marked(*arguments):
-    array, places = allocate(*arguments)
-    array.view(np.uint8)[:] = MARK
-    return array, places
+@contextlib.contextmanager
+def marked_arenas():
+    """Fill every new arena with a mark; yield the list of their capacities, memories and regions."""
+    found = []
+
+    def marked(sizes, scratch, capacity, *more):
+        array, places = allocate(sizes, scratch, capacity, *more)
+        start, words, end = (places[slot] - array.ctypes.data for slot in (0, WORDS_SLOT, SCRATCH_SLOT))
+        array.view(np.uint8)[start:] = MARK
+        array.view(np.uint8)[words:end] = 0
+        found.append((capacity, array, places))
+        return array, places
+
+    with patch("chainrule.compiler.executable.allocate", marked):
+        yield found
 
 
 def check_room(graph, runs):
     """Run a graph on some arguments each; check that the room after its arrays is as it was."""
     with patch.object(memory, "_bytes", with_room), patch.object(memory, "_lowest", after_all):
         compiled = CompiledGraph(graph)
-    with patch("chainrule.compiler.executable.allocate", marked):
-        for arguments in runs:
-            executable = Executable(graph, compiled)
-            executable(*arguments)
-            capacity, array, places = executable._scratch.held
-            for serial, buffer in compiled.arena.buffers.items():
-                end = buffer.offset + compiled.arena.lengths[serial]
-                unit = capacity**buffer.power
-                start = places[buffer.power] - array.ctypes.data
-                room = array.view(np.uint8)[start + (end - ROOM) * unit : start + end * unit]
-                assert np.all(room == MARK), f"%{serial} {buffer} with capacity {capacity}"
+    for arguments in runs:
+        with marked_arenas() as found:
+            Executable(graph, compiled)(*arguments)
+        ((capacity, array, places),) = found
+        for serial, buffer in compiled.arena.buffers.items():
+            end = buffer.offset + compiled.arena.lengths[serial]
+            unit = capacity**buffer.power
+            start = places[buffer.power] - array.ctypes.data
+            room = array.view(np.uint8)[start + (end - ROOM) * unit : start + end * unit]
+            assert np.all(room == MARK), f"%{serial} {buffer} with capacity {capacity}"
 
 
 def scores(x, query):
