@@ -63,7 +63,7 @@ class Thresholds:
         The same: and a step changes every layer's weights by less than this part of them.
     rash_update : float
         *learning rate too high*, in a fit: a step changes weights by more than this part of them, and units
-        are dead or saturated, or the loss is that of *risen_loss* guesses.
+        have become dead or saturated, or the loss is that of *risen_loss* guesses.
     slow_fall : float
         *learning rate too low*, in a fit: an epoch takes less than this part off the loss, ...
     slope_to_go_by : float
