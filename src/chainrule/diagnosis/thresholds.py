@@ -77,6 +77,8 @@ class Thresholds:
     helps : float
         The same: the input takes less than this part off what can be taken off the loss of a network that
         sees none, and what is measured can hardly be twice as much.
+    alike_targets : float
+        The same: the targets of nearest rows are not so many standard deviations nearer than by chance.
     risen_loss : float
         *learning rate too high*, in a fit: the loss is so many times its least, and above the first epoch's.
     left_loss : float
@@ -117,6 +119,7 @@ class Thresholds:
     to_learn: float = 1e-4
     held_out_rows: int = 60
     helps: float = 0.05
+    alike_targets: float = 4.0
     risen_loss: float = 1.5
     left_loss: float = 0.99
     patience: int = 5
