@@ -35,7 +35,20 @@ def test_a_page_is_written(run, model, penguins, tmp_path):
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "<title>One training step on row 12 of penguins.csv</title>" in page
     assert len(page) < 1_000_000
-    assert "wrote the page to page.html" in result.stderr
+    assert "wrote the story to page.html" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("p.md", "# One training step on row 12 of "),
+        ("p.tex", "\\documentclass"),
+        ("p.HTML", "<!doctype html>"),
+    ],
+)
+def test_the_ending_tells_the_form(run, model, penguins, tmp_path, name, begins):
+    assert run("explain", model, penguins, "--row", 12, "-o", name).exit_code == 0
+    assert (tmp_path / name).read_text("utf-8").startswith(begins)
 
 
 def test_one_derivative(run, model, penguins):
@@ -59,6 +72,8 @@ def test_numbers_are_explained_too(run, write):
         (("--row", 345), "has 344 rows, and no row 345; count them from 1"),
         (("--why", "layers.9.weight[0]"), "there is no array in this step 'layers.9.weight'; did you mean"),
         (("--why", "layers.0.bias[99]"), "is not one of its elements"),
+        (("-o", "page.pdf"), "page.pdf has no ending that tells its form: end its name in .html, .md, .tex"),
+        (("-o", "page"), "page has no ending that tells its form"),
         (("-o", "missing/page.html"), "the folder of the output missing/page.html does not exist"),
     ],
 )

@@ -67,6 +67,16 @@ def test_the_rate_comes_before_the_units_that_it_killed():
     assert looked_after(model_for("digits", **dead), digits(), epochs=2) == ["dead units"]
 
 
+@pytest.mark.parametrize("rate", [1e-3, 1e-4])
+def test_units_that_start_dead_are_no_fault_of_the_rate(rate):
+    """Only biases move, and from 0: by a large part of themselves at any rate."""
+    net = cr.Sequential(
+        [cr.Dense(16, activation="relu", weight_initializer="zeros"), cr.Dense(3, weight_initializer="zeros")]
+    )
+    model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(rate))
+    assert looked_after(model, iris(), epochs=8) == ["dead units"]
+
+
 def test_nothing_is_learnt_from_no_input():
     x, y = digits()
     assert looked_after(model_for("digits", activation="tanh"), (0 * x, y), epochs=6) == ["nothing is learnt"]

@@ -93,6 +93,30 @@ def test_an_input_that_helps_little_helps():
     assert "input that does not help" not in names(model.diagnose(x, y))
 
 
+def test_an_input_that_tells_all_helps_though_it_is_learnt_late():
+    line, square = np.linspace(-1, 1, 200)[:, None], np.random.default_rng(0).uniform(-1, 1, (400, 2))
+    board = (np.floor(4 * square).sum(axis=1) % 2).astype(int)
+    for x, y, hidden, outputs, loss in (
+        (line, np.sin(5 * line), [32], 1, "mean_squared_error"),
+        (line, np.sin(8 * line), [32, 32], 1, "mean_squared_error"),
+        (square, board, [64, 64], 2, "cross_entropy"),
+    ):
+        layers = [*[cr.Dense(units, activation="tanh") for units in hidden], cr.Dense(outputs)]
+        model = cr.Model(cr.Sequential(layers), loss=loss, optimizer=cr.Adam(0.01))
+        assert not list(sees_input(patient(model, x, y)))
+        mixed = np.random.default_rng(1).permutation(len(y))
+        for useless in ((x, y[mixed]), (np.ones_like(x), y)):
+            assert list(sees_input(patient(model, *useless)))
+
+
+def test_parity_has_neighbours_that_differ_and_needs_steps():
+    bits = np.random.default_rng(0).integers(0, 2, (400, 4)).astype(float)
+    x = np.c_[bits, 0.3 * np.random.default_rng(1).normal(size=(400, 4))]
+    net = cr.Sequential([cr.Dense(32, activation="tanh"), cr.Dense(2)])
+    model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(0.01))
+    assert not list(sees_input(patient(model, x, bits.sum(axis=1).astype(int) % 2)))
+
+
 def test_an_objective_is_looked_at_in_groups():
     x, y = DATA["diabetes"][0]
     objective = lambda network, x, y: (network(x)[:, 0] - y) ** 2

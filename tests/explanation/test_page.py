@@ -408,3 +408,13 @@ def test_steps_that_diverge_are_shown_as_far_as_they_are_numbers(rate, opened):
     page.keyboard.press("End")
     shown = page.inner_text("body").split()
     assert any("inf" in word for word in shown) == (explanation.loss_after == np.inf) == (rate == 1e30)
+
+
+def test_what_an_optimizer_keeps_for_a_whole_weight_is_shown_as_it_is(opened):
+    explanation = built(dense(), optimizer=cr.Nadam(0.01)).explain(ROWS, NUMBERS)
+    page, arrays = opened(explanation), told(explanation)
+    assert arrays["layers.0.weight/momentum_product"].shape == ()
+    page.locator("#step").fill(str(len(explanation.steps)))
+    page.locator(".edge").nth(5).focus()
+    assert page.locator('#chosen output[data-value="layers.0.weight/momentum_product′"]').count() == 1
+    assert check_lines(page, arrays, "#chosen") > 4

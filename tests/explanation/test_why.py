@@ -84,3 +84,20 @@ def test_what_is_not_there_is_told(name, sentence):
 def test_negative_places_count_from_the_end():
     explanation = built(dense()).explain(ROWS, NUMBERS)
     assert explanation.why("layers.0.weight[-1, -1]").name == "layers.0.weight[3, 2]"
+
+
+def test_the_path_of_a_penalty_is_told_by_its_formula():
+    model = cr.Model(cr.Dense(2), loss="mean_squared_error", penalties=cr.L2(0.1), dtype="float64")
+    why = model.explain(ROWS[:1], np.zeros((1, 2))).why("weight[1, 0]")
+    (direct,) = [term for term in why.terms if len(term.factors) == 1]
+    weight = float(model.weights["weight"][1, 0])
+    assert direct.value == pytest.approx(0.1 * weight)
+    left, right = str(why).splitlines()[0].split(" = ")
+    assert left == "∂L/∂W₁,₀"
+    assert left not in right.split(" + ")
+    assert "strength/2 · W₁,₀" in right
+    assert "∂L/∂W₁,₀ = " not in "\n".join(str(why).splitlines()[1:])
+    paths = [path["factors"] for path in why.to_dict()["paths"]]
+    assert [[one["formula"] for one in path] for path in paths if len(path) == 1] == [
+        ["2 · (strength/2 · W₁,₀)"]
+    ]

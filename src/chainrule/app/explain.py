@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from chainrule.app.description import Description
@@ -10,6 +11,26 @@ from chainrule.app.table import Table
 from chainrule.app.target import labelled
 from chainrule.explanation.explanation import Explanation
 from chainrule.model import Model
+
+#: How a story is written, by the ending of the file's name.
+FORMS: dict[str, Callable[[Explanation], str]] = {
+    ".html": Explanation.to_html,
+    ".md": Explanation.to_markdown,
+    ".tex": Explanation.to_latex,
+}
+
+
+def form_of(path: Path) -> Callable[[Explanation], str]:
+    """Return what writes a story in the form that a file's name asks for.
+
+    Raises
+    ------
+    ValueError
+        Where the name has another ending.
+    """
+    if path.suffix.lower() not in FORMS:
+        raise ValueError(f"{path} has no ending that tells its form: end its name in {', '.join(FORMS)}")
+    return FORMS[path.suffix.lower()]
 
 
 def explain_row(model: Model, description: Description, table: Table, row: int, steps: int) -> Explanation:

@@ -14,7 +14,7 @@ from chainrule import __version__
 from chainrule.app import learn, options, report
 from chainrule.app.cells import printable, quoted
 from chainrule.app.description import Description
-from chainrule.app.explain import explain_row
+from chainrule.app.explain import explain_row, form_of
 from chainrule.app.history import drawn, history_lines, load_history
 from chainrule.app.output import check_checkpoint, check_output, failed_to_write
 from chainrule.app.predict import load_trained, predict_table, to_csv
@@ -227,7 +227,7 @@ def explain(
     table: options.TableArgument,
     *,
     row: options.Row = 1,
-    output: options.PageOutput = None,
+    output: options.StoryOutput = None,
     why: options.Why = None,
     steps: options.Steps = 1,
     delimiter: options.Delimiter = None,
@@ -236,6 +236,7 @@ def explain(
     trained, description = load_trained(model)
     data = read_table(table, delimiter)
     if output is not None:
+        form = form_of(output)
         check_output(output, model, table)
     description.require_columns(data)
     explanation = explain_row(trained, description, data, row, steps)
@@ -245,8 +246,8 @@ def explain(
         report.open_console().print(explanation, soft_wrap=True)
     if output is not None:
         with failed_to_write(output):
-            explanation.to_html(output)
-        report.print_notes([*explanation.verdict.sentences(), f"wrote the page to {output}"])
+            write_atomically(output, form(explanation).encode())
+        report.print_notes([*explanation.verdict.sentences(), f"wrote the story to {output}"])
 
 
 def _truth(model: Model, description: Description, table: Table) -> list[str]:

@@ -67,10 +67,14 @@ FigureOutput = Annotated[
     typer.Option("--output", "-o", metavar="OUT", help="Draw it into a .svg, .png or .pdf file instead."),
 ]
 Row = Annotated[int, typer.Option(min=1, help="Which row of the table, counted from 1 after the header.")]
-PageOutput = Annotated[
+StoryOutput = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", metavar="PAGE", show_default="text on stdout", help="The HTML page to write."
+        "--output",
+        "-o",
+        metavar="FILE",
+        show_default="text on stdout",
+        help="The HTML page, Markdown or LaTeX to write: .html, .md or .tex.",
     ),
 ]
 Why = Annotated[

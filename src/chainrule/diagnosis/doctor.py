@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 
 from chainrule.diagnosis.flow import gradient_flow, update_ratios
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
@@ -11,6 +11,7 @@ from chainrule.diagnosis.start import loss_of_ignorance
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.units import silent_units
 from chainrule.diagnosis.verdict import Verdict
+from chainrule.graph.types import Array
 from chainrule.training.callbacks import Callback, Progress
 from chainrule.training.history import History
 
@@ -52,10 +53,12 @@ class Doctor(Callback):
         self._tell = tell
         self.verdicts: list[Verdict] = []
         self._looked_at = 0
+        self._silent_from_birth: set[str] = set()
 
     def on_start(self, progress: Progress) -> None:
-        """Forget the last patient."""
+        """Forget the last patient, and see which layers of this one are silent before the first step."""
         self.verdicts, self._looked_at = [], 0
+        self._silent_from_birth = {verdict.where for verdict in _silent(progress)}
 
     def on_epoch(self, progress: Progress) -> None:
         """Look after epochs 1, 2, 4, 8, ..."""
@@ -70,7 +73,7 @@ class Doctor(Callback):
     def _look(self, progress: Progress) -> None:
         self._looked_at = progress.epoch
         known = {verdict.name for verdict in self.verdicts}
-        for verdict in _findings(progress):
+        for verdict in _findings(progress, self._silent_from_birth):
             if verdict.name not in known:
                 known.add(verdict.name)
                 self.verdicts.append(verdict)
@@ -78,12 +81,19 @@ class Doctor(Callback):
                     self._tell(verdict)
 
 
-def _findings(progress: Progress) -> Iterator[Verdict]:
+def _looked_at(progress: Progress) -> dict[str, Array]:
+    return {name: array[:MOST_LOOKED_AT] for name, array in progress.data.items()}
+
+
+def _silent(progress: Progress) -> list[Verdict]:
+    return list(silent_units(progress.model._trainer, _looked_at(progress)))
+
+
+def _findings(progress: Progress, silent_from_birth: Set[str]) -> Iterator[Verdict]:
     """Yield what is wrong at this moment, the likely cause first."""
     trainer, history = progress.model._trainer, progress.history
     network = trainer.task.network
-    data = {name: array[:MOST_LOOKED_AT] for name, array in progress.data.items()}
-    silent = list(silent_units(trainer, data))
+    silent = _silent(progress)
     types = trainer.carried.parameters
     matrices = {name.rpartition(".")[0] for name, kind in types.items() if len(kind.shape) >= 2}
     last = {
@@ -91,7 +101,8 @@ def _findings(progress: Progress) -> Iterator[Verdict]:
         for kind, parts in history.recorded.items()
     }
     norms, ratios = last["gradient_norm"], last["update_ratio"]
-    rash = list(_too_fast(Patient(trainer, data), history, ratios, bool(silent)))
+    fell_silent = any(verdict.where not in silent_from_birth for verdict in silent)
+    rash = list(_too_fast(Patient(trainer, _looked_at(progress)), history, ratios, fell_silent))
     yield from rash or _rises(history)
     yield from silent
     if silent:
@@ -124,14 +135,14 @@ def _course(history: History) -> str:
 
 
 def _too_fast(
-    patient: Patient, history: History, ratios: Mapping[str, float], silent: bool
+    patient: Patient, history: History, ratios: Mapping[str, float], fell_silent: bool
 ) -> Iterator[Verdict]:
     """Find steps so long that units fell silent, or that the loss is worse than a guess."""
     most, reached = max(ratios.values(), default=0.0), history["loss"][-1]
     if not most > LIMITS.rash_update:
         return
     guess = loss_of_ignorance(patient)
-    if silent or (guess is not None and reached > LIMITS.risen_loss * guess[0] > 0):
+    if fell_silent or (guess is not None and reached > LIMITS.risen_loss * guess[0] > 0):
         beside = "" if guess is None else f", and a guess alike for all rows has {guess[0]:.4g}"
         yield Verdict(
             "learning rate too high",

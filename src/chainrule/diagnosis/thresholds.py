@@ -63,7 +63,7 @@ class Thresholds:
         The same: and a step changes every layer's weights by less than this part of them.
     rash_update : float
         *learning rate too high*, in a fit: a step changes weights by more than this part of them, and units
-        are dead or saturated, or the loss is that of *risen_loss* guesses.
+        have become dead or saturated, or the loss is that of *risen_loss* guesses.
     slow_fall : float
         *learning rate too low*, in a fit: an epoch takes less than this part off the loss, ...
     slope_to_go_by : float
@@ -77,6 +77,8 @@ class Thresholds:
     helps : float
         The same: the input takes less than this part off what can be taken off the loss of a network that
         sees none, and what is measured can hardly be twice as much.
+    alike_targets : float
+        The same: the targets of nearest rows are not so many standard deviations nearer than by chance.
     risen_loss : float
         *learning rate too high*, in a fit: the loss is so many times its least, and above the first epoch's.
     left_loss : float
@@ -117,6 +119,7 @@ class Thresholds:
     to_learn: float = 1e-4
     held_out_rows: int = 60
     helps: float = 0.05
+    alike_targets: float = 4.0
     risen_loss: float = 1.5
     left_loss: float = 0.99
     patience: int = 5

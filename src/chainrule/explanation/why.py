@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.explanation.formula import Apply, Formula, Name, Number, Total, names, numeric, substituted
 from chainrule.explanation.landmarks import Landmark
 from chainrule.explanation.latex import to_latex
-from chainrule.explanation.layout import Layout, Symbol, equation, operator, row
+from chainrule.explanation.layout import Fenced, Layout, Row, Symbol, equation, operator, row
 from chainrule.explanation.names import Names
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.printer import element_name, partial
@@ -31,7 +31,9 @@ class Factor:
     name : str
         The element it is a derivative of, as Python writes it.
     left, formula, numbers : Layout
-        The factor, what it is computed by, and the same with numbers.
+        The factor, what it is computed by, and the same with numbers. Where the loss has a path of its own to
+        the parameter, as a penalty does, beside those through the network, that path has no other name than
+        its formula.
     value : float
         What it comes to.
     """
@@ -41,6 +43,11 @@ class Factor:
     formula: Layout
     numbers: Layout
     value: float
+
+    @property
+    def equation(self) -> Layout:
+        """The factor = its formula."""
+        return self.formula if self.left == self.formula else equation(self.left, self.formula)
 
     def __str__(self) -> str:
         parts = [to_text(part) for part in (self.left, self.formula, self.numbers)]
@@ -70,7 +77,8 @@ class Term:
     @property
     def product(self) -> Layout:
         """The factors side by side."""
-        return row(*[part for factor in self.factors for part in (operator("·", r"\cdot"), factor.left)][1:])
+        shown = [_enclosed(factor.left) for factor in self.factors]
+        return row(*[part for left in shown for part in (operator("·", r"\cdot"), left)][1:])
 
     def expand(self) -> Why:
         """Return the first factor, the derivative by what comes later, as a product or sum of its own.
@@ -143,21 +151,25 @@ class Why:
             leaves: set[Name | None] = {name for name in names(addend) if name.symbol.derivative}
             for leaf in leaves or {None}:
                 groups.setdefault(leaf, []).append(addend)
-        found = [self._term(leaf, addends, later) for leaf, addends in groups.items()]
+        found = [
+            self._direct(addends, alone=len(groups) == 1)
+            if leaf is None
+            else self._through(leaf, _sum(addends), later)
+            for leaf, addends in groups.items()
+        ]
         return tuple(sorted(found, key=lambda term: -abs(term.value)))
 
-    def _term(self, leaf: Name | None, addends: list[Formula], later: dict[str, Landmark]) -> Term:
-        whole: Formula = addends[0] if len(addends) == 1 else Total(tuple(addends))
+    def _direct(self, addends: list[Formula], alone: bool) -> Term:
+        """Return the path of the loss's own formula to the element: all of the derivative if it is alone."""
+        whole, printer = _sum(addends), self.names.printer
+        formula = printer.layout(whole)
+        left = self.left if alone else formula
+        numbers = printer.layout(whole, numbers=True)
+        return Term((Factor(self.name, left, formula, numbers, float(numeric(whole))),), None)
+
+    def _through(self, leaf: Name, whole: Formula, later: dict[str, Landmark]) -> Term:
+        """Return the paths through a later element, as one."""
         printer = self.names.printer
-        if leaf is None:
-            direct = Factor(
-                self.name,
-                self.left,
-                printer.layout(whole),
-                printer.layout(whole, numbers=True),
-                float(numeric(whole)),
-            )
-            return Term((direct,), None)
         one = type(leaf.number)(1)
 
         def alone(name: Name) -> Formula:
@@ -234,7 +246,7 @@ class Why:
                 {
                     "value": term.value,
                     "factors": [
-                        {"formula": to_text(equation(factor.left, factor.formula)), "value": factor.value}
+                        {"formula": to_text(factor.equation), "value": factor.value}
                         for factor in term.factors
                     ],
                 }
@@ -246,12 +258,22 @@ class Why:
         lines = [f"$${self.to_latex()}$$"]
         for term in self.shown:
             for factor in term.factors:
-                lines.append(f"- ${to_latex(equation(factor.left, factor.formula))} = {factor.value:.6g}$")
+                lines.append(f"- ${to_latex(factor.equation)} = {factor.value:.6g}$")
         return "\n".join(lines)
 
 
 def _leaves(formula: Formula) -> bool:
     return any(name.symbol.derivative for name in names(formula))
+
+
+def _sum(terms: list[Formula]) -> Formula:
+    return terms[0] if len(terms) == 1 else Total(tuple(terms))
+
+
+def _enclosed(layout: Layout) -> Layout:
+    """Put a formula that begins with a sign in parentheses, as it stands behind a +."""
+    first = layout.items[0] if isinstance(layout, Row) else layout
+    return Fenced("(", layout, ")") if isinstance(first, Symbol) and first.text.startswith("−") else layout
 
 
 def _addends(formula: Formula) -> list[Formula]:

@@ -58,6 +58,11 @@ export function countOf(key) {
   return data.arrays[key].shape.reduce((product, dim) => product * dim, 1);
 }
 
+/** How many axes an array has. */
+export function rankOf(key) {
+  return data.arrays[key].shape.length;
+}
+
 /** One element. */
 export function numberAt(key, index) {
   const { shape } = data.arrays[key];

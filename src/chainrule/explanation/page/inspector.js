@@ -1,5 +1,5 @@
 // What a person has pointed at: its formulas with numbers, and where each number came from.
-import { data, numberAt, parsePlace, spoken, writePlace, written } from "./arrays.js";
+import { data, numberAt, parsePlace, rankOf, spoken, writePlace, written } from "./arrays.js";
 import { formulaOf, nameOf } from "./formulas.js";
 
 /** A line: name = formula = formula with numbers = number. */
@@ -25,7 +25,7 @@ export function inspect(item, index, { point, choose }) {
   panel.replaceChildren();
   const leaves = new Set();
   for (const key of [...item.keys.map((one) => one.key), ...(item.more ?? [])].filter((one) => data.arrays[one])) {
-    const line = lineOf(key, index);
+    const line = lineOf(key, index.slice(index.length - rankOf(key))); // an optimizer may keep one number for all
     line.querySelectorAll("[data-at]").forEach((leaf) => leaves.add(leaf.dataset.at));
     panel.append(line);
   }
