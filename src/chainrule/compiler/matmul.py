@@ -4,9 +4,9 @@ For every k, an element of each of the tile's rows is spread over a vector and m
 other operand. The sum of an element runs over k in order, whatever the number of rows or threads, so a row's
 result has the same bits whatever rows stand beside it.
 
-What little is made of a tile (a bias, an activation) follows its sums at once; for more there is a loop over its
-rows. A weight update is computed row by row beside the sums of the next tile: its divisions, square roots and
-memory are waited for meanwhile.
+What little is made of a tile (a bias, an activation) follows its sums at once; for more there is a loop over
+its rows. A weight update is computed row by row beside the sums of the next tile: its divisions, square roots
+and memory are waited for meanwhile.
 """
 
 from __future__ import annotations
