@@ -418,3 +418,13 @@ def test_what_an_optimizer_keeps_for_a_whole_weight_is_shown_as_it_is(opened):
     page.locator(".edge").nth(5).focus()
     assert page.locator('#chosen output[data-value="layers.0.weight/momentum_product′"]').count() == 1
     assert check_lines(page, arrays, "#chosen") > 4
+
+
+def test_formulas_that_are_each_their_own_take_little_room(opened):
+    """A softmax's and a batch's: each element has its own, and they are much alike."""
+    net = cr.Sequential([cr.Dense(12), cr.BatchNorm(), cr.Activation("relu"), cr.Dense(3)])
+    explanation = built(net).explain(ROWS, np.ones((len(ROWS), 3)))
+    assert len(explanation.to_html()) < 300_000
+    page, arrays = opened(explanation), told(explanation)
+    page.locator("#step").fill(str(next(s.number for s in explanation.steps if s.stage == "backward")))
+    assert check_lines(page, arrays, "#told")

@@ -47,7 +47,12 @@ def packed(quantities: Mapping[str, Quantity]) -> tuple[dict[str, Any], str]:
         parts.append(bits.T.tobytes())
         described[key] = entry | {"start": start, "base": base, "scale": scale}
         start += len(parts[-1])
-    return described, base64.b64encode(zlib.compress(b"".join(parts))).decode()
+    return described, compressed(b"".join(parts))
+
+
+def compressed(data: bytes) -> str:
+    """Return bytes compressed, in base 64."""
+    return base64.b64encode(zlib.compress(data)).decode()
 
 
 def _as_float(array: Array) -> Array:

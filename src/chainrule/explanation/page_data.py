@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from chainrule.explanation.documents import STAGES
 from chainrule.explanation.formula import Apply, Formula, Name, names
 from chainrule.explanation.landmarks import Landmark
 from chainrule.explanation.mathml import elements
-from chainrule.explanation.page_arrays import packed
+from chainrule.explanation.page_arrays import compressed, packed
 from chainrule.explanation.patterns import pattern, written_out
 from chainrule.explanation.quantity import Quantity
 from chainrule.graph.graph import needed
@@ -67,7 +68,7 @@ class _PageData:
             "arrays": arrays,
             "numbers": numbers,
             "patterns": patterns,
-            "explicit": explicit,
+            "explicit": compressed(json.dumps(explicit, ensure_ascii=False).encode()),
             "columns": columns,
             "edges": edges,
             "links": [link for link in self._links(columns) if (link["from"], link["to"]) not in joined],

@@ -13,6 +13,7 @@ async function inflated(text) {
 
 const bytes = await inflated(data.numbers);
 delete data.numbers;
+data.explicit = JSON.parse(new TextDecoder().decode(await inflated(data.explicit)));
 const decoded = new Map();
 
 /** The numbers of an array by its name, in row-major order. */
