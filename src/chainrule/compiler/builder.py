@@ -166,10 +166,6 @@ class Builder:
         real = {"int32": "float32", "int64": "float64"}[x.dtype]
         return self._make(f"bitcast {x.typed} to {llvm_type(real, x.vector)}", x, real)
 
-    def to_integer(self, x: Element) -> Element:
-        """Return a whole float as an integer of its width; anything for NaN and what does not fit."""
-        return self.cast(x, _INTEGER_OF[x.dtype])
-
     def to_float(self, x: Element) -> Element:
         """Return an integer as a float of its width."""
         return self.cast(x, {"int32": "float32", "int64": "float64"}[x.dtype])
@@ -185,10 +181,6 @@ class Builder:
     def bit_and(self, x: Element, y: Element) -> Element:
         """Return the bits that both have."""
         return self._binary("and", x, y)
-
-    def bit_or(self, x: Element, y: Element) -> Element:
-        """Return the bits that one of them has."""
-        return self._binary("or", x, y)
 
     def copysign(self, x: Element, sign: Element) -> Element:
         """Return |x| with the sign of another float."""

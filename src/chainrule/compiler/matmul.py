@@ -28,8 +28,6 @@ from chainrule.graph.types import ROWS, Dim
 MANY_COLUMNS = 256
 #: With fewer tiles than this in a panel it is not worth packing.
 WORTH_PACKING = 4
-
-
 #: A left operand that lies transposed is packed if it has so many rows and so many bytes: so much at a time.
 FAR_ROWS = 128
 NEAR_BYTES = 1 << 15
@@ -37,7 +35,7 @@ BLOCK_BYTES = 1 << 19
 #: The most groups of panels, which threads take one by one, and the panels that one has at least.
 MOST_GROUPS = 8
 LEAST_GROUP = 2
-#: With more members than this a tile is finished row by row, beside the next one's sums.
+#: With more members than this a tile is finished row by row: afterwards, or beside the next one's sums.
 MOST_AT_ONCE = 5
 
 
@@ -310,7 +308,10 @@ class ProductWriter:
         return str(panels.width if panels.left is None else panels.left)
 
     def _right(self, panel: Panel, tiles: str) -> Rows:
-        """Return where the rows of a panel lie; pack them if that is needed, or worth it."""
+        """Return where the rows of a panel lie; pack them if that is needed, or worth it.
+
+        They are where they are if few tiles read them, or the first cache holds the whole operand.
+        """
         code = self.code
         if self.turned:
             self._reserve(panel)
@@ -321,7 +322,7 @@ class ProductWriter:
             return Rows(start, step)
         self._reserve(panel)
         often = code.value(f"icmp sge i64 {tiles}, {WORTH_PACKING}")
-        size = self._number("mul", self.inner, f"{step}")
+        size = self._number("mul", self.inner, step)
         far = code.value(f"icmp sgt i64 {size}, {NEAR_BYTES // BYTES[self.dtype]}")
         many = code.value(f"and i1 {often}, {far}")
         code.when(many, lambda: self.right.pack(panel, self.inner, self.scratch))

@@ -15,7 +15,7 @@ from chainrule.explanation.formula import Symbol
 from chainrule.explanation.layout import Layout, Script, letter, word
 from chainrule.explanation.layout import Symbol as Sign
 from chainrule.graph.graph import needed
-from chainrule.graph.lowering import Contraction, Expression
+from chainrule.graph.lowering import Expression
 from chainrule.graph.types import is_float
 from chainrule.graph.value import Value
 
@@ -303,8 +303,3 @@ def is_short(inner: Value, output: Value) -> bool:
     for value in needed([output]):
         sizes[value] = 1 if value.serial <= inner.serial else 1 + sum(sizes[x] for x in value.operands)
     return sizes[output] <= MOST_SIGNS
-
-
-def is_contraction(value: Value) -> bool:
-    """Whether a value is a matrix product."""
-    return value.primitive is not None and isinstance(value.primitive.lower, Contraction)
