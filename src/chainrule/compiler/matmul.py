@@ -28,9 +28,11 @@ from chainrule.graph.types import ROWS, Dim
 MANY_COLUMNS = 256
 #: With fewer tiles than this in a panel it is not worth packing.
 WORTH_PACKING = 4
-#: A left operand that lies transposed is packed if it has so many rows and so many bytes: so much at a time.
-FAR_ROWS = 128
+#: What the first cache holds, and what the second holds beside other arrays.
 NEAR_BYTES = 1 << 15
+FAR_BYTES = 1 << 19
+#: A left operand that lies transposed is packed if it is far and has so many rows: so much at a time.
+FAR_ROWS = 128
 BLOCK_BYTES = 1 << 19
 #: The most groups of panels, which threads take one by one, and the panels that one has at least.
 MOST_GROUPS = 8
@@ -197,13 +199,13 @@ class ProductWriter:
         """Write the loop over blocks of rows, of which the left operand's part is packed.
 
         Where it lies transposed a tile would read a few elements here and there in many pages. What the
-        first cache holds as a whole is read where it lies.
+        second cache holds as a whole is read where it lies.
         """
         code, number = self.code, self._number
         size = number("mul", self.inner, BYTES[self.dtype])
         room = number("and", number("udiv", BLOCK_BYTES, size), -LANES)
         all_bytes = number("mul", size, number("sub", bounds[1], bounds[0]))
-        large = code.value(f"icmp sgt i64 {all_bytes}, {NEAR_BYTES}")
+        large = code.value(f"icmp sgt i64 {all_bytes}, {FAR_BYTES}")
         packed = code.value(f"and i1 {large}, {code.value(f'icmp sge i64 {room}, {LANES}')}")
         step = code.value(f"select i1 {packed}, i64 {room}, i64 {bounds[1]}")
         self.writer.reserve(BLOCK_BYTES, 0)
@@ -310,7 +312,8 @@ class ProductWriter:
     def _right(self, panel: Panel, tiles: str) -> Rows:
         """Return where the rows of a panel lie; pack them if that is needed, or worth it.
 
-        They are where they are if few tiles read them, or the first cache holds the whole operand.
+        They are where they are if few tiles read them, or a cache holds the whole operand: the second one, or
+        the first if a vector of it may lie in two lines.
         """
         code = self.code
         if self.turned:
@@ -323,7 +326,8 @@ class ProductWriter:
         self._reserve(panel)
         often = code.value(f"icmp sge i64 {tiles}, {WORTH_PACKING}")
         size = self._number("mul", self.inner, step)
-        far = code.value(f"icmp sgt i64 {size}, {NEAR_BYTES // BYTES[self.dtype]}")
+        near = FAR_BYTES if self.right.buffer.padded else NEAR_BYTES
+        far = code.value(f"icmp sgt i64 {size}, {near // BYTES[self.dtype]}")
         many = code.value(f"and i1 {often}, {far}")
         code.when(many, lambda: self.right.pack(panel, self.inner, self.scratch))
         return Rows(
