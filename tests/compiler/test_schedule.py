@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from random_graphs import cases
 
 import chainrule as cr
-from chainrule.compiler import program
+from chainrule.compiler import local
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.fuse import kernels_of
 from chainrule.compiler.memory import in_place, plan_arena, reads
@@ -124,13 +124,41 @@ def test_every_kernel_comes_after_what_it_reads(case):
 def test_rows_that_go_through_a_chain_part_by_part_are_the_same(case):
     whole = Executable(case.graph)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(program, "LEAST_ROWS", 16)
-        patch.setattr(program, "CHAIN_BYTES", 0)
+        patch.setattr(local, "LEAST_ROWS", 16)
+        patch.setattr(local, "CHAIN_BYTES", 0)
         in_parts = Executable(case.graph)
     for rows in case.rows:
         arguments = case.arguments(rows)
         for one, other in zip(whole(*arguments), in_parts(*arguments), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_what_only_a_chain_needs_lies_in_its_own_memory():
+    groups = grouped(step_kernels())
+    found = local.plan_local(groups, ())
+    chains = [group for group in groups if len(group) > 1 and is_chain(group)]
+    stored = {value.serial for group in chains for kernel in group for value in kernel.stored}
+    there = {value.serial for group in groups for kernel in group for value in kernel.stored}
+    others = [kernel for group in groups if group not in chains for kernel in group]
+    read = {serial for kernel in others for serial in reads(kernel, there)}
+    assert found.buffers.keys() == stored - read
+    assert found.buffers
+    assert read & stored
+    serial = next(iter(found.buffers))
+    assert serial not in local.plan_local(groups, {serial}).buffers
+
+
+def test_arrays_of_a_chain_lie_apart_while_they_are_needed():
+    (chain,) = (group for group in grouped(step_kernels()) if len(group) > 1 and is_chain(group))
+    found = local.plan_local([chain], ())
+    spans = {serial: (b.offset, b.offset + found.lengths[serial]) for serial, b in found.buffers.items()}
+    assert max(end for _, end in spans.values()) == 0
+    assert min(begin for begin, _ in spans.values()) == -found.size
+    for number, kernel in enumerate(chain):
+        made = {value.serial for before in chain[: number + 1] for value in before.stored}
+        later = {serial for after in chain[number:] for serial in reads(after, made)}
+        alive = sorted(spans[serial] for serial in made & (later | {v.serial for v in kernel.stored}))
+        assert all(one[1] <= other[0] for one, other in itertools.pairwise(alive))
 
 
 def test_a_chain_of_rows_without_elements():

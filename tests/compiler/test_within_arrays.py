@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, note, settings
 from random_graphs import cases
 
 import chainrule as cr
-from chainrule.compiler import memory
+from chainrule.compiler import local, memory
+from chainrule.compiler.buffer import SLACK
 from chainrule.compiler.compiled_graph import CompiledGraph
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.table import SCRATCH_SLOT, WORDS_SLOT, allocate
@@ -54,7 +55,11 @@ def marked_arenas():
 
 def check_room(graph, runs):
     """Run a graph on some arguments each; check that the room after its arrays is as it was."""
-    with patch.object(memory, "_bytes", with_room), patch.object(memory, "_lowest", after_all):
+    with (
+        patch.object(memory, "_bytes", with_room),
+        patch.object(memory, "lowest", after_all),
+        patch.object(local, "lowest", after_all),
+    ):
         compiled = CompiledGraph(graph)
     for arguments in runs:
         with marked_arenas() as found:
@@ -66,6 +71,11 @@ def check_room(graph, runs):
             start = places[buffer.power] - array.ctypes.data
             room = array.view(np.uint8)[start + (end - ROOM) * unit : start + end * unit]
             assert np.all(room == MARK), f"%{serial} {buffer} with capacity {capacity}"
+        start = places[SCRATCH_SLOT] - array.ctypes.data + compiled.local.size
+        for serial, buffer in compiled.local.buffers.items():
+            end = start + buffer.offset + compiled.local.lengths[serial]
+            room = array.view(np.uint8)[end - SLACK : end]
+            assert np.all(room == MARK), f"%{serial} of a chain, with {capacity} rows"
 
 
 def scores(x, query):

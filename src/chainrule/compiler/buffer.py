@@ -7,6 +7,9 @@ from dataclasses import dataclass
 #: Bytes after each array, for vectors that begin inside of it and end after it.
 SLACK = 512
 
+#: The slot of what lies before a thread's scratch memory: see `chainrule.compiler.local`.
+LOCAL = -1
+
 #: Regions of the arena, by power of rows.
 REGIONS = 3
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule.compiler.llvm import module_text
+from chainrule.compiler.local import plan_local
 from chainrule.compiler.memory import Arena, plan_arena, user_buffer
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.plan import GraphPlan
@@ -30,15 +31,17 @@ class CompiledGraph:
         self.graph = graph
         self._simple = run_passes(graph)
         self.kernels = scheduled(self._simple)
-        groups = grouped(self.kernels)
         own = {value.serial: value for kernel in self.kernels for value in kernel.stored}
         self._results = [value for value in unique(self._simple.outputs) if value.serial in own]
         given = [*graph.inputs, *self._simple.captured, *self._results]
         buffers = {value.serial: user_buffer(FIRST_ARRAY + place, value) for place, value in enumerate(given)}
-        self.arena: Arena = plan_arena(groups, buffers, [])
-        self.buffers = {**self.arena.buffers, **buffers}
+        groups = [[kernel] for kernel in self.kernels] if profiled else grouped(self.kernels)
+        self.local = plan_local(groups, buffers)
+        elsewhere = {**buffers, **self.local.buffers}
+        self.arena: Arena = plan_arena(groups, elsewhere, [])
+        self.buffers = {**self.arena.buffers, **elsewhere}
         ticks_slot = FIRST_ARRAY + len(buffers) if profiled else None
-        program = write_program("graph", groups, self.buffers, ticks_slot=ticks_slot)
+        program = write_program("graph", groups, self.buffers, self.local.size, ticks_slot=ticks_slot)
         self.scratch, self.parts = program.scratch, program.parts
         self.text = PREAMBLE + module_text(program.functions, program.codes)
 

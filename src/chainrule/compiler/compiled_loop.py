@@ -11,6 +11,7 @@ from chainrule.compiler.control import FIRST_TABLE
 from chainrule.compiler.control_code import LoopLayout, Table
 from chainrule.compiler.finite import write_check
 from chainrule.compiler.llvm import module_text
+from chainrule.compiler.local import plan_local
 from chainrule.compiler.loop_code import OWN_ITEMS, loop_functions
 from chainrule.compiler.memory import in_place, plan_arena, user_buffer
 from chainrule.compiler.pipeline import run_passes
@@ -38,6 +39,8 @@ class Part:
         The arrays that a result of the same name replaces.
     sparse : sequence of str
         Those of the data that are given as `SparseRows`.
+    profiled : bool, default False
+        Whether each kernel runs by itself, so that its time can be taken.
     """
 
     def __init__(
@@ -47,6 +50,8 @@ class Part:
         data: Sequence[str],
         carried: frozenset[str],
         sparse: Sequence[str] = (),
+        *,
+        profiled: bool = False,
     ) -> None:
         self.name = name
         self.graph = graph = _own_outputs(run_passes(stage.graph))
@@ -57,7 +62,7 @@ class Part:
         self.slots = len(self.data) + 2 * len(self._sparse)
         self.replaced = {one: out for one, out in self.outputs.items() if one in carried}
         self.kernels = scheduled(graph)
-        self.groups = grouped(self.kernels)
+        self.groups = [[kernel] for kernel in self.kernels] if profiled else grouped(self.kernels)
         place = {value.serial: number for number, value in enumerate(stage.graph.captured)}
         self.captured = [place[value.serial] for value in graph.captured]
 
@@ -80,8 +85,10 @@ class Part:
         tables = [self.inputs[name] for name in self.data]
         results = [value for value in unique(self.graph.outputs) if value.serial not in over]
         packed = {value.serial for value in tables if value.ndim > 2}
-        arena = plan_arena(self.groups, there, [*tables, *results], packed)
-        self.buffers = {**_moved(arena.buffers, size), **there}
+        self.local = plan_local(self.groups, {*there, *(value.serial for value in results)})
+        elsewhere = {**there, **self.local.buffers}
+        arena = plan_arena(self.groups, elsewhere, [*tables, *results], packed)
+        self.buffers = {**_moved(arena.buffers, size), **elsewhere}
         self.sizes = (size + arena.sizes[0], *arena.sizes[1:])
         self._copies = [
             (self.buffers[out.serial], home[name], arena.lengths[out.serial])
@@ -92,7 +99,13 @@ class Part:
     def write(self, ticks_slot: int | None = None) -> Program:
         """Write its function."""
         return write_program(
-            self.name, self.groups, self.buffers, self._copies, ticks_slot=ticks_slot, first_part=OWN_ITEMS
+            self.name,
+            self.groups,
+            self.buffers,
+            self.local.size,
+            self._copies,
+            ticks_slot=ticks_slot,
+            first_part=OWN_ITEMS,
         )
 
     def tables(self, slot: int) -> list[Table]:
@@ -139,7 +152,7 @@ class CompiledLoop:
 
     def __init__(self, loop: Loop, carried: Iterable[str], profiled: bool = False) -> None:
         names = frozenset(carried)
-        self.step = Part("step", loop.step, loop.data, names, loop.sparse)
+        self.step = Part("step", loop.step, loop.data, names, loop.sparse, profiled=profiled)
         validation, decides = loop.validation, loop.epoch_end
         self.validation = self.decision = None
         if validation is not None:

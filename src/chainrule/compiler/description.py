@@ -5,6 +5,7 @@ from __future__ import annotations
 from chainrule.compiler.compiled_graph import CompiledGraph
 from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.llvm import emit_assembly, host
+from chainrule.compiler.local import Local
 from chainrule.compiler.memory import Arena
 from chainrule.compiler.pipeline import run_passes
 from chainrule.graph.graph import Graph
@@ -18,7 +19,7 @@ def describe(graph: Graph) -> str:
     run_passes(graph, lambda name, graph: sections.append((f"after {name}", str(graph))))
     sections += [
         ("kernels", "\n".join(f"{i}: {str_kernel(kernel)}" for i, kernel in enumerate(compiled.kernels))),
-        ("memory", _memory(compiled.arena)),
+        ("memory", _memory(compiled.arena, compiled.local)),
         ("LLVM IR", compiled.text),
         ("assembly", emit_assembly(compiled.text, *host())),
     ]
@@ -34,11 +35,16 @@ def str_kernel(kernel: Kernel) -> str:
     return f"{root} {str_shape(kernel.shape)}{absorbed}; then {then}; stores {len(kernel.stored)}"
 
 
-def _memory(arena: Arena) -> str:
+def _memory(arena: Arena, local: Local) -> str:
     names = ("fixed", "by rows", "by rows squared")
     sizes = "\n".join(f"{name}: {size} bytes" for name, size in zip(names, arena.sizes, strict=True))
     places = "\n".join(
         f"  {names[buffer.power]} + {buffer.offset}: {buffer.dtype}, {arena.lengths[serial]} bytes"
         for serial, buffer in sorted(arena.buffers.items(), key=lambda item: (item[1].power, item[1].offset))
     )
-    return f"{sizes}\n{places}".rstrip()
+    blocks = "\n".join(
+        f"  of a chain + {buffer.offset + local.size}: {buffer.dtype}, {local.lengths[serial]} bytes"
+        for serial, buffer in sorted(local.buffers.items(), key=lambda item: item[1].offset)
+    )
+    sizes += f"\nof a chain, for each thread: {local.size} bytes"
+    return "\n".join(filter(None, [sizes, places, blocks]))

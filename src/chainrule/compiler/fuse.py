@@ -13,6 +13,7 @@ reads is there already; what is made of inputs alone waits for the first that re
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -87,6 +88,9 @@ class Fusion:
         self._home: dict[int, int] = {}
         self._stored: set[int] = {value.serial for value in graph.outputs}
         self._absorbed = _absorbed(graph)
+        self._products = Counter(
+            value.operands[1].serial for value in graph.equations if isinstance(_lower(value), Contraction)
+        )
         self._deferred: set[int] = set()
         for value in graph.equations:
             if value.serial not in self._absorbed and not is_free(value):
@@ -113,7 +117,8 @@ class Fusion:
             left, right = value.operands
             self._materialize(source_of(left))
             seen = is_contiguous(right, -1) or is_contiguous(right, -2)
-            self._materialize(source_of(right) if seen else right)
+            often = self._products[right.serial] > 1 and ROWS not in right.shape
+            self._materialize(source_of(right) if seen and not often else right)
         else:
             assert isinstance(lower, Scatter)
             for operand in value.operands:

@@ -106,7 +106,7 @@ def plan_arena(
     for serial in sorted(lives, key=lambda serial: -plans[serial][0]):
         size, power, strides = plans[serial]
         first, last = lives[serial]
-        offset = _lowest(taken[power], size, first, last)
+        offset = lowest(taken[power], size, first, last)
         taken[power].append((offset, size, first, last))
         sizes[power] = max(sizes[power], offset + size)
         dtype = values[serial].dtype.name
@@ -218,7 +218,7 @@ def _bytes(value: Value, padded: bool) -> tuple[int, int, tuple[Stride, ...]]:
     return -(-(size * BYTES[value.dtype.name] + slack) // unit) * unit, power, strides
 
 
-def _lowest(taken: Sequence[tuple[int, int, int, int]], size: int, first: int, last: int) -> int:
+def lowest(taken: Sequence[tuple[int, int, int, int]], size: int, first: int, last: int) -> int:
     """Return the lowest offset at which nothing lies that is alive at the same time."""
     offset = 0
     for other, length, begin, end in sorted(taken):

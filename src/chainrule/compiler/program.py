@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from chainrule.compiler.access import PROGRAM_ARGUMENTS, PROGRAM_SIZES, first_element, from_table
-from chainrule.compiler.buffer import Buffer
-from chainrule.compiler.code import LANES, Code
+from chainrule.compiler.buffer import LOCAL, Buffer
+from chainrule.compiler.code import BYTES, LANES, Code
 from chainrule.compiler.fuse import Kernel
+from chainrule.compiler.local import block_rows
 from chainrule.compiler.loops import KernelWriter, write_map, write_reduction, write_scatter
 from chainrule.compiler.matmul import write_contraction
-from chainrule.compiler.schedule import is_chain, row_bytes
+from chainrule.compiler.schedule import is_chain
 from chainrule.compiler.sharing import PART_ARGUMENTS, SHARING, Sharing
 from chainrule.compiler.signature import signature_of
 from chainrule.compiler.stopwatch import Stopwatch
 from chainrule.compiler.table import SCRATCH_SLOT, Scratch
 from chainrule.graph.lowering import Contraction, Reduction, Scatter
 
-#: Bytes that some rows may take in all arrays of a chain, how many rows these are at least, and into how many
-#: parts for each thread all rows are divided at most.
-CHAIN_BYTES = 1 << 19
-LEAST_ROWS = 64
+#: Into how many parts for each thread all rows that pass a chain are divided at most.
 MOST_PARTS = 64
 
 WRITERS = {
@@ -80,6 +78,7 @@ def write_program(
     name: str,
     groups: Sequence[Sequence[Kernel]],
     buffers: dict[int, Buffer],
+    local: int = 0,
     copies: Sequence[tuple[Buffer, Buffer, int]] = (),
     *,
     ticks_slot: int | None = None,
@@ -95,6 +94,8 @@ def write_program(
         In order: see `chainrule.compiler.schedule`.
     buffers : dict of int to Buffer
         Where arrays lie, by serial.
+    local : int, default 0
+        The bytes of arrays that belong to chains: see `chainrule.compiler.local`.
     copies : sequence of (from, to, bytes)
         What is copied at the end.
     ticks_slot : int, optional
@@ -103,12 +104,12 @@ def write_program(
         How many parts a thread has in items of the turn that are no kernels: see `Sharing`.
     """
     kernels = [kernel for group in groups for kernel in group]
-    written = _Written(name, kernels, buffers)
+    written = _Written(name, kernels, buffers, local)
     main = Code(name, PROGRAM_ARGUMENTS)
     sharing = Sharing(main, first_part, scratch=_scratch_of_thread(main, written.scratch))
     stopwatch = None if ticks_slot is None else Stopwatch(name, sharing, ticks_slot, len(kernels) + 1)
     codes: list[Code] = []
-    for group in groups if stopwatch is None else [[kernel] for kernel in kernels]:
+    for group in groups:
         codes += _write_group(main, sharing, group, written, f"{name}.item{len(codes)}")
         if stopwatch:
             stopwatch.lap()
@@ -135,9 +136,14 @@ class _Written:
         In order.
     buffers : mapping of int to Buffer
         Where arrays lie, by serial.
+    local : int
+        The bytes before the scratch memory of kernels in which arrays of chains lie.
     """
 
-    def __init__(self, name: str, kernels: Sequence[Kernel], buffers: Mapping[int, Buffer]) -> None:
+    def __init__(
+        self, name: str, kernels: Sequence[Kernel], buffers: Mapping[int, Buffer], local: int
+    ) -> None:
+        self.local = local
         self._bodies: dict[str, str] = {}
         writers: dict[Hashable, tuple[KernelWriter, str]] = {}
         self._of_kernel: dict[int, tuple[KernelWriter, str, list[Buffer]]] = {}
@@ -152,7 +158,8 @@ class _Written:
             self._of_kernel[id(kernel)] = (*writers[key], arrays)
         self.codes = [writer.code for writer, _ in writers.values()]
         sizes = [[writer.scratch[i] for writer, _ in writers.values()] for i in (0, 1)]
-        self.scratch = Scratch(*(max(own, default=0) for own in sizes))
+        size, per_row = (max(own, default=0) for own in sizes)
+        self.scratch = Scratch(local + size, per_row)
 
     def texts(self) -> list[str]:
         """Return their texts."""
@@ -184,29 +191,54 @@ def _write_group(
         return []
     code = Code(name, PART_ARGUMENTS)
 
-    def call(kernel: Kernel, part: str, parts: str) -> None:
+    def call(kernel: Kernel, part: str, parts: str, scratch: str = "%scratch") -> None:
         symbol, _, where = written.call(kernel, alone=False)
-        given = f"i64 {part}, i64 {parts}, ptr {code.numbers(where)}, ptr %scratch"
+        given = f"i64 {part}, i64 {parts}, ptr {code.numbers(where)}, ptr {scratch}"
         code.do(f"call void @{symbol}(ptr %table, {PROGRAM_SIZES}, {given})")
 
     if is_chain(group):
-        for kernel in group:
-            call(kernel, "%part", "%parts")
-        sharing.chain(name, MOST_PARTS, _parts_of_chain(main, row_bytes(group)))
+        rows = block_rows(group)
+        scratch = code.value(f"getelementptr i8, ptr %scratch, i64 {written.local}")
+
+        def block(part: str, parts: str) -> None:
+            for kernel in group:
+                call(kernel, part, parts, scratch)
+
+        _write_blocks(code, rows, block)
+        sharing.chain(name, MOST_PARTS, _parts_of_chain(main, rows))
     else:
         code.switch("%part", [partial(call, kernel, "0", "1") for kernel in group])
         sharing.bundle(name, len(group))
     return [code]
 
 
-def _parts_of_chain(main: Code, size: int) -> str:
-    """Return in how many parts the rows of a thread go through a chain; `size` is the bytes of a row."""
-    rows = max(LEAST_ROWS, CHAIN_BYTES // max(size, 1) // LANES * LANES)
-    each = main.value(f"mul i64 %threads, {rows}")
-    more = main.value(f"sub i64 {each}, 1")
-    some = main.value(f"udiv i64 {main.value(f'add i64 %rows, {more}')}, {each}")
-    least = main.call("i64", "llvm.smax.i64", f"i64 {some}, i64 1")
-    return main.call("i64", "llvm.smin.i64", f"i64 {least}, i64 {MOST_PARTS}")
+def _write_blocks(code: Code, rows: int, write: Callable[[str, str], None]) -> None:
+    """Write the loop over blocks of the rows of a part, which are `rows` at most."""
+    several = _at_least_one(code, _quotient(code, "%rows", code.value(f"mul i64 %parts, {rows}")))
+    blocks = code.value(f"mul i64 %parts, {several}")
+    first = code.value(f"mul i64 %part, {several}")
+
+    def block(number: str, _: list[str]) -> list[str]:
+        write(number, blocks)
+        return []
+
+    code.loop(first, code.value(f"add i64 {first}, {several}"), 1, block)
+
+
+def _parts_of_chain(main: Code, rows: int) -> str:
+    """Return in how many parts the rows of a thread go through a chain, `rows` of them at a time."""
+    some = _at_least_one(main, _quotient(main, "%rows", main.value(f"mul i64 %threads, {rows}")))
+    return main.call("i64", "llvm.smin.i64", f"i64 {some}, i64 {MOST_PARTS}")
+
+
+def _quotient(code: Code, x: str, y: str) -> str:
+    """Return x / y, rounded up."""
+    raised = code.value(f"add i64 {x}, {code.value(f'sub i64 {y}, 1')}")
+    return code.value(f"udiv i64 {raised}, {y}")
+
+
+def _at_least_one(code: Code, x: str) -> str:
+    return code.call("i64", "llvm.smax.i64", f"i64 {x}, i64 1")
 
 
 def _there_by_then(later: Sequence[Kernel], buffers: Mapping[int, Buffer]) -> dict[int, Buffer]:
@@ -226,29 +258,49 @@ def _written(kernel: Kernel, buffers: Mapping[int, Buffer]) -> KernelWriter:
 
 
 def _prologue(writer: KernelWriter) -> list[str]:
-    """Return what a kernel's function begins with: its arrays, and its share of rows and columns."""
-    lines = []
-    for number, buffer in enumerate(writer.access.buffers):
+    """Return what a kernel's function begins with: its share of rows and columns, and its arrays."""
+    if writer.groups == 1:
+        lines = ["%thread = add i64 %part, 0", "%threads = add i64 %parts, 0"]
+    else:
+        lines = [
+            "%columns = load i64, ptr %where",
+            "%alone = icmp eq i64 %parts, 1",
+            "%groups = select i1 %alone, i64 1, i64 %columns",
+            "%group = urem i64 %part, %groups",
+            "%thread = udiv i64 %part, %groups",
+            "%threads = udiv i64 %parts, %groups",
+        ]
+    buffers = writer.access.buffers
+    if any(buffer.slot == LOCAL for buffer in buffers):
+        lines += [f"%first = call i64 @share(i64 %rows, i64 {LANES}, i64 %thread, i64 %threads)"]
+    for number, buffer in enumerate(buffers):
         own = f"%array{number}"
         for offset, what in ((1, "slot"), (2, "offset0")):
             place = 2 * number + offset
             lines += [f"{own}.{what}.at = getelementptr i64, ptr %where, i64 {place}"]
             lines += [f"{own}.{what} = load i64, ptr {own}.{what}.at"]
-        for power in range(buffer.power):
-            lines += [f"{own}.offset{power + 1} = mul i64 {own}.offset{power}, %capacity"]
-        lines += [f"{own}.entry = getelementptr ptr, ptr %table, i64 {own}.slot"]
-        lines += [f"{own}.base = load ptr, ptr {own}.entry"]
-        lines += [f"{own} = getelementptr i8, ptr {own}.base, i64 {own}.offset{buffer.power}"]
-    if writer.groups == 1:
-        return [*lines, "%thread = add i64 %part, 0", "%threads = add i64 %parts, 0"]
+        lines += _local_array(own, buffer) if buffer.slot == LOCAL else _array(own, buffer)
+    return lines
+
+
+def _array(own: str, buffer: Buffer) -> list[str]:
+    lines = [
+        f"{own}.offset{power + 1} = mul i64 {own}.offset{power}, %capacity" for power in range(buffer.power)
+    ]
     return [
         *lines,
-        "%columns = load i64, ptr %where",
-        "%alone = icmp eq i64 %parts, 1",
-        "%groups = select i1 %alone, i64 1, i64 %columns",
-        "%group = urem i64 %part, %groups",
-        "%thread = udiv i64 %part, %groups",
-        "%threads = udiv i64 %parts, %groups",
+        f"{own}.entry = getelementptr ptr, ptr %table, i64 {own}.slot",
+        f"{own}.base = load ptr, ptr {own}.entry",
+        f"{own} = getelementptr i8, ptr {own}.base, i64 {own}.offset{buffer.power}",
+    ]
+
+
+def _local_array(own: str, buffer: Buffer) -> list[str]:
+    """Address an array that holds the rows of a block as if those before it were there, too."""
+    return [
+        f"{own}.before = mul i64 %first, {buffer.strides[0].elements * BYTES[buffer.dtype]}",
+        f"{own}.offset = sub i64 {own}.offset0, {own}.before",
+        f"{own} = getelementptr i8, ptr %scratch, i64 {own}.offset",
     ]
 
 

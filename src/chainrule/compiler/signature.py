@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Hashable, Mapping
 from typing import NamedTuple
 
-from chainrule.compiler.buffer import Buffer
+from chainrule.compiler.buffer import LOCAL, Buffer
 from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.memory import reads
 from chainrule.graph.lowering import Reindex
@@ -76,4 +76,4 @@ def _lines(
 
 
 def _layout(buffer: Buffer) -> tuple[Hashable, ...]:
-    return buffer.power, buffer.dtype, buffer.strides, buffer.padded
+    return buffer.slot == LOCAL, buffer.power, buffer.dtype, buffer.strides, buffer.padded
