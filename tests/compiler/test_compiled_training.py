@@ -51,6 +51,13 @@ def check(net, x=X, y=Y, *, fit=(), loss="mean_squared_error", **options):
     return compiled, history
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3, 256, 257, 513, 700])
+def test_every_number_of_rows_is_shuffled_alike(rows):
+    """Rows are found in blocks of 256, and mixed again where they are none."""
+    x = np.random.default_rng(8).normal(size=(rows, 4))
+    check(network(), x, x[:, :2], fit={"batch_size": max(rows // 2 - 1, 1), "epochs": 2})
+
+
 # Layers and losses -------------------------------------------------------------------------------
 
 

@@ -6,18 +6,17 @@ What is done in a turn beside the stages themselves stands in functions of its o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-from chainrule.compiler.access import PROGRAM_ARGUMENTS, PROGRAM_SIZES, first_element, from_table
-from chainrule.compiler.code import BYTES, SCALARS, Code
+from chainrule.compiler.access import PROGRAM_ARGUMENTS, PROGRAM_SIZES, from_table
+from chainrule.compiler.code import Code
 from chainrule.compiler.control import RESULTS_SLOT, Control
-from chainrule.compiler.control_code import ControlCode, LoopLayout, Table
+from chainrule.compiler.control_code import ControlCode, LoopLayout
+from chainrule.compiler.row_code import bring_batch, bring_validation
 from chainrule.compiler.sharing import Sharing
-from chainrule.graph.shuffle import FACTORS, GOLDEN, ROUNDS, SHIFTS
 
 #: What a turn begins with, and how it ends, come before the parts of the stages.
 OWN_ITEMS = 2
-_WORD = 0xFFFFFFFFFFFFFFFF
 
 
 def loop_functions(layout: LoopLayout) -> list[Code]:
@@ -31,7 +30,7 @@ def loop_functions(layout: LoopLayout) -> list[Code]:
         Where everything lies.
     """
     codes = [
-        _bring("bring_batch", layout.data, layout, _row_at),
+        bring_batch(layout),
         _end_step(layout),
         _conclude(layout),
         _end_epoch(layout),
@@ -39,10 +38,7 @@ def loop_functions(layout: LoopLayout) -> list[Code]:
         _Fit(layout).write(),
     ]
     if layout.validation is not None:
-        codes += [
-            _bring("bring_validation", layout.validation_data, layout, _in_order),
-            _end_validation(layout),
-        ]
+        codes += [bring_validation(layout), _end_validation(layout)]
     return codes
 
 
@@ -241,117 +237,3 @@ def _leave(f: ControlCode, layout: LoopLayout, numbers: Mapping[str, str]) -> No
         code.do(
             f"store double {number}, ptr {code.value(f'getelementptr double, ptr {results}, i64 {place}')}"
         )
-
-
-# Rows ------------------------------------------------------------------------------------------------
-
-RowAt = Callable[[ControlCode], tuple[str, Callable[[str], str]]]
-
-
-def _bring(name: str, tables: Sequence[Table], layout: LoopLayout, order: RowAt) -> Code:
-    """Return the function that puts the next rows where a stage reads them, and tells it the step."""
-    f = ControlCode(name)
-    code = f.code
-    sources = [
-        [from_table(code, table.slot + i) for i in range(3 if table.sparse else 1)] for table in tables
-    ]
-    batches = [first_element(code, table.batch) for table in tables]
-    done, row_at = order(f)
-    bounds = [
-        code.value(f"udiv i64 {code.value(f'mul i64 %rows, {part}')}, %parts")
-        for part in ("%part", code.value("add i64 %part, 1"))
-    ]
-
-    def row(number: str, _: list[str]) -> list[str]:
-        source = row_at(code.value(f"add i64 {done}, {number}"))
-        for table, given, batch in zip(tables, sources, batches, strict=True):
-            width = BYTES[table.batch.dtype]
-            to = _moved(code, batch, number, table.batch.strides[0].elements * width)
-            if table.sparse:
-                code.run("llvm.memset.p0.i64", f"ptr {to}, i8 0, i64 {table.size * width}, i1 false")
-                _spread(code, table, given, source, to)
-            else:
-                code.copy(to, _moved(code, given[0], source, table.size * width), table.size * width)
-        return []
-
-    code.loop(bounds[0], bounds[1], 1, row)
-    number = code.value(f"trunc i64 {f.get(Control.STEP)} to i32")
-    code.when(code.value("icmp eq i64 %part, 0"), lambda: f.tell(layout.told, "step", number, "i32"))
-    return code
-
-
-def _moved(code: Code, pointer: str, number: str, stride: int) -> str:
-    """Return an address so many strides of bytes after another."""
-    offset = code.value(f"mul i64 {number}, {stride}")
-    return code.value(f"getelementptr i8, ptr {pointer}, i64 {offset}")
-
-
-def _spread(code: Code, table: Table, given: Sequence[str], row: str, to: str) -> None:
-    """Write the numbers of a row that are kept to their places in a dense one."""
-    values, columns, starts = given
-    width = BYTES[table.batch.dtype]
-    kind = SCALARS[table.batch.dtype]
-    begin, end = (
-        code.value(f"load i64, ptr {_moved(code, starts, place, 8)}")
-        for place in (row, code.value(f"add i64 {row}, 1"))
-    )
-
-    def number(place: str, _: list[str]) -> list[str]:
-        column = code.value(f"load i32, ptr {_moved(code, columns, place, 4)}")
-        value = code.value(f"load {kind}, ptr {_moved(code, values, place, width)}")
-        wide = code.value(f"zext i32 {column} to i64")
-        code.do(f"store {kind} {value}, ptr {_moved(code, to, wide, width)}")
-        return []
-
-    code.loop(begin, end, 1, number)
-
-
-def _in_order(f: ControlCode) -> tuple[str, Callable[[str], str]]:
-    return f.get(Control.VALIDATED), lambda position: position
-
-
-def _row_at(f: ControlCode) -> tuple[str, Callable[[str], str]]:
-    """Return where the epoch stands, and how the row at a position is found: `graph.shuffle.shuffled`."""
-    code, rows = f.code, f.get(Control.ROWS)
-    mask, shift = f.get(Control.MASK), f.get(Control.SHIFT)
-    shuffles = code.value(f"icmp ne i64 {f.get(Control.SHUFFLE)}, 0")
-    keys = _round_keys(f)
-
-    def row_at(position: str) -> str:
-        before, mix, again, after = (code.label() for _ in range(4))
-        code.jump(before)
-        code.place(before)
-        code.branch(shuffles, mix, after)
-        code.place(mix)
-        (number,) = code.join([("i64", position)], before)
-        for factor, addend in keys:
-            total = code.value(f"add i64 {code.value(f'mul i64 {number}, {factor}')}, {addend}")
-            kept = code.value(f"and i64 {total}, {mask}")
-            number = code.value(f"xor i64 {kept}, {code.value(f'lshr i64 {kept}, {shift}')}")
-        outside = code.value(f"icmp uge i64 {number}, {rows}")
-        code.branch(outside, again, after)
-        code.place(again)
-        code.close(mix, [number])
-        code.place(after)
-        return code.value(f"phi i64 [ {position}, %{before} ], [ {number}, %{mix} ]")
-
-    return f.get(Control.POSITION), row_at
-
-
-def _round_keys(f: ControlCode) -> list[tuple[str, str]]:
-    """Return what fixes the order of the epoch's rows: `graph.shuffle.round_keys`."""
-    code = f.code
-    seed = _mixed(code, code.value(f"add i64 {f.get(Control.KEY)}, {_mixed(code, f.get(Control.EPOCH))}"))
-    words = [
-        _mixed(code, code.value(f"add i64 {seed}, {(number + 1) * GOLDEN & _WORD}"))
-        for number in range(2 * ROUNDS)
-    ]
-    return [(code.value(f"or i64 {words[2 * turn]}, 1"), words[2 * turn + 1]) for turn in range(ROUNDS)]
-
-
-def _mixed(code: Code, number: str) -> str:
-    number = code.value(f"add i64 {number}, {GOLDEN}")
-    for shift, factor in zip(SHIFTS, (*FACTORS, None), strict=True):
-        number = code.value(f"xor i64 {number}, {code.value(f'lshr i64 {number}, {shift}')}")
-        number = number if factor is None else code.value(f"mul i64 {number}, {factor}")
-    return number

@@ -1,0 +1,190 @@
+"""How the next rows of a table come to where a stage reads them: which rows, and their copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from chainrule.compiler.access import first_element, from_table
+from chainrule.compiler.code import BYTES, SCALARS, Code
+from chainrule.compiler.control import Control
+from chainrule.compiler.control_code import ControlCode, LoopLayout, Table
+from chainrule.graph.shuffle import FACTORS, GOLDEN, ROUNDS, SHIFTS
+
+_WORD = 0xFFFFFFFFFFFFFFFF
+#: So many rows are found before they are copied.
+_BLOCK = 256
+#: Finds rows: takes how many there are before them in the batch, and how many they are; returns what says
+#: where in the table each one is.
+Find = Callable[[str, str], Callable[[str], str]]
+
+
+def bring_batch(layout: LoopLayout) -> Code:
+    """Return the function that brings the next rows to the step."""
+    return _bring("bring_batch", layout.data, layout, _in_random_order)
+
+
+def bring_validation(layout: LoopLayout) -> Code:
+    """Return the function that brings the next rows to the validation."""
+    return _bring("bring_validation", layout.validation_data, layout, _in_order)
+
+
+def _bring(
+    name: str, tables: Sequence[Table], layout: LoopLayout, order: Callable[[ControlCode], Find]
+) -> Code:
+    """Return the function that puts the next rows where a stage reads them, and tells it the step."""
+    f = ControlCode(name)
+    code = f.code
+    sources = [
+        [from_table(code, table.slot + i) for i in range(3 if table.sparse else 1)] for table in tables
+    ]
+    batches = [first_element(code, table.batch) for table in tables]
+    find = order(f)
+    first, end = (
+        code.value(f"udiv i64 {code.value(f'mul i64 %rows, {part}')}, %parts")
+        for part in ("%part", code.value("add i64 %part, 1"))
+    )
+
+    def block(begin: str, _: list[str]) -> list[str]:
+        left = code.value(f"sub i64 {end}, {begin}")
+        count = code.call("i64", "llvm.smin.i64", f"i64 {left}, i64 {_BLOCK}")
+        row_at = find(begin, count)
+        code.loop(0, count, 1, lambda place, _: row(code.value(f"add i64 {begin}, {place}"), row_at(place)))
+        return []
+
+    def row(number: str, source: str) -> list[str]:
+        for table, given, batch in zip(tables, sources, batches, strict=True):
+            width = BYTES[table.batch.dtype]
+            to = _moved(code, batch, number, table.batch.strides[0].elements * width)
+            if table.sparse:
+                code.run("llvm.memset.p0.i64", f"ptr {to}, i8 0, i64 {table.size * width}, i1 false")
+                _spread(code, table, given, source, to)
+            else:
+                code.copy(to, _moved(code, given[0], source, table.size * width), table.size * width)
+        return []
+
+    code.loop(first, end, _BLOCK, block)
+    number = code.value(f"trunc i64 {f.get(Control.STEP)} to i32")
+    code.when(code.value("icmp eq i64 %part, 0"), lambda: f.tell(layout.told, "step", number, "i32"))
+    return code
+
+
+def _moved(code: Code, pointer: str, number: str, stride: int) -> str:
+    """Return an address so many strides of bytes after another."""
+    offset = code.value(f"mul i64 {number}, {stride}")
+    return code.value(f"getelementptr i8, ptr {pointer}, i64 {offset}")
+
+
+def _spread(code: Code, table: Table, given: Sequence[str], row: str, to: str) -> None:
+    """Write the numbers of a row that are kept to their places in a dense one."""
+    values, columns, starts = given
+    width = BYTES[table.batch.dtype]
+    kind = SCALARS[table.batch.dtype]
+    begin, end = (
+        code.value(f"load i64, ptr {_moved(code, starts, place, 8)}")
+        for place in (row, code.value(f"add i64 {row}, 1"))
+    )
+
+    def number(place: str, _: list[str]) -> list[str]:
+        column = code.value(f"load i32, ptr {_moved(code, columns, place, 4)}")
+        value = code.value(f"load {kind}, ptr {_moved(code, values, place, width)}")
+        wide = code.value(f"zext i32 {column} to i64")
+        code.do(f"store {kind} {value}, ptr {_moved(code, to, wide, width)}")
+        return []
+
+    code.loop(begin, end, 1, number)
+
+
+def _in_order(f: ControlCode) -> Find:
+    done = f.get(Control.VALIDATED)
+
+    def find(begin: str, _: str) -> Callable[[str], str]:
+        first = f.code.value(f"add i64 {done}, {begin}")
+        return lambda place: f.code.value(f"add i64 {first}, {place}")
+
+    return find
+
+
+def _in_random_order(f: ControlCode) -> Find:
+    """Return how rows at some positions of the epoch are found: `graph.shuffle.shuffled`.
+
+    All are mixed once, then those that are no rows, until there are none: no branch depends on a number.
+    """
+    code, done, rows = f.code, f.get(Control.POSITION), f.get(Control.ROWS)
+    shuffles = code.value(f"icmp ne i64 {f.get(Control.SHUFFLE)}, 0")
+    mixed = _mixing(f)
+    for name in ("%found", "%pending"):
+        code.reserve(name, f"[{_BLOCK} x i64]")
+
+    def mix_once(number: str, carried: list[str]) -> list[str]:
+        place = _load(code, "%pending", number)
+        result = mixed(_load(code, "%found", place))
+        _store(code, result, "%found", place)
+        _store(code, place, "%pending", carried[0])
+        outside = code.value(f"zext i1 {code.value(f'icmp uge i64 {result}, {rows}')} to i64")
+        return [code.value(f"add i64 {carried[0]}, {outside}")]
+
+    def find(begin: str, count: str) -> Callable[[str], str]:
+        first = code.value(f"add i64 {done}, {begin}")
+
+        def start(place: str, _: list[str]) -> list[str]:
+            _store(code, code.value(f"add i64 {first}, {place}"), "%found", place)
+            _store(code, place, "%pending", place)
+            return []
+
+        code.loop(0, count, 1, start)
+        code.reserve("%left", "i64")
+        code.do(f"store i64 {code.value(f'select i1 {shuffles}, i64 {count}, i64 0')}, ptr %left")
+
+        def more() -> str:
+            return code.value(f"icmp ne i64 {code.value('load i64, ptr %left')}, 0")
+
+        def again() -> None:
+            (left,) = code.loop(0, code.value("load i64, ptr %left"), 1, mix_once, [("i64", "0")])
+            code.do(f"store i64 {left}, ptr %left")
+
+        code.repeat(more, again)
+        return lambda place: _load(code, "%found", place)
+
+    return find
+
+
+def _load(code: Code, numbers: str, place: str) -> str:
+    return code.value(f"load i64, ptr {_moved(code, numbers, place, 8)}")
+
+
+def _store(code: Code, number: str, numbers: str, place: str) -> None:
+    code.do(f"store i64 {number}, ptr {_moved(code, numbers, place, 8)}")
+
+
+def _mixing(f: ControlCode) -> Callable[[str], str]:
+    """Return what mixes a number once, in the order of the present epoch."""
+    code, mask, shift = f.code, f.get(Control.MASK), f.get(Control.SHIFT)
+    keys = _round_keys(f)
+
+    def mixed(number: str) -> str:
+        for factor, addend in keys:
+            total = code.value(f"add i64 {code.value(f'mul i64 {number}, {factor}')}, {addend}")
+            kept = code.value(f"and i64 {total}, {mask}")
+            number = code.value(f"xor i64 {kept}, {code.value(f'lshr i64 {kept}, {shift}')}")
+        return number
+
+    return mixed
+
+
+def _round_keys(f: ControlCode) -> list[tuple[str, str]]:
+    """Return what fixes the order of the epoch's rows: `graph.shuffle.round_keys`."""
+    code = f.code
+    seed = _mixed(code, code.value(f"add i64 {f.get(Control.KEY)}, {_mixed(code, f.get(Control.EPOCH))}"))
+    words = [
+        _mixed(code, code.value(f"add i64 {seed}, {(number + 1) * GOLDEN & _WORD}"))
+        for number in range(2 * ROUNDS)
+    ]
+    return [(code.value(f"or i64 {words[2 * turn]}, 1"), words[2 * turn + 1]) for turn in range(ROUNDS)]
+
+
+def _mixed(code: Code, number: str) -> str:
+    number = code.value(f"add i64 {number}, {GOLDEN}")
+    for shift, factor in zip(SHIFTS, (*FACTORS, None), strict=True):
+        number = code.value(f"xor i64 {number}, {code.value(f'lshr i64 {number}, {shift}')}")
+        number = number if factor is None else code.value(f"mul i64 {number}, {factor}")
+    return number
