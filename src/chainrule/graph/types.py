@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, Literal, NoReturn
 
 import numpy as np
@@ -73,7 +74,13 @@ class ArrayType:
                 raise ValueError(f"a dimension is a number from 0 on, or rows, not {dim!r}")
 
     def __str__(self) -> str:
-        return f"{self.dtype.name}[{', '.join(map(str_dim, self.shape))}]"
+        return f"{dtype_name(self.dtype)}[{', '.join(map(str_dim, self.shape))}]"
+
+
+@cache
+def dtype_name(dtype: DType) -> str:
+    """Return a dtype's name; NumPy puts it together anew each time."""
+    return str(dtype.name)
 
 
 def str_dim(dim: Dim) -> str:
@@ -89,7 +96,7 @@ def str_shape(shape: Shape) -> str:
 def as_dtype(dtype: object) -> DType:
     """Return one of the language's dtypes by its name, or say which there are."""
     try:
-        name = "None" if dtype is None else np.dtype(dtype).name  # type: ignore[call-overload]
+        name = "None" if dtype is None else dtype_name(np.dtype(dtype))  # type: ignore[call-overload]
     except TypeError:
         name = str(dtype)
     if name not in DTYPES:

@@ -19,6 +19,7 @@ from chainrule.graph.types import (
     DType,
     Shape,
     as_dtype,
+    dtype_name,
     is_float,
     join_dtypes,
     static_size,
@@ -298,7 +299,7 @@ def equation(
 
 def constant(number: float, dtype: DType, weak: bool = False) -> Value:
     """Return a scalar that is written into the graph."""
-    return equation(PRIMITIVES["constant"], (), {"value": number, "dtype": dtype.name}, weak=weak)
+    return equation(PRIMITIVES["constant"], (), {"value": number, "dtype": dtype_name(dtype)}, weak=weak)
 
 
 def as_value(operand: Operand) -> Value:
@@ -338,7 +339,7 @@ def _shortened(operand: object) -> str:
 
 
 def _int32(number: Any) -> int:
-    if not np.iinfo(np.int32).min <= number <= np.iinfo(np.int32).max:
+    if not -(1 << 31) <= number < 1 << 31:
         raise ValueError(f"the integer {number} does not fit int32; write it as a float")
     return int(number)
 
@@ -362,4 +363,4 @@ def cast_value(value: Value, dtype: DType, weak: bool = False) -> Value:
     if value.weak and value.primitive is not None and value.primitive.name == "constant":
         number = value.attributes["value"]
         return constant(float(number) if is_float(dtype) else number, dtype, weak)
-    return equation(PRIMITIVES["cast"], (value,), {"dtype": dtype.name}, weak=weak)
+    return equation(PRIMITIVES["cast"], (value,), {"dtype": dtype_name(dtype)}, weak=weak)
