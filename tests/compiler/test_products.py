@@ -5,14 +5,18 @@ import pytest
 
 import chainrule as cr
 from chainrule.compiler import executable, matmul
+from chainrule.compiler.executable import Executable
+from chainrule.compiler.fuse import kernels_of
+from chainrule.compiler.pipeline import run_passes
+from chainrule.graph.trace import trace
 
 #: Rows, inner size and columns: around tiles, blocks and panels, with what is packed and what isn't.
 SIZES = [
-    (128, 64, 32),  # packed from here on
-    (127, 64, 32),
+    (128, 1040, 32),  # a left operand that lies transposed is packed from here on
+    (127, 1040, 32),
     (130, 70, 33),
     (200, 129, 64),
-    (131, 300, 100),
+    (131, 1300, 100),
     (150, 1000, 47),  # several blocks
     (129, 9000, 35),  # a block has no room for a vector of rows
     (300, 65, 256),  # wide tiles
@@ -99,3 +103,18 @@ def test_the_sizes_are_on_both_sides_of_each_limit():
     assert min(columns) < matmul.MANY_COLUMNS < max(columns)
     room = {matmul.BLOCK_BYTES // (4 * inner) // 16 * 16 for _, inner, _ in SIZES}
     assert min(room) < 16 < max(room)
+
+
+@pytest.mark.parametrize(("width", "uses", "kernels"), [(20, 1, 1), (20, 2, 3), (512, 2, 2)])
+def test_a_small_matrix_that_several_products_turn_is_turned_once(width, uses, kernels):
+    def function(x, w):
+        return tuple((x + number) @ w.T for number in range(uses))
+
+    x, w = (np.arange(rows * width, dtype=np.float32).reshape(rows, width) % 7 for rows in (3, width))
+    graph = run_passes(trace(function, x, w))
+    products = [kernel for kernel in kernels_of(graph) if kernel.root is not None]
+    assert len(products) == uses
+    turned = [kernel for kernel in kernels_of(graph) if kernel.shape == w.shape]
+    assert len(products) + len(turned) == kernels
+    for result, expected in zip(Executable(graph)(x, w), function(x, w), strict=True):
+        np.testing.assert_array_equal(result, expected)

@@ -21,8 +21,11 @@ from chainrule.compiler.code import LANES, Code
 from chainrule.compiler.index import Affine, IndexBuilder, Place
 from chainrule.graph.graph import Graph
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
-from chainrule.graph.types import ROWS, Shape
+from chainrule.graph.types import ROWS, Shape, static_size
 from chainrule.graph.value import Value
+
+#: Elements of a matrix that is stored turned where several products need it so.
+MOST_TURNED = 1 << 15
 
 
 @dataclass(eq=False)
@@ -116,15 +119,19 @@ class Fusion:
         elif isinstance(lower, Contraction):
             left, right = value.operands
             self._materialize(source_of(left))
-            seen = is_contiguous(right, -1) or is_contiguous(right, -2)
-            often = self._products[right.serial] > 1 and ROWS not in right.shape
-            self._materialize(source_of(right) if seen and not often else right)
+            turned = is_contiguous(right, -2) and not self._is_often_turned(right)
+            self._materialize(source_of(right) if is_contiguous(right, -1) or turned else right)
         else:
             assert isinstance(lower, Scatter)
             for operand in value.operands:
                 self._materialize(operand)
         self._home[value.serial] = len(self.kernels)
         self.kernels.append(kernel)
+
+    def _is_often_turned(self, matrix: Value) -> bool:
+        """Whether several products would turn a small matrix, each time some rows pass: it is turned once."""
+        small = ROWS not in matrix.shape and static_size(matrix.shape) <= MOST_TURNED
+        return small and self._products[matrix.serial] > 1
 
     def _waits(self, value: Value) -> bool:
         """Whether an array is made of what is there from the start: it is computed where it is needed."""
