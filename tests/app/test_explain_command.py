@@ -68,7 +68,7 @@ def test_numbers_are_explained_too(run, write):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--row", 0), "greater than or equal to 1"),
+        (("--row", 0), "invalid value for '--row': "),
         (("--row", 345), "has 344 rows, and no row 345; count them from 1"),
         (("--why", "layers.9.weight[0]"), "there is no array in this step 'layers.9.weight'; did you mean"),
         (("--why", "layers.0.bias[99]"), "is not one of its elements"),

@@ -142,3 +142,36 @@ def test_scorers_searches_copies_and_checkpoints(tmp_path):
     assert again.categories_["city"].tolist() == CITIES.tolist()
     assert np.isfinite(cross_val_score(regressor(), frame, Y, cv=3)).all()
     assert model.check_gradients(frame[:9], Y[:9])
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "arrow", "array"])
+def test_a_cell_that_can_be_no_category_is_named(kind):
+    good, bad = CITY[:4].tolist(), [["a"], ["b"], ["a"], []]
+    frame = {"pandas": pandas.DataFrame, "polars": polars.DataFrame, "arrow": pyarrow.table}.get(kind)
+
+    def table(cells):
+        if frame is not None:
+            return frame({"city": cells, "number": NUMBER[:4]})
+        rows = np.empty((4, 2), object)
+        rows[:, 0], rows[:, 1] = [*map(np.array, cells)] if cells is bad else cells, NUMBER[:4]
+        return rows
+
+    model = regressor(embeddings=[0]).fit(table(good), Y[:4])
+    what = "ndarray" if kind == "array" else "list"
+    for call in (lambda: regressor(embeddings=[0]).fit(table(bad), Y[:4]), lambda: model.predict(table(bad))):
+        with pytest.raises(
+            ValueError, match=f"of x holds a {what} in row 0, and a category is text or a number"
+        ):
+            call()
+
+
+def test_everything_that_means_missing_is_one_category():
+    x = np.array([["a", 1.0], [None, 2.0], [pandas.NA, 3.0], [pandas.NaT, 4.0], [np.nan, 5.0]], object)
+    assert regressor(embeddings=[0]).fit(x, Y[:5]).categories_[0].tolist() == ["a", None]
+
+
+def test_numbers_in_an_array_of_objects_are_codes():
+    x = np.column_stack([CODES, NUMBER]).astype(object)
+    x[:, 0] = [*CODES]  # NumPy's integers, as a frame of several types gives them
+    model = regressor(embeddings={0: 2}).fit(x, Y)
+    assert model.categories_ == {}

@@ -115,3 +115,15 @@ def test_a_code_that_fit_has_not_seen_gets_a_sentence(code):
 def test_what_are_no_columns_of_categories(embeddings, sentence):
     with pytest.raises(ValueError, match=sentence):
         cr.MLPRegressor(embeddings=embeddings).fit(*table())
+
+
+def test_codes_that_are_too_large_and_a_column_that_is_named_twice():
+    x, y = table()
+    frame = pandas.DataFrame(x, columns=["number", "city", "colour"])
+    with pytest.raises(ValueError, match="column 'city' is given two lengths, 4 and 3"):
+        cr.MLPRegressor(embeddings={"city": 4, 1: 3}).fit(frame, y)
+    frame.loc[3, "city"] = 2.0**24
+    with pytest.raises(
+        ValueError, match=r"'city' of x holds 1\.67772e\+07 in row 3, .*from 0 to 16777215 at most"
+    ):
+        cr.MLPRegressor(embeddings={"city": 4}).fit(frame, y)

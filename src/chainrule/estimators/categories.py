@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ class Coded:
     def codes(self, values: Sequence[Any], dtype: Any) -> Array:
         """Return the code of each value; a ValueError names the first that the fit has not seen."""
         known = {value: code for code, value in enumerate(self.categories.tolist())}
+        _distinct(values, self.name)
         try:
             return np.array([known[value] for value in values], dtype)
         except KeyError:
@@ -72,7 +74,7 @@ def learnt_categories(x: Any, columns: Iterable[int]) -> tuple[Coded, ...]:
         if _is_plain(x, column):
             continue
         name = column if names is None else names[column]
-        seen = set(_values(x, column))
+        seen = _distinct(_values(x, column), name)
         try:
             ordered = sorted(seen - {None})
         except TypeError:
@@ -84,6 +86,26 @@ def learnt_categories(x: Any, columns: Iterable[int]) -> tuple[Coded, ...]:
         categories[:] = [*ordered, *({None} & seen)]
         found.append(Coded(column, name, categories))
     return tuple(found)
+
+
+def _distinct(values: Sequence[Any], name: str | int) -> set[Any]:
+    """Return the values without repetition; a ValueError names the first that cannot be a category."""
+    try:
+        return set(values)
+    except TypeError:
+        row = next(i for i, value in enumerate(values) if not _is_hashable(value))
+    raise ValueError(
+        f"column {name!r} of x holds a {type(values[row]).__name__} in row {row}, and a category is text or "
+        "a number; make a column of text of it, or leave the column out of embeddings"
+    )
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def with_codes(x: Any, coded: Sequence[Coded]) -> Any:
@@ -121,7 +143,13 @@ def _values(x: Any, column: int) -> list[Any]:
         return x.to_series(column).to_list()  # type: ignore[no-any-return]
     if hasattr(x, "column_names"):
         return x.column(column).to_pylist()  # type: ignore[no-any-return]
-    return [None if value != value else value for value in x[:, column].tolist()]  # noqa: PLR0124
+    return [None if _is_missing(value) else value for value in x[:, column].tolist()]
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is a NaN, a NaT, or pandas' NA, which differs from itself by being neither."""
+    differs = value != value  # noqa: PLR0124
+    return differs is value or (isinstance(differs, bool) and differs)
 
 
 def _is_plain(x: Any, column: int) -> bool:
@@ -134,7 +162,7 @@ def _is_plain(x: Any, column: int) -> bool:
         return bool(dtype.is_numeric()) or str(dtype) == "Boolean"
     if hasattr(x, "column_names"):
         return str(x.column(column).type).startswith(("int", "uint", "float", "double", "halffloat", "bool"))
-    return x.dtype.kind in "iufb" or all(isinstance(value, int | float) for value in x[:, column])
+    return x.dtype.kind in "iufb" or all(isinstance(value, Real | np.bool_) for value in x[:, column])
 
 
 def _replaced(x: Any, column: int, codes: Array) -> Any:

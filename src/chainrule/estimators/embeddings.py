@@ -13,6 +13,7 @@ from chainrule.estimators.rows import as_dense
 from chainrule.graph.names import unknown_name
 from chainrule.graph.types import Array
 from chainrule.layers import Columns, Concatenate, Embedding, Flatten, Layer, Sequential
+from chainrule.layers.embedding import EXACT_IN_FLOAT32
 
 #: No vector is longer than this, unless its length was asked for.
 _LONGEST = 50
@@ -65,7 +66,14 @@ def chosen_columns(embeddings: Any, names: Sequence[str] | None, features: int) 
             isinstance(length, bool) or not isinstance(length, Integral) or length < 1
         ):
             raise ValueError(f"embeddings: a vector's length is a whole number of at least 1, not {length!r}")
-        chosen[_position(column, names, features)] = None if length is None else int(length)
+        position = _position(column, names, features)
+        units = None if length is None else int(length)
+        first = chosen.setdefault(position, units)
+        if first != units:
+            name = column if names is None else names[position]
+            raise ValueError(
+                f"embeddings: column {name!r} is given two lengths, {first} and {units}; name it once"
+            )
     return dict(sorted(chosen.items()))
 
 
@@ -105,6 +113,8 @@ def learnt_columns(
         name = column if names is None else str(names[column])
         codes = as_dense(x[:, [column]])[:, 0]
         _refuse((codes < 0) | (codes != np.floor(codes)), codes, 0, name, "categories are coded 0, 1, 2, ...")
+        much = f"codes go from 0 to {EXACT_IN_FLOAT32 - 1} at most; encode the column, or give it as text"
+        _refuse(codes >= EXACT_IN_FLOAT32, codes, 0, name, much)
         categories = int(codes.max()) + 1
         units = min(_LONGEST, (categories + 1) // 2) if length is None else length
         embedded.append(Embedded(column, name, categories, units))

@@ -11,7 +11,7 @@ from chainrule.layers.initializers import Initializer, as_initializer
 from chainrule.layers.layer import Layer
 from chainrule.layers.options import check_count
 
-_EXACT_IN_FLOAT32 = 2**24
+EXACT_IN_FLOAT32 = 2**24
 _NO_CATEGORY = -1
 
 
@@ -59,7 +59,7 @@ class Embedding(Layer):
     weight_initializer: str | Initializer = "glorot_uniform"
 
     def __post_init__(self) -> None:
-        check_count(self, "categories", most=_EXACT_IN_FLOAT32)
+        check_count(self, "categories", most=EXACT_IN_FLOAT32)
         check_count(self, "units")
         as_initializer(self.weight_initializer)
 
