@@ -262,6 +262,7 @@ def test_a_time_limit_pauses_a_fit(path):
         ({"early_stopping": True}, r"x had the shape \(150, 4\) and has \(135, 4\)"),
         ({"batch_size": 30}, "batch_size was 40 and is 30"),
         ({"callbacks": [cr.ReduceOnPlateau(monitor="loss")]}, "plateau was None and is 'ReduceOnPlateau'"),
+        ({"callbacks": [cr.Recorder()]}, "recording was False and is True"),
         ({"class_weight": "balanced"}, "sample_weight was absent and is given"),
         ({"activation": lambda x: cr.tanh(x)}, "activation was 'relu' and is '<lambda>'"),
     ],

@@ -13,7 +13,7 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
-from scipy import optimize
+from scipy import optimize, sparse
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
@@ -179,6 +179,9 @@ def test_without_scikit_learn_one_sentence_says_so():
         ),
         ({"solver": "lbfgs", "learning_rate": "cosine_decay"}, "no use for learning_rate"),
         ({"hidden_layer_sizes": (3, 4.5)}, "hidden_layer_sizes must be whole numbers"),
+        ({"hidden_layer_sizes": True}, r"must be whole numbers, got \[True\]"),
+        ({"hidden_layer_sizes": (3, None)}, r"must be whole numbers, got \[3, None\]"),
+        ({"hidden_layer_sizes": (3, np.inf)}, r"must be whole numbers, got \[3, inf\]"),
     ],
 )
 def test_bad_parameters(iris, options, sentence):
@@ -208,17 +211,27 @@ def test_calls_that_do_not_fit(iris):
         model.fit(x[y > 0], y[y > 0])
     with pytest.raises(ValueError, match="hidden_layer_sizes has changed"):
         model.set_params(hidden_layer_sizes=(9,)).fit(x, y)
+    with pytest.raises(ValueError, match="whether there is dropout has changed since the last fit"):
+        model.set_params(hidden_layer_sizes=(8,), dropout=0.1).fit(x, y)
     with pytest.raises(ValueError, match=r"not in `self\.classes_`"):
         _small().fit(x, y).partial_fit(x, y + 1)
     with pytest.raises(ValueError, match="y >= 0"):
         cr.MLPRegressor(loss="poisson").fit(x, y - 5.0)
+    with pytest.raises(
+        ValueError, match=r"y holds what is no number \(.*'a'.*give numbers, or fit an MLPClass"
+    ):
+        cr.MLPRegressor().fit(x, np.array(["a", "b", "c"])[y])
+    with pytest.raises(ValueError, match=r"y is a sparse matrix, .* give y\.toarray\(\)"):
+        cr.MLPRegressor().fit(x, sparse.csr_matrix(x))
     for weight, sentence in (
         (np.ones(3), r"shape \(3,\), and X has 150 rows"),
         (0 * y, "at least one non-zero"),
     ):
         with pytest.raises(ValueError, match=sentence):
             _small().fit(x, y, weight)
-    with pytest.warns(UserWarning, match="going to be clipped"):
+    with pytest.warns(
+        UserWarning, match="Got `batch_size` less than 1 or larger than sample size. It is going"
+    ):
         _small(batch_size=1000).fit(x, y)
 
 

@@ -241,6 +241,36 @@ def test_warm_start_goes_on_from_the_weights():
     assert len(fitted[1].loss_curve_) == 8
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"alpha": 3.0}, {"learning_rate_init": 0.1}, {"activation": "tanh"}, {"batch_size": 10}],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_what_is_set_between_two_fits_acts_on_the_second(changed):
+    """In partial_fit the optimizer stays as it was, and all else is followed."""
+    x, y = _diabetes()
+    fitted = []
+    for kind in (MLPRegressor, cr.MLPRegressor):
+        model = kind(hidden_layer_sizes=(6,), shuffle=False, random_state=0, max_iter=2, warm_start=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(x, y).partial_fit(x, y).set_params(**changed).partial_fit(x, y)
+            fitted.append(model.fit(x, y).partial_fit(x, y))
+    assert_alike(*fitted, x)
+
+
+def test_epochs_go_on_from_lbfgs():
+    """scikit-learn's class fails here, without a loss curve to go on with."""
+    x, y = _diabetes()
+    model = cr.MLPRegressor(hidden_layer_sizes=6, solver="lbfgs", warm_start=True, max_iter=2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        loss = model.fit(x, y).loss_
+        model.set_params(solver="sgd", batch_size=len(x)).fit(x, y)
+    assert len(model.loss_curve_) == model.n_iter_ == 2
+    assert model.loss_curve_[0] == pytest.approx(loss, rel=0.1)
+
+
 def test_random_states_keep_their_meaning():
     x, y = _iris()
     for kind in (MLPClassifier, MLPRegressor):

@@ -15,7 +15,7 @@ from chainrule.estimators.embeddings import check_codes, chosen_columns, embeddi
 from chainrule.estimators.epochs import run_fit
 from chainrule.estimators.inspection import Inspected
 from chainrule.estimators.lbfgs import minimize, refuse_options
-from chainrule.estimators.network import as_sizes, build_network
+from chainrule.estimators.network import Network, as_sizes, build_network
 from chainrule.estimators.parameters import nearest_name, validate
 from chainrule.estimators.randomness import drawn_key, random_state_of
 from chainrule.estimators.rows import as_dense, as_sample_weight
@@ -28,6 +28,7 @@ from chainrule.graph.loop import LoopState, Prepare, run_stage
 from chainrule.graph.types import ROWS, Array, ArrayType
 from chainrule.layers import initial_values
 from chainrule.losses import L2, Loss
+from chainrule.optimizers import Optimizer
 from chainrule.training.checkpoint import opened
 from chainrule.training.memo import declared
 from chainrule.training.task import Task
@@ -41,6 +42,8 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
     """A multi-layer perceptron with scikit-learn's interface."""
 
     n_outputs_: int
+    _network: Network
+    _task: Task
     _numeric_target = False
 
     # What the two differ in -----------------------------------------------------------------------
@@ -135,6 +138,8 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
             what = "the number of outputs"
         elif self._chosen_columns() != self._chosen:
             what = "embeddings"
+        elif not self._follow_network(x.dtype):
+            what = "normalization, residual, or whether there is dropout"
         else:
             check_codes(x, self._embedded)
             return
@@ -142,6 +147,19 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
             f"{what} has changed since the last fit, which warm_start and partial_fit go on from; set it "
             "back, or set warm_start=False"
         )
+
+    def _follow_network(self, dtype: Any) -> bool:
+        """Take over layers with other activations and rates; return whether they have the same parameters."""
+        before, now = self._network, self._made_network()
+        if now.layers == before.layers:
+            return True
+        x = ArrayType((ROWS, self._widths[0]), dtype)
+        found = [declared(each.layers, x) for each in (before, now)]
+        parameters, state = ([set(getattr(one, kind)) for one in found] for kind in ("parameters", "state"))
+        if now.dense != before.dense or parameters[0] != parameters[1] or state[0] != state[1]:
+            return False
+        self._network = now
+        return True
 
     def _checked_data(
         self,
@@ -214,12 +232,16 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         self._states = tuple(state)
         self._left: dict[str, Any] | None = None
         if not is_lbfgs(self):
-            self.loss_curve_: list[float] = []
-            self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-            self.validation_loss_curve_: list[float] | None = None
-            self.best_loss_ = None if self.early_stopping else np.inf
-            self.best_validation_score_ = -np.inf if self.early_stopping else None
-            self._waiting: dict[str, Array] = {}
+            self._begin_curves()
+
+    def _begin_curves(self) -> None:
+        """Forget what earlier epochs have measured."""
+        self.loss_curve_: list[float] = []
+        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+        self.validation_loss_curve_: list[float] | None = None
+        self.best_loss_ = None if self.early_stopping else np.inf
+        self.best_validation_score_ = -np.inf if self.early_stopping else None
+        self._waiting: dict[str, Array] = {}
 
     def _made_network(self) -> Any:
         return build_network(
@@ -250,12 +272,12 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         paths = embedding_names(self._embedded, "layers.0")
         return {name: np.array(self._others[path]) for name, path in paths.items()}
 
-    def _made_task(self, dtype: Any) -> Task:
+    def _made_task(self, dtype: Any, optimizer: Optimizer | None = None) -> Task:
         return Task(
             self._network.layers,
             self._make_loss(),
             None,
-            as_solver(self, self._steps),
+            optimizer or as_solver(self, self._steps),
             (L2(float(self.alpha)),) if self.alpha else (),
             np.dtype(dtype),
             shared_penalties=True,
@@ -316,8 +338,14 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         self._make_trainer()
 
     def _prepare_epochs(self, incremental: bool) -> None:
-        """Follow parameters that have changed, unless partial_fit goes on with its optimizer."""
+        """Follow parameters that have changed; partial_fit goes on with its optimizer, as scikit-learn's."""
+        if not hasattr(self, "loss_curve_"):  # lbfgs, which the fit goes on from, has none
+            self._begin_curves()
         if incremental and self._left is not None:
+            task = self._made_task(self.coefs_[0].dtype, self._task.optimizer)
+            if task != self._task:
+                self._task = task
+                self._make_trainer()
             return
         self._left = None
         self._renew()

@@ -179,8 +179,8 @@ def _batch_size(estimator: Any, rows: int) -> int:
         return min(200, rows)
     if estimator.batch_size > rows:
         warnings.warn(
-            f"Got `batch_size` {estimator.batch_size}, larger than the sample size {rows}. "
-            "It is going to be clipped",
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped: "
+            f"{estimator.batch_size} is more than the {rows} rows.",
             stacklevel=6,
         )
     return int(min(estimator.batch_size, rows))
@@ -191,7 +191,8 @@ def _resumed(estimator: Any, plan: Plan, checkpoint: Checkpoint, drawn: bool) ->
     options = {
         name: value for name, value in estimator.get_params(deep=False).items() if name not in _NO_OPTIONS
     }
-    options |= {"plateau": plan.plateau, "dtype": estimator._task.dtype.name}
+    recording = any(callback.records for callback in plan.callbacks)
+    options |= {"plateau": plan.plateau, "dtype": estimator._task.dtype.name, "recording": recording}
     trainer = estimator._trainer
     own = [] if drawn else [*trainer.carried.parameters, *trainer.carried.state, BEST, WAITED]
     epochs = plan.inputs.epochs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, NamedTuple
 
 from chainrule.estimators.embeddings import Embedded, embedding_layer
@@ -36,10 +37,11 @@ class Network(NamedTuple):
 def as_sizes(sizes: Any) -> list[int]:
     """Return the widths of the hidden layers; a number is one layer."""
     listed = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+    numbers = not any(isinstance(size, bool) or not isinstance(size, Real) for size in listed)
+    if not numbers or any(size % 1 != 0 for size in listed):
+        raise ValueError(f"hidden_layer_sizes must be whole numbers, got {listed}; each is a number of units")
     if any(size <= 0 for size in listed):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {listed}; each is a number of units")
-    if any(size != int(size) for size in listed):
-        raise ValueError(f"hidden_layer_sizes must be whole numbers, got {listed}; each is a number of units")
     return [int(size) for size in listed]
 
 

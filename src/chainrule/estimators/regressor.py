@@ -6,6 +6,7 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import RegressorMixin
 from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils import column_or_1d
@@ -214,7 +215,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
             )
         self.n_outputs_ = outputs
         self.out_activation_ = link_name(loss)
-        return loss.as_target(y.astype(FLOAT64, copy=False), ArrayType((ROWS, self.n_outputs_), FLOAT64))
+        return loss.as_target(_as_numbers(y), ArrayType((ROWS, self.n_outputs_), FLOAT64))
 
     def _make_loss(self) -> Loss:
         return regressor_loss(self.loss, self.quantile)
@@ -244,6 +245,18 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     def predict(self, X: Any) -> Array:
         """Return the prediction of each row, shape (rows,), or a column for each output or quantile."""
         return self._shaped(self._output(X))
+
+
+def _as_numbers(y: Any) -> Array:
+    """Return a target as float64; a ValueError says that text, or a sparse matrix, is none."""
+    if issparse(y):
+        raise ValueError("y is a sparse matrix, and a regressor's targets are dense; give y.toarray()")
+    try:
+        return y.astype(FLOAT64, copy=False)  # type: ignore[no-any-return]
+    except ValueError as problem:
+        raise ValueError(
+            f"y holds what is no number ({problem}); give numbers, or fit an MLPClassifier to classes"
+        ) from None
 
 
 def _several_quantiles(loss: Loss) -> tuple[float, ...]:
