@@ -288,6 +288,8 @@ def test_other_data(path):
         classifier(checkpoint=path).fit(X + 1, Y)
     with pytest.raises(ValueError, match="x had the dtype float64 and has float32"):
         classifier(checkpoint=path).fit(X.astype("float32"), Y)
+    with pytest.raises(ValueError, match=r"of another fit: classes\.0 was '0' and is 'a'"):
+        classifier(checkpoint=path).fit(X, np.array(["a", "b", "c"])[Y])
 
 
 def test_two_fits_at_once(path):

@@ -171,6 +171,11 @@ def test_without_scikit_learn_one_sentence_says_so():
         ({"dropout": 1.0}, "'dropout' parameter"),
         ({"normalization": "batches"}, "'normalization' parameter"),
         ({"n_threads": 0}, "'n_threads' parameter"),
+        ({"n_threads": 10**6}, "'n_threads' parameter"),
+        ({"class_weight": {0: -1.0}}, "class 0 the weight -1.0; a weight is a finite number of at least 0"),
+        ({"class_weight": {0: np.nan}}, "class 0 the weight nan"),
+        ({"class_weight": {0: 0, 1: 0, 2: 0}}, "at least one non-zero number"),
+        ({"class_weight": [{0: 1}, {0: 2}]}, "a list of 2, and y has 1 column;"),
         ({"validation_fraction": 0.001, "early_stopping": True}, "validation set|test_size"),
         ({"solver": "lbfgs", "callbacks": [print]}, "no use for callbacks: .* leave it out"),
         (

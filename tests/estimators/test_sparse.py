@@ -9,6 +9,8 @@ import pytest
 from scipy import sparse
 
 import chainrule as cr
+from chainrule.estimators import lbfgs
+from chainrule.estimators import sparse as estimators_sparse
 from chainrule.graph.loop import EvaluatedRun
 from chainrule.graph.sparse import SparseRows
 
@@ -59,6 +61,106 @@ def test_lbfgs_own_rows_scorers_and_weights():
     sparse_held = cr.MLPClassifier(**OPTIONS).fit(X, Y, validation_data=(sparse.csr_array(X), Y))
     dense_held = cr.MLPClassifier(**OPTIONS).fit(sparse.csr_array(X), Y, validation_data=(X, Y))
     np.testing.assert_equal(end(sparse_held), end(dense_held))
+
+
+WIDE = sparse.random(150, 400, 0.02, "csr", random_state=0) + sparse.eye(150, 400, format="csr")
+LABELS = (np.asarray(WIDE[:, :200].sum(axis=1)).ravel() > 2).astype(int)
+
+
+@pytest.fixture
+def listed(monkeypatch):
+    """Return what `_pays` has answered in the fits of a test."""
+    answers, pays = [], estimators_sparse._pays
+    monkeypatch.setattr(estimators_sparse, "_pays", lambda *a: answers.append(pays(*a)) or answers[-1])
+    return answers
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"early_stopping": True, "n_threads": 2},
+        {"solver": "sgd", "learning_rate": "adaptive", "early_stopping": True, "class_weight": "balanced"},
+        {"normalization": "batch", "dropout": 0.2, "average": 0.9, "callbacks": [cr.Doctor()]},
+    ],
+    ids=["adam", "adaptive", "callbacks"],
+)
+def test_rows_of_few_numbers_train_by_these_alone(options, dtype, listed):
+    options = {**OPTIONS, **options}
+    x = WIDE.astype(dtype)
+    ours, plain = (cr.MLPClassifier(**options).fit(one, LABELS) for one in (x, x.toarray()))
+    assert listed
+    assert all(listed)
+    tolerance = 1e-12 if dtype == "float64" else 1e-5
+    for one, other in zip(ours.coefs_, plain.coefs_, strict=True):
+        assert one.dtype == dtype
+        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(ours.loss_curve_, plain.loss_curve_, rtol=tolerance)
+    ours.set_params(early_stopping=False).partial_fit(x, LABELS)
+    plain.set_params(early_stopping=False).partial_fit(x.toarray(), LABELS)
+    np.testing.assert_allclose(ours.coefs_[0], plain.coefs_[0], rtol=tolerance, atol=tolerance)
+
+
+def test_sparse_and_dense_rows_beside_each_other(listed):
+    rows = [WIDE, WIDE.toarray()]
+    fits = [
+        cr.MLPClassifier(**OPTIONS).fit(x, LABELS, validation_data=(held, LABELS))
+        for x in rows
+        for held in rows
+    ]
+    assert len(listed) == 4
+    for fit in fits[1:]:
+        np.testing.assert_allclose(fit.validation_loss_curve_, fits[0].validation_loss_curve_)
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        (sparse.random(40, 40, 0.5, "csr", random_state=0), "half of the numbers are there"),
+        (sparse.csr_matrix(np.eye(40, 999) + (np.arange(40) == 3)[:, None] * np.eye(1, 999, 5)), ""),
+        (
+            sparse.vstack([sparse.eye(39, 999), np.arange(999)[None] < 50], format="csr"),
+            "one row is much longer",
+        ),
+        (sparse.csr_matrix((40, 999)), "there are none"),
+    ],
+    ids=["dense", "fit", "one long row", "zeros"],
+)
+def test_when_rows_are_listed(rows, why, listed):
+    cr.MLPClassifier(**OPTIONS).fit(rows, np.arange(40) % 2)
+    assert listed == [not why]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"alpha": 1.0}, {"normalization": "layer", "residual": True, "hidden_layer_sizes": (6, 6)}],
+    ids=["alpha", "layers"],
+)
+def test_lbfgs_takes_sparse_rows_some_at_a_time(options, monkeypatch):
+    weight = RANDOM.random(150) * (np.arange(150) // 30 != 2)
+    options = {**OPTIONS, "solver": "lbfgs", **options}
+    plain = cr.MLPClassifier(**options).fit(WIDE.toarray(), LABELS, weight)
+    monkeypatch.setattr(lbfgs, "_NUMBERS", 30 * 400)
+    sizes, run_stage = [], lbfgs.run_stage
+    monkeypatch.setattr(
+        lbfgs,
+        "run_stage",
+        lambda stage, arrays, prepare: sizes.append(len(arrays["x"])) or run_stage(stage, arrays, prepare),
+    )
+    ours = cr.MLPClassifier(**options).fit(WIDE, LABELS, weight)
+    assert set(sizes) == {30}
+    assert len(sizes) % 4 == 0  # thirty rows weigh nothing
+    np.testing.assert_allclose(ours.coefs_[0], plain.coefs_[0], rtol=1e-9, atol=1e-9)
+    assert ours.loss_ == pytest.approx(plain.loss_, rel=1e-12)
+
+
+@pytest.mark.parametrize("options", [{"dropout": (0.0, 0.5)}, {"normalization": "batch"}], ids=str)
+def test_lbfgs_keeps_rows_together_that_are_not_apart(options, monkeypatch):
+    options = {**OPTIONS, "solver": "lbfgs", "hidden_layer_sizes": (6, 6), "residual": True, **options}
+    plain = cr.MLPClassifier(**options).fit(WIDE.toarray(), LABELS)
+    monkeypatch.setattr(lbfgs, "_NUMBERS", 30 * 400)
+    ours = cr.MLPClassifier(**options).fit(WIDE, LABELS)
+    np.testing.assert_allclose(ours.coefs_[0], plain.coefs_[0], rtol=1e-9, atol=1e-9)
 
 
 def test_numbers_that_are_kept_twice_or_are_zero():

@@ -18,7 +18,7 @@ from chainrule.estimators.lbfgs import minimize, refuse_options
 from chainrule.estimators.network import Network, as_sizes, build_network
 from chainrule.estimators.parameters import nearest_name, validate
 from chainrule.estimators.randomness import drawn_key, random_state_of
-from chainrule.estimators.rows import as_dense, as_sample_weight
+from chainrule.estimators.rows import as_dense, as_rows, as_sample_weight
 from chainrule.estimators.solver import RATE, as_solver, has_schedule, is_lbfgs, steps_of_fit
 from chainrule.estimators.stopping import Rules
 from chainrule.estimators.threads import thread_limit
@@ -326,8 +326,10 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         names += [name for name in self._others if name not in self._states]
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
         prepare, verbose = self._prepare, bool(self.verbose)
-        data = {**data, "x": as_dense(data["x"])}
-        result, found = minimize(self._trainer, data, names, prepare, options=options, verbose=verbose)
+        apart = not self._states and not np.any(self.dropout)
+        result, found = minimize(
+            self._trainer, as_rows(data), names, prepare, apart=apart, options=options, verbose=verbose
+        )
         self.n_iter_ = result.nit
         self.loss_ = float(result.fun)
         self._take({**self._trainer.run.carried, **found})

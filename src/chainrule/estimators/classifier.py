@@ -20,7 +20,7 @@ from chainrule.estimators.base import BaseMLP
 from chainrule.estimators.lbfgs import has_epochs
 from chainrule.estimators.losses import CLASSIFIER_LOSSES, classifier_loss
 from chainrule.estimators.parameters import CONSTRAINTS, keep_all
-from chainrule.estimators.rows import explicit_class_weights
+from chainrule.estimators.rows import check_some_weight, explicit_class_weights
 from chainrule.estimators.solver import is_lbfgs
 from chainrule.estimators.temperature import fitted_temperature, probabilities
 from chainrule.estimators.validation import Held
@@ -272,7 +272,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         if not held:
             self._class_weights = explicit_class_weights(self.class_weight, y)
         factors = compute_sample_weight(self._class_weights, y).astype(dtype)
-        return factors if weight is None else factors * weight  # type: ignore[no-any-return]
+        weight = factors if weight is None else factors * weight
+        if not held:
+            check_some_weight(weight)
+        return weight
 
     def _make_loss(self) -> Loss:
         return classifier_loss(self.loss, self.label_smoothing, self.out_activation_ == "softmax")

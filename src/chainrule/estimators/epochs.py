@@ -9,17 +9,18 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
+from chainrule.estimators.rows import as_rows
 from chainrule.estimators.runs import NOT_FINITE, Judge, Judged, Told, Traced
 from chainrule.estimators.scores import held_stage
 from chainrule.estimators.solver import RATE
+from chainrule.estimators.sparse import fed
 from chainrule.estimators.stopping import BEST, PENDING, SCORE, WAITED, Rules, pending_stage
 from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held
 from chainrule.graph.loop import Inputs, Loop, LoopState, Run
-from chainrule.graph.sparse import Rows, SparseRows
+from chainrule.graph.sparse import Rows
 from chainrule.graph.types import Array, ArrayType
 from chainrule.training.callbacks import Callback, Progress, as_callbacks, split_callbacks
 from chainrule.training.checkpoint import Checkpoint, Saved
@@ -39,8 +40,9 @@ _NO_OPTIONS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """A fit that is put together: the loop, where it starts, and what Python does at the end of an epoch."""
+    """A fit that is put together: its rows as they are given, the loop, its start, and Python's part."""
 
+    tables: Mapping[str, Rows]
     loop: Loop
     start: LoopState
     inputs: Inputs
@@ -83,7 +85,7 @@ def run_fit(
     if checkpoint is not None:
         saved = _resumed(estimator, plan, checkpoint, drawn)
     attributes = Attributes(estimator, plan, saved.history)
-    progress = Progress(plan.inputs.epochs, estimator, data=plan.inputs.data)
+    progress = Progress(plan.inputs.epochs, estimator, data=plan.tables)
     notes: dict[str, Any] = {} if checkpoint is None else checkpoint.notes
     try:
         fit_from(
@@ -124,30 +126,29 @@ def _planned(estimator: Any, data: dict[str, Array], held: Held | None, epochs: 
         )
     callbacks = as_callbacks(others)
     recorded = any(callback.records for callback in callbacks)
-    trainer, rows = estimator._trainer, data["x"].shape[0]
+    tables = as_rows(data)
+    rows = len(tables["x"])
+    size = _batch_size(estimator, rows)
+    trainer, handed = fed(estimator._trainer, tables, size)
     rules = estimator._rules(rows, scored=held is not None and bool(estimator.early_stopping))
     # scikit-learn goes on where numbers are no longer finite.
-    loop = replace(trainer.loop(data, {}, bool(estimator.shuffle), recorded), checked=False)
+    loop = replace(trainer.loop(handed, {}, bool(estimator.shuffle), recorded), checked=False)
     state = trainer.start(recorded)
     arguments = {**trainer.arguments(), **rules.arguments()}
     if rules.schedule != "constant":
         del arguments[RATE]
-    size = _batch_size(estimator, rows)
-    inputs = Inputs(_tables(data), arguments, trainer.key, size, epochs, n_threads=thread_limit(estimator))
+    inputs = Inputs(handed, arguments, trainer.key, size, epochs, n_threads=thread_limit(estimator))
     if held is not None:
-        types = trainer.data_types(held.data)
-        parts = trainer.task, trainer.carried, types
+        watching, watched = fed(estimator._trainer, as_rows(held.data), size)
+        types = watching.data_types(watched)
+        parts = watching.task, watching.carried, types
         measured = remembered(held.row_score, *parts, partial(held_stage, *parts, held.row_score))
         loop = replace(loop, validation=measured, validation_data=types.names)
-        inputs = replace(inputs, validation_data=_tables(held.data))
+        missing = {path: number for path, number in watching.arguments().items() if path != RATE}
+        inputs = replace(inputs, validation_data=watched, arguments={**missing, **arguments})
     loop, state, judge = _with_rules(estimator, loop, state, rules, held)
     loop, state, inputs = with_plateau(loop, state, inputs, plateau)
-    return Plan(loop, state, inputs, rules, judge, plateau, callbacks)
-
-
-def _tables(data: Mapping[str, Any]) -> dict[str, Rows]:
-    """Return the rows as the loop takes them: what is sparse stays so."""
-    return {name: SparseRows.of(table) if issparse(table) else table for name, table in data.items()}
+    return Plan(tables, loop, state, inputs, rules, judge, plateau, callbacks)
 
 
 def _with_rules(
@@ -193,6 +194,9 @@ def _resumed(estimator: Any, plan: Plan, checkpoint: Checkpoint, drawn: bool) ->
     }
     recording = any(callback.records for callback in plan.callbacks)
     options |= {"plateau": plan.plateau, "dtype": estimator._task.dtype.name, "recording": recording}
+    # Labels and categories are numbers in the rows that the loop is given.
+    options |= {"classes": _texts(getattr(estimator, "classes_", ()))}
+    options |= {f"categories of {each.name!r}": _texts(each.categories) for each in estimator._coded}
     trainer = estimator._trainer
     own = [] if drawn else [*trainer.carried.parameters, *trainer.carried.state, BEST, WAITED]
     epochs = plan.inputs.epochs
@@ -204,6 +208,10 @@ def _resumed(estimator: Any, plan: Plan, checkpoint: Checkpoint, drawn: bool) ->
     state = plan.judge.decided(saved.state, last)
     saved.history.append(last)
     return Saved(state, saved.history, saved.finished or state.stopped)
+
+
+def _texts(labels: Any) -> list[str]:
+    return [str(label) for label in labels]
 
 
 # What is left -------------------------------------------------------------------------------------

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.estimators.solver import has_schedule
+from chainrule.estimators.sparse import fed
 from chainrule.estimators.threads import one_blas_thread
 from chainrule.graph.loop import Prepare, run_stage
+from chainrule.graph.sparse import Rows, SparseRows
 from chainrule.graph.types import Array
 from chainrule.training.trainer import Trainer
+
+#: The most numbers of sparse rows that are dense at a time.
+_NUMBERS = 1 << 24
 
 
 def minimize(
     trainer: Trainer,
-    data: dict[str, Array],
+    data: dict[str, Rows],
     names: Sequence[str],
     prepare: Prepare,
     *,
+    apart: bool,
     options: dict[str, Any],
     verbose: bool,
 ) -> tuple[Any, dict[str, Array]]:
@@ -32,12 +38,15 @@ def minimize(
     ----------
     trainer : Trainer
         Where it starts.
-    data : dict of ndarray
-        All rows: x, y, and perhaps their weights.
+    data : dict of rows
+        All rows: x, y, and perhaps their weights. Sparse x is taken some rows at a time.
     names : sequence of str
         The parameters, in the order in which they make one vector.
     prepare : callable
         Makes a graph ready to run.
+    apart : bool
+        Whether a row's loss is that of the row alone: not so with batch normalization, or where places in a
+        batch choose what is dropped.
     options : dict
         SciPy's.
     verbose : bool
@@ -45,13 +54,16 @@ def minimize(
     """
     import scipy.optimize
 
-    stage = trainer.stage("gradients", trainer.data_types(data))
-    fixed = trainer.arrays(data)
+    fixed = trainer.arrays({})
     pack, unpack = _packing({name: fixed[name] for name in names})
+    gradient_of = _gradient_of(trainer, data, _rows_together(data, apart), prepare)
 
     def loss_and_gradient(vector: Array) -> tuple[float, Array]:
-        results = run_stage(stage, {**fixed, **unpack(vector)}, prepare)
-        return float(results["batch_loss"]), pack(results)
+        loss, gradient = 0.0, np.zeros(len(vector))
+        for share, results in gradient_of({**fixed, **unpack(vector)}):
+            loss += share * float(results["batch_loss"])
+            gradient += share * pack(results)
+        return loss, gradient
 
     iteration = itertools.count(1)
 
@@ -75,6 +87,46 @@ def minimize(
             stacklevel=5,
         )
     return result, {name: np.array(array) for name, array in unpack(result.x).items()}
+
+
+def _rows_together(data: dict[str, Rows], apart: bool) -> int:
+    """Return how many rows the gradient is computed of at a time: all, unless they are sparse and many."""
+    x, weight = data["x"], data.get("sample_weight")
+    if not apart or not isinstance(x, SparseRows) or (weight is not None and (weight[:] < 0).any()):
+        return len(x)
+    return max(1, min(len(x), _NUMBERS // x.width))
+
+
+def _gradient_of(
+    trainer: Trainer, data: dict[str, Rows], size: int, prepare: Prepare
+) -> Callable[[dict[str, Array]], Iterator[tuple[float, dict[str, Array]]]]:
+    """Return a function of all arrays that yields loss and gradients of some rows, and the rows' share."""
+    trainer, handed = fed(trainer, data, size)
+    stage = trainer.stage("gradients", trainer.data_types(handed))
+    numbers = trainer.arguments()
+    without_penalties = {path: 0 * numbers[path] for path in numbers if path.startswith("task.penalties")}
+
+    def gradient_of(arrays: dict[str, Array]) -> Iterator[tuple[float, dict[str, Array]]]:
+        arrays = {**arrays, **numbers}
+        for part, share in _parts(handed, size):
+            yield share, run_stage(stage, {**arrays, **part}, prepare)
+            arrays |= without_penalties  # they are of all rows, and counted with the first of them
+
+    return gradient_of
+
+
+def _parts(data: dict[str, Rows], size: int) -> Iterator[tuple[dict[str, Array], float]]:
+    """Yield so many rows at a time, and their share of the weight of all."""
+    rows, weight = len(data["x"]), data.get("sample_weight")
+    if size >= rows:
+        yield {name: table[:] for name, table in data.items()}, 1.0
+        return
+    weights = np.ones(rows) if weight is None else weight[:].astype(np.float64)
+    for start in range(0, rows, size):
+        chosen = slice(start, start + size)
+        share = weights[chosen].sum() / weights.sum()
+        if share:
+            yield {name: table[chosen] for name, table in data.items()}, float(share)
 
 
 def _packing(

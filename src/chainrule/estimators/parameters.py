@@ -58,7 +58,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "embeddings": [dict, "array-like", None],
     "scoring": [str, callable, None],
     "callbacks": ["array-like", None],
-    "n_threads": [_COUNT, None],
+    "n_threads": [Interval(Integral, 1, 1024, closed="both"), None],
     "checkpoint": [str, os.PathLike, Checkpoint, None],
 }
 

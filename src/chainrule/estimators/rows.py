@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
@@ -10,6 +11,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
+from chainrule.graph.sparse import Rows, SparseRows
 from chainrule.graph.types import Array, DType, str_shape
 
 
@@ -23,15 +25,25 @@ def as_sample_weight(weight: Any, rows: int, dtype: DType) -> Array:
             f"sample_weight has the shape {str_shape(array.shape)}, and X has {rows} rows; give one number "
             "for each row"
         )
-    if not array.any():
-        raise ValueError("Sample weights must contain at least one non-zero number, of a row that counts.")
+    check_some_weight(array)
     return array
+
+
+def check_some_weight(weight: Array) -> None:
+    """Raise a ValueError if no row counts."""
+    if not weight.any():
+        raise ValueError("Sample weights must contain at least one non-zero number, of a row that counts.")
 
 
 def as_dense(x: Any) -> Array:
     """Return x as an array, whether it is sparse or not."""
     array: Array = x.toarray() if issparse(x) else x
     return array
+
+
+def as_rows(data: Mapping[str, Any]) -> dict[str, Rows]:
+    """Return the tables as a loop takes them: what is sparse stays so."""
+    return {name: SparseRows.of(table) if issparse(table) else table for name, table in data.items()}
 
 
 def explicit_class_weights(given: Any, y: Any) -> Any:
@@ -49,9 +61,15 @@ def explicit_class_weights(given: Any, y: Any) -> Any:
     dict or list of dict
         The weight of each class, for each column of labels if there are several.
     """
-    compute_sample_weight(given, y)  # it has the sentences for what cannot be one
     labels = as_dense(y)
     columns = labels.T if labels.ndim == 2 else [labels]
+    if isinstance(given, list) and len(given) != len(columns):
+        raise ValueError(
+            f"class_weight is a list of {len(given)}, and y has {len(columns)} column"
+            f"{'s' if len(columns) > 1 else ''}; give a dict for each column of y"
+        )
+    _check_class_weights(given if isinstance(given, list) else [given])
+    compute_sample_weight(given, y)  # it has the sentences for what else cannot be one
     each = given if isinstance(given, list) else [given] * len(columns)
     found = []
     for weights, column in zip(each, columns, strict=True):
@@ -59,3 +77,13 @@ def explicit_class_weights(given: Any, y: Any) -> Any:
         numbers = compute_class_weight(weights, classes=classes, y=column)
         found.append(dict(zip(classes.tolist(), numbers, strict=True)))
     return found if len(found) > 1 else found[0]
+
+
+def _check_class_weights(given: list[Any]) -> None:
+    for weights in given:
+        for kind, weight in weights.items() if isinstance(weights, dict) else ():
+            if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
+                raise ValueError(
+                    f"class_weight gives the class {kind!r} the weight {weight!r}; a weight is a finite "
+                    "number of at least 0"
+                )

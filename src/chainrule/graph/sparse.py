@@ -54,6 +54,21 @@ class SparseRows:
         """That of the numbers."""
         return self.values.dtype
 
+    @property
+    def longest(self) -> int:
+        """The most numbers that are kept of a row."""
+        return int(np.diff(self.starts).max(initial=0))
+
+    def columns_and_values(self) -> Array:
+        """Return for each row the columns of its numbers, and then the numbers, filled up with zeros."""
+        longest, counts = self.longest, np.diff(self.starts)
+        row = np.repeat(np.arange(len(self)), counts)
+        place = np.arange(len(self.values)) - np.repeat(self.starts[:-1], counts)
+        listed = np.zeros((len(self), 2 * longest), self.dtype)
+        listed[row, place] = self.columns
+        listed[row, longest + place] = self.values
+        return listed
+
     def __getitem__(self, rows: Array | slice) -> Array:
         """Return some rows as a dense array."""
         chosen = np.arange(len(self))[rows]

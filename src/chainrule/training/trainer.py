@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.functions import random_key
 from chainrule.graph.loop import Loop, LoopState, Stage
 from chainrule.graph.names import unknown_name
+from chainrule.graph.sparse import Rows
 from chainrule.graph.types import ROWS, Array, ArrayType, static_size, str_shape
 from chainrule.layers import Layer, initial_values
 from chainrule.training.data import (
@@ -211,10 +212,10 @@ class Trainer:
             types = self.data_types(data)
             return self.stage(kind, types), self.arrays(data), types.names
 
-    def data_types(self, data: Arrays) -> DataTypes:
+    def data_types(self, data: Mapping[str, Rows]) -> DataTypes:
         """Return the types of a batch."""
 
-        def rows_of(array: Array) -> ArrayType:
+        def rows_of(array: Rows) -> ArrayType:
             return ArrayType((ROWS, *array.shape[1:]), array.dtype)
 
         y = rows_of(data["y"]) if "y" in data else None
@@ -232,7 +233,9 @@ class Trainer:
             self._stages[kind, data] = remembered(kind, self.task, self.carried, types, traced)
         return self._stages[kind, data]
 
-    def loop(self, data: Arrays, validation: Arrays, shuffle: bool, recorded: bool = False) -> Loop:
+    def loop(
+        self, data: Mapping[str, Rows], validation: Arrays, shuffle: bool, recorded: bool = False
+    ) -> Loop:
         """Return the loop of a fit; no validation data, no validation."""
         measured = self.data_types(validation) if validation else None
         types = self.data_types(data)

@@ -1,0 +1,90 @@
+"""Sparse x in training: where a row has few numbers, only their rows of the first weights are multiplied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import final
+
+from chainrule.functions import astype, expand_dims, sum, take
+from chainrule.graph.sparse import Rows, SparseRows
+from chainrule.graph.types import ROWS, ArrayType
+from chainrule.graph.value import Value
+from chainrule.layers import Dense, Layer, Sequential
+from chainrule.layers.activation import activated
+from chainrule.layers.context import Context
+from chainrule.layers.embedding import EXACT_IN_FLOAT32
+from chainrule.layers.layer import feature_count
+from chainrule.training.trainer import Trainer
+
+#: A product that finds its rows by number takes so many times as long, per multiplication, as a dense one.
+_SLOWER = 16
+#: Rows are filled up to the longest one; so much more memory than they need is given to that.
+_FILLED = 4
+#: The most numbers that a batch's rows of the first weights may be, beyond those of its dense rows.
+NUMBERS = 1 << 25
+
+
+@final
+@dataclass(frozen=True)
+class SparseDense(Layer):
+    """A dense layer that is told the columns of a row's numbers, and then the numbers: y = f(x W + b).
+
+    Attributes
+    ----------
+    features : int
+        The width of x.
+    dense : Dense
+        The layer that it stands for, whose parameters it has.
+    """
+
+    features: int
+    dense: Dense
+
+    def forward(self, x: Value, context: Context) -> Value:
+        """Return f(x W + b)."""
+        dense, count = self.dense, feature_count(x) // 2
+        weight = context.parameter("weight", (self.features, dense.units), dense.weight_initializer)
+        columns, numbers = astype(x[:, :count], "int32"), expand_dims(x[:, count:], axis=-1)
+        z = sum(take(weight, columns) * numbers, axis=1)
+        z = z + context.parameter("bias", (dense.units,), dense.bias_initializer)
+        return activated(z, dense.activation, context)
+
+
+def fed(trainer: Trainer, tables: Mapping[str, Rows], batch: int) -> tuple[Trainer, dict[str, Rows]]:
+    """Return the rows in the form that is the fastest to train on, and a trainer whose network takes that.
+
+    It stands where the trainer stands, and its arrays have the same names.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Of a network that takes dense rows.
+    tables : mapping
+        x, and what else there is of each row.
+    batch : int
+        How many rows are taken at a time.
+    """
+    x, (first, *others) = tables["x"], trainer.task.network.layers  # type: ignore[attr-defined]
+    if not isinstance(x, SparseRows) or not isinstance(first, Dense) or not _pays(x, first.units, batch):
+        return trainer, dict(tables)
+    network = Sequential([SparseDense(x.width, first), *others])
+    other, carried = Trainer(replace(trainer.task, network=network), 0), trainer.carried
+    parameters, state, optimizer_state = (
+        {name: trainer.run.carried[name] for name in names}
+        for names in (carried.parameters, carried.state, carried.optimizer_state)
+    )
+    listed = x.columns_and_values()
+    kind = ArrayType((ROWS, listed.shape[1]), listed.dtype)
+    other.enter(kind, trainer.output, parameters, state, optimizer_state)
+    other.key, other.run = trainer.key, trainer.run
+    return other, {**tables, "x": listed}
+
+
+def _pays(x: SparseRows, units: int, batch: int) -> bool:
+    longest = x.longest
+    return (
+        0 < _SLOWER * longest <= x.width <= EXACT_IN_FLOAT32
+        and len(x) * longest <= _FILLED * len(x.values)
+        and longest * units <= max(x.width, NUMBERS // batch)
+    )
