@@ -1,9 +1,12 @@
 """An estimator's fit goes on from its checkpoint, bit for bit as if it had not been stopped."""
 
 import logging
+from functools import partial
 
 import numpy as np
+import pandas
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning
@@ -64,6 +67,11 @@ def fall(progress):
     progress.model.predict(X)
 
 
+def fall_to(progress, power):
+    """A callback with arguments of its own."""
+    progress.model.seen = progress.epoch**power
+
+
 RICH = {"dropout": 0.2, "normalization": "batch", "class_weight": "balanced"}
 FITS = {
     "adam": (classifier, {}),
@@ -94,6 +102,38 @@ def test_goes_on_from_any_step(name, path, monkeypatch):
     assert any(places)
     for copy in copies[:: 1 + len(copies) // 8]:
         np.testing.assert_equal(end_of(fitted(make(**options, checkpoint=copy))), expected)
+
+
+CITIES = pandas.DataFrame(X, columns=[*"abcd"]).assign(city=np.array(["Ulm", None, "Rome"], object)[Y[::-1]])
+WIDE = sparse.random(150, 300, 0.02, "csr", random_state=0) + sparse.eye(150, 300, format="csr")
+ROWS = {
+    "sparse": (classifier, {"early_stopping": True, "dropout": 0.2}, WIDE, Y),
+    "text": (classifier, {"embeddings": ["city"], "early_stopping": True, "calibrate": True,
+                          "scoring": "neg_log_loss"}, CITIES, Y),
+    "quantiles": (regressor, {"loss": "quantile", "quantile": [0.1, 0.9], "embeddings": {4: 2},
+                              "average": 0.9, "normalization": "batch"},
+                  np.column_stack([X, Y[::-1]]).astype("f"), YR),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_of_every_kind_go_on(name, path, monkeypatch):
+    make, options, x, y = ROWS[name]
+
+    def ended(checkpoint):
+        model = make(**options, checkpoint=checkpoint).fit(x, y)
+        measured = {name: getattr(model, name) for name in MEASURED}
+        return {**measured, **vars(model)["_others"], "calibrated": getattr(model, "temperature_", None),
+                "coefs": model.coefs_, "prediction": model.predict(x)}  # fmt: skip
+
+    expected = ended(None)
+    with monkeypatch.context() as patch:
+        copies = keep_every_write(patch, path.parent)
+        np.testing.assert_equal(ended(path), expected)
+    # Whoever looks on may come and go; it has no part in what a fit is.
+    for i, copy in enumerate(copies[1 :: 1 + len(copies) // 5]):
+        options = {**options, "callbacks": [partial(fall_to, power=2)] if i % 2 else None}
+        np.testing.assert_equal(ended(copy), expected)
 
 
 @pytest.mark.parametrize("given", ["none", "instance"])

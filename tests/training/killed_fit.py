@@ -47,14 +47,15 @@ def fitted(executor, rows, epochs, path=None):
 
 
 def fitted_estimator(rows, epochs, path=None):
-    """Return a classifier that draws from an instance, drops out, stops early and lowers its rate."""
+    """Return a classifier of text and numbers that does at once what estimators can, and is calibrated."""
     generator = np.random.default_rng(0)
-    x = generator.normal(size=(rows, FEATURES))
-    y = np.sin(x[:, 0]) + 0.5 * generator.normal(size=rows) > 0
+    x = generator.normal(size=(rows, FEATURES)).astype(object)
+    x[:, -1] = np.array(["a", "b", None], object)[generator.integers(0, 3, rows)]
+    y = np.sin(x[:, 0].astype(float)) + 0.5 * generator.normal(size=rows) > (x[:, -1] == "a")
     model = cr.MLPClassifier(
         (32,), solver="sgd", learning_rate="adaptive", batch_size=7, dropout=0.2, normalization="batch",
         early_stopping=True, n_iter_no_change=epochs // 4, tol=0.01, max_iter=epochs,
-        random_state=np.random.RandomState(3), checkpoint=path,
+        random_state=np.random.RandomState(3), checkpoint=path, embeddings={FEATURES - 1: 2}, calibrate=True,
     )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # some have not converged
@@ -121,7 +122,7 @@ def ended(executor, path=None, **fit):
         return end_of(*fitted(executor, path=path, **fit))
     model, x = fitted_estimator(path=path, **fit)
     weights = {f"coefs {i}": coef for i, coef in enumerate([*model.coefs_, *model.intercepts_])}
-    names = ("loss_curve_", "validation_scores_", "validation_loss_curve_", "n_iter_", "t_")
+    names = ("loss_curve_", "validation_scores_", "validation_loss_curve_", "n_iter_", "t_", "temperature_")
     measured = {name: np.array(getattr(model, name)) for name in names}
     return {**weights, **model._others, **measured, "prediction": model.predict_proba(x[:100])}
 

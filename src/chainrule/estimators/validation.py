@@ -70,7 +70,10 @@ def held_out(
 def own_rows(estimator: Any, given: Any) -> Held:
     """Return the rows that a user gave: (X, y) or (X, y, sample_weight)."""
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
-        raise ValueError(f"validation_data is (X, y) or (X, y, sample_weight), not {type(given).__name__}")
+        of = f" of {len(given)}" if isinstance(given, tuple | list) else ""
+        raise ValueError(
+            f"validation_data is (X, y) or (X, y, sample_weight), not a {type(given).__name__}{of}"
+        )
     x, y, *weight = given
     data, labels = estimator._checked_data(x, y, weight[0] if weight else None, held=True)
     return _held(estimator, data, labels)
