@@ -34,6 +34,9 @@ class Thresholds:
         rows, and more than this part of the column's variance lies between the classes.
     told_rank : float
         The same: the rank correlation with a number to be predicted.
+    given_back : float
+        The same: where several outputs are told by this part of the columns and more, to give back the input
+        is what the network is for.
     start_loss : float
         *loss at the start too high*: so many times -ln(1/C), or the target's variance.
     unit_rows : int
@@ -97,6 +100,7 @@ class Thresholds:
     told_rows: float = 0.985
     told_spread: float = 0.945
     told_rank: float = 0.99
+    given_back: float = 0.5
     start_loss: float = 5.0
     unit_rows: int = 16
     dead_units: float = 0.7
