@@ -278,3 +278,29 @@ def test_units_that_are_0_or_1_to_the_last_digit_are_saturated(activation):
     model.set_weights({"layers.0.weight": generator.normal(size=(16, 32)) * 1000})
     found = model.diagnose(x, generator.integers(0, 3, 200))
     assert "saturated units" in [verdict.name for verdict in found.verdicts]
+
+
+@pytest.mark.parametrize("factor", [1e4, 1e-4, 1e8])
+def test_the_unit_of_a_loss_is_no_fault(factor):
+    x, y = DATA["diabetes"][0]
+    loss = lambda prediction, target: factor * cr.sum((target - prediction) ** 2, axis=-1)
+    for optimizer in (cr.Adam(1e-3), cr.SGD(0.01 / factor)):
+        net = cr.Sequential([cr.Dense(16, activation="relu"), cr.Dense(1)])
+        found = cr.Model(net, loss=loss, optimizer=optimizer).diagnose(x, y)
+        assert found, found
+        doctor = cr.Doctor(tell=None)
+        cr.Model(net, loss=loss, optimizer=optimizer).fit(x, y, epochs=4, callbacks=[doctor])
+        assert not doctor.verdicts
+    for rate in (10, 1e6):  # with the second the loss is infinite, also with a hundredth of it
+        fast = cr.Model(net, loss=loss, optimizer=cr.SGD(rate / factor))
+        assert names(fast.diagnose(x, y)) == ["learning rate too high"]
+
+
+def test_gradients_that_no_learning_rate_is_small_enough_for():
+    x, y = DATA["diabetes"][0]
+    strong = [cr.Dense(32, activation=lambda z: 3 * z, weight_initializer=Normal(3.0))] * 8
+    net = cr.Sequential([*strong, cr.Dense(1)])
+    objective = lambda network, x, y: (network(x)[:, 0] - y) ** 2
+    found = cr.Model(net, objective=objective).diagnose(x, y)
+    assert names(found) == ["exploding gradients"]
+    assert "however small the learning rate" in str(found)

@@ -10,7 +10,7 @@ from chainrule.diagnosis.by_heart import two_rows
 from chainrule.diagnosis.flow import gradient_flow, relative_gradients, update_ratios
 from chainrule.diagnosis.leaks import leaking_columns
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient
-from chainrule.diagnosis.start import output_for_loss, start_loss
+from chainrule.diagnosis.start import output_for_loss, slope_of_ignorance, start_loss
 from chainrule.diagnosis.trials import learning_rate, rate_trial
 from chainrule.diagnosis.units import silent_units
 from chainrule.diagnosis.use_of_input import sees_input
@@ -111,7 +111,7 @@ def _units(patient: Patient) -> Iterator[Verdict]:
 
 def _flow(patient: Patient) -> Iterator[Verdict]:
     relative = relative_gradients(patient.weights, patient.gradients)
-    yield from gradient_flow(patient.trainer.task.network, relative)
+    yield from gradient_flow(patient.trainer.task.network, relative, slope_of_ignorance(patient))
 
 
 def _steps(patient: Patient) -> Iterator[Verdict]:

@@ -5,7 +5,7 @@ nearly all rows, and which varies little within a class: that is more than can b
 separates classes well. A number is told by a column that rises or falls with it, up to little noise, or by
 the few values of a column that divide the numbers into intervals.
 
-A network of several outputs that gives back its input, as an autoencoder does, is told them all, and means it.
+Of a network whose several outputs are to give back its input, as an autoencoder's are, nothing is said.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ import numpy as np
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
+from chainrule.functions import mean
+from chainrule.gradient.transforms import grad
 from chainrule.graph.loop import run_stage
 from chainrule.graph.types import Array
 from chainrule.losses import BinaryCrossEntropy, CrossEntropy, FunctionLoss, MeanSquaredError
@@ -84,3 +86,18 @@ def loss_of_ignorance(patient: Patient) -> tuple[float, str] | None:
     else:
         words = "-ln(1/2)" if isinstance(loss, BinaryCrossEntropy) else "the loss of a guess of 0"
     return float(np.mean(loss(prediction, y))), words
+
+
+def slope_of_ignorance(patient: Patient) -> float | None:
+    """Return how steep the loss is by a row's prediction where all are 0; None if that is unknown.
+
+    It tells the loss's unit: of a loss that is a thousand times as large, it is that, too.
+    """
+    loss = patient.trainer.task.loss
+    if loss is None:
+        return None
+    y, output = patient.data["y"], patient.trainer.output
+    guess = np.zeros((len(y), *output.shape[1:]), output.dtype)
+    by_row = grad(lambda prediction: mean(loss(prediction, y)))(guess)
+    slope = float(np.sum(np.sqrt(np.sum(by_row.reshape(len(y), -1).astype(float) ** 2, axis=-1))))
+    return slope if np.isfinite(slope) else None

@@ -51,7 +51,8 @@ class Thresholds:
         *vanishing gradients*: a layer's gradient, as a part of its weights, is less than this part of the
         largest.
     exploded_gradient : float
-        *exploding gradients*: a layer's gradient is so many times as large as its weights.
+        *exploding gradients*: a layer's gradient is so many times as large as its weights, and as the loss's
+        slope by the predictions where nothing is known, which grows with the loss's unit.
     exploded_of_last : float
         The same: or so many times as large as that of the last layer, each as a part of its weights.
     usual_update : float
