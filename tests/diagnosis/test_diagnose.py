@@ -6,6 +6,8 @@ from patients import DATA, digits, iris, model_for, names, standardized
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_moons
 
 import chainrule as cr
+from chainrule.diagnosis.patient import Patient
+from chainrule.diagnosis.start import start_loss
 
 SEEDS = range(3)
 
@@ -298,9 +300,21 @@ def test_the_unit_of_a_loss_is_no_fault(factor):
 
 def test_gradients_that_no_learning_rate_is_small_enough_for():
     x, y = DATA["diabetes"][0]
-    strong = [cr.Dense(32, activation=lambda z: 3 * z, weight_initializer=Normal(3.0))] * 8
-    net = cr.Sequential([*strong, cr.Dense(1)])
+    large = {"weight_initializer": Normal(3.0)}
+    net = cr.Sequential([*[cr.Dense(32, activation="relu", **large)] * 8, cr.Dense(1, **large)])
     objective = lambda network, x, y: (network(x)[:, 0] - y) ** 2
-    found = cr.Model(net, objective=objective).diagnose(x, y)
+    found = cr.Model(net, objective=objective, optimizer=cr.SGD(0.1)).diagnose(x, y)
     assert names(found) == ["exploding gradients"]
     assert "however small the learning rate" in str(found)
+
+
+@pytest.mark.parametrize("hidden", [[], [8]])
+def test_targets_that_are_small_or_lie_beside_0(hidden):
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    for y in ((x[:, 0] > 0) * 1.0, 0.1 * x[:, 0], x[:, 0] + 2 + 0.2 * x[:, 1] ** 2):
+        for size in (1.0, 100.0):
+            last = cr.Dense(1, weight_initializer=Normal(size))
+            net = cr.Sequential([*[cr.Dense(units, activation="tanh") for units in hidden], last])
+            trainer = cr.Model(net, loss="huber")._trainer
+            found = list(start_loss(Patient(trainer, trainer.batch(x, y, None))))
+            assert [verdict.name for verdict in found] == FAULTS[6:7] * (size > 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from chainrule.diagnosis import data
 from chainrule.diagnosis.by_heart import two_rows
 from chainrule.diagnosis.flow import gradient_flow, relative_gradients, update_ratios
@@ -119,7 +121,7 @@ def _steps(patient: Patient) -> Iterator[Verdict]:
     found = list(learning_rate(patient, usual))
     ratios = usual.history.recorded.get("update_ratio", {})
     yield from found or update_ratios(
-        patient.trainer.task.network, {part: numbers[0] for part, numbers in ratios.items()}
+        patient.trainer.task.network, {part: float(np.median(epochs)) for part, epochs in ratios.items()}
     )
 
 

@@ -143,8 +143,8 @@ def _too_fast(
     if not most > LIMITS.rash_update:
         return
     guess = loss_of_ignorance(patient)
-    if fell_silent or (guess is not None and reached > LIMITS.risen_loss * guess[0] > 0):
-        beside = "" if guess is None else f", and a guess alike for all rows has {guess[0]:.4g}"
+    if fell_silent or (guess is not None and reached > LIMITS.risen_loss * guess.loss > 0):
+        beside = "" if guess is None else f", and a guess alike for all rows has {guess.loss:.4g}"
         yield Verdict(
             "learning rate too high",
             "",

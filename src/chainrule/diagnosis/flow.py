@@ -58,9 +58,10 @@ def gradient_flow(
         return
     largest, last = max(relative.values()), list(relative.values())[-1]
     vanished = [part for part, size in relative.items() if size < LIMITS.vanished_gradient * largest]
-    worst = max(relative, key=lambda part: relative[part])
+    worst = max(relative, key=lambda part: (not np.isfinite(relative[part]), relative[part]))
     steep = usual is not None and relative[worst] > LIMITS.exploded_gradient * usual
-    if steep or relative[worst] > LIMITS.exploded_of_last * last > 0:
+    infinite = not np.isfinite(relative[worst])
+    if infinite or steep or relative[worst] > LIMITS.exploded_of_last * last > 0:
         beside = f"; the loss of a guess has a slope of {usual:.2g}" if steep else ""
         yield Verdict(
             "exploding gradients",

@@ -39,6 +39,8 @@ class Thresholds:
         is what the network is for.
     start_loss : float
         *loss at the start too high*: so many times -ln(1/C), or the target's variance.
+    fresh_loss : float
+        The same, of numbers to predict: and so many times the loss of outputs of ±1.
     unit_rows : int
         *dead units*, *saturated units*: with fewer rows nothing is said.
     dead_units, saturated_units : float
@@ -81,6 +83,9 @@ class Thresholds:
     helps : float
         The same: the input takes less than this part off what can be taken off the loss of a network that
         sees none, and what is measured can hardly be twice as much.
+    told_by_lines : float
+        The same, of few rows: outputs are linear in the input, and the best such explain less than this part
+        of the target's variance.
     alike_targets : float
         The same: the targets of nearest rows are not so many standard deviations nearer than by chance.
     risen_loss : float
@@ -103,6 +108,7 @@ class Thresholds:
     told_rank: float = 0.99
     given_back: float = 0.5
     start_loss: float = 5.0
+    fresh_loss: float = 4.0
     unit_rows: int = 16
     dead_units: float = 0.7
     saturated_units: float = 0.5
@@ -124,6 +130,7 @@ class Thresholds:
     to_learn: float = 1e-4
     held_out_rows: int = 60
     helps: float = 0.05
+    told_by_lines: float = 1e-3
     alike_targets: float = 4.0
     risen_loss: float = 1.5
     left_loss: float = 0.99
