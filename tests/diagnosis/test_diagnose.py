@@ -318,3 +318,8 @@ def test_targets_that_are_small_or_lie_beside_0(hidden):
             trainer = cr.Model(net, loss="huber")._trainer
             found = list(start_loss(Patient(trainer, trainer.batch(x, y, None))))
             assert [verdict.name for verdict in found] == FAULTS[6:7] * (size > 1)
+
+
+def test_a_rate_that_is_far_too_high_also_where_the_loss_comes_down():
+    model = model_for("iris", optimizer=cr.Adam(10.0))
+    assert names(model.diagnose(*iris())) == ["updates too large"]
