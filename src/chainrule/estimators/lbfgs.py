@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.estimators.solver import has_schedule
 from chainrule.estimators.threads import one_blas_thread
-from chainrule.graph.loop import Prepare, run_stage
+from chainrule.graph.loop import NotFiniteError, Prepare, Stage, check_finite, run_stage
 from chainrule.graph.types import Array
+from chainrule.training.failure import first_not_finite
 from chainrule.training.trainer import Trainer
 
 
@@ -25,8 +26,8 @@ def minimize(
     *,
     options: dict[str, Any],
     verbose: bool,
-) -> tuple[Any, dict[str, Array]]:
-    """Return SciPy's result, and the parameters by name that it found.
+) -> tuple[Any, dict[str, Array], str | None]:
+    """Return SciPy's result, the parameters by name that it found, and where numbers were first not finite.
 
     Parameters
     ----------
@@ -49,11 +50,16 @@ def minimize(
     fixed = trainer.arrays(data)
     pack, unpack = _packing({name: fixed[name] for name in names})
 
-    def loss_and_gradient(vector: Array) -> tuple[float, Array]:
-        results = run_stage(stage, {**fixed, **unpack(vector)}, prepare)
-        return float(results["batch_loss"]), pack(results)
+    evaluation, iteration = itertools.count(1), itertools.count(1)
+    failures: list[str] = []
 
-    iteration = itertools.count(1)
+    def loss_and_gradient(vector: Array) -> tuple[float, Array]:
+        arrays = {**fixed, **unpack(vector)}
+        results = run_stage(stage, arrays, prepare)
+        number = next(evaluation)
+        if not failures:
+            failures.extend(_traced(stage, arrays, results, number))
+        return float(results["batch_loss"]), pack(results)
 
     def tell(intermediate_result: Any) -> None:
         print(f"Iteration {next(iteration)}, loss = {intermediate_result.fun:.8f}")
@@ -67,14 +73,28 @@ def minimize(
             options=options,
             callback=tell if verbose else None,
         )
-    if result.status != 0:
+    failure = failures[0] if failures else None
+    if result.status != 0 or not np.isfinite(result.fun):
         warnings.warn(
             f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): "
-            f"{result.message}; increase max_iter or max_fun, or scale the data.",
+            f"{result.message}; increase max_iter or max_fun, or scale the data."
+            + (f" In training {failure}." if failure else ""),
             ConvergenceWarning,
             stacklevel=5,
         )
-    return result, {name: np.array(array) for name, array in unpack(result.x).items()}
+    return result, {name: np.array(array) for name, array in unpack(result.x).items()}, failure
+
+
+def _traced(
+    stage: Stage, arrays: dict[str, Array], results: dict[str, Array], evaluation: int
+) -> Iterator[str]:
+    """Yield where the first number that is not finite was made, if there is one."""
+    try:
+        check_finite(results, arrays, np.arange(len(arrays["x"])))
+    except NotFiniteError as failed:
+        what = "the loss" if failed.name == "batch_loss" else f"the derivative by {failed.name}"
+        found = first_not_finite(stage.graph, failed.arrays, failed.rows)
+        yield f"{what} became {failed.number} in evaluation {evaluation} of the loss: {found}"
 
 
 def _packing(
@@ -88,10 +108,11 @@ def _packing(
 
     def unpack(vector: Array) -> dict[str, Array]:
         parts = np.split(vector, ends)
-        return {
-            name: part.reshape(array.shape).astype(array.dtype)
-            for (name, array), part in zip(arrays.items(), parts, strict=True)
-        }
+        with np.errstate(over="ignore"):  # what is infinite is traced
+            return {
+                name: part.reshape(array.shape).astype(array.dtype)
+                for (name, array), part in zip(arrays.items(), parts, strict=True)
+            }
 
     return pack, unpack
 
