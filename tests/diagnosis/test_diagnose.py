@@ -282,7 +282,7 @@ def test_units_that_are_0_or_1_to_the_last_digit_are_saturated(activation):
     assert "saturated units" in [verdict.name for verdict in found.verdicts]
 
 
-@pytest.mark.parametrize("factor", [1e4, 1e-4, 1e8])
+@pytest.mark.parametrize("factor", [1e-4, 1e4])
 def test_the_unit_of_a_loss_is_no_fault(factor):
     x, y = DATA["diabetes"][0]
     loss = lambda prediction, target: factor * cr.sum((target - prediction) ** 2, axis=-1)
