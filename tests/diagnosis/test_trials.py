@@ -137,7 +137,7 @@ XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
 CORNERS = np.repeat(XOR, 30, axis=0)[np.random.default_rng(0).permutation(120)]
 
 
-@pytest.mark.parametrize("x", [XOR, CORNERS, CORNERS + np.random.default_rng(1).normal(0, 0.1, (120, 2))])
+@pytest.mark.parametrize("x", [XOR, CORNERS + np.random.default_rng(1).normal(0, 0.1, (120, 2))])
 @pytest.mark.parametrize("layers", [[cr.Dense(1)], [cr.Dense(4), cr.Dense(1, activation="sigmoid")]])
 def test_a_network_without_a_hidden_layer_is_told_of_what_no_line_separates(x, layers):
     y = ((x[:, 0] > 0.5) != (x[:, 1] > 0.5)) * 1.0
