@@ -6,6 +6,8 @@ from patients import DATA, digits, iris, model_for, names, standardized
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_moons
 
 import chainrule as cr
+from chainrule.diagnosis.patient import Patient
+from chainrule.diagnosis.start import start_loss
 
 SEEDS = range(3)
 
@@ -278,3 +280,46 @@ def test_units_that_are_0_or_1_to_the_last_digit_are_saturated(activation):
     model.set_weights({"layers.0.weight": generator.normal(size=(16, 32)) * 1000})
     found = model.diagnose(x, generator.integers(0, 3, 200))
     assert "saturated units" in [verdict.name for verdict in found.verdicts]
+
+
+@pytest.mark.parametrize("factor", [1e-4, 1e4])
+def test_the_unit_of_a_loss_is_no_fault(factor):
+    x, y = DATA["diabetes"][0]
+    loss = lambda prediction, target: factor * cr.sum((target - prediction) ** 2, axis=-1)
+    for optimizer in (cr.Adam(1e-3), cr.SGD(0.01 / factor)):
+        net = cr.Sequential([cr.Dense(16, activation="relu"), cr.Dense(1)])
+        found = cr.Model(net, loss=loss, optimizer=optimizer).diagnose(x, y)
+        assert found, found
+        doctor = cr.Doctor(tell=None)
+        cr.Model(net, loss=loss, optimizer=optimizer).fit(x, y, epochs=4, callbacks=[doctor])
+        assert not doctor.verdicts
+    for rate in (10, 1e6):  # with the second the loss is infinite, also with a hundredth of it
+        fast = cr.Model(net, loss=loss, optimizer=cr.SGD(rate / factor))
+        assert names(fast.diagnose(x, y)) == ["learning rate too high"]
+
+
+def test_gradients_that_no_learning_rate_is_small_enough_for():
+    x, y = DATA["diabetes"][0]
+    large = {"weight_initializer": Normal(3.0)}
+    net = cr.Sequential([*[cr.Dense(32, activation="relu", **large)] * 8, cr.Dense(1, **large)])
+    objective = lambda network, x, y: (network(x)[:, 0] - y) ** 2
+    found = cr.Model(net, objective=objective, optimizer=cr.SGD(0.1)).diagnose(x, y)
+    assert names(found) == ["exploding gradients"]
+    assert "however small the learning rate" in str(found)
+
+
+@pytest.mark.parametrize("hidden", [[], [8]])
+def test_targets_that_are_small_or_lie_beside_0(hidden):
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    for y in ((x[:, 0] > 0) * 1.0, 0.1 * x[:, 0], x[:, 0] + 2 + 0.2 * x[:, 1] ** 2):
+        for size in (1.0, 100.0):
+            last = cr.Dense(1, weight_initializer=Normal(size))
+            net = cr.Sequential([*[cr.Dense(units, activation="tanh") for units in hidden], last])
+            trainer = cr.Model(net, loss="huber")._trainer
+            found = list(start_loss(Patient(trainer, trainer.batch(x, y, None))))
+            assert [verdict.name for verdict in found] == FAULTS[6:7] * (size > 1)
+
+
+def test_a_rate_that_is_far_too_high_also_where_the_loss_comes_down():
+    model = model_for("iris", optimizer=cr.Adam(10.0))
+    assert names(model.diagnose(*iris())) == ["updates too large"]

@@ -52,6 +52,19 @@ def test_a_fault_gets_its_name(fault, options, fit, seed):
     assert fault in looked_after(model_for("digits", seed=seed, **options), digits(), **fit)
 
 
+def test_gradients_that_explode_in_all_layers_alike():
+    """In the unit of the loss; a layer's own are not larger than another's."""
+
+    class Wide(cr.Initializer):
+        def __call__(self, generator, shape):
+            return generator.normal(size=shape)
+
+    net = cr.Sequential([*[cr.Dense(32, activation="relu", weight_initializer=Wide())] * 8, cr.Dense(1)])
+    for factor in (1.0, 1e-6):
+        loss = lambda prediction, target, factor=factor: factor * (target - prediction)[:, 0] ** 2
+        assert "exploding gradients" in looked_after(cr.Model(net, loss=loss), DATA["diabetes"][0], epochs=2)
+
+
 @pytest.mark.parametrize("rate", [1e-5, 1e-6])
 def test_what_is_too_slow_has_one_verdict(rate):
     """Neither a layer nor the loss is told besides: they follow from it."""

@@ -73,6 +73,19 @@ def test_one_of_several_outputs():
     assert not leaks(*load_linnerud(return_X_y=True))
 
 
+def test_what_gives_back_its_input_is_told_it():
+    x, _ = wine()
+    switches = np.random.default_rng(0).integers(0, 2, (178, 6))
+    for given in (x, x + noise(0, 0.05, x.shape), switches):
+        half = given[:, : -(-given.shape[1] // 2)]
+        for y in (given, 3 - 2 * given, half, np.c_[given, x @ x[0]]):
+            assert not leaks(given, y)
+    x, y = diabetes()
+    assert leaks(x, x[:, 0])
+    assert leaks(np.c_[x, y, y**2], np.c_[y, np.sin(y)])
+    assert leaks(np.c_[switches, switches[:, :1] ^ 1], switches[:, 0])
+
+
 @pytest.mark.parametrize("name", DATA)
 def test_features_tell_no_more_than_they_may(name):
     (x, y), *_ = DATA[name]
@@ -109,8 +122,18 @@ def test_made_up_tables():
 def test_columns_that_are_0_but_for_one_row_are_no_duplicates():
     x = np.random.default_rng(0).normal(size=(100, 4))
     lonely = np.zeros((100, 3))
-    lonely[17] = [1, 2, -3]
+    lonely[17] = [1, 2, 3]
     assert not list(duplicated_columns(np.c_[x, lonely]))
-    lonely[[3, 9, 40, 41]] = [1, 2, -3]
+    lonely[[3, 9, 40, 41]] = [1, 2, 3]
     (verdict,) = duplicated_columns(np.c_[x, lonely])
     assert "columns 4 and 5 and 6" in verdict.evidence
+
+
+def test_a_category_of_two_written_as_two_columns():
+    x, female = wine()[0], (np.random.default_rng(0).random(178) < 0.4).astype(float)
+    for pair in (np.c_[female, 1 - female], np.c_[2 * female - 1, 3 - 4 * female]):
+        assert not list(duplicated_columns(np.c_[x, pair]))
+    (verdict,) = duplicated_columns(np.c_[x, female, 1 - female, 5 * female])
+    assert "columns 13 and 15 say the same" in verdict.evidence
+    thirds = np.digitize(x[:, 0], [-0.5, 0.5])
+    assert list(duplicated_columns(np.c_[x, thirds, 2 - thirds]))

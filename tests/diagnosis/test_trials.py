@@ -6,6 +6,7 @@ from patients import DATA, digits, iris, model_for, names
 
 import chainrule as cr
 from chainrule.diagnosis.by_heart import two_rows
+from chainrule.diagnosis.linear import is_linear
 from chainrule.diagnosis.patient import Patient
 from chainrule.diagnosis.use_of_input import sees_input
 
@@ -130,3 +131,51 @@ def test_rows_without_weight_do_not_count():
     weight = np.r_[np.ones(100), np.zeros(50)]
     wrong = np.r_[y[:100], np.zeros(50, int)]
     assert model_for("iris").diagnose(x[:, :2], wrong, sample_weight=weight)
+
+
+XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+CORNERS = np.repeat(XOR, 30, axis=0)[np.random.default_rng(0).permutation(120)]
+
+
+@pytest.mark.parametrize("x", [XOR, CORNERS + np.random.default_rng(1).normal(0, 0.1, (120, 2))])
+@pytest.mark.parametrize("layers", [[cr.Dense(1)], [cr.Dense(4), cr.Dense(1, activation="sigmoid")]])
+def test_a_network_without_a_hidden_layer_is_told_of_what_no_line_separates(x, layers):
+    y = ((x[:, 0] > 0.5) != (x[:, 1] > 0.5)) * 1.0
+    model = cr.Model(cr.Sequential(layers), loss="mean_squared_error", optimizer=cr.SGD(0.1))
+    (verdict,) = model.diagnose(x, y).verdicts
+    assert verdict.name == "input that does not help"
+    assert "linear in the input" in verdict.evidence
+    assert "hidden layer" in verdict.remedy
+    assert model.diagnose(x, x.min(axis=1) > 0.5)
+
+
+def test_which_networks_are_linear():
+    x = np.random.default_rng(0).normal(size=(80, 3))
+    wavy = lambda z: cr.sin(3 * z)
+    for layers, linear in (
+        ([cr.Dense(4), cr.Dropout(0.5), cr.BatchNorm(), cr.Dense(1)], True),
+        ([cr.Residual([cr.Dense(3)]), cr.Dense(1, activation="tanh")], True),
+        ([cr.Dense(4, activation="tanh"), cr.Dense(1)], False),
+        ([cr.Dense(4, activation="relu"), cr.Dense(1, activation="sigmoid")], False),
+        ([cr.Dense(1, activation=wavy)], False),
+        ([cr.LayerNorm(), cr.Dense(1)], False),
+    ):
+        for optimizer in (cr.SGD(0.1), cr.SGD(0.1, average=0.9)):
+            model = cr.Model(cr.Sequential(layers), loss="huber", optimizer=optimizer)
+            assert is_linear(patient(model, x, x[:, 0])) == linear
+
+
+def test_few_rows_that_are_alike_or_have_one_target():
+    line = lambda x, y: names(cr.Model(cr.Dense(1), loss="huber").diagnose(x, y))
+    assert line(np.ones((6, 2)), np.arange(6) % 2 * 1.0) == ["input that does not help"]
+    assert not line(np.ones((6, 2)), np.ones(6))
+    assert not line(XOR, XOR.all(axis=1) * 1.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_logistic_regression_learns_two_rows(seed):
+    """Its weights have far to go."""
+    x, y = DATA["iris"][0]
+    model = cr.Model(cr.Dense(1), loss="binary_cross_entropy", optimizer=cr.SGD(0.5), seed=seed)
+    found = model.diagnose(x[:, :2], y == 0)
+    assert found, found

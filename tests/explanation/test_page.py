@@ -428,3 +428,18 @@ def test_formulas_that_are_each_their_own_take_little_room(opened):
     page, arrays = opened(explanation), told(explanation)
     page.locator("#step").fill(str(next(s.number for s in explanation.steps if s.stage == "backward")))
     assert check_lines(page, arrays, "#told")
+
+
+@pytest.mark.parametrize("which", ["small", "large"])
+def test_a_narrow_page_does_not_scroll_sideways(which, opened, request):
+    _, explanation = request.getfixturevalue(which)
+    page = opened(explanation)
+    for width in (380, 320):
+        page.set_viewport_size({"width": width, "height": 800})
+        for number in range(1, len(explanation.steps) + 1, 4):
+            page.locator("#step").fill(str(number))
+            page.locator(".unit, canvas").first.focus()
+            wide, screen = page.evaluate(
+                "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+            )
+            assert wide <= screen, number

@@ -296,3 +296,19 @@ def test_rows_that_weigh_nothing_are_told_in_every_form(weights, tmp_path):
     assert explanation.loss == 0
     assert all(len(text) > 1000 for text in texts)
     assert explanation.to_dict()
+
+
+@pytest.mark.parametrize("layer", [cr.BatchNorm(), cr.LayerNorm()])
+def test_a_normalization_has_a_name_for_its_deviation_so_that_no_sum_holds_another(layer):
+    net = cr.Sequential([cr.Dense(20), layer, cr.Dense(2)])
+    explanation = built(net).explain(ROWS, NUMBERS)
+    equations = [to_text(step.quantity.equation) for step in explanation.steps]
+    assert (
+        "z⁽¹⁾ = "
+        + {"BatchNorm": "(z⁽⁰⁾ − u⁽¹⁾)", "LayerNorm": "u⁽¹⁾"}[type(layer).__name__]
+        + ("/v⁽¹⁾ · γ⁽¹⁾ + β⁽¹⁾")
+        in equations
+    )
+    told = [equation for equation in equations if not equation.startswith("L = ")]
+    assert [equation for equation in told if re.search(r"∑_\w [^∑]*\(∑", equation)] == []
+    assert len(explanation.to_html()) < 250_000

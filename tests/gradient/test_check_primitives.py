@@ -117,3 +117,56 @@ def test_only_the_wrong_entry_is_blamed(monkeypatch):
     assert np.isclose(report.wrong[0].numeric, 2 * np.tanh(1.3) * (1 - np.tanh(1.3) ** 2), rtol=1e-8)
     assert "w[1, 0]: analytic" in str(report)
     assert [found.entry.index for found in report.wrong_primitives] == [(1, 0)]
+
+
+#: What is wrong with a derivative dx by x; the last is right where x is above the middle of its numbers.
+SUBTLE = {
+    "its sign": lambda dx, x, middle: -dx,
+    "a part of it": lambda dx, x, middle: dx * cr.where(x < middle, 1.01, 1.0),
+}
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_a_derivative_that_is_nearly_right_is_found_and_named(name, monkeypatch):
+    row = PRIMITIVES[name]
+    case, floats = next(found for found in cases(name) if _has_slopes(name, *found))
+    for change in SUBTLE.values():
+        for operand in floats:
+            x = case.operands[operand]
+            wrong = dataclasses.replace(row, derivative=_changed(row.derivative, operand, change, _middle(x)))
+            with monkeypatch.context() as patch:
+                patch.setitem(PRIMITIVES, name, wrong)
+                function, arguments = applied(name, case, floats)
+                report = cr.check_gradients(function, *arguments)
+            blamed = {(found.primitive, found.operand) for found in report.wrong_primitives}
+            assert blamed == {(name, operand)}
+            assert report.wrong
+            places = {entry.place for entry in report.wrong if entry.name == f"x{floats.index(operand)}"}
+            if change is SUBTLE["a part of it"] and name != "multiply":  # the weights of the sum are, too
+                small = np.argwhere(x < _middle(x))
+                assert places <= {f"x{floats.index(operand)}[{', '.join(map(str, at))}]" for at in small}
+                assert places
+
+
+def _middle(x):
+    """Halfway between the least and the largest and a little more: in most samples, about 0."""
+    return (np.min(x) + np.max(x)) / 2 + 0.01
+
+
+def _changed(derivative, operand, change, middle):
+    def wrong(dy, y, *xs, **attributes):
+        dxs = list(derivative(dy, y, *xs, **attributes))
+        dxs[operand] = change(dxs[operand], xs[operand], middle)
+        return tuple(dxs)
+
+    return wrong
+
+
+def _has_slopes(name, case, floats):
+    """Whether there is something to get wrong by each operand, below its middle too; in float64."""
+    if case.attributes.get("dtype", "float64") != "float64" or any(case.operands[i].size < 2 for i in floats):
+        return False
+    function, arguments = applied(name, case, floats)
+    gradients = cr.grad(function, argnums=tuple(range(len(floats))))(*arguments)
+    some = [np.any(np.asarray(dx)[x < _middle(x)]) for x, dx in zip(arguments, gradients, strict=True)]
+    return all(some)

@@ -48,7 +48,7 @@ def two_rows(patient: Patient) -> Iterator[Verdict]:
     pair = _two_different_rows(patient) if "y" in patient.data and task.loss is not None else None
     if pair is None:
         return
-    for rate in (1e-2, 1e-3):
+    for rate in (1e-2, 1e-3, 1e-1):
         optimizer = Adam(rate)
         copy = patient.copy(optimizer)
         copy.trainer.task = replace(task, penalties=(), optimizer=optimizer)

@@ -57,14 +57,19 @@ def target_scale(y: Array) -> Iterator[Verdict]:
 
 
 def duplicated_columns(x: Array) -> Iterator[Verdict]:
-    """Find columns that are the same, up to scale and offset; but for a few rows 0, it may be chance."""
+    """Find columns that are the same, up to scale and offset; but for a few rows 0, it may be chance.
+
+    Two columns of two values each, of which one says yes where the other says no, are no duplicates: that is
+    how a category of two is usually written.
+    """
     varying = _varying(x)
     varying = varying[[_unusual(x[:, place]) >= LIMITS.unusual_rows for place in varying]]
     if len(x) < LIMITS.table_rows or varying.size < 2:
         return
     standard = x[:, varying] - np.mean(x[:, varying], axis=0)
     standard /= np.std(standard, axis=0)
-    standard *= np.sign(standard[np.argmax(np.abs(standard) > 1e-3, axis=0), np.arange(len(varying))])
+    signs = np.sign(standard[np.argmax(np.abs(standard) > 1e-3, axis=0), np.arange(len(varying))])
+    standard *= np.where([len(np.unique(x[:, place])) == 2 for place in varying], 1, signs)
     groups: dict[bytes, list[int]] = {}
     for column, place in enumerate(varying):
         key = np.round(standard[:, column], 4) + 0.0

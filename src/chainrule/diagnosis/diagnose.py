@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from chainrule.diagnosis import data
 from chainrule.diagnosis.by_heart import two_rows
 from chainrule.diagnosis.flow import gradient_flow, relative_gradients, update_ratios
 from chainrule.diagnosis.leaks import leaking_columns
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient
-from chainrule.diagnosis.start import output_for_loss, start_loss
+from chainrule.diagnosis.start import output_for_loss, slope_of_ignorance, start_loss
+from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.trials import learning_rate, rate_trial
 from chainrule.diagnosis.units import silent_units
 from chainrule.diagnosis.use_of_input import sees_input
@@ -111,7 +114,7 @@ def _units(patient: Patient) -> Iterator[Verdict]:
 
 def _flow(patient: Patient) -> Iterator[Verdict]:
     relative = relative_gradients(patient.weights, patient.gradients)
-    yield from gradient_flow(patient.trainer.task.network, relative)
+    yield from gradient_flow(patient.trainer.task.network, relative, slope_of_ignorance(patient))
 
 
 def _steps(patient: Patient) -> Iterator[Verdict]:
@@ -119,8 +122,13 @@ def _steps(patient: Patient) -> Iterator[Verdict]:
     found = list(learning_rate(patient, usual))
     ratios = usual.history.recorded.get("update_ratio", {})
     yield from found or update_ratios(
-        patient.trainer.task.network, {part: numbers[0] for part, numbers in ratios.items()}
+        patient.trainer.task.network, {part: _of_epochs(epochs) for part, epochs in ratios.items()}
     )
+
+
+def _of_epochs(ratios: Sequence[float]) -> float:
+    """Return what is usual; or what the first steps do, if that is too much for weights that start small."""
+    return ratios[0] if ratios[0] > 10 * LIMITS.largest_update else float(np.median(ratios))
 
 
 def _wide(patient: Patient) -> Array:

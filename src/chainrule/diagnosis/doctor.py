@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Set
 
-from chainrule.diagnosis.flow import gradient_flow, update_ratios
+from chainrule.diagnosis.flow import gradient_flow, layer_sizes, update_ratios
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
-from chainrule.diagnosis.start import loss_of_ignorance
+from chainrule.diagnosis.start import loss_of_ignorance, slope_of_ignorance
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.units import silent_units
 from chainrule.diagnosis.verdict import Verdict
@@ -94,21 +94,22 @@ def _findings(progress: Progress, silent_from_birth: Set[str]) -> Iterator[Verdi
     trainer, history = progress.model._trainer, progress.history
     network = trainer.task.network
     silent = _silent(progress)
-    types = trainer.carried.parameters
-    matrices = {name.rpartition(".")[0] for name, kind in types.items() if len(kind.shape) >= 2}
+    patient = Patient(trainer, _looked_at(progress))
+    sizes = layer_sizes(patient.weights)
     last = {
-        kind: {part: numbers[-1] for part, numbers in parts.items() if part in matrices}
+        kind: {part: numbers[-1] for part, numbers in parts.items() if part in sizes}
         for kind, parts in history.recorded.items()
     }
-    norms, ratios = last["gradient_norm"], last["update_ratio"]
+    relative = {part: norm / sizes[part] for part, norm in last["gradient_norm"].items() if sizes[part]}
+    ratios = last["update_ratio"]
     fell_silent = any(verdict.where not in silent_from_birth for verdict in silent)
-    rash = list(_too_fast(Patient(trainer, _looked_at(progress)), history, ratios, fell_silent))
+    rash = list(_too_fast(patient, history, ratios, fell_silent))
     yield from rash or _rises(history)
     yield from silent
     if silent:
         return
-    yield from gradient_flow(network, norms)
-    slow = list(_too_slow(history, ratios, norms))
+    yield from gradient_flow(network, relative, slope_of_ignorance(patient))
+    slow = list(_too_slow(history, ratios, relative))
     yield from slow
     falling = _falls(history)
     some_move = max(ratios.values(), default=0.0) > LIMITS.slow_update
@@ -142,8 +143,8 @@ def _too_fast(
     if not most > LIMITS.rash_update:
         return
     guess = loss_of_ignorance(patient)
-    if fell_silent or (guess is not None and reached > LIMITS.risen_loss * guess[0] > 0):
-        beside = "" if guess is None else f", and a guess alike for all rows has {guess[0]:.4g}"
+    if fell_silent or (guess is not None and reached > LIMITS.risen_loss * guess.loss > 0):
+        beside = "" if guess is None else f", and a guess alike for all rows has {guess.loss:.4g}"
         yield Verdict(
             "learning rate too high",
             "",
@@ -164,10 +165,13 @@ def _rises(history: History) -> Iterator[Verdict]:
         )
 
 
-def _too_slow(history: History, ratios: Mapping[str, float], norms: Mapping[str, float]) -> Iterator[Verdict]:
+def _too_slow(
+    history: History, ratios: Mapping[str, float], relative: Mapping[str, float]
+) -> Iterator[Verdict]:
     """Find steps so short that the loss stays, though its gradient is large enough to go by."""
     losses, most = history["loss"], max(ratios.values(), default=0.0)
-    if len(losses) < 2 or not 0 < most < LIMITS.slow_update or max(norms.values()) < LIMITS.slope_to_go_by:
+    steepest = max(relative.values(), default=0.0)
+    if len(losses) < 2 or not 0 < most < LIMITS.slow_update or steepest < LIMITS.slope_to_go_by:
         return
     fall = (losses[0] - losses[-1]) / (len(losses) - 1)
     if losses[0] > 0 and fall < LIMITS.slow_fall * losses[0]:

@@ -12,30 +12,63 @@ from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 from chainrule.layers import Layer
 
+#: What to do about gradients that explode.
+CALM = (
+    "start with smaller weights, normalize between layers (LayerNorm, BatchNorm), or clip: "
+    "clip_global_norm=1.0"
+)
+
+
+def layer_sizes(weights: Mapping[str, Array]) -> dict[str, float]:
+    """Return for each layer with a matrix of weights |weights|, from the input to the output."""
+    matrices = (part_of(name) for name, array in weights.items() if array.ndim >= 2)
+    squares = dict.fromkeys(matrices, 0.0)
+    for name, array in weights.items():
+        if part_of(name) in squares:
+            squares[part_of(name)] += float(np.sum(array.astype(float) ** 2))
+    return {part: float(np.sqrt(square)) for part, square in squares.items()}
+
 
 def relative_gradients(weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> dict[str, float]:
     """Return for each layer with a matrix of weights |gradient| / |weights|, from the input to the output."""
     matrices = [name for name, array in weights.items() if array.ndim >= 2 and np.any(array)]
-    return {
-        part_of(name): float(np.linalg.norm(gradients[name]) / np.linalg.norm(weights[name]))
-        for name in matrices
-    }
+    return {part_of(name): _norm(gradients[name]) / _norm(weights[name]) for name in matrices}
 
 
-def gradient_flow(network: Layer, relative: Mapping[str, float]) -> Iterator[Verdict]:
-    """Find the layers in which gradients vanish, or explode; `relative` is by layer, from the input on."""
+def _norm(array: Array) -> float:
+    return float(np.linalg.norm(array.astype(float)))
+
+
+def gradient_flow(
+    network: Layer, relative: Mapping[str, float], usual: float | None = None
+) -> Iterator[Verdict]:
+    """Find the layers in which gradients vanish, or explode.
+
+    Parameters
+    ----------
+    network : Layer
+        Whose layers they are.
+    relative : mapping of float
+        For each layer, from the input on, |gradient| / |weights|.
+    usual : float, optional
+        How steep the loss is where nothing is known. Without it layers are compared with each other only: a
+        loss a thousand times as large has gradients as much larger, which is no fault.
+    """
     if not relative:
         return
     largest, last = max(relative.values()), list(relative.values())[-1]
     vanished = [part for part, size in relative.items() if size < LIMITS.vanished_gradient * largest]
-    worst = max(relative, key=lambda part: relative[part])
-    if relative[worst] > LIMITS.exploded_gradient or relative[worst] > LIMITS.exploded_of_last * last > 0:
+    worst = max(relative, key=lambda part: (not np.isfinite(relative[part]), relative[part]))
+    steep = usual is not None and relative[worst] > LIMITS.exploded_gradient * usual
+    infinite = not np.isfinite(relative[worst])
+    if infinite or steep or relative[worst] > LIMITS.exploded_of_last * last > 0:
+        beside = f"; the loss of a guess has a slope of {usual:.2g}" if steep else ""
         yield Verdict(
             "exploding gradients",
             title(network, worst),
-            f"the gradient is {relative[worst]:.2g} times as large as the weights, at the output {last:.2g}",
-            "start with smaller weights, normalize between layers (LayerNorm, BatchNorm), or clip: "
-            "clip_global_norm=1.0",
+            f"the gradient is {relative[worst]:.2g} times as large as the weights, at the output {last:.2g}"
+            f"{beside}",
+            CALM,
         )
     elif vanished:
         part = min(vanished, key=lambda part: relative[part])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
+from chainrule.functions import mean
+from chainrule.gradient.transforms import grad
 from chainrule.graph.loop import run_stage
 from chainrule.graph.types import Array
 from chainrule.losses import BinaryCrossEntropy, CrossEntropy, FunctionLoss, MeanSquaredError
@@ -57,18 +60,28 @@ def start_loss(patient: Patient) -> Iterator[Verdict]:
     """Compare the loss at the start with -ln(1/C), the target's variance, or the like."""
     guess = loss_of_ignorance(patient)
     found = patient.start_loss if guess else 0.0
-    if guess and guess[0] > 0 and found > LIMITS.start_loss * guess[0]:
-        expected, words = guess
+    if guess and found > max(LIMITS.start_loss * guess.loss, LIMITS.fresh_loss * guess.fresh) > 0:
         yield Verdict(
             "loss at the start too high",
             "",
-            f"it is {found:.4g}; a network that knows nothing should have {words} = {expected:.4g}",
+            f"it is {found:.4g}; a network that knows nothing should have {guess.words} = {guess.loss:.4g}",
             "start with smaller weights in the last layer, and standardize features and targets",
         )
 
 
-def loss_of_ignorance(patient: Patient) -> tuple[float, str] | None:
-    """Return the loss of a guess that is alike for all rows, and what it is called, if that is known."""
+class Guess(NamedTuple):
+    """A guess that is alike for all rows: its loss, and what that is called.
+
+    `fresh` is the loss of numbers of ±1, as fresh weights give; a target may be small, or lie beside 0.
+    """
+
+    loss: float
+    words: str
+    fresh: float = 0.0
+
+
+def loss_of_ignorance(patient: Patient) -> Guess | None:
+    """Return the loss of a guess that is alike for all rows, if that is known."""
     loss = patient.trainer.task.loss
     if loss is None or isinstance(loss, FunctionLoss) or not np.ptp(patient.data["y"], axis=0).any():
         return None
@@ -79,8 +92,26 @@ def loss_of_ignorance(patient: Patient) -> tuple[float, str] | None:
     ):  # a number to predict: the guess is the mean
         prediction += np.mean(y, axis=0).reshape(-1 if y.ndim > 1 else ())
         words = "the target's variance" if isinstance(loss, MeanSquaredError) else "the loss of the mean"
-    elif isinstance(loss, CrossEntropy):
+        ones = np.ones_like(prediction)
+        fresh = float(np.mean(loss(ones, y)) + np.mean(loss(-ones, y))) / 2
+        return Guess(float(np.mean(loss(prediction, y))), words, fresh)
+    if isinstance(loss, CrossEntropy):
         words = f"-ln(1/{output.shape[-1]})"
     else:
         words = "-ln(1/2)" if isinstance(loss, BinaryCrossEntropy) else "the loss of a guess of 0"
-    return float(np.mean(loss(prediction, y))), words
+    return Guess(float(np.mean(loss(prediction, y))), words)
+
+
+def slope_of_ignorance(patient: Patient) -> float | None:
+    """Return how steep the loss is by a row's prediction where all are 0; None if that is unknown.
+
+    It tells the loss's unit: of a loss that is a thousand times as large, it is that, too.
+    """
+    loss = patient.trainer.task.loss
+    if loss is None:
+        return None
+    y, output = patient.data["y"], patient.trainer.output
+    guess = np.zeros((len(y), *output.shape[1:]), output.dtype)
+    by_row = grad(lambda prediction: mean(loss(prediction, y)))(guess)
+    slope = float(np.sum(np.sqrt(np.sum(by_row.reshape(len(y), -1).astype(float) ** 2, axis=-1))))
+    return slope if np.isfinite(slope) else None

@@ -34,8 +34,13 @@ class Thresholds:
         rows, and more than this part of the column's variance lies between the classes.
     told_rank : float
         The same: the rank correlation with a number to be predicted.
+    given_back : float
+        The same: where several outputs are told by this part of the columns and more, to give back the input
+        is what the network is for.
     start_loss : float
         *loss at the start too high*: so many times -ln(1/C), or the target's variance.
+    fresh_loss : float
+        The same, of numbers to predict: and so many times the loss of outputs of ±1.
     unit_rows : int
         *dead units*, *saturated units*: with fewer rows nothing is said.
     dead_units, saturated_units : float
@@ -48,7 +53,8 @@ class Thresholds:
         *vanishing gradients*: a layer's gradient, as a part of its weights, is less than this part of the
         largest.
     exploded_gradient : float
-        *exploding gradients*: a layer's gradient is so many times as large as its weights.
+        *exploding gradients*: a layer's gradient is so many times as large as its weights, and as the loss's
+        slope by the predictions where nothing is known, which grows with the loss's unit.
     exploded_of_last : float
         The same: or so many times as large as that of the last layer, each as a part of its weights.
     usual_update : float
@@ -77,6 +83,9 @@ class Thresholds:
     helps : float
         The same: the input takes less than this part off what can be taken off the loss of a network that
         sees none, and what is measured can hardly be twice as much.
+    told_by_lines : float
+        The same, of few rows: outputs are linear in the input, and the best such explain less than this part
+        of the target's variance.
     alike_targets : float
         The same: the targets of nearest rows are not so many standard deviations nearer than by chance.
     risen_loss : float
@@ -97,7 +106,9 @@ class Thresholds:
     told_rows: float = 0.985
     told_spread: float = 0.945
     told_rank: float = 0.99
+    given_back: float = 0.5
     start_loss: float = 5.0
+    fresh_loss: float = 4.0
     unit_rows: int = 16
     dead_units: float = 0.7
     saturated_units: float = 0.5
@@ -119,6 +130,7 @@ class Thresholds:
     to_learn: float = 1e-4
     held_out_rows: int = 60
     helps: float = 0.05
+    told_by_lines: float = 1e-3
     alike_targets: float = 4.0
     risen_loss: float = 1.5
     left_loss: float = 0.99

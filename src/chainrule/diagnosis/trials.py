@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from chainrule.diagnosis.flow import CALM
 from chainrule.diagnosis.patient import MOST_TRAINED_ON, STEPS, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
@@ -49,8 +50,10 @@ def _faster(optimizer: Optimizer, factor: float) -> Optimizer:
 def learning_rate(patient: Patient, usual: Trial) -> Iterator[Verdict]:
     """Find a learning rate with which nothing is learnt, while a tenth of it, or ten times, would do."""
     start, reached = patient.start_loss, usual.loss
-    gain = max(start - reached, 0.0) if np.isfinite(reached) else 0.0
-    if reached > start / 2 or not np.isfinite(reached):
+    gain = max(start - reached, 0.0)
+    if not np.isfinite(reached):
+        yield _diverging(patient, usual)
+    elif reached > start / 2:
         slower = [rate_trial(patient, factor) for factor in (0.1, 0.01)]
         best = min(slower, key=lambda trial: trial.loss)
         if start - best.loss > LIMITS.slower_gain * gain and start - best.loss > 0.1 * abs(start):
@@ -62,6 +65,16 @@ def learning_rate(patient: Patient, usual: Trial) -> Iterator[Verdict]:
         best = min(faster, key=lambda trial: trial.loss if np.isfinite(trial.loss) else np.inf)
         if start - best.loss > LIMITS.faster_gain * gain and start - best.loss > 0.2 * abs(start):
             yield _rate_verdict(patient, "learning rate too low", usual, best)
+
+
+def _diverging(patient: Patient, usual: Trial) -> Verdict:
+    """Return what to do where the loss becomes infinite: a smaller rate, if one takes it down."""
+    for factor in 10.0 ** -np.arange(1, 10):
+        slower = rate_trial(patient, float(factor))
+        if np.isfinite(slower.loss) and patient.start_loss - slower.loss > 0.1 * abs(patient.start_loss):
+            return _rate_verdict(patient, "learning rate too high", usual, slower)
+    evidence = f"within about {STEPS} steps the loss is infinite, and however small the learning rate, none "
+    return Verdict("exploding gradients", "", f"{evidence}takes it down by a tenth", CALM)
 
 
 def _rate_verdict(patient: Patient, name: str, usual: Trial, best: Trial) -> Verdict:

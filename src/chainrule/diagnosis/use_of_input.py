@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from chainrule.diagnosis.by_heart import least_loss
+from chainrule.diagnosis.linear import is_linear, told_by_lines
 from chainrule.diagnosis.patient import BATCH, MOST_TRAINED_ON, STEPS, Data, Patient, taken
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
@@ -26,18 +27,31 @@ DRAWS = 50
 RATE = 3e-3
 #: An objective is measured on groups of rows; the least loss on a few.
 GROUP, FLOOR_ROWS = 8, 32
+#: What to do about it.
+APART = "check that rows of x and y belong together, and that x tells anything about y"
+HIDDEN = "put a hidden layer with an activation, such as relu, before the last layer"
 
 
 def sees_input(patient: Patient) -> Iterator[Verdict]:
     """Find an input that does not help: on rows held out, a network that is shown zeros is as good."""
-    if patient.rows < LIMITS.held_out_rows or "y" not in patient.data:
+    if "y" not in patient.data:
         return
     data = patient.some(MOST_TRAINED_ON)
     if "sample_weight" in data:
         data = taken(data, np.flatnonzero(data["sample_weight"]))
-    if np.all(data["x"] == data["x"][:1]):
-        yield _useless(f"{len(data['x'])} rows of x are all alike")
+    if np.all(data["y"] == data["y"][:1]):
         return
+    if np.all(data["x"] == data["x"][:1]):
+        yield _useless(f"{len(data['x'])} rows of x are all alike", APART)
+    elif patient.rows >= LIMITS.held_out_rows:
+        yield from _held_out_says(patient, data)
+    elif is_linear(patient) and told_by_lines(data) < LIMITS.told_by_lines:
+        part = f"{100 * told_by_lines(data):.1g} % of the target in {len(data['x'])} rows"
+        yield _useless(f"outputs that are linear in the input explain {part}", HIDDEN)
+
+
+def _held_out_says(patient: Patient, data: Data) -> Iterator[Verdict]:
+    """Compare the loss on rows held out with that of a network that is shown zeros."""
     few = taken(data, np.arange(min(len(data["x"]), FLOOR_ROWS)))
     floor: float | None = None
     for looks in (LOOKS, MORE_LOOKS):
@@ -49,16 +63,21 @@ def sees_input(patient: Patient) -> Iterator[Verdict]:
         if floor is None:
             floor = least_loss(patient, few) if patient.trainer.task.loss is not None else 0.0
         least = LIMITS.helps * (np.mean(blind) - (floor if np.isfinite(floor) else 0.0))
-        if not (gain < least and gain + spread < 2 * least) or _neighbours_agree(data, patient.seed):
+        if not (gain < least and gain + spread < 2 * least):
             return
-    yield _useless(
+        too_simple = _neighbours_agree(data, patient.seed)
+        if too_simple and not is_linear(patient):
+            return
+    evidence = (
         f"on rows held out of {len(data['x'])} the loss comes down to {np.mean(seeing):.4g} "
         f"(± {spread:.1g}), and to {np.mean(blind):.4g} for a network that is shown zeros"
     )
+    if too_simple:
+        evidence += "; rows alike have targets alike, but outputs are linear in the input"
+    yield _useless(evidence, HIDDEN if too_simple else APART)
 
 
-def _useless(evidence: str) -> Verdict:
-    remedy = "check that rows of x and y belong together, and that x tells anything about y"
+def _useless(evidence: str, remedy: str) -> Verdict:
     return Verdict("input that does not help", "", evidence, remedy)
 
 

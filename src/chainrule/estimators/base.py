@@ -100,7 +100,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
                 self._check_unchanged(data["x"], sizes)
             held = None if validation_data is None else own_rows(self, validation_data)
             if is_lbfgs(self):
-                self._fit_lbfgs(data, random_state)
+                failure = self._fit_lbfgs(data, random_state)
             else:
                 self._prepare_epochs(incremental)
                 if self.early_stopping and held is None:
@@ -318,7 +318,8 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
 
     # The two ways of fitting ----------------------------------------------------------------------
 
-    def _fit_lbfgs(self, data: dict[str, Array], random_state: Any) -> None:
+    def _fit_lbfgs(self, data: dict[str, Array], random_state: Any) -> str | None:
+        """Fit by SciPy; return where numbers were first not finite, if there were such."""
         self._renew()
         self._trainer.key = drawn_key(random_state)
         paths = self._network.dense
@@ -327,12 +328,13 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
         prepare, verbose = self._prepare, bool(self.verbose)
         apart = not self._states and not np.any(self.dropout)
-        result, found = minimize(
+        result, found, failure = minimize(
             self._trainer, as_rows(data), names, prepare, apart=apart, options=options, verbose=verbose
         )
         self.n_iter_ = result.nit
         self.loss_ = float(result.fun)
         self._take({**self._trainer.run.carried, **found})
+        return failure
 
     def _renew(self) -> None:
         """Follow parameters that have changed since the last fit."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -13,9 +13,10 @@ from sklearn.exceptions import ConvergenceWarning
 from chainrule.estimators.solver import has_schedule
 from chainrule.estimators.sparse import fed
 from chainrule.estimators.threads import one_blas_thread
-from chainrule.graph.loop import Prepare, run_stage
+from chainrule.graph.loop import NotFiniteError, Prepare, Stage, check_finite, run_stage
 from chainrule.graph.sparse import Rows, SparseRows
 from chainrule.graph.types import Array
+from chainrule.training.failure import first_not_finite
 from chainrule.training.trainer import Trainer
 
 #: The most numbers of sparse rows that are dense at a time.
@@ -31,8 +32,8 @@ def minimize(
     apart: bool,
     options: dict[str, Any],
     verbose: bool,
-) -> tuple[Any, dict[str, Array]]:
-    """Return SciPy's result, and the parameters by name that it found.
+) -> tuple[Any, dict[str, Array], str | None]:
+    """Return SciPy's result, the parameters by name that it found, and where numbers were first not finite.
 
     Parameters
     ----------
@@ -58,14 +59,17 @@ def minimize(
     pack, unpack = _packing({name: fixed[name] for name in names})
     gradient_of = _gradient_of(trainer, data, _rows_together(data, apart), prepare)
 
-    def loss_and_gradient(vector: Array) -> tuple[float, Array]:
-        loss, gradient = 0.0, np.zeros(len(vector))
-        for share, results in gradient_of({**fixed, **unpack(vector)}):
-            loss += share * float(results["batch_loss"])
-            gradient += share * pack(results)
-        return loss, gradient
+    evaluation, iteration = itertools.count(1), itertools.count(1)
+    failures: list[str] = []
 
-    iteration = itertools.count(1)
+    def loss_and_gradient(vector: Array) -> tuple[float, Array]:
+        loss, gradient, number = 0.0, np.zeros(len(vector)), next(evaluation)
+        for part in gradient_of({**fixed, **unpack(vector)}):
+            loss += part.share * float(part.results["batch_loss"])
+            gradient += part.share * pack(part.results)
+            if not failures:
+                failures.extend(_traced(part, number))
+        return loss, gradient
 
     def tell(intermediate_result: Any) -> None:
         print(f"Iteration {next(iteration)}, loss = {intermediate_result.fun:.8f}")
@@ -79,14 +83,36 @@ def minimize(
             options=options,
             callback=tell if verbose else None,
         )
-    if result.status != 0:
+    failure = failures[0] if failures else None
+    if result.status != 0 or not np.isfinite(result.fun):
         warnings.warn(
             f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): "
-            f"{result.message}; increase max_iter or max_fun, or scale the data.",
+            f"{result.message}; increase max_iter or max_fun, or scale the data."
+            + (f" In training {failure}." if failure else ""),
             ConvergenceWarning,
             stacklevel=5,
         )
-    return result, {name: np.array(array) for name, array in unpack(result.x).items()}
+    return result, {name: np.array(array) for name, array in unpack(result.x).items()}, failure
+
+
+class _Part(NamedTuple):
+    """What some rows have given: their share of all weight, and results, with what these were made of."""
+
+    share: float
+    results: dict[str, Array]
+    stage: Stage
+    arrays: dict[str, Array]
+    rows: Array
+
+
+def _traced(part: _Part, evaluation: int) -> Iterator[str]:
+    """Yield where the first number that is not finite was made, if there is one."""
+    try:
+        check_finite(part.results, part.arrays, part.rows)
+    except NotFiniteError as failed:
+        what = "the loss" if failed.name == "batch_loss" else f"the derivative by {failed.name}"
+        found = first_not_finite(part.stage.graph, failed.arrays, failed.rows)
+        yield f"{what} became {failed.number} in evaluation {evaluation} of the loss: {found}"
 
 
 def _rows_together(data: dict[str, Rows], apart: bool) -> int:
@@ -99,34 +125,36 @@ def _rows_together(data: dict[str, Rows], apart: bool) -> int:
 
 def _gradient_of(
     trainer: Trainer, data: dict[str, Rows], size: int, prepare: Prepare
-) -> Callable[[dict[str, Array]], Iterator[tuple[float, dict[str, Array]]]]:
-    """Return a function of all arrays that yields loss and gradients of some rows, and the rows' share."""
+) -> Callable[[dict[str, Array]], Iterator[_Part]]:
+    """Return a function of all arrays that yields loss and gradients of some rows after the other."""
     trainer, handed = fed(trainer, data, size)
     stage = trainer.stage("gradients", trainer.data_types(handed))
     numbers = trainer.arguments()
     without_penalties = {path: 0 * numbers[path] for path in numbers if path.startswith("task.penalties")}
 
-    def gradient_of(arrays: dict[str, Array]) -> Iterator[tuple[float, dict[str, Array]]]:
+    def gradient_of(arrays: dict[str, Array]) -> Iterator[_Part]:
         arrays = {**arrays, **numbers}
-        for part, share in _parts(handed, size):
-            yield share, run_stage(stage, {**arrays, **part}, prepare)
+        for rows, share in _parts(handed, size):
+            given = {**arrays, **{name: table[rows] for name, table in handed.items()}}
+            results = run_stage(stage, given, prepare)
+            yield _Part(share, results, stage, given, np.arange(rows.start, rows.stop))
             arrays |= without_penalties  # they are of all rows, and counted with the first of them
 
     return gradient_of
 
 
-def _parts(data: dict[str, Rows], size: int) -> Iterator[tuple[dict[str, Array], float]]:
+def _parts(data: dict[str, Rows], size: int) -> Iterator[tuple[slice, float]]:
     """Yield so many rows at a time, and their share of the weight of all."""
     rows, weight = len(data["x"]), data.get("sample_weight")
     if size >= rows:
-        yield {name: table[:] for name, table in data.items()}, 1.0
+        yield slice(0, rows), 1.0
         return
     weights = np.ones(rows) if weight is None else weight[:].astype(np.float64)
     for start in range(0, rows, size):
-        chosen = slice(start, start + size)
+        chosen = slice(start, min(start + size, rows))
         share = weights[chosen].sum() / weights.sum()
         if share:
-            yield {name: table[chosen] for name, table in data.items()}, float(share)
+            yield chosen, float(share)
 
 
 def _packing(
@@ -140,10 +168,11 @@ def _packing(
 
     def unpack(vector: Array) -> dict[str, Array]:
         parts = np.split(vector, ends)
-        return {
-            name: part.reshape(array.shape).astype(array.dtype)
-            for (name, array), part in zip(arrays.items(), parts, strict=True)
-        }
+        with np.errstate(over="ignore"):  # what is infinite is traced
+            return {
+                name: part.reshape(array.shape).astype(array.dtype)
+                for (name, array), part in zip(arrays.items(), parts, strict=True)
+            }
 
     return pack, unpack
 

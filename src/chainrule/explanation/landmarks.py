@@ -2,21 +2,23 @@
 
 Nothing here knows a layer. A part's *output* a is what others use of it; its *inner* value z is where all of
 its parameters have come together, so that everything after it is a function of z alone. A value that several
-others of the same part are computed from gets a name as well.
+others of the same part are computed from gets a name as well, and so does a sum of formulas that many
+elements are computed from.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.explanation.formula import Symbol
 from chainrule.explanation.layout import Layout, Script, letter, word
 from chainrule.explanation.layout import Symbol as Sign
 from chainrule.graph.graph import needed
-from chainrule.graph.lowering import Expression
-from chainrule.graph.types import is_float
+from chainrule.graph.lowering import Expression, Reduction
+from chainrule.graph.types import ROWS, is_float
 from chainrule.graph.value import Value
 
 #: How the names of arrays and numbers are written in formulas; any other is written as the word that it is.
@@ -215,7 +217,10 @@ class _Finder:
         whole = inner is not None and elementwise_between(inner, outputs[0]) and is_short(inner, outputs[0])
         for value in values:
             within = inner is not None and whole and value.serial > inner.serial
-            if value not in roles and value is not self._loss and self._is_shared(value, members, within):
+            if value in roles or value is self._loss:
+                continue
+            named = part is not None and self._is_spread(value, members, set(roles))
+            if named or self._is_shared(value, members, within):
                 roles[value] = "shared"
         letters = iter(_SHARED)
         marks = []
@@ -271,6 +276,36 @@ class _Finder:
             return True  # what is derived stops here
         return not within and len(self._users(value, members)) > 1
 
+    def _is_spread(self, value: Value, members: set[Value], named: set[Value]) -> bool:
+        """Whether many elements are computed from it, and it from a sum of more than what has a name.
+
+        Such is the standard deviation of a normalization: without a name, each sum would hold others.
+        """
+        if not value.ndim or is_transparent(value):
+            return False
+        summed = self._summed(value, members) if self._repeats(value, members) else ()
+        return any(term in members and term not in named for term in summed)
+
+    def _summed(self, value: Value, members: set[Value]) -> Iterator[Value]:
+        """Yield what is summed up in a value, looking through what formulas do not show."""
+        if value.primitive is not None and isinstance(value.primitive.lower, Reduction):
+            (term,) = value.operands
+            while is_transparent(term):
+                (term,) = term.operands
+            yield term
+        else:
+            for operand in value.operands:
+                if operand in members:
+                    yield from self._summed(operand, members)
+
+    def _repeats(self, value: Value, members: set[Value]) -> bool:
+        """Whether each of its elements stands in several places."""
+        return any(
+            _size(user) > _size(value) or self._repeats(user, members)
+            for user in self._uses[value]
+            if user in members and is_transparent(user)
+        )
+
     def _users(self, value: Value, members: set[Value]) -> set[int]:
         """Return who uses a value within the group, looking through what formulas do not show."""
         found: set[int] = set()
@@ -278,6 +313,11 @@ class _Finder:
             if user in members:
                 found |= self._users(user, members) if is_transparent(user) else {user.serial}
         return found
+
+
+def _size(value: Value) -> int:
+    """Return how many elements two rows of it have."""
+    return math.prod(2 if dim is ROWS else int(dim) for dim in value.shape)
 
 
 def _same_part(parameter: Value, value: Value) -> bool:

@@ -20,9 +20,9 @@ export function showHistory(box) {
     <svg class="curve" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img"
       aria-label="The loss falls or rises from ${written(losses[0])} to ${written(losses.at(-1))}">
       <path d="${path}"></path><circle r="5"></circle></svg>
-    <table><caption>Loss <output id="recorded-loss"></output>; sizes (norms) by layer</caption>
+    <div class="sideways" role="region" tabindex="0" aria-label="Sizes by layer"><table><caption>Loss <output id="recorded-loss"></output>; sizes (norms) by layer</caption>
     <thead><tr><th scope="col">layer</th><th scope="col">weights</th><th scope="col">gradient</th><th scope="col">update</th></tr></thead>
-    <tbody></tbody></table>`;
+    <tbody></tbody></table></div>`;
   const slider = box.querySelector("#recorded");
   const show = () => {
     const at = Number(slider.value) - 1;
