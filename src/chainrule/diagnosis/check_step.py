@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from chainrule.diagnosis.cross_entropy import cross_entropy
 from chainrule.diagnosis.mistakes import ArrayFinding, Examiner
 from chainrule.diagnosis.own_step import OwnStep, Step, close
-from chainrule.diagnosis.softmax import loss_has_two, one_hot_rows, update_has_two
+from chainrule.diagnosis.roles import biases
+from chainrule.diagnosis.softmax import loss_has_two, update_has_two
 from chainrule.diagnosis.step_report import StepReport
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.names import checked_options
@@ -108,7 +111,9 @@ def check_step(
     loss = _repeatable_loss(own, learning_rate)
     examiner = Examiner(own, learning_rate, samples, tolerance, generator)
     findings = [examiner.examine(array) for array in range(len(own.arrays))]
-    twice = _softmax_twice(own, learning_rate, findings, generator)
+    twice = _softmax_twice(examiner, findings)
+    if twice:
+        findings = _without_factors(examiner, findings)
     mistakes = [
         *twice,
         *_order(examiner, findings),
@@ -169,17 +174,32 @@ def _repeatable_loss(own: OwnStep, rate: float) -> float:
 # The mistakes ----------------------------------------------------------------------------------------
 
 
-def _softmax_twice(
-    own: OwnStep, rate: float, findings: Sequence[ArrayFinding], generator: np.random.Generator
-) -> list[Verdict]:
-    targets = one_hot_rows(own)
-    evidence = loss_has_two(own, targets, generator)
+def _softmax_twice(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Verdict]:
+    generator = examiner.generator
+    loss = cross_entropy(examiner.own, generator)
+    if loss is None:
+        return []
+    evidence = loss_has_two(loss, generator) or update_has_two(loss, examiner.used_by, generator)
     remedy = "take softmax once: cross-entropy of logits has it inside, and its delta at the logits is p - t"
-    if not evidence and any(found.kind != "right" for found in findings):
-        evidence = update_has_two(own, targets, rate)
     if evidence and any(found.kind == "wrong" for found in findings):
         remedy += "; check again then, for until then the gradients cannot fit the loss"
     return [Verdict("softmax twice", "", evidence, remedy)] if evidence else []
+
+
+def _without_factors(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[ArrayFinding]:
+    """Return the findings without factors that come of a second softmax: all but the number of rows.
+
+    With two classes, p - t of one softmax is near a multiple of that of two.
+    """
+    if all(found.kind != "wrong" for found in findings) and len({f.factor for f in findings}) == 1:
+        return list(findings)
+    powers = [
+        examiner.growth(i) if found.kind == "wrong" else found.power for i, found in enumerate(findings)
+    ]
+    return [
+        dataclasses.replace(found, factor=float(examiner.own.rows) ** power, power=power)
+        for found, power in zip(findings, powers, strict=True)
+    ]
 
 
 def _order(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Verdict]:
@@ -213,10 +233,9 @@ def _order(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Verdict
 
 
 def _untrained(own: OwnStep, findings: Sequence[ArrayFinding]) -> list[Verdict]:
-    biases = {found.name for i, found in enumerate(findings) if _is_bias(own, i)}
-    verdicts = []
+    verdicts, is_one = [], biases(own)
     for name, is_bias in (("bias not trained", True), ("weight not trained", False)):
-        chosen = [f for f in findings if f.kind == "untrained" and (f.name in biases) == is_bias]
+        chosen = [f for i, f in enumerate(findings) if f.kind == "untrained" and (i in is_one) == is_bias]
         if chosen:
             verdicts.append(
                 Verdict(
@@ -315,29 +334,15 @@ def _rate_and_loss(examiner: Examiner, loss: float) -> list[Verdict]:
 def _notes(own: OwnStep, loss: float) -> list[str]:
     """Return what is worth knowing: a loss that is a sum over the rows."""
     try:
-        twice = own.on_rows([*range(own.rows), *range(own.rows)]).loss(own.arrays)
+        twice, thrice = (own.on_rows([*range(own.rows)] * times).loss(own.arrays) for times in (2, 3))
     except Exception:  # a step may be made for one number of rows
         return []
-    if not loss or not close(twice, 2 * loss, 1e-6):
+    if close(twice, loss, 1e-6) or not close(thrice - twice, twice - loss, 1e-6):
         return []
     return [
         "the loss is the sum over the rows, so steps grow with the batch; divide loss and gradient by the "
         "number of rows if a mean was meant"
     ]
-
-
-def _is_bias(own: OwnStep, place: int) -> bool:
-    """Whether an array is a bias, by its name or by its shape and that of the array before it."""
-    name, array = own.names[place].rpartition(".")[2].lower(), own.arrays[place]
-    if isinstance(own.structure, dict) and name[:1] in ("b", "w"):
-        return name[0] == "b"
-    if place == 0 or max(array.shape, default=1) != array.size:
-        return False
-    if array.ndim < 2:
-        return array.size == 1 or any(other.ndim == 2 for other in own.arrays)
-    before = own.arrays[place - 1].shape
-    fits = len(before) == 2 and (before[1] == array.size if array.shape[0] == 1 else before[0] == array.size)
-    return fits and not _is_bias(own, place - 1)
 
 
 def _names(findings: Iterable[ArrayFinding]) -> str:
