@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.diagnosis.cross_entropy import cross_entropy
 from chainrule.diagnosis.mistakes import ArrayFinding, Examiner
 from chainrule.diagnosis.own_step import OwnStep, Step, close
-from chainrule.diagnosis.roles import biases
+from chainrule.diagnosis.roles import is_bias
 from chainrule.diagnosis.softmax import loss_has_two, update_has_two
 from chainrule.diagnosis.step_report import StepReport
 from chainrule.diagnosis.verdict import Verdict
@@ -117,7 +117,7 @@ def check_step(
     mistakes = [
         *twice,
         *_order(examiner, findings),
-        *_untrained(own, findings),
+        *_untrained(examiner, findings),
         *_transposed(findings),
         *_scaled(examiner, findings),
         *([] if twice else _unnamed(findings)),
@@ -232,17 +232,20 @@ def _order(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Verdict
     ]
 
 
-def _untrained(own: OwnStep, findings: Sequence[ArrayFinding]) -> list[Verdict]:
-    verdicts, is_one = [], biases(own)
-    for name, is_bias in (("bias not trained", True), ("weight not trained", False)):
-        chosen = [f for i, f in enumerate(findings) if f.kind == "untrained" and (i in is_one) == is_bias]
+def _untrained(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Verdict]:
+    own, generator, verdicts = examiner.own, examiner.generator, []
+    untrained = [
+        (found, is_bias(own, i, generator)) for i, found in enumerate(findings) if found.kind == "untrained"
+    ]
+    for name, of_bias in (("bias not trained", True), ("weight not trained", False)):
+        chosen = [found for found, is_one in untrained if is_one == of_bias]
         if chosen:
             verdicts.append(
                 Verdict(
                     name,
                     _names(chosen),
                     f"the step leaves it as it is, though {chosen[0]}",
-                    "update it too" + (": its gradient is the sum of the deltas over the rows" * is_bias),
+                    "update it too" + (": its gradient is the sum of the deltas over the rows" * of_bias),
                 )
             )
     return verdicts

@@ -8,6 +8,7 @@ constant, and that this constant is the same for all rows shows that they are: t
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +17,10 @@ from chainrule.diagnosis.own_step import OwnStep
 from chainrule.graph.types import Array
 
 SAME = 1e-4  # how far apart two numbers are that are the same, also in single precision
-POINTS, DRAWS = 3, 20
+POINTS, DRAWS = 3, 12  # that are wanted, and that are tried
 TELLING = (0.5, 5.0)  # how far apart the ln p of a row are where they tell something
-APART = 0.4  # and those of different rows, in order of their size, as a part of that
-WIDEST, HALVINGS = 1e6, 24  # of random weights
+APART = 0.1  # and those of different rows, in order of their size, as a part of that
+TINY, WIDEST, HALVINGS = 1e-9, 1e4, 12  # of random weights
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class CrossEntropy:
     batches : list of list of OwnStep
         By row and class: the step on a batch of copies of this row, as if they were of this class.
     unit : float
-        What a loss of 1 of one output of one row adds to the loss of such a batch.
+        What the loss of such a batch is by -ln p of its row: 1, the number of rows, or what a mean over the
+        outputs makes of it.
     """
 
     batches: list[list[OwnStep]]
@@ -72,27 +74,35 @@ class CrossEntropy:
             scaled = [scale * array for array in arrays]
             log_p = self.log_probabilities(scaled)
             spread = float(np.max(np.ptp(log_p, axis=1)))
-            if telling[0] < spread < telling[1]:
-                between = float(np.max(np.abs(np.diff(np.sort(log_p, axis=1), axis=0))))
-                return scaled if between > APART * telling[0] else None
-            low, high = (scale, high) if spread <= telling[0] else (low, scale)
+            apart = float(np.max(np.abs(np.diff(np.sort(log_p, axis=1), axis=0))))
+            if telling[0] < spread < telling[1] and apart > APART * telling[0]:
+                return scaled
+            low, high = (scale, high) if spread < telling[1] else (low, scale)
             scale = np.sqrt(low * high)
         return None
 
 
 def cross_entropy(own: OwnStep, generator: np.random.Generator) -> CrossEntropy | None:
     """Return the step as one whose loss is cross-entropy; None if it is another, or it cannot be told."""
-    for classes in _numbers_of_classes(own):
-        batches = [[_of_class(part, k, classes) for k in range(classes)] for part in _two_rows(own)]
-        for unit in dict.fromkeys((1.0, 1 / classes, float(own.rows), own.rows / classes)):
-            loss = CrossEntropy(batches, unit)
-            try:
-                constants = [loss.normalised(arrays)[1] for arrays in loss.points(generator)]
-            except Exception:  # the step knows fewer classes, or no batch of equal rows
-                break
-            if constants and all(np.ptp(pair) < SAME for pair in constants):
-                return loss
+    tried = itertools.product(_numbers_of_classes(own), (_random_rows(own, generator), _given_rows(own)))
+    for classes, rows in tried:
+        batches = [[_of_class(row, k, classes) for k in range(classes)] for row in rows]
+        try:
+            loss = _with_unit(batches, generator)
+            constants = [loss.normalised(arrays)[1] for arrays in loss.points(generator)] if loss else []
+        except Exception:  # the step knows fewer classes, or no such rows
+            continue
+        if constants and all(np.ptp(pair) < SAME for pair in constants):
+            return loss
     return None
+
+
+def _with_unit(batches: list[list[OwnStep]], generator: np.random.Generator) -> CrossEntropy | None:
+    """Return the losses with their unit: without weights, and so without decay, all classes have p = 1/K."""
+    tiny = batches[0][0].draw(generator, TINY)
+    few = [batches[row][k].loss(tiny) for row in (0, 1) for k in {0, 1, len(batches[0]) - 1}]
+    unit = few[0] / math.log(len(batches[0]))
+    return CrossEntropy(batches, unit) if unit > 0 and np.ptp(few) < SAME * unit else None
 
 
 def _numbers_of_classes(own: OwnStep) -> list[int]:
@@ -109,12 +119,19 @@ def _numbers_of_classes(own: OwnStep) -> list[int]:
     return [size for size in dict.fromkeys(sizes) if size > max(1, rows.max())]
 
 
-def _two_rows(own: OwnStep) -> list[OwnStep]:
-    """Return batches of copies of one row: of the first, and of the one least like it."""
-    if own.rows == 1 and own.x.dtype.kind == "f":
-        return [own, own.with_batch(-own.x / 2, own.y)]
+def _random_rows(own: OwnStep, generator: np.random.Generator) -> list[OwnStep]:
+    """Return two batches of copies of one random row, and of one on the other side of 0."""
+    shape = list(own.x.shape)
+    shape[own.axis] = 1
+    row = 2 * generator.normal(size=shape)
+    rows = (np.repeat((size * row).astype(own.x.dtype), own.rows, own.axis) for size in (1, -2))
+    return [own.with_batch(x, own.y) for x in rows]
+
+
+def _given_rows(own: OwnStep) -> list[OwnStep]:
+    """Return two batches of copies of one row: of the first, and of the one least like it."""
     rows = np.moveaxis(own.x, own.axis, 0).reshape(own.rows, -1)
-    farthest = int(np.argmax(np.sum(rows != rows[0], axis=1) + np.sum(np.abs(rows - rows[0]), axis=1)))
+    farthest = int(np.argmax(np.sum(np.abs(rows - 1.0 * rows[0]), axis=1)))
     return [own.on_rows([row] * own.rows) for row in (0, farthest)]
 
 

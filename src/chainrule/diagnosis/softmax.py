@@ -14,6 +14,7 @@ SCALES = (1.0, 10.0, 100.0, 1e3)  # of random weights
 TELLING = (0.3, 0.9)  # how far apart the ln p of a row are where they tell an inner softmax
 TRIALS = 6  # shifts of the logits
 ALIKE = 1e-3  # for probabilities
+LEAST = 1e-6  # a probability that is told from 0, where 1e-8 may be added before the logarithm
 Read = Callable[[OwnStep], list[Array]]
 
 
@@ -101,32 +102,33 @@ def _answers_as_softmax(
         return _inner(loss, shifted)
 
     q = _inner(loss, arrays)
-    if np.min(q) <= 0:
-        return False
     step = 1e-3
     for _ in range(2):  # roughly, and then over a distance that tells
         shift = step * _direction(generator, loss.classes)
-        moved = inner(shift)
-        if np.min(moved) <= 0:
-            return False
-        rise = np.log(moved) - np.log(q)
-        gains = (rise - np.mean(rise, axis=1, keepdims=True)) @ shift / (shift @ shift)
+        gains = _gains(q, inner(shift), shift)
         steepest = float(np.max(np.abs(gains)))
-        if steepest * step < SAME * 1e-3:
+        if not steepest > SAME:
             return False  # it does not lead to the outputs
         step = 1 / steepest
     for size in np.linspace(1, 3, TRIALS):  # also what moves all logits alike, and q not at all
         shift = size / steepest * (_direction(generator, loss.classes) + generator.normal())
-        expected = softmax(np.log(q) + gains[:, None] * shift)
+        expected = softmax(np.log(np.maximum(q, LEAST)) + gains[:, None] * shift)
         if not np.allclose(inner(shift), expected, rtol=0, atol=ALIKE):
             return False
     return True
 
 
+def _gains(q: Array, moved: Array, shift: Array) -> Array:
+    """Return by how much the logits of each row move with a shift; what has a larger q tells it better."""
+    rise = np.log(np.maximum(moved, LEAST)) - np.log(np.maximum(q, LEAST))
+    parts = np.maximum(q, LEAST)
+    centred = shift - np.sum(parts * shift, axis=1, keepdims=True) / np.sum(parts, axis=1, keepdims=True)
+    return np.asarray(np.sum(parts * centred * rise, axis=1) / np.sum(parts * centred**2, axis=1))
+
+
 def _direction(generator: np.random.Generator, classes: int) -> Array:
-    """Return a random shift of the outputs whose mean is 0."""
+    """Return a random shift of the outputs, of 1 between the least and the largest."""
     shift = generator.normal(size=classes)
-    shift -= np.mean(shift)
     return np.asarray(shift / np.ptp(shift))
 
 
