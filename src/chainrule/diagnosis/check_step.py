@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.diagnosis.cross_entropy import cross_entropy
+from chainrule.diagnosis.examples import examples
 from chainrule.diagnosis.mistakes import ArrayFinding, Examiner
 from chainrule.diagnosis.own_step import OwnStep, Step, close
 from chainrule.diagnosis.roles import is_bias
@@ -17,9 +20,8 @@ from chainrule.diagnosis.step_report import StepReport
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.names import checked_options
 
-#: What a step without weights of its own is tried on: as many inputs, hidden units and classes, so that a
-#: transposed gradient fits too.
-WIDTH, EXAMPLES = 4, 6
+#: A loss that is cut off where the network is too sure is looked at with the weights times this.
+CLEAR = 0.1
 
 
 @checked_options
@@ -108,12 +110,19 @@ def check_step(
         )
     generator = np.random.default_rng(seed)
     own = _own_step(step, weights, x, y, learning_rate)
-    loss = _repeatable_loss(own, learning_rate)
-    examiner = Examiner(own, learning_rate, samples, tolerance, generator)
-    findings = [examiner.examine(array) for array in range(len(own.arrays))]
-    twice = _softmax_twice(examiner, findings)
+    _require_repeatable(own, learning_rate)
+    examined = functools.partial(
+        _examined, rate=learning_rate, samples=samples, tolerance=tolerance, generator=generator
+    )
+    examiner, findings = examined(own)
+    twice, notes = _softmax_twice(examiner, findings), _notes(own)
     if twice:
         findings = _without_factors(examiner, findings)
+    elif any(found.kind == "wrong" for found in findings):
+        smaller = examined(own.with_arrays([CLEAR * array for array in own.arrays]))
+        if all(found.kind != "wrong" for found in smaller[1]):
+            notes.append(_cut_off(findings))
+            examiner, findings = smaller
     mistakes = [
         *twice,
         *_order(examiner, findings),
@@ -121,9 +130,9 @@ def check_step(
         *_transposed(findings),
         *_scaled(examiner, findings),
         *([] if twice else _unnamed(findings)),
-        *_rate_and_loss(examiner, loss),
+        *_rate_and_loss(examiner),
     ]
-    return StepReport(tuple(mistakes), tuple(_notes(own, loss)), tuple(findings))
+    return StepReport(tuple(mistakes), tuple(notes), tuple(findings))
 
 
 # What it is called with ------------------------------------------------------------------------------
@@ -136,27 +145,24 @@ def _own_step(step: Step, weights: Any, x: Any, y: Any, rate: float) -> OwnStep:
         return OwnStep(step, weights, x, y)
     if any(given):
         raise ValueError("check_step takes weights, x and y, or none of them for an example of its own")
-    generator = np.random.default_rng(12)
-    shapes = {"W1": (WIDTH, WIDTH), "b1": (WIDTH,), "W2": (WIDTH, WIDTH), "b2": (WIDTH,)}
-    named = {name: generator.normal(size=shape) for name, shape in shapes.items()}
-    x = generator.normal(size=(EXAMPLES, WIDTH))
-    y = np.eye(WIDTH)[generator.permutation(np.arange(EXAMPLES) % WIDTH)]
-    failures = []
-    for form in (list(named.values()), named):
-        own = OwnStep(step, form, x, y)
+    first = None
+    for example in examples():
+        own = OwnStep(step, *example)
         try:
-            own(own.arrays, rate)
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                own(own.arrays, rate)
             return own
         except Exception as failure:  # it is the user's code that fails
-            failures.append(failure)
+            first = first or failure
     raise ValueError(
         "the step fails on the example, weights [W1, b1, W2, b2] of a 4-4-4 net, x (6, 4), y (6, 4) of 0 and "
-        f"1, with {type(failures[0]).__name__}: {failures[0]}; call check_step(step, weights, x, y)"
-    ) from failures[0]
+        f"1, with {type(first).__name__}: {first}, and on others; call check_step(step, weights, x, y)"
+    ) from first
 
 
-def _repeatable_loss(own: OwnStep, rate: float) -> float:
-    """Return the loss; a ValueError says that it is not finite, or that two calls differ."""
+def _require_repeatable(own: OwnStep, rate: float) -> None:
+    """Raise a ValueError if the loss or a weight is not finite, or two calls differ."""
     first, second = own(own.arrays, rate), own(own.arrays, rate)
     if not np.isfinite(first.loss):
         raise ValueError(f"the step's loss is {first.loss}; check it where the loss is finite")
@@ -168,7 +174,13 @@ def _repeatable_loss(own: OwnStep, rate: float) -> float:
                 f"the step gave another {'loss' if first.loss != second.loss else name} when it was called "
                 "again with the same arguments; leave out what is random or remembered while it is checked"
             )
-    return own(own.arrays, 0.0).loss
+
+
+def _examined(
+    own: OwnStep, rate: float, samples: int, tolerance: float, generator: np.random.Generator
+) -> tuple[Examiner, list[ArrayFinding]]:
+    examiner = Examiner(own, rate, samples, tolerance, generator)
+    return examiner, [examiner.examine(array) for array in range(len(own.arrays))]
 
 
 # The mistakes ----------------------------------------------------------------------------------------
@@ -309,7 +321,7 @@ def _unnamed(findings: Sequence[ArrayFinding]) -> list[Verdict]:
     return [Verdict("wrong gradient", _names(wrong), str(worst), remedy)] if worst else []
 
 
-def _rate_and_loss(examiner: Examiner, loss: float) -> list[Verdict]:
+def _rate_and_loss(examiner: Examiner) -> list[Verdict]:
     """Name a learning rate that does nothing, and a loss that is not that before the update."""
     own, rate, verdicts = examiner.own, examiner.rate, []
     if examiner.ignores_rate:
@@ -321,23 +333,31 @@ def _rate_and_loss(examiner: Examiner, loss: float) -> list[Verdict]:
                 "multiply the gradient by the learning rate that the step is given",
             )
         )
-    after = own(own.arrays, rate)
-    if not close(after.loss, loss, 1e-9, 1e-9) and not examiner.ignores_rate:
+    loss, after = (own(own.arrays, some).loss for some in (0.0, rate))
+    if not close(after, loss, 1e-9, 1e-9) and not examiner.ignores_rate:
         verdicts.append(
             Verdict(
                 "loss taken after the update",
                 "",
-                f"it is {after.loss:.6g} with the learning rate {rate:g}, and {loss:.6g} with 0",
+                f"it is {after:.6g} with the learning rate {rate:g}, and {loss:.6g} with 0",
                 "compute the loss with the weights that came in",
             )
         )
     return verdicts
 
 
-def _notes(own: OwnStep, loss: float) -> list[str]:
+def _cut_off(findings: Sequence[ArrayFinding]) -> str:
+    worst = max((found for found in findings if found.kind == "wrong"), key=lambda found: found.error)
+    return (
+        f"{worst}; at {CLEAR:g} times the weights this is not so, and the check was made there: a loss may "
+        "be cut off where the network is sure, as by log(p + 1e-8)"
+    )
+
+
+def _notes(own: OwnStep) -> list[str]:
     """Return what is worth knowing: a loss that is a sum over the rows."""
     try:
-        twice, thrice = (own.on_rows([*range(own.rows)] * times).loss(own.arrays) for times in (2, 3))
+        loss, twice, thrice = (own.on_rows([*range(own.rows)] * k).loss(own.arrays) for k in (1, 2, 3))
     except Exception:  # a step may be made for one number of rows
         return []
     if close(twice, loss, 1e-6) or not close(thrice - twice, twice - loss, 1e-6):

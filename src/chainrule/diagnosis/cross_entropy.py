@@ -20,7 +20,8 @@ SAME = 1e-4  # how far apart two numbers are that are the same, also in single p
 POINTS, DRAWS = 3, 12  # that are wanted, and that are tried
 TELLING = (0.5, 5.0)  # how far apart the ln p of a row are where they tell something
 APART = 0.1  # and those of different rows, in order of their size, as a part of that
-TINY, WIDEST, HALVINGS = 1e-9, 1e4, 12  # of random weights
+TINY = 1e-9  # random weights
+SCALES = sorted((1.5**i for i in range(-20, 21)), key=lambda scale: abs(math.log(scale)))
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,10 @@ class CrossEntropy:
     def normalised(self, arrays: list[Array]) -> tuple[Array, Array]:
         """Return ln p, (rows, classes), and the constants that make the p of each row sum to 1."""
         numbers = np.array([[batch.loss(arrays) for batch in row] for row in self.batches]) / -self.unit
-        largest = np.max(numbers, axis=1, keepdims=True)
-        constants = largest + np.log(np.sum(np.exp(numbers - largest), axis=1, keepdims=True))
-        return numbers - constants, constants
+        with np.errstate(all="ignore"):  # weights may be too large
+            largest = np.max(numbers, axis=1, keepdims=True)
+            constants = largest + np.log(np.sum(np.exp(numbers - largest), axis=1, keepdims=True))
+            return numbers - constants, constants
 
     def points(
         self, generator: np.random.Generator, telling: tuple[float, float] = TELLING
@@ -69,16 +71,20 @@ class CrossEntropy:
 
     def _scaled(self, arrays: list[Array], telling: tuple[float, float]) -> list[Array] | None:
         """Return the weights as large as they tell something; None if they never do."""
-        low, scale, high = 1 / WIDEST, 1.0, WIDEST
-        for _ in range(HALVINGS):
+        low, high = 0.0, math.inf
+        for scale in SCALES:
+            if not low < scale < high:
+                continue
             scaled = [scale * array for array in arrays]
             log_p = self.log_probabilities(scaled)
             spread = float(np.max(np.ptp(log_p, axis=1)))
             apart = float(np.max(np.abs(np.diff(np.sort(log_p, axis=1), axis=0))))
-            if telling[0] < spread < telling[1] and apart > APART * telling[0]:
+            if spread <= telling[0]:
+                low = scale
+            elif not spread < telling[1]:
+                high = scale
+            elif apart > APART * telling[0]:
                 return scaled
-            low, high = (scale, high) if spread < telling[1] else (low, scale)
-            scale = np.sqrt(low * high)
         return None
 
 
