@@ -18,14 +18,16 @@ WIDTH, EXAMPLES = 4, 6
 def examples() -> Iterator[tuple[Any, Array, Array]]:
     """Yield weights, x and y, the most usual form first.
 
-    Examples are in rows, or in columns. There are 4 classes, as vectors of 0 and 1 or as numbers; or one
-    output. Biases are vectors, rows or columns, or there are none. The weights are a list, with the biases
-    between or behind them, or a dict.
+    Examples are in rows, or in columns. There are 4 classes, as vectors of 0 and 1, or one output, or 4
+    classes as numbers, in this order: steps are least likely to run with what they are not made for. Biases
+    are vectors, rows or columns, or there are none. The weights are a list, with the biases between or
+    behind them, or a dict.
     """
-    for outputs, in_columns in itertools.product((WIDTH, 1), (False, True)):
-        targets = _targets(outputs, in_columns)
+    targets = ((WIDTH, False), (1, False), (1, True), (WIDTH, True))
+    for (outputs, as_numbers), in_columns in itertools.product(targets, (False, True)):
+        y = _targets(outputs, as_numbers)
         column = (-1, 1) if in_columns else (1, -1)
-        for y, bias, form in itertools.product(targets, ((-1,), column, None), range(3)):
+        for bias, form in itertools.product(((-1,), column, None), range(3)):
             generator = np.random.default_rng(12)
             layers = [generator.normal(size=(WIDTH, width)) for width in (WIDTH, outputs)]
             vectors = [generator.normal(size=width) for width in (WIDTH, outputs)]
@@ -37,15 +39,16 @@ def examples() -> Iterator[tuple[Any, Array, Array]]:
                     form,
                 ),
                 x.T if in_columns else x,
-                y,
+                y.T if in_columns else y,
             )
 
 
-def _targets(outputs: int, in_columns: bool) -> list[Array]:
-    """Return targets: as vectors, and as numbers."""
+def _targets(outputs: int, as_numbers: bool) -> Array:
+    """Return targets as the numbers of classes, or one row for each example."""
     classes = np.random.default_rng(12).permutation(np.arange(EXAMPLES) % max(outputs, 2))
-    vectors = np.eye(outputs)[classes] if outputs > 1 else classes[:, None] * 1.0
-    return [vectors.T if in_columns else vectors, classes]
+    if as_numbers:
+        return classes
+    return np.eye(outputs)[classes] if outputs > 1 else classes[:, None] * 1.0
 
 
 def _weights(layers: list[Array], vectors: list[Array], form: int) -> Any:

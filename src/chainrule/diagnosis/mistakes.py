@@ -134,6 +134,8 @@ class Examiner:
         entries = self._entries(array, indices, Comparison(self.whole))
         found = ArrayFinding(self.own.names[array], self.own.arrays[array].size, entries)
         if entries and not self._agree(array, entries):
+            entries = found.entries = [e for e in entries if not self.own.has_kink(array, e[0])]
+        if entries and not self._agree(array, entries):
             found.kind = "wrong" if np.any(self.change[array]) else "untrained"
             if found.kind == "wrong":
                 self._name(array, found)

@@ -182,6 +182,20 @@ class OwnStep:
                 return sides.both
         return slope
 
+    def has_kink(self, array: int, index: tuple[int, ...]) -> bool:
+        """Whether the loss bends at a weight: left and right of it are no more alike from nearby."""
+        epsilon = self(self.arrays, 0.0).epsilon
+        here = [np.array(one) for one in self.arrays]
+        at, size = float(here[array][index]), max(1e-3, float(np.max(np.abs(here[array]))))
+        bends, middle = [], self.loss(here)
+        for step in (1e-3 * size, 1e-3 * size / 64):
+            sides = []
+            for sign in (1, -1):
+                here[array][index] = at + sign * step
+                sides.append(sign * (self.loss(here) - middle) / step)
+            bends.append(abs(sides[0] - sides[1]) - 4 * ROUNDINGS * epsilon * abs(middle) / step)
+        return bends[1] > max(bends[0] / 4, 1e-6 * abs(sides[0]))
+
 
 def _with_arrays(weights: Any, outermost: bool = True) -> Any:
     """Return the weights with lists of numbers as arrays, but for the outermost list."""
