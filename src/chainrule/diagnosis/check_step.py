@@ -53,11 +53,12 @@ def check_step(
         and the weights after one step of plain gradient descent. It may change what it is given: it gets
         copies.
     weights : dict, list or tuple of array_like, optional
-        As the step takes them. Unless given, it is tried with the four arrays of a net with one hidden layer,
-        4-4-4: a list ``[W1, b1, W2, b2]``, or a dict of these names.
+        As the step takes them. Unless given, it is tried with the arrays of a net with one hidden layer,
+        4-4-4 or 4-4-1: a list ``[W1, b1, W2, b2]``, a dict of these names, ``[W1, W2, b1, b2]``, or without
+        biases.
     x, y : array_like, optional
         A small batch: one row for each example, or one column. Unless given, 6 rows with 4 features, and
-        their classes as rows of 0 and 1.
+        their classes as rows of 0 and 1; or as columns, one output, or numbers, where only these run.
     learning_rate : float, default 0.1
         η: some usual value. The gradient is read off much smaller ones as well.
     samples : int, default 12
@@ -81,7 +82,8 @@ def check_step(
     Notes
     -----
     A step should be plain gradient descent and the same at each call: leave dropout, momentum and the like
-    out while it is checked. Where the loss has a kink (relu at 0) nothing is judged.
+    out while it is checked. Where the loss has a kink (relu at 0) nothing is judged. The step is also called
+    on parts of the batch, and with other weights, rows and classes.
 
     Examples
     --------
@@ -120,7 +122,7 @@ def check_step(
         findings = _without_factors(examiner, findings)
     elif any(found.kind == "wrong" for found in findings):
         smaller = examined(own.with_arrays([CLEAR * array for array in own.arrays]))
-        if all(found.kind != "wrong" for found in smaller[1]):
+        if _is_cut_off(findings, smaller[1]):
             notes.append(_cut_off(findings))
             examiner, findings = smaller
     mistakes = [
@@ -344,6 +346,14 @@ def _rate_and_loss(examiner: Examiner) -> list[Verdict]:
             )
         )
     return verdicts
+
+
+def _is_cut_off(findings: Sequence[ArrayFinding], smaller: Sequence[ArrayFinding]) -> bool:
+    """Whether no gradient is wrong with smaller weights, and those that were are clearly not so there."""
+    return all(
+        now.kind != "wrong" and (before.kind != "wrong" or now.is_clear)
+        for before, now in zip(findings, smaller, strict=True)
+    )
 
 
 def _cut_off(findings: Sequence[ArrayFinding]) -> str:

@@ -50,6 +50,11 @@ class ArrayFinding:
     error: float = 0.0
     worst: int = 0
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether a derivative of the loss is surely not 0."""
+        return any(abs(slope.value) > 100 * slope.uncertainty for _, _, slope in self.entries)
+
     def __str__(self) -> str:
         index, used, slope = self.entries[self.worst]
         place = f"{self.name}[{', '.join(map(str, index))}]" if index else self.name
