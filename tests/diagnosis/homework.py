@@ -26,9 +26,19 @@ def layers_of(weights, biases):
     return list(zip(arrays[::2], arrays[1::2], strict=True))
 
 
-def homework(*mistakes, activation="tanh", loss="cross_entropy", biases=True, dtype=float):
+def homework(
+    *mistakes,
+    activation="tanh",
+    output=None,
+    loss="cross_entropy",
+    biases=True,
+    dtype=float,
+    decay=0.0,
+    epsilon=0.0,
+):
     """A step of a net with any number of hidden layers, with these mistakes in it."""
     f, slope = ACTIVATIONS[activation]
+    g, last_slope = ACTIVATIONS[output] if output else (lambda z: z, np.ones_like)
 
     def step(weights, x, y, learning_rate):
         layers = [(np.array(w, dtype), np.array(b, dtype)) for w, b in layers_of(weights, biases)]
@@ -36,16 +46,20 @@ def homework(*mistakes, activation="tanh", loss="cross_entropy", biases=True, dt
         a = [x]
         for w, b in layers[:-1]:
             a.append(f(a[-1] @ w + b))
-        z = a[-1] @ layers[-1][0] + layers[-1][1]
+        z = g(a[-1] @ layers[-1][0] + layers[-1][1])
         if loss == "cross_entropy":
             p = used = softmax(z)
             if {"softmax twice in the loss", "softmax twice"} & set(mistakes):
                 p = softmax(p)
             if {"softmax twice in the gradient", "softmax twice"} & set(mistakes):
                 used = softmax(used)
-            target = np.eye(z.shape[1])[y] if np.ndim(y) == 1 else y
-            value = -np.sum(target * np.log(p)) / rows
-            delta = (used - target) / rows
+            target = np.eye(z.shape[1])[np.asarray(y, int)] if np.ndim(y) == 1 else y
+            value = -np.sum(target * np.log(p + epsilon)) / rows
+            delta = (used - target) / rows * last_slope(z)
+        elif loss == "brier":
+            p = softmax(z)
+            value = np.sum((p - y) ** 2) / 2 / rows
+            delta = p * (p - y - np.sum(p * (p - y), axis=1, keepdims=True)) / rows
         else:
             value = np.sum((z - y) ** 2) / rows
             delta = 2 * (z - y) / rows
@@ -66,7 +80,9 @@ def homework(*mistakes, activation="tanh", loss="cross_entropy", biases=True, dt
             if "transposed" in mistakes:
                 dw = dw.T.reshape(dw.shape)
             old = layers[i][0].copy()
-            new[i][0] -= np.asarray(rate * dw, dtype)
+            value += decay * np.sum(old**2) / 2
+            if "weight" not in mistakes:
+                new[i][0] -= np.asarray(rate * (dw + decay * old), dtype)
             if "bias" not in mistakes and not ("last bias" in mistakes and i == len(layers) - 1):
                 new[i][1] = new[i][1] - np.asarray(rate * db, dtype)
             back = new[i][0] if "order" in mistakes else old
@@ -80,6 +96,27 @@ def homework(*mistakes, activation="tanh", loss="cross_entropy", biases=True, dt
         return value, dict(zip(weights, arrays, strict=True)) if isinstance(weights, dict) else arrays
 
     return step
+
+
+def in_columns(step):
+    """The same step for examples in columns, W @ x + b."""
+
+    def turned(weights, x, y, learning_rate):
+        inner = [w.T if w.shape[1] > 1 else w.ravel() for w in weights]
+        loss, new = step(inner, x.T, np.transpose(y), learning_rate)
+        return loss, [np.reshape(w.T, given.shape) for w, given in zip(new, weights, strict=True)]
+
+    return turned
+
+
+def columns(weights, x, y):
+    """A problem of classes for it."""
+    classes = 1 + np.max(y)
+    return (
+        [w.T if w.ndim == 2 else w[:, None] for w in weights],
+        x.T,
+        np.eye(max(classes, len(weights[-1])))[y].T,
+    )
 
 
 def problem(widths=(4, 5, 3), rows=6, seed=0, *, classes=True, biases=True, named=False):

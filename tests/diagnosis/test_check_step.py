@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from homework import SOFTMAX, homework, layers_of, problem
+from homework import SOFTMAX, columns, homework, in_columns, layers_of, problem
 
 import chainrule as cr
 
@@ -120,6 +120,34 @@ def test_a_sum_throughout_is_a_note_and_no_mistake():
     assert "note: the loss is the sum" in str(report)
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("output", ["sigmoid", "tanh"])
+def test_one_softmax_over_bounded_outputs_is_no_mistake(output, classes):
+    for seed in range(2):
+        given = problem((3, classes), seed=seed)
+        report = cr.check_step(homework(output=output), *given)
+        assert report.passed, report
+
+
+@pytest.mark.parametrize("widths", [(2, 2, 2), (3, 2), (4, 5, 3)], ids=str)
+def test_squares_of_probabilities_are_not_softmax_twice(widths):
+    """As a function of the class, half of (p - t)^2 is -p and a constant: -ln of a softmax of p is, too."""
+    for biases in (True, False):
+        weights, x, y = problem(widths, biases=biases)
+        report = cr.check_step(homework(loss="brier", biases=biases), weights, x, np.eye(widths[-1])[y])
+        assert report.passed, report
+
+
+@pytest.mark.parametrize("epsilon", [1e-8, 1e-5])
+def test_a_logarithm_that_is_cut_off_is_a_note_and_no_mistake(epsilon):
+    weights, x, y = problem(seed=1)
+    weights = [8 * w for w in weights]
+    right = cr.check_step(homework(epsilon=epsilon), weights, x, y)
+    assert right.passed, right
+    assert "at 0.1 times the weights this is not so" in right.notes[0]
+    assert names(cr.check_step(homework("sum", epsilon=epsilon), weights, x, y)) == {NAMES["sum"]}
+
+
 # What is wrong -----------------------------------------------------------------------------------
 
 
@@ -179,6 +207,102 @@ def test_softmax_twice_in_the_update_without_a_trained_bias(widths, options):
         report = cr.check_step(homework("softmax twice in the gradient", "bias", **options), *given)
         expected = {"softmax twice"} | ({"bias not trained"} if "activation" in options else set())
         assert names(report) == expected, report
+
+
+CLASSIC = ["order", "bias", "sum", "transposed", *SOFTMAX]
+
+
+@pytest.mark.parametrize("mistake", CLASSIC)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_weight_decay_hides_no_mistake(mistake, classes):
+    weights, x, y = problem((3, classes, classes))
+    report = cr.check_step(homework(mistake, decay=0.1), weights, x, y.astype(float))
+    assert names(report) == {NAMES[mistake]}, report
+
+
+@pytest.mark.parametrize("mistake", ["sum", "softmax twice in the loss", None])
+def test_examples_in_columns_that_could_be_rows(mistake):
+    """As many features as classes; and as many examples too."""
+    for rows in (7, 3):
+        given = problem((3, 3, 3), rows=rows, seed=rows)
+        report = cr.check_step(in_columns(homework(mistake)), *columns(*given))
+        assert names(report) == ({NAMES[mistake]} if mistake else set()), report
+
+
+@pytest.mark.parametrize("mistake", ["sum", "softmax twice in the gradient"])
+@pytest.mark.parametrize("scale", [1e-3])
+def test_small_weights_hide_no_mistake(mistake, scale):
+    weights, x, y = problem((6, 4, 2), seed=1)
+    report = cr.check_step(homework(mistake), [scale * w for w in weights], x, y)
+    assert names(report) == {NAMES[mistake]}, report
+
+
+@pytest.mark.parametrize("shape", [(-1,), (1, -1)], ids=str)
+@pytest.mark.parametrize("widths", [(4, 5, 3), (4, 1), (1, 3, 1), (4, 4, 1)], ids=str)
+@pytest.mark.parametrize("form", ["x @ W", "x @ W.T"])
+def test_a_bias_is_known_wherever_it_stands(shape, widths, form):
+    """Behind all weights, as a row, beside weights that are rows themselves."""
+
+    def turned(w):
+        return w.T if form == "x @ W.T" else w
+
+    def step_with(mistake):
+        def step(weights, x, y, learning_rate):
+            half = len(weights) // 2
+            pairs = zip(map(turned, weights[:half]), weights[half:], strict=True)
+            inner = [array for w, b in pairs for array in (w, b.ravel())]
+            loss, new = homework(mistake, loss="squares")(inner, x, y, learning_rate)
+            return loss, [*map(turned, new[::2]), *(b.reshape(shape) for b in new[1::2])]
+
+        return step
+
+    weights, x, y = problem(widths, classes=False)
+    given = [*map(turned, weights[::2]), *(b.reshape(shape) for b in weights[1::2])]
+    assert names(cr.check_step(step_with("bias"), given, x, y)) == {"bias not trained"}
+    assert names(cr.check_step(step_with("weight"), given, x, y)) == {"weight not trained"}
+
+
+@pytest.mark.parametrize("mistake", ["sum", None])
+def test_a_step_alone_may_have_any_usual_form(mistake):
+    expected = {NAMES[mistake]} if mistake else set()
+    step = homework(mistake)
+
+    def of_numbers(weights, x, y, learning_rate):
+        return step(weights, x, np.eye(4)[y], learning_rate)
+
+    def weights_first(weights, x, y, learning_rate):
+        w1, w2, b1, b2 = weights
+        loss, (w1, b1, w2, b2) = step([w1, b1, w2, b2], x, y, learning_rate)
+        return loss, [w1, w2, b1, b2]
+
+    for form in (of_numbers, weights_first, in_columns(step)):
+        assert names(cr.check_step(form)) == expected
+
+
+def test_a_step_alone_of_one_output():
+    def step(weights, x, y, learning_rate):
+        (w1, w2), y = weights, y.reshape(-1, 1)
+        a = np.tanh(x @ w1)
+        p = 1 / (1 + np.exp(-(a @ w2)))
+        loss = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+        d2 = p - y
+        return loss, [w1 - learning_rate * x.T @ ((d2 @ w2.T) * (1 - a**2)), w2 - learning_rate * a.T @ d2]
+
+    assert names(cr.check_step(step)) == {"sum where mean was meant"}
+
+
+@pytest.mark.parametrize("mistake", SOFTMAX)
+def test_softmax_twice_and_a_sum_of_two_classes(mistake):
+    """p - t of one softmax is nearly a multiple of that of two; only the number of rows is told."""
+    for rows in (1, 5):
+        report = cr.check_step(homework(mistake, "sum"), *problem((4, 5, 2), rows=rows, seed=1))
+        assert names(report) == {"softmax twice"} | ({NAMES["sum"]} if rows > 1 else set()), report
+
+
+def test_a_deep_net_that_is_updated_too_early():
+    """The gradient of the first layer is a polynomial of the learning rate then."""
+    report = cr.check_step(homework("order", "sum"), *problem((5, 8, 8, 8, 2), rows=20))
+    assert names(report) == {NAMES["order"], NAMES["sum"]}, report
 
 
 def test_three_mistakes():

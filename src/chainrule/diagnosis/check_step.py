@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from chainrule.diagnosis.cross_entropy import cross_entropy
+from chainrule.diagnosis.examples import examples
 from chainrule.diagnosis.mistakes import ArrayFinding, Examiner
 from chainrule.diagnosis.own_step import OwnStep, Step, close
-from chainrule.diagnosis.softmax import loss_has_two, one_hot_rows, update_has_two
+from chainrule.diagnosis.roles import is_bias
+from chainrule.diagnosis.softmax import loss_has_two, update_has_two
 from chainrule.diagnosis.step_report import StepReport
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.names import checked_options
 
-#: What a step without weights of its own is tried on: as many inputs, hidden units and classes, so that a
-#: transposed gradient fits too.
-WIDTH, EXAMPLES = 4, 6
+#: A loss that is cut off where the network is too sure is looked at with the weights times this.
+CLEAR = 0.1
 
 
 @checked_options
@@ -48,11 +53,12 @@ def check_step(
         and the weights after one step of plain gradient descent. It may change what it is given: it gets
         copies.
     weights : dict, list or tuple of array_like, optional
-        As the step takes them. Unless given, it is tried with the four arrays of a net with one hidden layer,
-        4-4-4: a list ``[W1, b1, W2, b2]``, or a dict of these names.
+        As the step takes them. Unless given, it is tried with the arrays of a net with one hidden layer,
+        4-4-4 or 4-4-1: a list ``[W1, b1, W2, b2]``, a dict of these names, ``[W1, W2, b1, b2]``, or without
+        biases.
     x, y : array_like, optional
         A small batch: one row for each example, or one column. Unless given, 6 rows with 4 features, and
-        their classes as rows of 0 and 1.
+        their classes as rows of 0 and 1; or as columns, one output, or numbers, where only these run.
     learning_rate : float, default 0.1
         η: some usual value. The gradient is read off much smaller ones as well.
     samples : int, default 12
@@ -76,7 +82,8 @@ def check_step(
     Notes
     -----
     A step should be plain gradient descent and the same at each call: leave dropout, momentum and the like
-    out while it is checked. Where the loss has a kink (relu at 0) nothing is judged.
+    out while it is checked. Where the loss has a kink (relu at 0) nothing is judged. The step is also called
+    on parts of the batch, and with other weights, rows and classes.
 
     Examples
     --------
@@ -105,20 +112,29 @@ def check_step(
         )
     generator = np.random.default_rng(seed)
     own = _own_step(step, weights, x, y, learning_rate)
-    loss = _repeatable_loss(own, learning_rate)
-    examiner = Examiner(own, learning_rate, samples, tolerance, generator)
-    findings = [examiner.examine(array) for array in range(len(own.arrays))]
-    twice = _softmax_twice(own, learning_rate, findings, generator)
+    _require_repeatable(own, learning_rate)
+    examined = functools.partial(
+        _examined, rate=learning_rate, samples=samples, tolerance=tolerance, generator=generator
+    )
+    examiner, findings = examined(own)
+    twice, notes = _softmax_twice(examiner, findings), _notes(own)
+    if twice:
+        findings = _without_factors(examiner, findings)
+    elif any(found.kind == "wrong" for found in findings):
+        smaller = examined(own.with_arrays([CLEAR * array for array in own.arrays]))
+        if _is_cut_off(findings, smaller[1]):
+            notes.append(_cut_off(findings))
+            examiner, findings = smaller
     mistakes = [
         *twice,
         *_order(examiner, findings),
-        *_untrained(own, findings),
+        *_untrained(examiner, findings),
         *_transposed(findings),
         *_scaled(examiner, findings),
         *([] if twice else _unnamed(findings)),
-        *_rate_and_loss(examiner, loss),
+        *_rate_and_loss(examiner),
     ]
-    return StepReport(tuple(mistakes), tuple(_notes(own, loss)), tuple(findings))
+    return StepReport(tuple(mistakes), tuple(notes), tuple(findings))
 
 
 # What it is called with ------------------------------------------------------------------------------
@@ -131,27 +147,24 @@ def _own_step(step: Step, weights: Any, x: Any, y: Any, rate: float) -> OwnStep:
         return OwnStep(step, weights, x, y)
     if any(given):
         raise ValueError("check_step takes weights, x and y, or none of them for an example of its own")
-    generator = np.random.default_rng(12)
-    shapes = {"W1": (WIDTH, WIDTH), "b1": (WIDTH,), "W2": (WIDTH, WIDTH), "b2": (WIDTH,)}
-    named = {name: generator.normal(size=shape) for name, shape in shapes.items()}
-    x = generator.normal(size=(EXAMPLES, WIDTH))
-    y = np.eye(WIDTH)[generator.permutation(np.arange(EXAMPLES) % WIDTH)]
-    failures = []
-    for form in (list(named.values()), named):
-        own = OwnStep(step, form, x, y)
+    first = None
+    for example in examples():
+        own = OwnStep(step, *example)
         try:
-            own(own.arrays, rate)
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                own(own.arrays, rate)
             return own
         except Exception as failure:  # it is the user's code that fails
-            failures.append(failure)
+            first = first or failure
     raise ValueError(
         "the step fails on the example, weights [W1, b1, W2, b2] of a 4-4-4 net, x (6, 4), y (6, 4) of 0 and "
-        f"1, with {type(failures[0]).__name__}: {failures[0]}; call check_step(step, weights, x, y)"
-    ) from failures[0]
+        f"1, with {type(first).__name__}: {first}, and on others; call check_step(step, weights, x, y)"
+    ) from first
 
 
-def _repeatable_loss(own: OwnStep, rate: float) -> float:
-    """Return the loss; a ValueError says that it is not finite, or that two calls differ."""
+def _require_repeatable(own: OwnStep, rate: float) -> None:
+    """Raise a ValueError if the loss or a weight is not finite, or two calls differ."""
     first, second = own(own.arrays, rate), own(own.arrays, rate)
     if not np.isfinite(first.loss):
         raise ValueError(f"the step's loss is {first.loss}; check it where the loss is finite")
@@ -163,23 +176,44 @@ def _repeatable_loss(own: OwnStep, rate: float) -> float:
                 f"the step gave another {'loss' if first.loss != second.loss else name} when it was called "
                 "again with the same arguments; leave out what is random or remembered while it is checked"
             )
-    return own(own.arrays, 0.0).loss
+
+
+def _examined(
+    own: OwnStep, rate: float, samples: int, tolerance: float, generator: np.random.Generator
+) -> tuple[Examiner, list[ArrayFinding]]:
+    examiner = Examiner(own, rate, samples, tolerance, generator)
+    return examiner, [examiner.examine(array) for array in range(len(own.arrays))]
 
 
 # The mistakes ----------------------------------------------------------------------------------------
 
 
-def _softmax_twice(
-    own: OwnStep, rate: float, findings: Sequence[ArrayFinding], generator: np.random.Generator
-) -> list[Verdict]:
-    targets = one_hot_rows(own)
-    evidence = loss_has_two(own, targets, generator)
+def _softmax_twice(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Verdict]:
+    generator = examiner.generator
+    loss = cross_entropy(examiner.own, generator)
+    if loss is None:
+        return []
+    evidence = loss_has_two(loss, generator) or update_has_two(loss, examiner.used_by, generator)
     remedy = "take softmax once: cross-entropy of logits has it inside, and its delta at the logits is p - t"
-    if not evidence and any(found.kind != "right" for found in findings):
-        evidence = update_has_two(own, targets, rate)
     if evidence and any(found.kind == "wrong" for found in findings):
         remedy += "; check again then, for until then the gradients cannot fit the loss"
     return [Verdict("softmax twice", "", evidence, remedy)] if evidence else []
+
+
+def _without_factors(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[ArrayFinding]:
+    """Return the findings without factors that come of a second softmax: all but the number of rows.
+
+    With two classes, p - t of one softmax is near a multiple of that of two.
+    """
+    if all(found.kind != "wrong" for found in findings) and len({f.factor for f in findings}) == 1:
+        return list(findings)
+    powers = [
+        examiner.growth(i) if found.kind == "wrong" else found.power for i, found in enumerate(findings)
+    ]
+    return [
+        dataclasses.replace(found, factor=float(examiner.own.rows) ** power, power=power)
+        for found, power in zip(findings, powers, strict=True)
+    ]
 
 
 def _order(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Verdict]:
@@ -212,18 +246,20 @@ def _order(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Verdict
     ]
 
 
-def _untrained(own: OwnStep, findings: Sequence[ArrayFinding]) -> list[Verdict]:
-    biases = {found.name for i, found in enumerate(findings) if _is_bias(own, i)}
-    verdicts = []
-    for name, is_bias in (("bias not trained", True), ("weight not trained", False)):
-        chosen = [f for f in findings if f.kind == "untrained" and (f.name in biases) == is_bias]
+def _untrained(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Verdict]:
+    own, generator, verdicts = examiner.own, examiner.generator, []
+    untrained = [
+        (found, is_bias(own, i, generator)) for i, found in enumerate(findings) if found.kind == "untrained"
+    ]
+    for name, of_bias in (("bias not trained", True), ("weight not trained", False)):
+        chosen = [found for found, is_one in untrained if is_one == of_bias]
         if chosen:
             verdicts.append(
                 Verdict(
                     name,
                     _names(chosen),
                     f"the step leaves it as it is, though {chosen[0]}",
-                    "update it too" + (": its gradient is the sum of the deltas over the rows" * is_bias),
+                    "update it too" + (": its gradient is the sum of the deltas over the rows" * of_bias),
                 )
             )
     return verdicts
@@ -287,7 +323,7 @@ def _unnamed(findings: Sequence[ArrayFinding]) -> list[Verdict]:
     return [Verdict("wrong gradient", _names(wrong), str(worst), remedy)] if worst else []
 
 
-def _rate_and_loss(examiner: Examiner, loss: float) -> list[Verdict]:
+def _rate_and_loss(examiner: Examiner) -> list[Verdict]:
     """Name a learning rate that does nothing, and a loss that is not that before the update."""
     own, rate, verdicts = examiner.own, examiner.rate, []
     if examiner.ignores_rate:
@@ -299,45 +335,47 @@ def _rate_and_loss(examiner: Examiner, loss: float) -> list[Verdict]:
                 "multiply the gradient by the learning rate that the step is given",
             )
         )
-    after = own(own.arrays, rate)
-    if not close(after.loss, loss, 1e-9, 1e-9) and not examiner.ignores_rate:
+    loss, after = (own(own.arrays, some).loss for some in (0.0, rate))
+    if not close(after, loss, 1e-9, 1e-9) and not examiner.ignores_rate:
         verdicts.append(
             Verdict(
                 "loss taken after the update",
                 "",
-                f"it is {after.loss:.6g} with the learning rate {rate:g}, and {loss:.6g} with 0",
+                f"it is {after:.6g} with the learning rate {rate:g}, and {loss:.6g} with 0",
                 "compute the loss with the weights that came in",
             )
         )
     return verdicts
 
 
-def _notes(own: OwnStep, loss: float) -> list[str]:
+def _is_cut_off(findings: Sequence[ArrayFinding], smaller: Sequence[ArrayFinding]) -> bool:
+    """Whether no gradient is wrong with smaller weights, and those that were are clearly not so there."""
+    return all(
+        now.kind != "wrong" and (before.kind != "wrong" or now.is_clear)
+        for before, now in zip(findings, smaller, strict=True)
+    )
+
+
+def _cut_off(findings: Sequence[ArrayFinding]) -> str:
+    worst = max((found for found in findings if found.kind == "wrong"), key=lambda found: found.error)
+    return (
+        f"{worst}; at {CLEAR:g} times the weights this is not so, and the check was made there: a loss may "
+        "be cut off where the network is sure, as by log(p + 1e-8)"
+    )
+
+
+def _notes(own: OwnStep) -> list[str]:
     """Return what is worth knowing: a loss that is a sum over the rows."""
     try:
-        twice = own.on_rows([*range(own.rows), *range(own.rows)]).loss(own.arrays)
+        loss, twice, thrice = (own.on_rows([*range(own.rows)] * k).loss(own.arrays) for k in (1, 2, 3))
     except Exception:  # a step may be made for one number of rows
         return []
-    if not loss or not close(twice, 2 * loss, 1e-6):
+    if close(twice, loss, 1e-6) or not close(thrice - twice, twice - loss, 1e-6):
         return []
     return [
         "the loss is the sum over the rows, so steps grow with the batch; divide loss and gradient by the "
         "number of rows if a mean was meant"
     ]
-
-
-def _is_bias(own: OwnStep, place: int) -> bool:
-    """Whether an array is a bias, by its name or by its shape and that of the array before it."""
-    name, array = own.names[place].rpartition(".")[2].lower(), own.arrays[place]
-    if isinstance(own.structure, dict) and name[:1] in ("b", "w"):
-        return name[0] == "b"
-    if place == 0 or max(array.shape, default=1) != array.size:
-        return False
-    if array.ndim < 2:
-        return array.size == 1 or any(other.ndim == 2 for other in own.arrays)
-    before = own.arrays[place - 1].shape
-    fits = len(before) == 2 and (before[1] == array.size if array.shape[0] == 1 else before[0] == array.size)
-    return fits and not _is_bias(own, place - 1)
 
 
 def _names(findings: Iterable[ArrayFinding]) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from chainrule.diagnosis.own_step import OwnStep, close
+from chainrule.diagnosis.own_step import OwnStep, close, smallest
 from chainrule.gradient.differences import Slope
 from chainrule.graph.types import Array
 
 Index = tuple[int, ...]
+Entries = list[tuple[Index, float, Slope]]  # where, what the update uses, and the derivative of the loss
 
 
 @dataclass
@@ -32,24 +35,49 @@ class ArrayFinding:
     factor : float
         What the derivative is multiplied by, where that is all that is wrong (besides transposition).
     power : int
-        The power of the number of rows in this factor: 1 where it is a sum and should be a mean.
+        The power of the number of rows in this factor: 1 where it is a sum and should be a mean. Where the
+        kind is "wrong", whether it grows with the number of rows and the loss does not.
     error : float
         The largest relative error.
     """
 
     name: str
     size: int
-    entries: list[tuple[Index, float, Slope]]
+    entries: Entries
     kind: str = "right"
     factor: float = 1.0
     power: int = 0
     error: float = 0.0
     worst: int = 0
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether a derivative of the loss is surely not 0."""
+        return any(abs(slope.value) > 100 * slope.uncertainty for _, _, slope in self.entries)
+
     def __str__(self) -> str:
         index, used, slope = self.entries[self.worst]
         place = f"{self.name}[{', '.join(map(str, index))}]" if index else self.name
         return f"at {place} the update uses {used:.6g}, and the loss changes by {slope.value:.6g}"
+
+
+class Batch:
+    """The step on one batch: the gradient that it uses, and the derivatives of its loss."""
+
+    def __init__(self, own: OwnStep, read: Callable[[OwnStep], list[Array]]) -> None:
+        self.used = read(own)
+        self.slope = functools.cache(own.slope)
+        self.loss = own.loss(own.arrays)
+
+
+class Comparison(NamedTuple):
+    """Batches on which used and true gradients are compared; those of the second are taken off the first's.
+
+    What is the same for all batches, as weight decay, cancels.
+    """
+
+    batch: Batch
+    minus: Batch | None = None
 
 
 class Examiner:
@@ -77,14 +105,15 @@ class Examiner:
         self.change = own.change(rate)
         small = own.change(rate / 64)
         epsilon = own(own.arrays, rate).epsilon
-        self.noise = [8 * epsilon * _largest(array) / (rate / 64) for array in own.arrays]
+        self.noise = [8 * epsilon * _largest(array) / (rate * smallest(epsilon)) for array in own.arrays]
         moved = [i for i, change in enumerate(self.change) if np.any(change)]
         self.ignores_rate = bool(moved) and all(
             np.allclose(self.change[i], small[i], rtol=1e-3, atol=0) for i in moved
         )
-        self.used = self._used_by(own)
+        self.whole = Batch(own, self.used_by)
+        self.used = self.whole.used
 
-    def _used_by(self, own: OwnStep) -> list[Array]:
+    def used_by(self, own: OwnStep) -> list[Array]:
         """Return the gradients that a step uses; known up to a factor where it ignores the learning rate."""
         if self.ignores_rate:
             return [change / self.rate for change in own.change(self.rate)]
@@ -96,29 +125,69 @@ class Examiner:
         difference = _largest(usual - self.used[array])
         return not self.ignores_rate and difference > 1e-5 * _largest(self.used[array]) + 4 * least
 
+    def growth(self, array: int) -> int:
+        """Return 1 if the gradient grows with the number of rows and the loss does not, -1 the other way."""
+        twice = self._twice
+        if twice is None:
+            return 0
+        used, more = self.used[array], _largest(twice.used[array] - self.used[array])
+        return (more > 1e-3 * _largest(used)) - (not close(twice.loss, self.whole.loss, 1e-6))
+
     def examine(self, array: int) -> ArrayFinding:
         """Compare one array."""
-        own, used = self.own, self.used[array]
-        found = ArrayFinding(own.names[array], used.size, [])
-        for index in self._indices(used):
-            slope = own.slope(array, index)
-            if math.isfinite(slope.value):
-                found.entries.append((index, float(used[index]), slope))
-        if not found.entries or self._agree(array, found.entries):
-            self._measure(found)
-            return found
-        if not np.any(self.change[array]):
-            found.kind = "untrained"
-        elif not self._fits(array, found, found.entries, "scaled"):
-            mirrored = self._mirrored(array, [index for index, _, _ in found.entries])
-            pairs = [
-                (index, value, slope)
-                for (index, value, _), slope in zip(found.entries, mirrored, strict=False)
-            ]
-            if not mirrored or not self._fits(array, found, pairs, "transposed"):
-                found.kind = "wrong"
+        indices = self._indices(self.used[array])
+        entries = self._entries(array, indices, Comparison(self.whole))
+        found = ArrayFinding(self.own.names[array], self.own.arrays[array].size, entries)
+        if entries and not self._agree(array, entries):
+            entries = found.entries = [e for e in entries if not self.own.has_kink(array, e[0])]
+        if entries and not self._agree(array, entries):
+            found.kind = "wrong" if np.any(self.change[array]) else "untrained"
+            if found.kind == "wrong":
+                self._name(array, found)
         self._measure(found)
         return found
+
+    def _name(self, array: int, found: ArrayFinding) -> None:
+        """Note it if a gradient is wrong by a factor, or transposed: by the same factor on every batch."""
+        indices = [index for index, _, _ in found.entries]
+        for first, other, twice in self._comparisons:
+            for mirrored in (False, True):
+                read = functools.partial(self._entries, array, indices, mirrored=mirrored)
+                entries = read(first)
+                factor = self._factor(array, entries)
+                if not factor or not self._agree(array, read(other), factor):
+                    continue
+                is_one = self._agree(array, entries)
+                if is_one and not mirrored:
+                    return  # what is wrong does not depend on the batch
+                found.kind = "transposed" if mirrored else "scaled"
+                if not is_one:
+                    found.factor = factor
+                    found.power = self._power(factor, twice and self._factor(array, read(twice)))
+                return
+
+    @functools.cached_property
+    def _twice(self) -> Batch | None:
+        """The batch with every row twice; none if the step is made for one number of rows."""
+        try:
+            return Batch(self.own.on_rows([*range(self.own.rows)] * 2), self.used_by)
+        except Exception:
+            return None
+
+    @functools.cached_property
+    def _comparisons(self) -> list[tuple[Comparison, Comparison, Comparison | None]]:
+        """What to compare on: batches, others, and the first with every row twice; without decay at last."""
+        rows, whole, twice = self.own.rows, self.whole, self._twice
+        first, last = (Batch(self.own.on_rows([row] * rows), self.used_by) for row in (0, rows - 1))
+        if twice is None:
+            doubled: list[Comparison | None] = [None, None]
+        else:
+            more = Batch(self.own.on_rows([0] * 2 * rows), self.used_by)
+            doubled = [Comparison(twice), Comparison(twice, more)]
+        return [
+            (Comparison(whole), Comparison(first), doubled[0]),
+            (Comparison(whole, first), Comparison(whole, last), doubled[1]),
+        ]
 
     def _indices(self, used: Array) -> list[Index]:
         """Return the places to compare: all of a small array, some of a large one, with the steepest."""
@@ -129,58 +198,50 @@ class Examiner:
             places = np.sort([steepest, *others])
         return [tuple(int(i) for i in np.unravel_index(place, used.shape)) for place in places]
 
-    def _least(self, array: int, entries: Sequence[tuple[Index, float, Slope]]) -> float:
+    def _entries(
+        self, array: int, indices: Sequence[Index], where: Comparison, mirrored: bool = False
+    ) -> Entries:
+        """Return what is used and what is true; the truth of the mirrored place for a transposed gradient."""
+        shape = self.own.arrays[array].shape
+        if mirrored and (len(shape) != 2 or min(shape) < 2):
+            return []
+        entries: Entries = []
+        for index in indices:
+            place = _mirror(index, shape) if mirrored else index
+            used, slope = float(where.batch.used[array][index]), where.batch.slope(array, place)
+            if where.minus is not None:
+                other = where.minus.slope(array, place)
+                used -= float(where.minus.used[array][index])
+                slope = Slope(slope.value - other.value, slope.uncertainty + other.uncertainty)
+            if math.isfinite(slope.value):
+                entries.append((index, used, slope))
+        return entries
+
+    def _least(self, array: int, entries: Entries) -> float:
         """Return the difference that cannot be told from none, apart from each slope's own uncertainty."""
         return self.noise[array] + 1e-8 * max(abs(slope.value) for _, _, slope in entries)
 
-    def _agree(self, array: int, entries: Sequence[tuple[Index, float, Slope]], factor: float = 1.0) -> bool:
+    def _agree(self, array: int, entries: Entries, factor: float = 1.0) -> bool:
         least = self._least(array, entries) * abs(factor)
         return all(
             close(used, factor * slope.value, self.tolerance, least + 10 * abs(factor) * slope.uncertainty)
             for _, used, slope in entries
         )
 
-    def _fits(
-        self, array: int, found: ArrayFinding, entries: Sequence[tuple[Index, float, Slope]], kind: str
-    ) -> bool:
-        """Whether what is used is a number times these derivatives; then it is noted, and what number."""
+    def _factor(self, array: int, entries: Entries) -> float:
+        """Return the number times which the truth is what is used; 0 if there is none."""
         squares = sum(slope.value**2 for _, _, slope in entries)
         factor = sum(used * slope.value for _, used, slope in entries) / squares if squares else 0.0
         clear = [slope for _, _, slope in entries if abs(slope.value) > 100 * slope.uncertainty]
-        if not factor or not clear or not self._agree(array, entries, factor):
-            return False
-        found.kind, found.factor = kind, factor
-        if self._agree(array, entries):
-            found.factor = 1.0
-        else:
-            found.power = self._power(array, found, kind)
-        return True
+        return factor if factor and clear and self._agree(array, entries, factor) else 0.0
 
-    def _power(self, array: int, found: ArrayFinding, kind: str) -> int:
-        """Return the power of the number of rows in the factor, by looking at fewer rows."""
-        whole = self.own.rows
-        part = self.own.on_rows(range(whole // 2))
-        index = max(found.entries, key=lambda entry: abs(entry[1]))[0]
-        mirror = _mirror(index, self.own.arrays[array].shape) if kind == "transposed" else index
-        try:
-            slope = part.slope(array, mirror).value
-            used = float(self._used_by(part)[array][index])
-        except Exception:  # a step may be made for one number of rows
-            near = abs(found.factor) / whole
+    def _power(self, factor: float, twice: float | None) -> int:
+        """Return the power of the number of rows in the factor: that of 2 where there are twice as many."""
+        if not twice:
+            near = abs(factor) / self.own.rows
             return 1 if any(close(near, times, 1e-3) for times in (0.5, 1, 2)) else 0
-        if not slope or not used:
-            return 0
-        ratio = abs(found.factor) / abs(used / slope)
-        power = math.log(ratio) / math.log(whole / part.rows)
+        power = math.log2(abs(twice / factor))
         return round(power) if close(power, round(power), 1e-2, 1e-2) else 0
-
-    def _mirrored(self, array: int, indices: Sequence[Index]) -> list[Slope]:
-        """Return the derivatives at the places that a transposed gradient takes them from."""
-        shape = self.own.arrays[array].shape
-        if len(shape) != 2 or min(shape) < 2:
-            return []
-        slopes = [self.own.slope(array, _mirror(index, shape)) for index in indices]
-        return slopes if all(math.isfinite(slope.value) for slope in slopes) else []
 
     def _measure(self, found: ArrayFinding) -> None:
         """Note the largest relative error; tiny derivatives count as a part of the largest."""

@@ -17,8 +17,8 @@ from chainrule.graph.types import Array, str_shape
 
 Step = Callable[[Any, Any, Any, float], Any]
 
-#: Small rates at which the update is still read off exactly are this part of the rate.
-SMALL = 1 / 64
+#: Rates at which the update is read off are this part of the rate: as small as rounding allows.
+SMALL, SMALL_IN_SINGLE = 1 / 1024, 1 / 64
 #: A sum over many terms may be off by so many units in the last place.
 ROUNDINGS = 16.0
 
@@ -54,20 +54,67 @@ class OwnStep:
         self.names = _names(weights)
         self.arrays = [_floats(leaf, name) for leaf, name in zip(flatten(weights), self.names, strict=True)]
         self.x, self.y = np.asarray(x), np.asarray(y)
-        self._rows_last = _rows_are_last(self.x, self.y)
+        self.axis = self._axis_of_rows()
 
     @property
     def rows(self) -> int:
         """How many rows the batch has."""
-        return int(self.x.shape[-1 if self._rows_last else 0])
+        return int(self.x.shape[self.axis])
+
+    @property
+    def features(self) -> int:
+        """How many numbers a row of x has."""
+        return self.x.size // self.rows
 
     def on_rows(self, chosen: Sequence[int]) -> OwnStep:
         """Return the same step on some rows of the batch."""
-        axis = -1 if self._rows_last else 0
-        x, y = np.take(self.x, chosen, axis), np.take(self.y, chosen, axis)
-        part = copy.copy(self)
-        part.x, part.y = x, y
-        return part
+        return self.with_batch(np.take(self.x, chosen, self.axis), np.take(self.y, chosen, self.axis))
+
+    def with_batch(self, x: Array, y: Array) -> OwnStep:
+        """Return the same step on another batch."""
+        other = copy.copy(self)
+        other.x, other.y = x, y
+        return other
+
+    def with_arrays(self, arrays: Sequence[Array]) -> OwnStep:
+        """Return the same step at other weights."""
+        other = copy.copy(self)
+        other.arrays = list(arrays)
+        return other
+
+    def draw(self, generator: np.random.Generator, scale: float = 1.0) -> list[Array]:
+        """Return random weights."""
+        return [scale * generator.normal(size=array.shape) for array in self.arrays]
+
+    def _axis_of_rows(self) -> int:
+        """Return the axis of the examples; a ValueError says that x and y do not fit.
+
+        Where both axes fit, it is the one along which the order of x and y is of no account.
+        """
+        x, y = self.x, self.y
+        if not x.ndim or not y.ndim or not x.size:
+            raise ValueError("x and y are arrays with one row for each example")
+        fitting = [axis for axis in (0, -1) if x.shape[axis] == y.shape[axis]]
+        if not fitting:
+            raise ValueError(
+                f"x has the shape {str_shape(x.shape)} and y {str_shape(y.shape)}; "
+                "give both one row for each example"
+            )
+        if len(fitting) == 1 or x.ndim == y.ndim == 1:
+            return fitting[0]
+        nudges = self.draw(np.random.default_rng(0), 0.1)  # fresh weights may be all alike
+        arrays = [array + nudge for array, nudge in zip(self.arrays, nudges, strict=True)]
+        return min(fitting, key=lambda axis: self._order_matters(axis, arrays))
+
+    def _order_matters(self, axis: int, arrays: Sequence[Array]) -> bool:
+        if self.x.shape[axis] == 1:  # it cannot be told
+            return True
+        try:
+            loss = self.loss(arrays)
+            other = self.with_batch(np.roll(self.x, 1, axis), np.roll(self.y, 1, axis)).loss(arrays)
+        except Exception:  # what is wrong with the step is told when it is checked
+            return True
+        return not close(loss, other, 1e-5)
 
     def __call__(self, arrays: Sequence[Array], rate: float) -> Update:
         """Return what the step gives for these weights, or say in which way it is no step."""
@@ -106,11 +153,11 @@ class OwnStep:
 
     def claimed(self, rate: float) -> list[Array]:
         """Return the gradient that the step uses at a small rate: its change by the rate, in the limit."""
-        once, twice = rate * SMALL, 2 * rate * SMALL
-        return [
-            2 * small / once - large / twice
-            for small, large in zip(self.change(once), self.change(twice), strict=True)
-        ]
+        epsilon = self(self.arrays, rate).epsilon
+        least = rate * smallest(epsilon)
+        # a parabola through three rates, for a chain of layers that are updated too early
+        changes = [[change / (k * least) for change in self.change(k * least)] for k in (1, 2, 4)]
+        return [(8 * one - 6 * two + four) / 3 for one, two, four in zip(*changes, strict=True)]
 
     def slope(self, array: int, index: tuple[int, ...]) -> Slope:
         """Return the derivative of the loss by one weight, by differences; unknown at a kink."""
@@ -134,6 +181,20 @@ class OwnStep:
             if sides.both is not UNKNOWN and sides.both.uncertainty < slope.uncertainty:
                 return sides.both
         return slope
+
+    def has_kink(self, array: int, index: tuple[int, ...]) -> bool:
+        """Whether the loss bends at a weight: left and right of it are no more alike from nearby."""
+        epsilon = self(self.arrays, 0.0).epsilon
+        here = [np.array(one) for one in self.arrays]
+        at, size = float(here[array][index]), max(1e-3, float(np.max(np.abs(here[array]))))
+        bends, middle = [], self.loss(here)
+        for step in (1e-3 * size, 1e-3 * size / 64):
+            sides = []
+            for sign in (1, -1):
+                here[array][index] = at + sign * step
+                sides.append(sign * (self.loss(here) - middle) / step)
+            bends.append(abs(sides[0] - sides[1]) - 4 * ROUNDINGS * epsilon * abs(middle) / step)
+        return bends[1] > max(bends[0] / 4, 1e-6 * abs(sides[0]))
 
 
 def _with_arrays(weights: Any, outermost: bool = True) -> Any:
@@ -174,17 +235,9 @@ def _names(weights: Any) -> list[str]:
     return names
 
 
-def _rows_are_last(x: Array, y: Array) -> bool:
-    """Whether each column is an example, (features, rows); a ValueError says that x and y do not fit."""
-    if not x.ndim or not y.ndim or not x.size:
-        raise ValueError("x and y are arrays with one row for each example")
-    if x.shape[0] == y.shape[0]:
-        return False
-    if x.shape[-1] == y.shape[-1]:
-        return True
-    raise ValueError(
-        f"x has the shape {str_shape(x.shape)} and y {str_shape(y.shape)}; give both one row for each example"
-    )
+def smallest(epsilon: float) -> float:
+    """Return the part of a learning rate at which the update of a step of this precision is read off."""
+    return SMALL_IN_SINGLE if epsilon > np.finfo(np.float64).eps else SMALL
 
 
 def _short(item: Any) -> str:

@@ -2,114 +2,141 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from chainrule.diagnosis.own_step import OwnStep, close
+from chainrule.diagnosis.cross_entropy import SAME, CrossEntropy
+from chainrule.diagnosis.own_step import OwnStep
 from chainrule.graph.types import Array
 
-ROWS = 4  # that are looked at, one by one
-DRAWS = 3  # of random weights
-SCALES = (1.0, 3.0, 10.0, 30.0, 100.0, 1e3, 1e4)
-EXACT = 1e-6
-ALIKE = 1e-4  # for what is read off differences
+SCALES = (1.0, 10.0, 100.0, 1e3)  # of random weights
+TELLING = (0.3, 0.9)  # how far apart the ln p of a row are where they tell an inner softmax
+TRIALS = 6  # shifts of the logits
+ALIKE = 1e-3  # for probabilities
+LEAST = 1e-6  # a probability that is told from 0, where 1e-8 may be added before the logarithm
+Read = Callable[[OwnStep], list[Array]]
 
 
-def one_hot_rows(own: OwnStep) -> list[Array]:
-    """Return each of the first rows' classes as a vector of 0 and 1; none where y holds no classes."""
-    rows = [own.on_rows([i]).y.ravel() for i in range(min(own.rows, ROWS))]
-    if all(row.size > 1 and set(row.tolist()) == {0, 1} and row.sum() == 1 for row in rows):
-        return [row.astype(np.float64) for row in rows]
-    numbers = own.y.ravel()
-    if numbers.size != own.rows or numbers.dtype.kind not in "iu" or numbers.min() < 0:
-        return []
-    classes = max(own.arrays[-1].shape[-1] if own.arrays[-1].ndim else 1, int(numbers.max()) + 1, 2)
-    return [np.eye(classes)[int(row[0])] for row in rows]
-
-
-def loss_has_two(own: OwnStep, targets: list[Array], generator: np.random.Generator) -> str:
+def loss_has_two(loss: CrossEntropy, generator: np.random.Generator) -> str:
     """Return the evidence that the loss takes softmax twice; empty if there is none.
 
-    The second softmax sees numbers between 0 and 1 only. So however sure the network is, the loss of a row
-    stays at ln(e + K - 1) where it is wrong, and at 1 less where it is right, for K classes.
+    Then ln p is itself a softmax q, up to a constant, and as q sums to 1 it is known. So the ln p of a row
+    are never more than 1 apart, however sure the network is; and what is added to all that leads to one
+    output multiplies its q as a softmax does, for all outputs at once. Of sigmoids, the first is true, and
+    the second is not.
     """
-    if not targets:
+    draws = (loss.own.draw(generator, scale) for scale in SCALES)
+    if any(np.any(np.ptp(loss.log_probabilities(arrays), axis=1) > 1 + SAME) for arrays in draws):
         return ""
-    classes = len(targets[0])
-    wrong = math.log(math.e + classes - 1)
-    for scale in SCALES:
-        hits = 0
-        for _ in range(DRAWS):
-            arrays = [scale * generator.normal(size=array.shape) for array in own.arrays]
-            for row in range(len(targets)):
-                loss = own.on_rows([row]).loss(arrays)
-                hits += any(
-                    close(loss * times, limit, EXACT)
-                    for limit in (wrong, wrong - 1)
-                    for times in (1, classes)
-                )
-        if hits > DRAWS * len(targets) / 2:
+    points = loss.points(generator, TELLING)
+    for array, axis in _outputs(loss):
+        if points and all(_answers_as_softmax(loss, arrays, array, axis, generator) for arrays in points):
+            q = _inner(loss, points[0])[0]
             return (
-                f"however large the weights, a row's loss stays between {wrong - 1:.4f} and {wrong:.4f}, "
-                f"which are -ln(e / (e + {classes - 1})) and -ln(1 / (e + {classes - 1}))"
+                f"the loss takes the softmax of numbers such as {_short(q)}, and these are a softmax "
+                "already: they sum to 1, and answer to the weights as a softmax does"
             )
     return ""
 
 
-def update_has_two(own: OwnStep, targets: list[Array], rate: float) -> str:
+def update_has_two(loss: CrossEntropy, used_by: Read, generator: np.random.Generator) -> str:
     """Return the evidence that the update takes softmax once more than the loss; empty if there is none.
 
-    On one row of class t, the loss is -ln p_t, and its derivatives by the weights from one unit h to the
-    outputs are h (p - t). So h and all of p can be read off the loss; and off the update, what p it uses. The
-    bias of the output is the case h = 1.
+    The gradient that a row of class t gives to the weights from a unit h to the outputs is h (p - t), and
+    what decay adds, which is the same for all rows. Two classes tell h, and two rows then tell the p that is
+    used from the one of the loss. The bias of the output is the case h = 1.
     """
-    parts = [own.on_rows([row]) for row in range(len(targets))]
-    for array, axis in _places_of_outputs(own, targets):
-        read = [
-            _probabilities(part, array, axis, target, rate)
-            for part, target in zip(parts, targets, strict=True)
-        ]
-        told = [row for row in read if row is not None]
-        if told and all(np.allclose(used, softmax(p), rtol=0, atol=ALIKE) for p, used in told):
-            said = ", ".join(f"{number:.3f}" for number in told[0][0])
-            return (
-                f"in a row the loss says that the probabilities are {said}, and the update uses their softmax"
-            )
+    for arrays in loss.points(generator):
+        first, second = ([used_by(batch.with_arrays(arrays)) for batch in row[:2]] for row in loss.batches)
+        p = np.exp(loss.log_probabilities(arrays))
+        for array, axis in _outputs(loss):
+            read = [[np.moveaxis(used[array], axis, -1) for used in of_row] for of_row in (first, second)]
+            if _uses(read, p, softmax(p)) and not _uses(read, p, p):
+                return (
+                    f"where the loss says that the probabilities of a row are {_short(p[0])}, the update "
+                    f"uses {_short(softmax(p)[0])}, which is their softmax"
+                )
     return ""
 
 
-def _places_of_outputs(own: OwnStep, targets: list[Array]) -> Iterator[tuple[int, int]]:
+def _uses(read: list[list[Array]], p: Array, used: Array) -> bool:
+    """Whether gradients, by row and class, are those of an output layer with these probabilities."""
+    target = np.eye(p.shape[1])
+    units = [one[..., :1] - zero[..., :1] for zero, one in read]
+    size = max(float(np.max(np.abs(unit))) for unit in units)
+    is_output = size > 0 and all(
+        np.allclose(one - zero, unit * (target[0] - target[1]), rtol=0, atol=ALIKE * size)
+        for (zero, one), unit in zip(read, units, strict=True)
+    )
+    expected = [unit * (row - target[0]) for unit, row in zip(units, used, strict=True)]
+    found = read[0][0] - read[1][0]
+    return is_output and np.allclose(found, expected[0] - expected[1], rtol=0, atol=ALIKE * size)
+
+
+def _outputs(loss: CrossEntropy) -> Iterator[tuple[int, int]]:
     """Yield the arrays with an axis that is as long as there are classes, and that axis; the last first."""
-    for array in reversed(range(len(own.arrays))):
-        for axis, size in enumerate(own.arrays[array].shape):
-            if targets and size == len(targets[0]):
+    for array in reversed(range(len(loss.own.arrays))):
+        for axis, size in enumerate(loss.own.arrays[array].shape):
+            if size == loss.classes:
                 yield array, axis
 
 
-def _probabilities(
-    part: OwnStep, array: int, axis: int, target: Array, rate: float
-) -> tuple[Array, Array] | None:
-    """Return the probabilities of one row by the loss, and by the update; None where they cannot be told."""
-    claimed = np.moveaxis(part.claimed(rate)[array], axis, -1)
-    unit = np.unravel_index(np.argmax(np.sum(np.abs(claimed), axis=-1)), claimed.shape[:-1])
-    places = [(*(int(i) for i in unit[:axis]), k, *(int(i) for i in unit[axis:])) for k in range(len(target))]
-    slopes = np.array([part.slope(array, place).value for place in places])
-    loss = part.loss(part.arrays)
-    for times in (1, len(target)):  # the loss may be a mean over the outputs
-        at_target = math.exp(-times * loss)
-        h = times * float(slopes @ target) / (at_target - 1) if 0 < at_target < 1 else 0.0
-        if not h:
-            continue
-        p, used = target + times * slopes / h, target + times * claimed[unit] / h
-        is_one = np.all(p > 0) and close(float(np.sum(p)), 1.0, ALIKE)
-        if is_one and not np.allclose(p, softmax(p), rtol=0, atol=10 * ALIKE):
-            return p, used
-    return None
+def _inner(loss: CrossEntropy, arrays: list[Array]) -> Array:
+    """Return q if p = softmax(q) and q sums to 1, by rows."""
+    log_p = loss.log_probabilities(arrays)
+    return np.asarray(log_p - np.mean(log_p, axis=1, keepdims=True) + 1 / loss.classes)
+
+
+def _answers_as_softmax(
+    loss: CrossEntropy, arrays: list[Array], array: int, axis: int, generator: np.random.Generator
+) -> bool:
+    """Whether q is a softmax: adding s to the logits of all outputs makes it q exp(s), as parts of its sum.
+
+    By how much a shift of the weights moves the logits is measured with one shift, and the others must agree.
+    """
+
+    def inner(shift: Array) -> Array:
+        shifted = [one.copy() for one in arrays]
+        np.moveaxis(shifted[array], axis, -1)[...] += shift
+        return _inner(loss, shifted)
+
+    q = _inner(loss, arrays)
+    step = 1e-3
+    for _ in range(2):  # roughly, and then over a distance that tells
+        shift = step * _direction(generator, loss.classes)
+        gains = _gains(q, inner(shift), shift)
+        steepest = float(np.max(np.abs(gains)))
+        if not steepest > SAME:
+            return False  # it does not lead to the outputs
+        step = 1 / steepest
+    for size in np.linspace(1, 3, TRIALS):  # also what moves all logits alike, and q not at all
+        shift = size / steepest * (_direction(generator, loss.classes) + generator.normal())
+        expected = softmax(np.log(np.maximum(q, LEAST)) + gains[:, None] * shift)
+        if not np.allclose(inner(shift), expected, rtol=0, atol=ALIKE):
+            return False
+    return True
+
+
+def _gains(q: Array, moved: Array, shift: Array) -> Array:
+    """Return by how much the logits of each row move with a shift; what has a larger q tells it better."""
+    rise = np.log(np.maximum(moved, LEAST)) - np.log(np.maximum(q, LEAST))
+    parts = np.maximum(q, LEAST)
+    centred = shift - np.sum(parts * shift, axis=1, keepdims=True) / np.sum(parts, axis=1, keepdims=True)
+    return np.asarray(np.sum(parts * centred * rise, axis=1) / np.sum(parts * centred**2, axis=1))
+
+
+def _direction(generator: np.random.Generator, classes: int) -> Array:
+    """Return a random shift of the outputs, of 1 between the least and the largest."""
+    shift = generator.normal(size=classes)
+    return np.asarray(shift / np.ptp(shift))
+
+
+def _short(numbers: Array) -> str:
+    return ", ".join(f"{number:.3f}" for number in numbers[:10]) + ", ..." * (numbers.size > 10)
 
 
 def softmax(x: Array) -> Array:
-    """Return exp(x) as parts of their sum."""
-    y = np.exp(x)
-    return np.asarray(y / np.sum(y))
+    """Return exp(x) as parts of the sum of its row."""
+    y = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return np.asarray(y / np.sum(y, axis=-1, keepdims=True))
