@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
+from safetensors.numpy import save_file
 
 import chainrule as cr
 from chainrule.files import read_arrays, write_arrays
@@ -165,3 +166,20 @@ def test_a_missing_file_and_a_folder(tmp_path):
         read_arrays(tmp_path / "no")
     with pytest.raises(IsADirectoryError, match=r"is a folder, not a model file; name the file in it$"):
         read_arrays(str(tmp_path))
+
+
+@pytest.mark.parametrize("place", [-1, -8, -9, -16])
+def test_a_number_that_has_changed_is_damage(tmp_path, place):
+    path = tmp_path / "file"
+    write_arrays(path, {"a": np.array([1.0]), "b": np.array([3])}, {})
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="damaged"):
+        read_arrays(path)
+
+
+def test_a_file_without_a_checksum_is_read(tmp_path):
+    tensors = {"a": np.array([1.0, 2.0])}
+    save_file(tensors, tmp_path / "file", metadata={"chainrule": "{}"})
+    assert same(read_arrays(tmp_path / "file")[0]["a"], tensors["a"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from chainrule.files.atomic import write_atomically
 from chainrule.files.errors import FolderError, MissingFileError
 from chainrule.graph.types import Array
 
-_KEY = "chainrule"
+_KEY, _SUM = "chainrule", "crc32"
 
 
 def write_arrays(
@@ -49,7 +50,18 @@ def write_arrays(
     from safetensors.numpy import save
 
     tensors = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
-    write_atomically(path, save(tensors, metadata={_KEY: json.dumps(description)}))
+    text = json.dumps(description)
+    write_atomically(path, save(tensors, metadata={_KEY: text, _SUM: _checksum(tensors, text)}))
+
+
+def _checksum(arrays: Mapping[str, Array], text: str) -> str:
+    """Return a number that changes with any bit of arrays and their description."""
+    total = zlib.crc32(text.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        total = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), total)
+        total = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, total)
+    return str(total)
 
 
 def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -81,10 +93,13 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[st
         raise FolderError(f"{os.fspath(path)!r} is a folder, not a model file; name the file in it")
     try:
         with safe_open(os.fspath(path), framework="numpy") as file:
-            description = json.loads((file.metadata() or {})[_KEY])
+            notes = file.metadata() or {}
+            description = json.loads(notes[_KEY])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
         if not isinstance(description, dict):
             raise ValueError("the description is no object")
+        if notes.get(_SUM) not in {None, _checksum(arrays, notes[_KEY])}:  # older files have none
+            raise ValueError("a number has changed")
         return arrays, description
     except (SafetensorError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
         raise ValueError(
