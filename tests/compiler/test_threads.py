@@ -52,6 +52,15 @@ def test_what_the_variable_cannot_be(monkeypatch, text):
         thread_count(1, None)
 
 
+def test_too_many_threads_are_a_slip(monkeypatch):
+    with pytest.raises(ValueError, match="n_threads is at most 1024, not 1000000"):
+        thread_count(1, 1_000_000)
+    monkeypatch.setenv("CHAINRULE_NUM_THREADS", "1025")
+    with pytest.raises(ValueError, match="CHAINRULE_NUM_THREADS is at most 1024, not 1025"):
+        thread_count(1, None)
+    assert thread_count(1, 1024) == 1024
+
+
 @pytest.mark.parametrize("number", [0, -2, 1.5, "2", True])
 def test_what_a_model_cannot_be_asked_for(number):
     with pytest.raises(ValueError, match="n_threads is a whole number of at least 1"):

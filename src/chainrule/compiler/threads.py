@@ -11,6 +11,8 @@ from typing import Final
 WORTH_THREADS: Final = 1_000_000
 #: Multiplications of a single call from which it is worth waking a thread up.
 WORTH_WAKING: Final = 20_000_000
+#: Each thread has memory of its own: a slip of the pen should not take all there is.
+MOST_THREADS: Final = 1024
 VARIABLE: Final = "CHAINRULE_NUM_THREADS"
 #: Where Linux tells which CPUs share a core.
 CPUS = Path("/sys/devices/system/cpu")
@@ -29,18 +31,26 @@ def thread_count(multiplications: int, asked: int | None) -> int:
     Raises
     ------
     ValueError
-        If CHAINRULE_NUM_THREADS is not a whole number of at least 1.
+        If CHAINRULE_NUM_THREADS is not a whole number of at least 1, or one of the two is above MOST_THREADS.
     """
     if asked is not None:
-        return asked
+        return _allowed(asked, "n_threads")
     text = os.environ.get(VARIABLE, "").strip()
     if text:
         if not text.isdecimal() or int(text) < 1:
             raise ValueError(
                 f"{VARIABLE} is a whole number of at least 1, not {text!r}; unset it for all cores"
             )
-        return int(text)
+        return _allowed(int(text), VARIABLE)
     return cores() if multiplications >= WORTH_THREADS else 1
+
+
+def _allowed(number: int, name: str) -> int:
+    if number > MOST_THREADS:
+        raise ValueError(
+            f"{name} is at most {MOST_THREADS}, not {number}; name about as many as there are cores"
+        )
+    return number
 
 
 def cores() -> int:
