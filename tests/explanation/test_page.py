@@ -180,6 +180,37 @@ def test_rows_can_be_chosen(small, opened):
     assert page.locator(".unit").first.get_attribute("data-shows") == "x[2, 0]"
 
 
+@pytest.mark.parametrize(("typed", "row"), [("7", 2), ("-1", 0), ("1.5", 1), ("", 0)])
+def test_a_row_that_is_none_is_not_shown(typed, row, small, opened):
+    _, explanation = small
+    page = opened(explanation)
+    page.locator("#row").fill(typed)
+    page.locator("#row").blur()
+    assert page.locator("#row").input_value() == str(row)
+    labels = page.eval_on_selector_all("#drawing [aria-label]", "all => all.map(one => one.ariaLabel)")
+    inputs = [label for label in labels if label.startswith("x[")]
+    assert len(inputs) == len(ROWS[0])
+    assert all(label.startswith(f"x[{row}, ") for label in inputs)
+    assert not any("∞" in label for label in labels)
+
+
+def test_every_element_of_a_step_can_be_reached(large, opened):
+    _, explanation = large
+    page, arrays = opened(explanation), told(explanation)
+    titles = [step.title for step in explanation.steps]
+    number = 1 + next(
+        n for n, title in enumerate(titles) if title.startswith("given: the weights of layers.0")
+    )
+    page.locator("#step").fill(str(number))
+    for count in (6, 106, 206):
+        places = page.eval_on_selector_all(
+            "#told output[data-value]", "all => all.map(one => one.dataset.value)"
+        )
+        assert len(places) == len(set(places)) == count
+        page.get_by_role("button", name=re.compile(r"^\d+ more$")).press("Enter")
+    assert check_lines(page, arrays, "#told") >= 306
+
+
 def test_large_layers_are_heat_maps(large, opened):
     _, explanation = large
     page, arrays = opened(explanation), told(explanation)

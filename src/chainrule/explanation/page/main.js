@@ -6,6 +6,7 @@ import { showHistory } from "./history.js";
 import { inspect, itemOf, lineOf } from "./inspector.js";
 
 const MOST_LINES = 6;
+const MORE_LINES = 100; // at each press of the button
 const MOST_BESIDE = 4; // columns of a network that has the formulas at its side
 const find = (id) => document.getElementById(id);
 const slider = find("step");
@@ -33,13 +34,34 @@ function show(number) {
   const equation = document.createElement("div");
   equation.className = "formula whole";
   equation.append(mathOf(step.equation));
-  const size = data.arrays[step.key] ? countOf(step.key) : 0;
-  const lines = Array.from({ length: Math.min(size, MOST_LINES) }, (_, n) => lineOf(step.key, placeOf(step.key, n)));
-  const rest = document.createElement("p");
-  rest.textContent = size > MOST_LINES ? `and ${size - MOST_LINES} more: point at them below` : "";
-  if (!data.arrays[step.key]) rest.textContent = "These are too many for a page; explanation.to_dict() has them.";
-  find("told").replaceChildren(title, stage, equation, ...lines, rest);
+  find("told").replaceChildren(title, stage, equation);
+  if (data.arrays[step.key]) tellElements(step.key, 0, MOST_LINES);
+  else find("told").append("These are too many for a page; explanation.to_dict() has them.");
   drawing.show(step);
+}
+
+// Some elements of an array, and a button for more of them.
+function tellElements(key, first, count) {
+  const left = countOf(key) - first - count;
+  const length = Math.min(count, countOf(key) - first);
+  find("told").append(...Array.from({ length }, (_, n) => lineOf(key, placeOf(key, first + n))));
+  if (left <= 0) return;
+  const more = document.createElement("button");
+  more.type = "button";
+  more.className = "more";
+  more.textContent = `${left} more`;
+  more.addEventListener("click", () => {
+    more.remove();
+    tellElements(key, first + count, MORE_LINES);
+    find("told").querySelector("button.more")?.focus();
+  });
+  find("told").append(more);
+}
+
+// The row that is drawn: what is typed may be none.
+function rowShown() {
+  const row = Math.trunc(Number(find("row").value)) || 0;
+  return Math.min(Math.max(row, 0), data.rows - 1);
 }
 
 function move(by) {
@@ -60,9 +82,10 @@ if (data.rows > 1) {
   find("rows").hidden = false;
   find("row").max = data.rows - 1;
   find("row").addEventListener("input", () => {
-    drawing = drawNetwork(find("drawing"), choose, Number(find("row").value) || 0);
+    drawing = drawNetwork(find("drawing"), choose, rowShown());
     show(Number(slider.value));
   });
+  find("row").addEventListener("change", () => { find("row").value = rowShown(); });
 }
 
 let timer = null;
