@@ -445,3 +445,21 @@ def test_no_warning_reaches_the_user():
         ]
 
     assert cr.check_step(step, *problem((4, 3)))
+
+
+@pytest.mark.parametrize("inputs", [3, 30])
+@pytest.mark.parametrize("trained", [True, False])
+def test_a_bias_that_is_the_last_row_of_a_matrix(inputs, trained):
+    def step(weights, x, y, learning_rate):
+        (matrix,) = weights
+        with_one = np.c_[x, np.ones(len(x))]
+        error = with_one @ matrix - y
+        gradient = 2 * with_one.T @ error / len(x)
+        gradient[-1] *= trained
+        return (error**2).sum() / len(x), [matrix - learning_rate * gradient]
+
+    generator = np.random.default_rng(0)
+    shapes = (inputs + 1, 20), (8, inputs), (8, 20)
+    matrix, x, y = (generator.normal(size=shape) for shape in shapes)
+    found = [mistake.name for mistake in cr.check_step(step, [matrix], x, y).mistakes]
+    assert found == ([] if trained else ["bias not trained"])

@@ -251,6 +251,7 @@ def _untrained(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Ver
     untrained = [
         (found, is_bias(own, i, generator)) for i, found in enumerate(findings) if found.kind == "untrained"
     ]
+    untrained += [(found, True) for found in findings if found.kind == "row untrained"]
     for name, of_bias in (("bias not trained", True), ("weight not trained", False)):
         chosen = [found for found, is_one in untrained if is_one == of_bias]
         if chosen:

@@ -31,7 +31,8 @@ class ArrayFinding:
     entries : list of (index, used, slope)
         What was compared.
     kind : str
-        "right", "untrained", "scaled", "transposed" or "wrong".
+        "right", "untrained", "scaled", "transposed", "wrong", or "row untrained": a bias that is a row or a
+        column of a matrix is left as it is, and the rest is right.
     factor : float
         What the derivative is multiplied by, where that is all that is wrong (besides transposition).
     power : int
@@ -142,10 +143,20 @@ class Examiner:
             entries = found.entries = [e for e in entries if not self.own.has_kink(array, e[0])]
         if entries and not self._agree(array, entries):
             found.kind = "wrong" if np.any(self.change[array]) else "untrained"
-            if found.kind == "wrong":
+            if found.kind == "wrong" and self._leaves_one_line(array, entries):
+                found.kind = "row untrained"
+            elif found.kind == "wrong":
                 self._name(array, found)
         self._measure(found)
         return found
+
+    def _leaves_one_line(self, array: int, entries: Entries) -> bool:
+        """Whether all is right but for a row or column that the step leaves as it is."""
+        for axis, lines in enumerate(_idle(self.used[array])):
+            rest = [entry for entry in entries if entry[0][axis] not in lines]
+            if len(lines) == 1 and rest and self._agree(array, rest):
+                return True
+        return False
 
     def _name(self, array: int, found: ArrayFinding) -> None:
         """Note it if a gradient is wrong by a factor, or transposed: by the same factor on every batch."""
@@ -195,7 +206,7 @@ class Examiner:
         if used.size > self.samples:
             steepest = int(np.argmax(np.abs(used)))
             others = self.generator.choice(np.delete(places, steepest), self.samples - 1, replace=False)
-            places = np.sort([steepest, *others])
+            places = np.unique([steepest, *others, *_in_idle_lines(used)])
         return [tuple(int(i) for i in np.unravel_index(place, used.shape)) for place in places]
 
     def _entries(
@@ -253,6 +264,23 @@ class Examiner:
         if errors:
             found.worst = int(np.argmax(errors))
             found.error = errors[found.worst]
+
+
+def _idle(used: Array) -> tuple[list[int], ...]:
+    """Return the rows and the columns of a matrix in which a step changes nothing, where it changes some."""
+    if used.ndim != 2 or not used.any():
+        return ()
+    return tuple([int(line) for line in np.flatnonzero(~used.any(axis=1 - axis))] for axis in (0, 1))
+
+
+def _in_idle_lines(used: Array) -> list[int]:
+    """Return a place in the only row or column that a step leaves as it is."""
+    places = np.arange(used.size).reshape(used.shape)
+    return [
+        int(np.take(places, lines[0], axis).flat[0])
+        for axis, lines in enumerate(_idle(used))
+        if len(lines) == 1
+    ]
 
 
 def _mirror(index: Index, shape: tuple[int, ...]) -> Index:
