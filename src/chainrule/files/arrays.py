@@ -15,7 +15,7 @@ from chainrule.files.atomic import write_atomically
 from chainrule.files.errors import FolderError, MissingFileError
 from chainrule.graph.types import Array
 
-_KEY, _SUM = "chainrule", "crc32"
+_KEY = "chainrule"
 
 
 def write_arrays(
@@ -51,7 +51,8 @@ def write_arrays(
 
     tensors = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
     text = json.dumps(description)
-    write_atomically(path, save(tensors, metadata={_KEY: text, _SUM: _checksum(tensors, text)}))
+    # one entry: safetensors writes several in any order, and equal models are equal files
+    write_atomically(path, save(tensors, metadata={_KEY: f"{text}\n{_checksum(tensors, text)}"}))
 
 
 def _checksum(arrays: Mapping[str, Array], text: str) -> str:
@@ -93,12 +94,12 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[st
         raise FolderError(f"{os.fspath(path)!r} is a folder, not a model file; name the file in it")
     try:
         with safe_open(os.fspath(path), framework="numpy") as file:
-            notes = file.metadata() or {}
-            description = json.loads(notes[_KEY])
+            text, _, checksum = (file.metadata() or {})[_KEY].partition("\n")
+            description = json.loads(text)
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
         if not isinstance(description, dict):
             raise ValueError("the description is no object")
-        if notes.get(_SUM) not in {None, _checksum(arrays, notes[_KEY])}:  # older files have none
+        if checksum and checksum != _checksum(arrays, text):  # older files have none
             raise ValueError("a number has changed")
         return arrays, description
     except (SafetensorError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
