@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.diagnosis.gradients import check_model_gradients
+from chainrule.diagnosis.gradients import check_model_gradients, either_finite, largest_finite
 from chainrule.diagnosis.parts import kind_of
 from chainrule.explanation.explanation import Explanation
 from chainrule.explanation.verdict import Comparison, Verdict
@@ -54,17 +54,22 @@ def _verdict(trainer: Trainer, stage: Stage, arrays: Arrays, gradients: Arrays) 
     """Compute the gradient in other ways: by differences, by compiled code, and as `Model.gradients` does."""
     report = check_model_gradients(trainer.task.network, stage, arrays)
     evaluated = run_stage(stage, arrays)
-    largest = max(map(_largest, gradients.values()))
+    largest = max(map(largest_finite, gradients.values()))
     comparisons, faults = [], list(report.faults)
     for name, gradient in gradients.items():
         part = SAME[gradient.dtype.name]
         least = part * largest
-        same = bool(np.allclose(gradient, evaluated[name], rtol=part, atol=least))
+        compared = either_finite(gradient, evaluated[name])
+        same = np.allclose(gradient[compared], evaluated[name][compared], rtol=part, atol=least)
         if not same:
             faults.append(f"the explained gradient of {name} is not that of the training step")
         entries = [entry for entry in report.entries if entry.name == name]
         judged = [entry for entry in entries if entry.verdict in ("right", "wrong")]
-        rounding = [abs(entry.analytic - float(gradient[entry.index])) for entry in entries]
+        rounding = [
+            abs(entry.analytic - float(gradient[entry.index]))
+            for entry in entries
+            if np.isfinite(entry.analytic) and np.isfinite(gradient[entry.index])
+        ]
         comparisons.append(
             Comparison(
                 name,
@@ -72,18 +77,15 @@ def _verdict(trainer: Trainer, stage: Stage, arrays: Arrays, gradients: Arrays) 
                 checked=len(entries),
                 unjudged=len(entries) - len(judged),
                 differences=max((entry.relative_error for entry in judged), default=0.0),
-                rounding=max(rounding, default=0.0) / max(_largest(gradient), least or 1.0),
+                rounding=max(rounding, default=0.0) / max(largest_finite(gradient), least or 1.0),
                 compiled=report.compiled[name],
                 right=same
+                and bool(np.isfinite(gradient).all())
                 and name not in report.miscompiled
                 and all(entry.verdict != "wrong" for entry in entries),
             )
         )
     return Verdict(tuple(comparisons), tuple(faults))
-
-
-def _largest(array: Array) -> float:
-    return float(np.max(np.abs(array), initial=0.0))
 
 
 def _history(trainer: Trainer, arrays: Arrays, data: Arrays, steps: int) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ def test_sound_networks_get_no_complaint(name, activation, optimizer):
     model = model_for(name, activation=activation, optimizer=optimizer, seed=seed)
     found = model.diagnose(*DATA[name][0])
     assert found.sound, found
-    assert len(found.checked) == 10
+    assert len(found.checked) == 11
     assert str(found).startswith("nothing is wrong\nlooked at: scale of the features, ")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.diagnosis import data
 from chainrule.diagnosis.by_heart import two_rows
+from chainrule.diagnosis.finite import finite_at_start
 from chainrule.diagnosis.flow import gradient_flow, relative_gradients, update_ratios
 from chainrule.diagnosis.leaks import leaking_columns
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient
@@ -85,6 +86,7 @@ _TWICE = ("softmax twice", "sigmoid twice")
 _SILENT = ("dead units", "saturated units")
 _FLOW = ("vanishing gradients", "exploding gradients")
 _START = "loss at the start too high"
+_NOT_FINITE = ("loss is not finite", "gradient is not finite")
 
 
 def _features(patient: Patient) -> Iterator[Verdict]:
@@ -139,16 +141,21 @@ CHECKS = [
     Check("scale of the features", _features),
     Check("scale of the target", _target),
     Check("duplicated and leaking columns", _columns),
-    Check("output for the loss", output_for_loss),
-    Check("loss at the start", start_loss, (_SCALE, _TARGET, *_TWICE)),
-    Check("dead and saturated units", _units, (_SCALE,)),
-    Check("gradients by layer", _flow, (_SCALE, _TARGET, _START, *_SILENT)),
-    Check("learning rate and updates", _steps, (_SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW)),
-    Check("two rows by heart", two_rows, (_SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW)),
+    Check("finite loss and gradients", finite_at_start),
+    Check("output for the loss", output_for_loss, _NOT_FINITE),
+    Check("loss at the start", start_loss, (*_NOT_FINITE, _SCALE, _TARGET, *_TWICE)),
+    Check("dead and saturated units", _units, (*_NOT_FINITE, _SCALE)),
+    Check("gradients by layer", _flow, (*_NOT_FINITE, _SCALE, _TARGET, _START, *_SILENT)),
+    Check(
+        "learning rate and updates",
+        _steps,
+        (*_NOT_FINITE, _SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW),
+    ),
+    Check("two rows by heart", two_rows, (*_NOT_FINITE, _SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW)),
     Check(
         "use of the input",
         sees_input,
-        (_SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW, "cannot overfit two rows"),
+        (*_NOT_FINITE, _SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW, "cannot overfit two rows"),
     ),
 ]
 

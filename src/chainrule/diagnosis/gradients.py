@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainrule.compiler.executable import executable_of
+from chainrule.diagnosis.finite import failure_of
 from chainrule.diagnosis.parts import part_of, title
 from chainrule.gradient.check import check_graph
 from chainrule.gradient.report import GradientReport, aligned
@@ -41,16 +42,19 @@ class ModelGradientReport(GradientReport):
         The parameters for which that is more than rounding explains.
     layers : dict of str to str
         The layer of each parameter, with its kind.
+    not_finite : str
+        Where the first number that is NaN or infinite was made, if the step computes one; empty otherwise.
     """
 
     compiled: dict[str, float]
     miscompiled: tuple[str, ...]
     layers: dict[str, str]
+    not_finite: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether no derivative is wrong, and compiled code computes the same."""
-        return not self.wrong and not self.miscompiled
+        """Whether no derivative is wrong, and compiled code computes the same, finite numbers."""
+        return not (self.wrong or self.miscompiled or self.not_finite)
 
     def _table(self) -> list[str]:
         """Return the table as lines: under each layer, one for each of its arrays."""
@@ -66,7 +70,8 @@ class ModelGradientReport(GradientReport):
         return aligned(rows)
 
     def _blame(self) -> list[str]:
-        lines = super()._blame()
+        found = [self.not_finite, *map(str, self.wrong_primitives)]
+        lines = found if self.not_finite else super()._blame()
         for name in self.miscompiled:
             lines.append(
                 f"the compiled gradient of {name} differs from the evaluated one by "
@@ -97,7 +102,18 @@ def check_model_gradients(
         All that the stage may need.
     tolerance, samples, seed
         As for `check_gradients`.
+
+    Raises
+    ------
+    ValueError
+        If the loss, or a parameter, is not finite.
     """
+    failure = failure_of(stage, arrays, np.arange(len(arrays["x"])))
+    if failure is not None and failure.of_loss:
+        raise ValueError(
+            f"the loss of these rows is {failure.number}, which has no gradient to check; "
+            f"{failure.beginning.found}"
+        )
     names = [name for name in stage.outputs if name != "batch_loss"]
     asked = {value.name for value in stage.graph.inputs}
     used = [name for name in names if name in asked]  # the others have a derivative of 0 by construction
@@ -113,6 +129,7 @@ def check_model_gradients(
         compiled,
         miscompiled,
         {name: title(network, part_of(name)) or "the network" for name in names},
+        f"the gradient of {failure.name} is not finite: {failure.beginning.found}" if failure else "",
     )
 
 
@@ -188,9 +205,22 @@ def _largest_of_layers(gradients: Mapping[str, Array], names: Sequence[str]) -> 
     largest: dict[str, float] = {}
     for name in names:
         part = part_of(name)
-        largest[part] = max(largest.get(part, 0.0), float(np.max(np.abs(gradients[name]), initial=0.0)))
+        largest[part] = max(largest.get(part, 0.0), largest_finite(gradients[name]))
     return {name: largest[part_of(name)] for name in names}
 
 
+def largest_finite(array: Array) -> float:
+    """Return the largest size of a finite number in an array; 0 where there is none."""
+    return float(np.max(np.abs(array[np.isfinite(array)]), initial=0.0))
+
+
+def either_finite(first: Array, second: Array) -> Array:
+    """Return where at least one of two arrays is finite: NaN beside NaN is no difference."""
+    return np.isfinite(first) | np.isfinite(second)
+
+
 def _distance(first: Array, second: Array) -> float:
-    return float(np.max(np.abs(first - second), initial=0.0))
+    """Return the largest difference; infinity where only one of them is a finite number."""
+    compared = either_finite(first, second)
+    differences = np.abs(first[compared] - second[compared])
+    return float(np.max(np.nan_to_num(differences, nan=np.inf, posinf=np.inf), initial=0.0))

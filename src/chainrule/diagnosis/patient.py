@@ -41,12 +41,15 @@ class Patient:
         """How many rows there are."""
         return len(self.data["x"])
 
-    def some(self, most: int) -> dict[str, Array]:
-        """Return the data of at most so many rows, drawn at random."""
+    def chosen(self, most: int) -> Array:
+        """Return the numbers of at most so many rows, drawn at random."""
         if self.rows <= most:
-            return dict(self.data)
-        chosen = np.random.default_rng(self.seed).choice(self.rows, most, replace=False)
-        return taken(self.data, np.sort(chosen))
+            return np.arange(self.rows)
+        return np.sort(np.random.default_rng(self.seed).choice(self.rows, most, replace=False))
+
+    def some(self, most: int) -> dict[str, Array]:
+        """Return the data of these rows."""
+        return dict(self.data) if self.rows <= most else taken(self.data, self.chosen(most))
 
     def copy(self, optimizer: Optimizer | None = None) -> Patient:
         """Return a copy with weights of its own, which another optimizer may train."""

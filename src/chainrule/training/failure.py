@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,28 @@ from chainrule.graph.value import Value
 _SMALLER = "a smaller learning rate, clipped gradients or scaled features may help"
 
 
-def first_not_finite(graph: Graph, arrays: Mapping[str, Array], rows: Array) -> str:
+class Beginning(NamedTuple):
+    """Where the first number that is not finite was made; as a string, with what to do about it.
+
+    Attributes
+    ----------
+    found : str
+        The number, its row of the data, the operation and the layer, in words.
+    part : str
+        The path of the layer; empty where it is none.
+    remedy : str
+        What to do about this operation; empty where nothing more is known than that numbers grew too large.
+    """
+
+    found: str
+    part: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.found}; {self.remedy or _SMALLER}"
+
+
+def first_not_finite(graph: Graph, arrays: Mapping[str, Array], rows: Array) -> Beginning:
     """Return where the first value that is NaN or infinite was made: layer, operation, row; and a remedy.
 
     Parameters
@@ -30,7 +52,7 @@ def first_not_finite(graph: Graph, arrays: Mapping[str, Array], rows: Array) -> 
     for value in graph.inputs:
         array = arrays[value.name]
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            return f"{value.name} already held {array[~np.isfinite(array)][0]} before it; {_SMALLER}"
+            return Beginning(f"{value.name} already held {array[~np.isfinite(array)][0]} before it")
     given = bind(graph.inputs, arrays)
     known = dict(zip(graph.inputs, given, strict=True))
     known |= {value: value.data for value in graph.captured if value.data is not None}
@@ -49,11 +71,11 @@ def first_not_finite(graph: Graph, arrays: Mapping[str, Array], rows: Array) -> 
 
     Evaluator(graph)(*given, observe=observe)
     if not found:
-        return f"replaying it gives finite numbers; {_SMALLER}"
+        return Beginning("replaying it gives finite numbers")
     return _told(found[0], known, rows)
 
 
-def _told(value: Value, known: Mapping[Value, Array], rows: Array) -> str:
+def _told(value: Value, known: Mapping[Value, Array], rows: Array) -> Beginning:
     """Return what is known of the first value that is not finite."""
     assert value.primitive is not None
     where = f" in {value.origin.part}" if value.origin.part else ""
@@ -65,7 +87,8 @@ def _told(value: Value, known: Mapping[Value, Array], rows: Array) -> str:
     array = known[value]
     number = array[~np.isfinite(array)][0]
     sample = f"{number}{_sample(value, known, rows)}"
-    return f"the first is {sample}, made by {value.primitive.name}{where}{stage}; {_remedy(value)}"
+    found = f"the first is {sample}, made by {value.primitive.name}{where}{stage}"
+    return Beginning(found, value.origin.part, _remedy(value))
 
 
 def _sample(value: Value, known: Mapping[Value, Array], rows: Array) -> str:
@@ -90,11 +113,11 @@ def _largest_by_row(value: Value, array: Array) -> Array:
 
 
 def _remedy(value: Value) -> str:
-    """Return what to do about the value that was not finite first."""
+    """Return what to do about the value that was not finite first; nothing where only its size is known."""
     assert value.primitive is not None
     table = value.operands[0]
     if value.primitive.name != "take" or (table.data is not None and not np.isfinite(table.data).all()):
-        return _SMALLER
+        return ""
     last = "rows - 1" if table.shape[0] is ROWS else table.shape[0] - 1
     what = f"the input of {value.origin.part}" if value.origin.part else "what it is to take"
     return f"{what} holds a number there that is no category; give whole numbers from 0 to {last}"
