@@ -70,10 +70,10 @@ class Inspection:
     def diagnose(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> Diagnosis:
         """Examine the network on its data before training; copies are trained, the model stays as it is.
 
-        It looks at the scale of features and targets, duplicated and leaking columns, the loss at the start
-        against that of a network that knows nothing, dead and saturated units, vanishing and exploding
-        gradients, the learning rate, how far a step changes the weights, whether two rows can be learnt by
-        heart, and whether the input helps at all.
+        It looks at the scale of features and targets, duplicated and leaking columns, losses and gradients
+        that are not finite, the loss at the start against that of a network that knows nothing, dead and
+        saturated units, vanishing and exploding gradients, the learning rate, how far a step changes the
+        weights, whether two rows can be learnt by heart, and whether the input helps at all.
 
         Parameters
         ----------
