@@ -84,15 +84,19 @@ def minimize(
             callback=tell if verbose else None,
         )
     failure = failures[0] if failures else None
+    _warn_unless_converged(result, failure)
+    return result, {name: np.array(array) for name, array in unpack(result.x).items()}, failure
+
+
+def _warn_unless_converged(result: Any, failure: str | None) -> None:
     if result.status != 0 or not np.isfinite(result.fun):
         warnings.warn(
             f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): "
             f"{result.message}; increase max_iter or max_fun, or scale the data."
             + (f" In training {failure}." if failure else ""),
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
-    return result, {name: np.array(array) for name, array in unpack(result.x).items()}, failure
 
 
 class _Part(NamedTuple):
