@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from chainrule.compiler.buffer import LOCAL, SLACK, Buffer
 from chainrule.compiler.code import BYTES, LANES
-from chainrule.compiler.fuse import Kernel, is_narrow
+from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.memory import layout, lowest, reads
 from chainrule.compiler.schedule import is_chain, row_bytes
 from chainrule.compiler.table import LINE
@@ -105,10 +105,8 @@ def _placed(chain: Sequence[Kernel], own: Sequence[Value]) -> list[tuple[Value, 
 
 
 def _row_bytes(value: Value) -> int:
-    return layout(value.shape, padded=not is_narrow(value.shape))[1] * BYTES[value.dtype.name]
+    return layout(value.shape, padded=True)[1] * BYTES[value.dtype.name]
 
 
 def _buffer(value: Value, offset: int) -> Buffer:
-    padded = not is_narrow(value.shape)
-    strides = layout(value.shape, padded)[0]
-    return Buffer(LOCAL, offset, 0, value.dtype.name, strides, padded)
+    return Buffer(LOCAL, offset, 0, value.dtype.name, layout(value.shape, padded=True)[0], padded=True)
