@@ -92,7 +92,10 @@ class Access:
             return self._load_vector(
                 buffer, affine, condition if buffer.padded else self._both(condition, tail)
             )
-        return self._gather(buffer, index, self._both(condition, tail))
+        inside = self._both(condition, tail)
+        if affine is not None and all(part.lanes == 0 for part in affine[1:]):
+            return self._load_strided(buffer, affine, inside)
+        return self._gather(buffer, index, inside)
 
     def _both(self, x: Element | None, y: Element | None) -> Element | None:
         return self.builder.logical_and(x, y) if x is not None and y is not None else x or y
@@ -166,6 +169,13 @@ class Access:
     def _load_vector(self, buffer: Buffer, affine: Sequence[Affine], mask: Element | None) -> Element:
         return self.vector_at(self._address(buffer, affine), buffer, mask)
 
+    def _load_strided(self, buffer: Buffer, affine: Sequence[Affine], mask: Element | None) -> Element:
+        """Load elements that lie at the same distance from each other."""
+        steps = ", ".join(f"i32 {lane * affine[0].lanes}" for lane in range(LANES))
+        kind, pointer = _memory_type(buffer.dtype), self._address(buffer, affine)
+        addresses = self._code.value(f"getelementptr {kind}, ptr {pointer}, <{LANES} x i32> <{steps}>")
+        return self._gathered(buffer, addresses, mask)
+
     def scalar_at(self, address: str, buffer: Buffer) -> Element:
         """Return the element at an address in a buffer."""
         kind = _memory_type(buffer.dtype)
@@ -216,6 +226,16 @@ class Access:
             text = code.value(f"load {kind}, ptr {address}, align {BYTES[buffer.dtype]}")
             return self._as_element(text, buffer.dtype, vector=False)
         addresses = code.value(f"getelementptr {kind}, ptr {pointer}, {offset.typed}")
+        return self._gathered(buffer, addresses, mask)
+
+    def _gathered(self, buffer: Buffer, addresses: str, mask: Element | None) -> Element:
+        """Load a vector of elements, those in lanes of the mask.
+
+        CPUs gather no bytes: where more bytes follow an array, each is read with three others.
+        """
+        code, b = self._code, self.builder
+        in_words = buffer.dtype == "bool" and buffer.is_own
+        kind = "i32" if in_words else _memory_type(buffer.dtype)
         suffix = kind.replace("float", "f32").replace("double", "f64")
         every = b.spread(mask if mask is not None else Element("true", "bool"))
         text = code.call(
@@ -224,6 +244,8 @@ class Access:
             f"<{LANES} x ptr> {addresses}, i32 {BYTES[buffer.dtype]}, {every.typed}, "
             f"<{LANES} x {kind}> zeroinitializer",
         )
+        if in_words:
+            text = code.value(f"trunc <{LANES} x i32> {text} to <{LANES} x i8>")
         return self._as_element(text, buffer.dtype, vector=True)
 
     # Bools are bytes in memory -------------------------------------------------------------------------

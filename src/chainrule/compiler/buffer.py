@@ -48,3 +48,8 @@ class Buffer:
     dtype: str
     strides: tuple[Stride, ...]
     padded: bool
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is in the arena, or a thread's own memory: there is room for rows up to the capacity."""
+        return self.slot < REGIONS

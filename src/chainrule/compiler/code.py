@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from operator import add, mul, sub
 from typing import Final
 
 #: Lanes of a vector in every loop: one AVX-512 register of float32. Narrower CPUs take several registers.
@@ -19,6 +20,10 @@ SCALARS: Final = {
     "bool": "i1",
 }
 BYTES: Final = {"float32": 4, "float64": 8, "int32": 4, "uint32": 4, "int64": 8, "bool": 1}
+
+
+#: The operations on whole numbers whose result is written if both are known.
+_KNOWN: Final = {"add": add, "sub": sub, "mul": mul}
 
 
 def llvm_type(dtype: str, vector: bool) -> str:
@@ -77,6 +82,19 @@ class Code:
         self._count += 1
         self._lines.append(f"  %v{self._count} = {text}")
         return f"%v{self._count}"
+
+    def integer(self, operation: str, x: object, y: object) -> str:
+        """Return the result of an operation on two i64 values; it is written only if it is not known yet."""
+        x, y = str(x), str(y)
+        if operation in _KNOWN and _is_number(x) and _is_number(y):
+            return str(_KNOWN[operation](int(x), int(y)))
+        if operation == "mul" and "1" in (x, y):
+            return y if x == "1" else x
+        return self.value(f"{operation} i64 {x}, {y}")
+
+    def smaller(self, x: object, y: object) -> str:
+        """Return the smaller one of two i64 values."""
+        return self.call("i64", "llvm.smin.i64", f"i64 {x}, i64 {y}")
 
     def do(self, text: str) -> None:
         """Write an instruction that gives nothing."""
@@ -158,16 +176,35 @@ class Code:
             self.jump(after)
         self.place(after)
 
-    def repeat(self, condition: Callable[[], str], body: Callable[[], None]) -> None:
-        """Run `body` as long as the condition holds that is written before each turn."""
-        head, inside, after = self.label(), self.label(), self.label()
+    def repeat(
+        self,
+        condition: Callable[[list[str]], str],
+        body: Callable[[list[str]], Sequence[str]],
+        carried: Sequence[tuple[str, str]] = (),
+    ) -> list[str]:
+        """Run `body` as long as the condition holds that is written before each turn.
+
+        Parameters
+        ----------
+        condition, body : callable
+            Take the carried values; the body returns those of the next turn.
+        carried : sequence of (type, start)
+            What each turn hands on to the next.
+
+        Returns
+        -------
+        list of str
+            The carried values after the last turn.
+        """
+        before, head, inside, after = self._block, self.label(), self.label(), self.label()
         self.jump(head)
         self.place(head)
-        self.branch(condition(), inside, after)
+        names = self.join(carried, before)
+        self.branch(condition(names), inside, after)
         self.place(inside)
-        body()
-        self.jump(head)
+        self.close(head, body(names))
         self.place(after)
+        return names
 
     def join(self, values: Sequence[tuple[str, str]], before: str) -> list[str]:
         """Begin a block entered from `before` with these (type, value) and, at `close`, with others."""
@@ -218,16 +255,15 @@ class Code:
         list of str
             The carried values after the last turn.
         """
-        before, head, inside, after = self._block, self.label(), self.label(), self.label()
-        self.jump(head)
-        self.place(head)
-        counter, *names = self.join([("i64", str(begin)), *carried], before)
-        self.branch(self.value(f"icmp slt i64 {counter}, {end}"), inside, after)
-        self.place(inside)
-        results = body(counter, names)
-        self.close(head, [self.value(f"add i64 {counter}, {step}"), *results])
-        self.place(after)
-        return names
+
+        def turn(now: list[str]) -> list[str]:
+            results = body(now[0], now[1:])
+            return [self.value(f"add i64 {now[0]}, {step}"), *results]
+
+        def goes_on(now: list[str]) -> str:
+            return self.value(f"icmp slt i64 {now[0]}, {end}")
+
+        return self.repeat(goes_on, turn, [("i64", str(begin)), *carried])[1:]
 
     def _name(self) -> str:
         self._count += 1
@@ -247,6 +283,10 @@ class Code:
             constants = f"@{self.name}.numbers = private unnamed_addr constant {kind} [{numbers}]\n"
         head = f"define {linkage} {self.result} @{self.name}({self.arguments}) {attributes}"
         return f"{constants}{head} {{\n{lines}\n}}\n"
+
+
+def _is_number(text: str) -> bool:
+    return text.lstrip("-").isdigit()
 
 
 def _split(arguments: str) -> list[str]:

@@ -280,3 +280,11 @@ def is_contiguous(value: Value, axis: int) -> bool:
 def source_of(value: Value) -> Value:
     """Return the value of which this one is only a view."""
     return as_view(value, [Affine({f"%{axis}": 1}) for axis in range(value.ndim)])[0]
+
+
+def is_inside(value: Value) -> bool:
+    """Whether a value is computed from others at its place, or at one that does not lie before it."""
+    if value.primitive is None or isinstance(value.primitive.lower, Expression):
+        return True
+    source, indices = as_view(value, [Affine({f"%{axis}": 1}) for axis in range(value.ndim)])
+    return source is not value and all(min(0, *place.terms.values()) >= 0 for place in indices)

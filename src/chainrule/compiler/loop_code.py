@@ -59,7 +59,7 @@ class _Fit:
         code.do(f"call void @keep_denormals(i64 {mode})")
         return code
 
-    def _goes_on(self) -> str:
+    def _goes_on(self, _: list[str]) -> str:
         """Write how all numbers are read as they are in one turn; return whether there is something to do."""
         code, turn = self._code, self._function.address(Control.TURN)
         head, after = code.label(), code.label()
@@ -90,12 +90,13 @@ class _Fit:
         free = code.value(f"icmp eq i64 {ends}, 0")
         return code.value(f"and i1 {free}, {code.value(f'and i1 {allowed}, {more}')}")
 
-    def _turn(self) -> None:
+    def _turn(self, _: list[str]) -> list[str]:
         self._code.choose(
             self._more,
             lambda: self._choose(Control.POSITION, Control.ROWS, self._step, self._after_steps),
             self._check,
         )
+        return []
 
     def _after_steps(self) -> None:
         if self._layout.validation is None:
@@ -127,7 +128,7 @@ class _Fit:
     def _rows(self, done: Control, all_rows: Control, most: Control) -> str:
         """Return how many rows the turn is on."""
         left = self._code.value(f"sub i64 {self._now[all_rows]}, {self._now[done]}")
-        return self._code.call("i64", "llvm.smin.i64", f"i64 {left}, i64 {self._now[most]}")
+        return self._code.smaller(left, self._now[most])
 
     def _items(self, stage: str | None, rows: str, begin: str, end: str, split: bool = False) -> None:
         """Write a turn: how it begins, by one thread or in parts, a stage, and how one thread ends it."""

@@ -1,11 +1,10 @@
-"""Kernels as loops: element-wise work, reductions and scatters. Contractions have a file of their own."""
+"""Kernels as loops: element-wise work and scatters. Contractions and reductions have files of their own."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 from chainrule.compiler.access import SIZES, Access
 from chainrule.compiler.buffer import Buffer
@@ -14,7 +13,7 @@ from chainrule.compiler.code import LANES, Code, literal
 from chainrule.compiler.fuse import Kernel, is_free, source_of
 from chainrule.compiler.index import ONLY, Affine, IndexBuilder
 from chainrule.compiler.memory import layout, reads
-from chainrule.graph.lowering import Expression, Gather, Reduction, Reindex
+from chainrule.graph.lowering import Expression, Gather, Reindex
 from chainrule.graph.types import ROWS, Dim, is_float
 from chainrule.graph.value import Value
 
@@ -246,7 +245,7 @@ class KernelWriter:
     def below(self, counter: str, extent: str) -> Element:
         """Return in which lanes `counter + lane` is below the extent."""
         left = self.code.value(f"sub i64 {extent}, {counter}")
-        narrow = self.code.call("i64", "llvm.smin.i64", f"i64 {left}, i64 {LANES}")
+        narrow = self.code.smaller(left, LANES)
         wide = self.b.spread(Element(self.code.value(f"trunc i64 {narrow} to i32"), "int32"))
         lanes = ", ".join(f"i32 {lane}" for lane in range(LANES))
         text = self.code.value(f"icmp slt <{LANES} x i32> <{lanes}>, {wide.text}")
@@ -315,109 +314,6 @@ def _gathers(value: Value) -> bool:
 def _follows(writer: KernelWriter, value: Value) -> bool:
     buffer = writer.buffers.get(value.serial)
     return buffer is not None and buffer.strides == layout(value.shape, padded=False)[0]
-
-
-def write_reduction(writer: KernelWriter) -> None:
-    """Write a kernel whose root is a reduction."""
-    root = writer.kernel.root
-    assert root is not None
-    (x,) = root.operands
-    axes = root.attributes["axes"]
-    kept = [axis for axis in range(x.ndim) if axis not in axes]
-    last = max((axis for axis in range(x.ndim) if x.shape[axis] != 1), default=-1)
-    vector_kept = last in kept or _is_narrow(x, last, kept)
-    lower: Any = root.primitive and root.primitive.lower
-    accumulators = len(lower.start(writer.b, x.dtype.name))
-    vector_reduced = not vector_kept and last >= 0 and accumulators == 1
-
-    def at_place(outer: Index) -> None:
-        tail = writer.tail
-        results = _reduce(writer, lower, x, dict(zip(kept, outer, strict=True)), vector_reduced)
-        writer.tail = tail
-        writer.forget()
-        writer.finish(outer, lower.finish(writer.b, results))
-
-    writer.nest([x.shape[axis] for axis in kept], at_place, vector=vector_kept)
-
-
-def _is_narrow(x: Value, last: int, kept: Sequence[int]) -> bool:
-    """Whether a vector of neighbours along the last kept axis is better filled than one along the last."""
-    if last < 0 or not kept or x.shape[last] is ROWS:
-        return False
-    beside = x.shape[kept[-1]]
-    return int(x.shape[last]) <= LANES and (beside is ROWS or int(beside) > int(x.shape[last]))
-
-
-def _reduce(
-    writer: KernelWriter, lower: Reduction, x: Value, outer: dict[int, Element], vector: bool
-) -> list[Element]:
-    """Combine the elements along the axes that are not in `outer`; return the accumulators."""
-    b, code = writer.b, writer.code
-    axes = [axis for axis in range(x.ndim) if axis not in outer]
-    loops = [axis for axis in axes if x.shape[axis] == ROWS or x.shape[axis] != 1]
-    wide = vector or any(place.vector for place in outer.values())
-    start = lower.start(b, x.dtype.name)
-    accumulators = [b.spread(each) if wide else each for each in start]
-    places: dict[int, Affine] = {axis: Affine({}) for axis in axes}
-
-    def level(depth: int, held: list[Element]) -> list[Element]:
-        if depth == len(loops):
-            writer.forget()
-            index = tuple(outer[a] if a in outer else b.at(places[a]) for a in range(x.ndim))
-            element = writer.element(x, index)
-            new = lower.combine(b, held, element, _position(writer, x, axes, places))
-            if vector and writer.tail is not None:
-                new = [b.select(writer.tail, n, h) for n, h in zip(new, held, strict=True)]
-            return [b.spread(each) if wide else each for each in new]
-        axis = loops[depth]
-        dim = x.shape[axis]
-        lanes = vector and depth == len(loops) - 1
-        if lanes and dim is not ROWS and int(dim) <= LANES:
-            b.extents[ONLY] = int(dim)
-            writer.tail = first_lanes(int(dim))
-            places[axis] = Affine({ONLY: 1}, 0, 1)
-            return level(depth + 1, held)
-        extent = extent_of(dim)
-
-        def turn(counter: str, carried: list[str]) -> list[str]:
-            if dim is not ROWS:
-                b.extents[counter] = int(dim)
-            places[axis] = Affine({counter: 1}, 0, int(lanes))
-            if lanes:
-                exact = dim is not ROWS and int(dim) % LANES == 0
-                writer.tail = None if exact else writer.below(counter, extent)
-            inner = [Element(t, h.dtype, h.vector) for t, h in zip(carried, held, strict=True)]
-            return [each.text for each in level(depth + 1, inner)]
-
-        step = LANES if lanes else 1
-        texts = code.loop(0, extent, step, turn, [(each.type, each.text) for each in held])
-        return [Element(t, h.dtype, h.vector) for t, h in zip(texts, held, strict=True)]
-
-    result = level(0, accumulators)
-    if not vector:
-        return result
-    place = b.constant(0, "int32")
-    return [across_lanes(writer, lambda one, other: lower.combine(b, [one], other, place)[0], result[0])]
-
-
-def _position(writer: KernelWriter, x: Value, axes: Sequence[int], places: Mapping[int, Affine]) -> Element:
-    b = writer.b
-    position: Element = b.constant(0, "int32")
-    for axis in axes:
-        position = b.add(b.multiply(position, b.size(x.shape[axis])), b.at(places[axis]))
-    return position
-
-
-def across_lanes(writer: KernelWriter, combine: Callable[[Element, Element], Element], x: Element) -> Element:
-    """Combine the lanes of a vector pairwise."""
-    code = writer.code
-    half = LANES // 2
-    while half:
-        order = ", ".join(f"i32 {(lane + half) % LANES}" for lane in range(LANES))
-        moved = code.value(f"shufflevector {x.typed}, {x.type} poison, <{LANES} x i32> <{order}>")
-        x = combine(x, Element(moved, x.dtype, True))
-        half //= 2
-    return Element(code.value(f"extractelement {x.typed}, i64 0"), x.dtype)
 
 
 def write_scatter(writer: KernelWriter) -> None:

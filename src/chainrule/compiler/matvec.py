@@ -9,8 +9,9 @@ from __future__ import annotations
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import LANES, SCALARS
 from chainrule.compiler.index import Affine, affines
-from chainrule.compiler.loops import Index, KernelWriter, across_lanes, extent_of
+from chainrule.compiler.loops import Index, KernelWriter, extent_of
 from chainrule.compiler.operand import Operand
+from chainrule.compiler.reduction import across_lanes
 
 
 def write_column(writer: KernelWriter, left: Operand, right: Operand) -> None:

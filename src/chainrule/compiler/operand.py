@@ -41,6 +41,13 @@ class Operand:
         self.buffer: Buffer = writer.buffers[source.serial]
         self.kind = SCALARS[self.buffer.dtype]
 
+    @property
+    def goes_forward(self) -> bool:
+        """Whether a later element of it never lies before an earlier one."""
+        return all(
+            place.constant >= 0 and min(place.terms.values(), default=0) >= 0 for place in self.indices
+        )
+
     def places(self, index: Sequence[Affine]) -> Index:
         """Return where in memory the element at an index is."""
         result = []
@@ -94,7 +101,7 @@ class Operand:
         def some(row: str, _: list[str]) -> list[str]:
             start = self.address([*outer, Affine({row: 1}), Affine({})])
             left = code.value(f"sub i64 {rows[1]}, {row}")
-            number = code.call("i64", "llvm.smin.i64", f"i64 {left}, i64 {LANES}")
+            number = code.smaller(left, LANES)
             before = code.value(f"mul i64 {code.value(f'sub i64 {row}, {rows[0]}')}, {inner}")
             packing = Packing(start, step, inner, number, self.after(to, before), str(LANES))
             pack_rows(code, self.buffer.dtype, packing, 1, full)

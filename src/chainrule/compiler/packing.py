@@ -96,7 +96,7 @@ class Vectors:
     def mask(self, left: str) -> str:
         """Return which lanes are there, if so many elements are left."""
         code = self.code
-        narrow = code.call("i64", "llvm.smin.i64", f"i64 {left}, i64 {LANES}")
+        narrow = code.smaller(left, LANES)
         first = code.value(f"insertelement <{LANES} x i64> poison, i64 {narrow}, i64 0")
         limit = code.value(
             f"shufflevector <{LANES} x i64> {first}, <{LANES} x i64> poison, <{LANES} x i32> zeroinitializer"
@@ -135,20 +135,19 @@ def _write_rows(code: Code, access: Vectors, vectors: int, full: bool) -> None:
 
 
 def _write_columns(code: Code, vectors: Vectors) -> None:
-    last = code.value("sub i64 %columns, 1")
-
     def square(row: str, column: str) -> list[str]:
-        mask = vectors.mask(code.value(f"sub i64 %rows, {row}"))
-        lines = []
-        for lane in range(LANES):
-            place = code.value(f"add i64 {column}, {lane}")
-            place = code.call("i64", "llvm.smin.i64", f"i64 {place}, i64 {last}")  # the last one again
-            source = vectors.after("%from", code.value(f"mul i64 {place}, %step"))
-            lines.append(vectors.load(vectors.after(source, row), mask))
-        start = vectors.after("%to", code.value(f"mul i64 {row}, %width"))
-        for number, line in enumerate(_turned(code, vectors.type, lines)):
-            at = vectors.after(start, code.value(f"mul i64 %width, {number}"))
-            vectors.store(line, vectors.after(at, column))
+        mask = vectors.mask(code.integer("sub", "%rows", row))
+        left = code.integer("sub", "%columns", column)
+        source = vectors.after(vectors.after("%from", row), code.integer("mul", column, "%step"))
+        lines = [vectors.load(source, mask)]
+        for lane in range(1, LANES):
+            further = code.value(f"icmp sgt i64 {left}, {lane}")  # or the last one again
+            source = vectors.after(source, code.value(f"select i1 {further}, i64 %step, i64 0"))
+            lines.append(vectors.load(source, mask))
+        to = vectors.after(vectors.after("%to", column), code.integer("mul", row, "%width"))
+        for line in _turned(code, vectors.type, lines):
+            vectors.store(line, to)
+            to = vectors.after(to, "%width")
         return []
 
     code.loop(

@@ -11,8 +11,9 @@ from chainrule.compiler.buffer import LOCAL, Buffer
 from chainrule.compiler.code import BYTES, LANES, Code
 from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.local import block_rows
-from chainrule.compiler.loops import KernelWriter, write_map, write_reduction, write_scatter
+from chainrule.compiler.loops import KernelWriter, write_map, write_scatter
 from chainrule.compiler.matmul import write_contraction
+from chainrule.compiler.reduction import write_reduction
 from chainrule.compiler.schedule import is_chain
 from chainrule.compiler.sharing import PART_ARGUMENTS, SHARING, Sharing
 from chainrule.compiler.signature import signature_of
@@ -228,7 +229,7 @@ def _write_blocks(code: Code, rows: int, write: Callable[[str, str], None]) -> N
 def _parts_of_chain(main: Code, rows: int) -> str:
     """Return in how many parts the rows of a thread go through a chain, `rows` of them at a time."""
     some = _at_least_one(main, _quotient(main, "%rows", main.value(f"mul i64 %threads, {rows}")))
-    return main.call("i64", "llvm.smin.i64", f"i64 {some}, i64 {MOST_PARTS}")
+    return main.smaller(some, MOST_PARTS)
 
 
 def _quotient(code: Code, x: str, y: str) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from chainrule.compiler.access import first_element, from_table
-from chainrule.compiler.code import BYTES, SCALARS, Code
+from chainrule.compiler.builder import Builder, Element
+from chainrule.compiler.code import BYTES, LANES, SCALARS, Code
 from chainrule.compiler.control import Control
 from chainrule.compiler.control_code import ControlCode, LoopLayout, Table
 from chainrule.graph.shuffle import FACTORS, GOLDEN, ROUNDS, SHIFTS
 
 _WORD = 0xFFFFFFFFFFFFFFFF
+_WIDE = f"<{LANES} x i64>"
+_LANES = f"<{LANES} x i1>"
 #: So many rows are found before they are copied.
 _BLOCK = 256
 #: Finds rows: takes how many there are before them in the batch, and how many they are; returns what says
@@ -46,7 +49,7 @@ def _bring(
 
     def block(begin: str, _: list[str]) -> list[str]:
         left = code.value(f"sub i64 {end}, {begin}")
-        count = code.call("i64", "llvm.smin.i64", f"i64 {left}, i64 {_BLOCK}")
+        count = code.smaller(left, _BLOCK)
         row_at = find(begin, count)
         code.loop(0, count, 1, lambda place, _: row(code.value(f"add i64 {begin}, {place}"), row_at(place)))
         return []
@@ -57,7 +60,7 @@ def _bring(
             to = _moved(code, batch, number, table.batch.strides[0].elements * width)
             if table.sparse:
                 code.run("llvm.memset.p0.i64", f"ptr {to}, i8 0, i64 {table.size * width}, i1 false")
-                _spread(code, table, given, source, to)
+                _put_numbers(code, table, given, source, to)
             else:
                 code.copy(to, _moved(code, given[0], source, table.size * width), table.size * width)
         return []
@@ -74,7 +77,7 @@ def _moved(code: Code, pointer: str, number: str, stride: int) -> str:
     return code.value(f"getelementptr i8, ptr {pointer}, i64 {offset}")
 
 
-def _spread(code: Code, table: Table, given: Sequence[str], row: str, to: str) -> None:
+def _put_numbers(code: Code, table: Table, given: Sequence[str], row: str, to: str) -> None:
     """Write the numbers of a row that are kept to their places in a dense one."""
     values, columns, starts = given
     width = BYTES[table.batch.dtype]
@@ -107,65 +110,54 @@ def _in_order(f: ControlCode) -> Find:
 def _in_random_order(f: ControlCode) -> Find:
     """Return how rows at some positions of the epoch are found: `graph.shuffle.shuffled`.
 
-    All are mixed once, then those that are no rows, until there are none: no branch depends on a number.
+    A vector of positions is mixed, and those lanes again that are no rows, until there are none.
     """
     code, done, rows = f.code, f.get(Control.POSITION), f.get(Control.ROWS)
-    shuffles = code.value(f"icmp ne i64 {f.get(Control.SHUFFLE)}, 0")
+    shuffles = _spread(code, code.value(f"icmp ne i64 {f.get(Control.SHUFFLE)}, 0"), "bool")
+    last, limit = _spread(code, code.integer("sub", rows, 1)), _spread(code, rows)
     mixed = _mixing(f)
-    for name in ("%found", "%pending"):
-        code.reserve(name, f"[{_BLOCK} x i64]")
+    code.reserve("%found", f"[{_BLOCK} x i64]")
 
-    def mix_once(number: str, carried: list[str]) -> list[str]:
-        place = _load(code, "%pending", number)
-        result = mixed(_load(code, "%found", place))
-        _store(code, result, "%found", place)
-        _store(code, place, "%pending", carried[0])
-        outside = code.value(f"zext i1 {code.value(f'icmp uge i64 {result}, {rows}')} to i64")
-        return [code.value(f"add i64 {carried[0]}, {outside}")]
+    def goes_on(now: list[str]) -> str:
+        return code.call("i1", f"llvm.vector.reduce.or.v{LANES}i1", f"{_LANES} {now[1]}")
+
+    def mix(now: list[str]) -> list[str]:
+        places = code.value(f"select {_LANES} {now[1]}, {_WIDE} {mixed(now[0])}, {_WIDE} {now[0]}")
+        return [places, code.value(f"icmp uge {_WIDE} {places}, {limit}")]
 
     def find(begin: str, count: str) -> Callable[[str], str]:
-        first = code.value(f"add i64 {done}, {begin}")
+        first = code.integer("add", done, begin)
 
-        def start(place: str, _: list[str]) -> list[str]:
-            _store(code, code.value(f"add i64 {first}, {place}"), "%found", place)
-            _store(code, place, "%pending", place)
+        def some(place: str, _: list[str]) -> list[str]:
+            lanes = ", ".join(f"i64 {lane}" for lane in range(LANES))
+            start = _spread(code, code.integer("add", first, place))
+            places = code.value(f"add {_WIDE} {start}, <{lanes}>")
+            positions = code.call(_WIDE, f"llvm.smin.v{LANES}i64", f"{_WIDE} {places}, {_WIDE} {last}")
+            result = code.repeat(goes_on, mix, [(_WIDE, positions), (_LANES, shuffles)])[0]
+            code.do(f"store {_WIDE} {result}, ptr {_moved(code, '%found', place, 8)}, align 64")
             return []
 
-        code.loop(0, count, 1, start)
-        code.reserve("%left", "i64")
-        code.do(f"store i64 {code.value(f'select i1 {shuffles}, i64 {count}, i64 0')}, ptr %left")
-
-        def more() -> str:
-            return code.value(f"icmp ne i64 {code.value('load i64, ptr %left')}, 0")
-
-        def again() -> None:
-            (left,) = code.loop(0, code.value("load i64, ptr %left"), 1, mix_once, [("i64", "0")])
-            code.do(f"store i64 {left}, ptr %left")
-
-        code.repeat(more, again)
-        return lambda place: _load(code, "%found", place)
+        code.loop(0, count, LANES, some)
+        return lambda place: code.value(f"load i64, ptr {_moved(code, '%found', place, 8)}")
 
     return find
 
 
-def _load(code: Code, numbers: str, place: str) -> str:
-    return code.value(f"load i64, ptr {_moved(code, numbers, place, 8)}")
-
-
-def _store(code: Code, number: str, numbers: str, place: str) -> None:
-    code.do(f"store i64 {number}, ptr {_moved(code, numbers, place, 8)}")
+def _spread(code: Code, number: str, dtype: str = "int64") -> str:
+    return Builder(code).spread(Element(number, dtype)).text
 
 
 def _mixing(f: ControlCode) -> Callable[[str], str]:
-    """Return what mixes a number once, in the order of the present epoch."""
-    code, mask, shift = f.code, f.get(Control.MASK), f.get(Control.SHIFT)
-    keys = _round_keys(f)
+    """Return what mixes a vector of numbers once, in the order of the present epoch."""
+    code = f.code
+    mask, shift = (_spread(code, f.get(number)) for number in (Control.MASK, Control.SHIFT))
+    keys = [(_spread(code, factor), _spread(code, addend)) for factor, addend in _round_keys(f)]
 
     def mixed(number: str) -> str:
         for factor, addend in keys:
-            total = code.value(f"add i64 {code.value(f'mul i64 {number}, {factor}')}, {addend}")
-            kept = code.value(f"and i64 {total}, {mask}")
-            number = code.value(f"xor i64 {kept}, {code.value(f'lshr i64 {kept}, {shift}')}")
+            total = code.value(f"add {_WIDE} {code.value(f'mul {_WIDE} {number}, {factor}')}, {addend}")
+            kept = code.value(f"and {_WIDE} {total}, {mask}")
+            number = code.value(f"xor {_WIDE} {kept}, {code.value(f'lshr {_WIDE} {kept}, {shift}')}")
         return number
 
     return mixed
