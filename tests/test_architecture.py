@@ -69,13 +69,32 @@ def test_every_public_name_is_there_once_and_documented():
         assert getattr(getattr(cr, name), "__doc__", None), name
 
 
-def test_importing_chainrule_imports_nothing_heavy():
-    code = "import sys, chainrule; print(*sys.modules)"
+def _loaded_after(code):
+    code = f"import sys; {code}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = done.stdout.split()
+    return done.stdout.split()
+
+
+def test_importing_chainrule_imports_nothing_else():
+    loaded = _loaded_after("import chainrule")
+    assert [name for name in loaded if name.startswith("chainrule.")] == ["chainrule.version"]
+    assert "numpy" not in loaded
+
+
+def test_a_model_imports_nothing_heavy():
+    loaded = _loaded_after("import chainrule as cr; cr.Model")
     assert "chainrule.model" in loaded
     assert not HEAVY & {name.split(".")[0] for name in loaded}
     assert not [name for name in loaded if name.startswith(LATE)]
+
+
+def test_type_checkers_know_the_names_that_are_public():
+    tree = ast.parse((ROOT / "src" / "chainrule" / "__init__.py").read_text())
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    homes = {alias.name: node.module for node in nodes for alias in node.names if alias.asname == alias.name}
+    told = {name: home for name, home in homes.items() if name != "__version__"}
+    known = {name: f"chainrule.{home}" for home, names in cr._HOMES.items() for name in names}
+    assert told == known
 
 
 def test_what_is_loaded_late_is_there_when_it_is_asked_for():
