@@ -16,7 +16,6 @@ from chainrule.compiler.control import Control
 from chainrule.compiler.native_loop import NativeLoop, native_loop
 from chainrule.compiler.pool import deferred_interrupt, run_together
 from chainrule.compiler.table import allocate
-from chainrule.compiler.threads import thread_count
 from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError
 from chainrule.graph.shuffle import bits_for, shift_for
 from chainrule.graph.sparse import Rows, SparseRows
@@ -60,7 +59,8 @@ class CompiledRun:
         self._plan = self._native.plan
         self.rows = len(next(iter(inputs.data.values())))
         self._batch = min(inputs.batch_size, self.rows)
-        self.threads = thread_count(self._native.multiplications(self._batch), inputs.n_threads)
+        self._team = self._native.team(self._batch, inputs.n_threads)
+        self.threads = self._team.most
         self._pace = 1
         self._pool: ThreadPoolExecutor | None = None
         self._saved_own: dict[str, Array] | None = None
@@ -210,7 +210,9 @@ class CompiledRun:
         control[Control.POSITION] = position.position
         floats[Control.LOSS], floats[Control.WEIGHT] = position.loss, position.weight
         self._sound = False
+        began = time.perf_counter()
         self._call()
+        self._team.worked(int(control[Control.STEP]) - position.step, time.perf_counter() - began)
         names = self._plan.results
         for row in self._numbers[: control[Control.ENDED]].tolist():
             self.results.append(dict(zip(names, row, strict=True)))
@@ -227,7 +229,7 @@ class CompiledRun:
 
     def _call(self) -> None:
         """Let the threads make turns, or this one alone after the run; done when they have all come back."""
-        function, table, threads = self._native.run, ctypes.addressof(self._table), self.threads
+        function, table, threads = self._native.run, ctypes.addressof(self._table), self._team.threads
         run_together(
             lambda thread: function(table, 0, self._capacity, thread, threads, 0), threads, self._pool
         )

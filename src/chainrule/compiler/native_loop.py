@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.compiler.cache import cache_key
 from chainrule.compiler.native import native
 from chainrule.compiler.plan import LoopPlan, multiplications
+from chainrule.compiler.threads import Team, thread_count, threads_asked_for
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Loop, Stage
 from chainrule.graph.types import Array
@@ -37,16 +38,23 @@ class NativeLoop:
         self.plan, self.run, self._library = native(
             "fit", LoopPlan, parts, lambda: compiled or _compiled(loop, carried)
         )
+        self._teams: dict[tuple[int, int], Team] = {}
+
+    def team(self, rows: int, asked: int | None) -> Team:
+        """Return who makes steps on so many rows: the threads that were asked for, or those that are faster.
+
+        What earlier runs have found out is remembered.
+        """
+        most = thread_count(multiplications(self.plan.work, rows), asked)
+        if threads_asked_for(asked) is not None:
+            return Team([most])
+        return self._teams.setdefault((rows, most), Team([most, 1]))
 
     def captured(self, loop: Loop) -> list[Array]:
         """Return the arrays that a loop of the same text has captured, in the order of their slots."""
         stages = zip(self.plan.captured, _stages(loop), strict=True)
         arrays = [stage.graph.captured[number].data for own, stage in stages for number in own]
         return [np.ascontiguousarray(array) for array in arrays]
-
-    def multiplications(self, rows: int) -> int:
-        """Return the multiplications of a step's products on so many rows."""
-        return multiplications(self.plan.work, rows)
 
 
 #: Loops that were traced anew and are the same, as in a search over learning rates, share their code.

@@ -72,15 +72,16 @@ def profile_loop(loop: Loop, state: LoopState, inputs: Inputs) -> str:
     data = {name: array[: used * batch] for name, array in inputs.data.items()}
     compiled = CompiledLoop(loop, state.carried, profiled=True)
     step, native = compiled.step, NativeLoop(loop, state.carried, compiled)
-    run = CompiledRun(loop, state, replace(inputs, data=data, epochs=1 << 30), native)
+    threads = native.team(batch, inputs.n_threads).most
+    run = CompiledRun(loop, state, replace(inputs, data=data, epochs=1 << 30, n_threads=threads), native)
 
     def rounds() -> Iterator[Array]:
         for _ in run:
             yield np.array([*run.ticks[:-1] / used, run.ticks[-1]])
             run.ticks[:] = 0
 
-    threads = f"{run.threads} thread{'s' if run.threads > 1 else ''}"
-    head = f"a training step on {batch} rows with {threads}, without the gathering of rows"
+    head = f"a training step on {batch} rows with {threads} thread{'s' if threads > 1 else ''}"
+    head += ", without the gathering of rows"
     return _table(head, step.kernels, step.buffers, batch, _measured(rounds()))
 
 

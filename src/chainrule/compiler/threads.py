@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,9 @@ WORTH_THREADS: Final = 1_000_000
 WORTH_WAKING: Final = 20_000_000
 #: Each thread has memory of its own: a slip of the pen should not take all there is.
 MOST_THREADS: Final = 1024
+#: Seconds that a number of threads is tried for, and seconds after which all are tried again.
+TRIAL: Final = 0.01
+ROUND: Final = 2.0
 VARIABLE: Final = "CHAINRULE_NUM_THREADS"
 #: Where Linux tells which CPUs share a core.
 CPUS = Path("/sys/devices/system/cpu")
@@ -33,16 +38,19 @@ def thread_count(multiplications: int, asked: int | None) -> int:
     ValueError
         If CHAINRULE_NUM_THREADS is not a whole number of at least 1, or one of the two is above MOST_THREADS.
     """
+    return threads_asked_for(asked) or (cores() if multiplications >= WORTH_THREADS else 1)
+
+
+def threads_asked_for(asked: int | None) -> int | None:
+    """Return what was asked for, or what CHAINRULE_NUM_THREADS says; None if both say nothing."""
     if asked is not None:
         return _allowed(asked, "n_threads")
     text = os.environ.get(VARIABLE, "").strip()
-    if text:
-        if not text.isdecimal() or int(text) < 1:
-            raise ValueError(
-                f"{VARIABLE} is a whole number of at least 1, not {text!r}; unset it for all cores"
-            )
-        return _allowed(int(text), VARIABLE)
-    return cores() if multiplications >= WORTH_THREADS else 1
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"{VARIABLE} is a whole number of at least 1, not {text!r}; unset it for all cores")
+    return _allowed(int(text), VARIABLE)
 
 
 def _allowed(number: int, name: str) -> int:
@@ -74,3 +82,48 @@ def _on_the_same_core(cpu: int) -> str:
         return (CPUS / f"cpu{cpu}" / "topology" / "thread_siblings_list").read_text()
     except OSError:
         return str(cpu)
+
+
+class Team:
+    """As many threads as are worth it now: all that there are, or one.
+
+    Which is faster is tried while they work, again and again: steps may be short, others may need the cores,
+    and two CPUs of a rented machine may be one core. The bits are the same at any number.
+
+    Parameters
+    ----------
+    choices : sequence of int
+        How many may work; they begin with the first.
+    clock : callable, optional
+        Returns the time in seconds.
+
+    Attributes
+    ----------
+    threads : int
+        How many are to work.
+    most : int
+        How many there will be at most.
+    """
+
+    def __init__(self, choices: Sequence[int], clock: Callable[[], float] = time.perf_counter) -> None:
+        self.threads = choices[0]
+        self.most = max(choices)
+        self._choices = set(choices)
+        self._clock = clock
+        self._steps, self._seconds = 0, 0.0
+        self._found: dict[int, float] = {}
+        self._until = 0.0
+
+    def worked(self, steps: int, seconds: float) -> None:
+        """Take notice of how long some steps took; choose how many threads make the next ones."""
+        self._steps, self._seconds = self._steps + steps, self._seconds + seconds
+        if self._seconds < TRIAL or not self._steps:
+            return
+        pace = self._seconds / self._steps
+        self._steps, self._seconds = 0, 0.0
+        if self._clock() > self._until:
+            self._found.clear()
+            self._until = self._clock() + ROUND
+        self._found[self.threads] = min(pace, self._found.get(self.threads, pace))
+        untried = self._choices - set(self._found)
+        self.threads = untried.pop() if untried else min(self._found, key=self._found.__getitem__)
