@@ -11,7 +11,7 @@ from chainrule.compiler.code import LANES, SCALARS
 from chainrule.compiler.index import Affine, affines
 from chainrule.compiler.loops import Index, KernelWriter, extent_of
 from chainrule.compiler.operand import Operand
-from chainrule.compiler.reduction import across_lanes
+from chainrule.compiler.reduction import SIDE_BY_SIDE, across_lanes
 
 
 def write_column(writer: KernelWriter, left: Operand, right: Operand) -> None:
@@ -74,23 +74,51 @@ class _Column:
         return across_lanes(self._writer, self._b.add, self._added(places, True, None))
 
     def _added(self, places: list[Affine], vector: bool, tail: Element | None) -> Element:
-        """Write the loop over k, for a vector of rows, for one row, or along one row."""
-        code, b, along = self._code, self._b, self._along
-        *batch, row, column = places
+        """Write the loop over k, for a vector of rows, for one row, or along one row.
+
+        Sums for a vector of rows run in several parts side by side, as in `chainrule.compiler.reduction`.
+        """
+        code, b = self._code, self._b
         zero = b.constant(0, self._dtype)
         start = b.spread(zero) if vector else zero
+        parts, step = (1, LANES) if self._along else (SIDE_BY_SIDE, 1)
+        whole = self._whole(parts * step)
 
         def turn(k: str, carried: list[str]) -> list[str]:
-            mask = self._writer.below(k, self._inner) if along else tail
-            at = Affine({k: 1}, 0, int(along))
-            x = self._left.load([*batch, row, at], mask)
-            w = self._right.load([*batch, at, column], mask)
-            before = Element(carried[0], self._dtype, vector)
-            total = b.fma(x, w, before)
-            return [(b.select(mask, total, before) if along and mask is not None else total).text]
+            at = [Affine({k: 1}, part * step) for part in range(parts)]
+            sums = [Element(text, self._dtype, vector) for text in carried]
+            mask = None if self._along else tail
+            return [self._fma(places, k, total, mask).text for k, total in zip(at, sums, strict=True)]
 
-        (text,) = code.loop(0, self._inner, LANES if along else 1, turn, [(start.type, start.text)])
+        texts = code.loop(0, whole, parts * step, turn, [(start.type, start.text)] * parts)
+        totals = [Element(text, self._dtype, vector) for text in texts]
+        while len(totals) > 1:
+            totals = [b.add(one, other) for one, other in zip(totals[::2], totals[1::2], strict=True)]
+        if whole == self._inner:
+            return totals[0]
+
+        def last(k: str, carried: list[str]) -> list[str]:
+            total = Element(carried[0], self._dtype, vector)
+            mask = self._writer.below(k, self._inner) if self._along else tail
+            return [self._fma(places, Affine({k: 1}), total, mask).text]
+
+        (text,) = code.loop(whole, self._inner, step, last, [(start.type, totals[0].text)])
         return Element(text, self._dtype, vector)
+
+    def _whole(self, group: int) -> str:
+        """Return how many terms make whole groups."""
+        if self._inner.isdigit():
+            return str(int(self._inner) // group * group)
+        return self._code.integer("and", self._inner, -group)
+
+    def _fma(self, places: list[Affine], k: Affine, total: Element, mask: Element | None) -> Element:
+        """Add the product at k, or at k and behind it along a row, in those lanes that are there."""
+        b, (*batch, row, column) = self._b, places
+        at = Affine(k.terms, k.constant, int(self._along))
+        x = self._left.load([*batch, row, at], mask)
+        w = self._right.load([*batch, at, column], mask)
+        result = b.fma(x, w, total)
+        return b.select(mask, result, total) if self._along and mask is not None else result
 
 
 def _at_lane(place: Affine, lane: str) -> Affine:
