@@ -158,11 +158,13 @@ def test_formulas_are_written_by_the_rows_notation(monkeypatch):
 
 def test_a_loss_that_is_not_finite_is_told():
     model = built(dense("relu"))
-    model.set_weights({"layers.0.weight": np.full((4, 3), 1e300)})
+    model.set_weights({"layers.0.weight": np.full((4, 3), 1e308)})
     with pytest.raises(
-        ValueError, match=r"^the loss of these rows is .*, which has no derivative to explain; scale"
+        ValueError,
+        match=r"^the loss of these rows is nan in step 1, which has no derivative to explain: "
+        r"the first is inf in row 0, made by matmul in layers.0 of the forward pass; ",
     ):
-        model.explain(ROWS, NUMBERS)
+        model.explain(np.full((2, 4), 9.0), NUMBERS[:2])
 
 
 def test_a_worksheet_has_none_of_the_answers(explanation):

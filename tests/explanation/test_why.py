@@ -61,9 +61,19 @@ def test_the_largest_paths_come_first_and_the_rest_is_stated():
 
 def test_expanding_ends_at_the_loss():
     explanation = built(dense()).explain(ROWS, NUMBERS)
-    why = explanation.why("layers.1.z[2, 1]")
-    with pytest.raises(ValueError, match="there is nothing to expand"):
-        why.terms[0].expand()
+    (term,) = explanation.why("layers.1.weight[0, 1]").terms[:1]
+    last = term.expand()
+    assert last.name.startswith("layers.1.z[")
+    assert last.value == term.factors[0].value
+    assert "− t" in str(last)
+    with pytest.raises(ValueError, match=r"^∂L/∂z.* with no path .* left; there is nothing to expand$"):
+        last.terms[0].expand()
+
+
+@pytest.mark.parametrize("name", [3, None, ("layers.0.weight", 1, 0)])
+def test_a_name_is_text(name):
+    with pytest.raises(TypeError, match=r"^why takes the name of an element, such as 'layers.0.weight\[1, 0"):
+        built(dense()).explain(ROWS, NUMBERS).why(name)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +81,9 @@ def test_expanding_ends_at_the_loss():
     [
         ("layers.0.weigth[0, 0]", "did you mean 'layers.0.weight'"),
         ("layers.0.weight[0]", "has the shape .4, 3., and layers.0.weight.0. is not one of its elements"),
-        ("layers.0.weight[4, 0]", "is not one of its elements; give 2 places"),
+        ("layers.0.weight[4, 0]", "is not one of its elements; give 2 places, counted from 0$"),
+        ("layers.0.bias", "is not one of its elements; give 1 place, counted from 0$"),
+        ("loss[0]", "has the shape .., and loss.0. is not one of its elements; it is one number: write"),
         ("layers.0.weight[a]", "does not name an element"),
         ("", "does not name an element"),
     ],

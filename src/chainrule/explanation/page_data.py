@@ -110,7 +110,7 @@ class _PageData:
             ]
             lights = [key for one in small if one.value.ndim < 2 for key in self._keys(one)]
             label = mark.part or ("input" if mark.role == "x" else "output")
-            kind = self.explanation.kind(mark.part) if mark.role == "output" else ""
+            kind = self.explanation.kinds.get(mark.part, "") if mark.role == "output" else ""
             item = self._item(label, shown, lights) | {"kind": kind}
             shape = self.names.numbers[mark.value].shape
             units = shape[1:] or shape

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from chainrule.graph.evaluate import Evaluator
 from chainrule.graph.loop import Stage, bind
@@ -91,3 +92,17 @@ class Recording:
     def rows(self) -> int:
         """How many rows it had."""
         return len(self.numbers[self.step.x])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Hand over each value after its operands, so that none is pickled deep inside of another."""
+        values = sorted(self.numbers, key=lambda value: value.serial)
+        return _restored, (values, self.step, self.numbers)
+
+
+def _restored(
+    values: list[Value],
+    step: StepGraph,
+    numbers: Mapping[Value, Array],
+) -> Recording:
+    """Return the recording; its values are read first, and found again in the others."""
+    return Recording(step, numbers)

@@ -83,14 +83,17 @@ class Term:
     def expand(self) -> Why:
         """Return the first factor, the derivative by what comes later, as a product or sum of its own.
 
+        Where that is the loss's own formula, it is told by it, as a single factor.
+
         Raises
         ------
         ValueError
-            If it is the derivative of the loss's own formula, which has no paths through the network.
+            If the term is such a formula alone.
         """
         if self.onward is None:
             raise ValueError(
-                f"{to_text(self.factors[0].left)} is given by its formula; there is nothing to expand"
+                f"{to_text(self.factors[0].left)} is computed by the formula that is shown, with no path "
+                "through the network left; there is nothing to expand"
             )
         return self.onward
 
@@ -189,7 +192,7 @@ class Why:
         onward = Why(self.names, mark, index)  # type: ignore[arg-type]
         first = onward.terms if onward.is_one_path else ()
         if first:
-            return Term((*first[0].factors, factor), first[0].onward)
+            return Term((*first[0].factors, factor), first[0].onward or onward)
         far = Factor(onward.name, onward.left, onward.left, printer.number(onward.value), onward.value)
         return Term((far, factor), onward)
 
