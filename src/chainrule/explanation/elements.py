@@ -14,6 +14,7 @@ import numpy as np
 
 from chainrule.explanation.formula import Apply, Formula, Index, Name, Number, Symbol, Total, Variable
 from chainrule.explanation.layout import word
+from chainrule.explanation.printer import CONSTANTS
 from chainrule.explanation.simplify import shortened, simplified
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
 from chainrule.graph.types import ROWS, Array, is_float
@@ -271,5 +272,5 @@ def _axis_letter(x: Value, axis: int) -> str:
 def _constants(array: Array) -> Symbol:
     """Return how numbers that stand in the network itself are written."""
     few = 0 < array.size <= _MOST_CONSTANTS
-    text = ", ".join(f"{item:g}" for item in array.ravel().tolist()) if few else "constants"
-    return Symbol(word(text), False, "constants")
+    text = ", ".join(f"{item:g}" for item in array.ravel().tolist()) if few else CONSTANTS
+    return Symbol(word(text), False, CONSTANTS)

@@ -18,7 +18,7 @@ from chainrule.explanation.layout import Layout, Script, letter, word
 from chainrule.explanation.layout import Symbol as Sign
 from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Expression, Reduction
-from chainrule.graph.types import ROWS, is_float
+from chainrule.graph.types import BOOL, ROWS, is_float
 from chainrule.graph.value import Value
 
 #: How the names of arrays and numbers are written in formulas; any other is written as the word that it is.
@@ -121,7 +121,8 @@ def symbol_of(name: str, mark: str = "") -> Symbol:
         base = _letter(last)
         below: Layout | None = _letter(parameter)
         return Symbol(Script(base, below, _raised(_digits(owner), mark)), False, name + mark)
-    above = _raised("" if owner.startswith("task") else _digits(owner), mark)
+    is_of_layer = not owner.startswith("task") or owner.startswith("task.network")
+    above = _raised(_digits(owner) if is_of_layer else "", mark)
     return Symbol(Script(_letter(last), None, above) if above else _letter(last), False, name + mark)
 
 
@@ -182,7 +183,7 @@ class _Finder:
             value
             for value in self._values
             if value.primitive is not None
-            and is_float(value.dtype)
+            and (is_float(value.dtype) or (value.dtype == BOOL and value.origin.stage == "forward"))
             and "data" in self._sources[value]
             and not self._sources[value] & {"x", "parameter"}
             and any(self._varies(user) for user in self._uses[value])

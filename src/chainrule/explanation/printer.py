@@ -39,6 +39,8 @@ from chainrule.graph.value import PRIMITIVES, Value
 
 #: More terms than this are not written out: the largest stand for them, beside the sum of the others.
 MOST_TERMS, LARGEST = 6, 4
+#: The key of numbers that stand in the network itself: they came from nowhere else.
+CONSTANTS = "constants"
 
 
 class Printer:
@@ -112,7 +114,9 @@ class Printer:
                 else:
                     layout = self.symbol(symbol, value, index)
                     tightness = PREFIX if isinstance(layout, Fraction) else ATOM
-                return (Mark(layout, self.place(formula)) if index is not None else layout), tightness
+                if index is None and symbol.key == CONSTANTS:
+                    return layout, tightness
+                return Mark(layout, self.place(formula), "all" if index is None else "at"), tightness
             case Total(terms, None, _):
                 return self._total(terms, numbers)
             case Total():

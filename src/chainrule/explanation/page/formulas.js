@@ -45,6 +45,16 @@ function expandSums(math, asNumbers) {
   }
 }
 
+/** Whether a number needs no brackets where it stands: nothing before it, and no factor or power behind it. */
+function standsFree(leaf) {
+  const parent = leaf.parentElement;
+  if (parent.matches("msup, msub, msubsup")) return leaf !== parent.firstElementChild;
+  const [before, behind] = [leaf.previousElementSibling, leaf.nextElementSibling].map((one) => one?.textContent ?? "");
+  if (parent.matches("mrow") && !before && !behind) return standsFree(parent);
+  const isOpen = parent.matches("mfrac") || "(,|".includes(before);
+  return isOpen && (parent.matches("mfrac, mtd") || "),|+−=<>≤≥".includes(behind));
+}
+
 function bracketed(number) {
   return number < 0 ? `(${written(number)})` : written(number);
 }
@@ -55,8 +65,7 @@ export function putNumbers(math) {
     const { key, index } = parsePlace(leaf.dataset.at);
     if (!data.arrays[key]) continue;
     const number = numberAt(key, index);
-    const alone = !leaf.parentElement.closest("mrow, msub, msup, mfrac, msqrt");
-    leaf.replaceChildren(make("mn", alone ? written(number) : bracketed(number)));
+    leaf.replaceChildren(make("mn", standsFree(leaf) ? written(number) : bracketed(number)));
   }
   for (const rest of math.querySelectorAll("[data-rest]")) {
     rest.replaceChildren(make("mn", bracketed(Number(rest.dataset.rest))));
