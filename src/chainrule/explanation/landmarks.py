@@ -157,6 +157,13 @@ def is_transparent(value: Value) -> bool:
     return value.primitive is not None and value.primitive.notation.template == "<0>"
 
 
+def looked_through(value: Value) -> Value:
+    """Return what a formula shows in the place of a value."""
+    while is_transparent(value):
+        (value,) = value.operands
+    return value
+
+
 class _Finder:
     """Looks for values to name among those that the loss is computed from."""
 
@@ -290,10 +297,7 @@ class _Finder:
     def _summed(self, value: Value, members: set[Value]) -> Iterator[Value]:
         """Yield what is summed up in a value, looking through what formulas do not show."""
         if value.primitive is not None and isinstance(value.primitive.lower, Reduction):
-            (term,) = value.operands
-            while is_transparent(term):
-                (term,) = term.operands
-            yield term
+            yield looked_through(value.operands[0])
         else:
             for operand in value.operands:
                 if operand in members:
@@ -323,6 +327,17 @@ def _size(value: Value) -> int:
 
 def _same_part(parameter: Value, value: Value) -> bool:
     return parameter.name.rpartition(".")[0] == value.origin.part
+
+
+def powers_in_logarithms(loss: Value) -> Iterator[tuple[Value, Value, Value]]:
+    """Yield each ln Σ e^v on the way to the loss, with the sum and the powers in it."""
+    for value in needed([loss]):
+        if value.primitive is not None and value.primitive.name == "log":
+            total = looked_through(value.operands[0])
+            if total.primitive is not None and total.primitive.name == "sum":
+                power = looked_through(total.operands[0])
+                if power.primitive is not None and power.primitive.name == "exp":
+                    yield value, total, power
 
 
 def elementwise_between(inner: Value, output: Value) -> bool:

@@ -23,6 +23,7 @@ from chainrule.explanation.layout import (
     Fraction,
     Layout,
     Mark,
+    Row,
     Script,
     filled,
     letter,
@@ -152,6 +153,9 @@ class Printer:
             str(i): self._operand(operand, needed[min(i, len(needed) - 1)], numbers)
             for i, operand in enumerate(formula.operands)
         }
+        is_side_by_side = notation.precedence == PRODUCT and notation.template.startswith("<0>")
+        if is_side_by_side and _is_big(slots["0"]) and len(slots) > 1:
+            slots["0"] = Fenced("(", slots["0"], ")")  # what stands behind a sum would seem to be summed, too
         slots["*"] = row(*[part for i in slots for part in (operator(","), slots[i])][1:]) if slots else row()
         slots |= {name: self._attribute(item) for name, item in formula.attributes.items()}
         return filled(parse(notation.template), slots), notation.precedence
@@ -183,6 +187,13 @@ class Printer:
             layout, own = self._number(others) if numbers else (dots, ATOM)
             parts += [operator("+"), layout if own > SUM else Fenced("(", layout, ")")]
         return row(*parts[1:]), SUM
+
+
+def _is_big(layout: Layout) -> bool:
+    """Whether it is a sum over an index."""
+    first = layout.items[0] if isinstance(layout, Row) else None
+    base = first.base if isinstance(first, Script) else None
+    return isinstance(base, Sign) and base.kind == "big"
 
 
 def _is_negative(formula: Formula) -> bool:

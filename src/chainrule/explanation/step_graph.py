@@ -34,6 +34,23 @@ class Slope:
 
 
 @dataclass(frozen=True)
+class Share:
+    """The derivative of ln Σ e^v by v: the part p that each e^v has in their sum, as the softmax has it.
+
+    Attributes
+    ----------
+    power, total : Value
+        e^v, and the sum of them.
+    value : Value
+        p, of the shape of v.
+    """
+
+    power: Value
+    total: Value
+    value: Value
+
+
+@dataclass(frozen=True)
 class StepGraph:
     """One training step: forward, loss, backward, update.
 
@@ -55,6 +72,8 @@ class StepGraph:
         For every value on the way the derivative of the loss by it.
     slopes : dict of Value to Slope
         For the output of an activation: its derivative f′.
+    shares : tuple of Share
+        For each logarithm of a sum of powers.
     gradients : dict of Value
         The derivative of the loss by every parameter.
     new : dict of Value
@@ -69,6 +88,7 @@ class StepGraph:
     loss: Value
     derivatives: Mapping[Value, Value]
     slopes: Mapping[Value, Slope]
+    shares: tuple[Share, ...]
     gradients: Mapping[str, Value]
     new: Mapping[str, Value]
 
