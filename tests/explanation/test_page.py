@@ -362,17 +362,9 @@ def test_packed_numbers_are_the_models_to_the_last_bit(rows, dtype, optimizer, o
         np.testing.assert_array_equal(np.reshape(read[key], array.shape), array, err_msg=key)
 
 
-@pytest.mark.parametrize(
-    "network",
-    [
-        cr.Sequential([cr.Dense(3, activation="relu"), cr.Dropout(0.5), cr.BatchNorm(), cr.Dense(2)]),
-        cr.Sequential(
-            [cr.Residual([cr.LayerNorm(), cr.Dense(4, activation="gelu")]), cr.Dense(2, activation="softmax")]
-        ),
-    ],
-    ids=["dropout", "residual"],
-)
-def test_other_networks_are_drawn_too(network, opened):
+def test_other_networks_are_drawn_too(opened):
+    layers = [cr.LayerNorm(), cr.Dense(4, activation="gelu")]
+    network = cr.Sequential([cr.Residual(layers), cr.Dense(2, activation="softmax")])
     explanation = built(network).explain(ROWS, NUMBERS)
     page, arrays = opened(explanation), told(explanation)
     for step in explanation.steps:

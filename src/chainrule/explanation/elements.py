@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.explanation.formula import Apply, Formula, Index, Name, Number, Stop, Symbol, Total, Variable
 from chainrule.explanation.layout import word
-from chainrule.explanation.printer import CONSTANTS
+from chainrule.explanation.printer import CONSTANTS, MOST_TERMS
 from chainrule.explanation.shares import Shares
 from chainrule.explanation.simplify import shortened, simplified
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
@@ -155,6 +155,9 @@ class Expander:
         assert value.primitive is not None
         assert isinstance(value.primitive.lower, Reindex)
         shapes = [self.shape(x) for x in value.operands]
+        same = _without_ones(value, index, self.shape(value), shapes[0])
+        if same is not None:
+            return self._element(value.operands[0], same, stop)
         types = [type("Shaped", (), {"shape": shape}) for shape in shapes]
         attributes = {name: self._bound(item, value) for name, item in value.attributes.items()}
         sources = value.primitive.lower.sources(_Places(), index, types, **attributes)
@@ -180,9 +183,8 @@ class Expander:
             return self._element(x, at, stop)
 
         sizes = [shape[axis] for axis in axes]
-        if any(isinstance(place, Variable) for place in index):
-            if not _is_sum(value):
-                raise NotPlain
+        is_open = any(isinstance(place, Variable) for place in index)
+        if is_open and _is_sum(value) and math.prod(sizes) > MOST_TERMS:
             return self._over(sizes, term)
         terms = tuple(term(places) for places in itertools.product(*map(range, sizes)))
         return (
@@ -271,6 +273,19 @@ _PLACE_OPERATIONS: dict[str, Callable[..., Any]] = {
     "logical_or": lambda a, b: bool(a or b),
     "logical_not": lambda a: not a,
 }
+
+
+def _without_ones(
+    value: Value, index: Index, shape: tuple[int, ...], before: tuple[int, ...]
+) -> Index | None:
+    """Return the place before a reshape that adds or removes only axes of one place; None for another."""
+    kept = [place for place, size in zip(index, shape, strict=True) if size != 1]
+    if value.primitive is not PRIMITIVES["reshape"] or [n for n in shape if n != 1] != [
+        n for n in before if n != 1
+    ]:
+        return None
+    places = iter(kept)
+    return tuple(0 if size == 1 else next(places) for size in before)
 
 
 def _is_sum(value: Value) -> bool:

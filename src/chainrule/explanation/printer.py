@@ -142,8 +142,9 @@ class Printer:
             formula = Apply(PRIMITIVES["subtract"], (added, taken.operands[0]), {})
         notation = formula.primitive.notation
         if formula.gathered:
-            listed = [self.layout(operand, numbers) for operand in formula.operands[:MOST_TERMS]]
-            listed += [operator("…", r"\dots")] if len(formula.operands) > MOST_TERMS else []
+            shown = self._shown_of(formula)
+            listed = [self._printed(operand, numbers)[0] for operand in shown]
+            listed += [operator("…", r"\dots")] if len(shown) < len(formula.operands) else []
             inside = row(*[part for item in listed for part in (operator(","), item)][1:])
             return row(word(formula.primitive.name), Fenced("(", inside, ")")), ATOM
         if notation.template == "<0>":
@@ -159,6 +160,15 @@ class Printer:
         slots["*"] = row(*[part for i in slots for part in (operator(","), slots[i])][1:]) if slots else row()
         slots |= {name: self._attribute(item) for name, item in formula.attributes.items()}
         return filled(parse(notation.template), slots), notation.precedence
+
+    def _shown_of(self, formula: Apply) -> list[Formula]:
+        """Return the elements to be listed: of many those nearest to the result, as a largest one is."""
+        if len(formula.operands) <= MOST_TERMS:
+            return list(formula.operands)
+        result = float(self._numeric(formula))
+        far = [abs(float(self._numeric(operand)) - result) for operand in formula.operands]
+        nearest = sorted(sorted(range(len(far)), key=far.__getitem__)[:LARGEST])
+        return [formula.operands[i] for i in nearest]
 
     def _attribute(self, item: Any) -> Layout:
         if isinstance(item, tuple):
