@@ -14,7 +14,7 @@ from chainrule.explanation.explanation import Explanation
 from chainrule.explanation.verdict import Comparison, Verdict
 from chainrule.files import write_atomically
 from chainrule.graph.loop import Stage, run_stage
-from chainrule.graph.types import Array
+from chainrule.graph.types import FLOAT32, Array
 from chainrule.training.explained import explained_step
 from chainrule.training.trainer import Trainer
 
@@ -71,7 +71,9 @@ def _verdict(trainer: Trainer, stage: Stage, arrays: Arrays, gradients: Arrays) 
         rounding = [
             abs(entry.analytic - float(gradient[entry.index]))
             for entry in entries
-            if np.isfinite(entry.analytic) and np.isfinite(gradient[entry.index])
+            if gradient.dtype == FLOAT32
+            and np.isfinite(entry.analytic)
+            and np.isfinite(gradient[entry.index])
         ]
         comparisons.append(
             Comparison(
