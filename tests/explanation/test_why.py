@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from explained_cases import NUMBERS, ROWS, built, cases, dense
@@ -21,6 +23,18 @@ def test_the_sum_of_products_is_the_gradient(name, model, x, y, weight):
             assert why.value == pytest.approx(float(gradient[index]), rel=1e-9, abs=1e-14)
             assert why.total == pytest.approx(why.value, rel=1e-9, abs=1e-12)
             _follow(why, depth=3)
+            for line in (*str(why).splitlines(), *why._repr_markdown_().splitlines()[1:]):
+                parts = re.split(" = ", line.strip(" -$"))
+                assert len(set(parts)) == len(parts), line  # no number is written twice
+
+
+def test_a_small_number_is_written_once():
+    model = built(dense())
+    why = model.explain(ROWS, model.predict(ROWS) + 1e-7).why("layers.0.weight[0, 0]")
+    factor = why.terms[0].factors[0]
+    assert "e−" not in str(factor)
+    assert "10⁻" in str(factor)
+    assert re.fullmatch(r".* = -?[\d.]+ \\cdot 10\^\{-\d+\}", factor.to_latex())
 
 
 def _follow(why, depth):
