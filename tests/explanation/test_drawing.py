@@ -7,6 +7,7 @@ import pytest
 from explained_cases import CLASSES, EMBEDDED, NUMBERS, ROWS, built, dense
 
 import chainrule as cr
+from chainrule.explanation.page_data import page_data
 
 #: Walks all steps; returns those that light nothing, and the factors in them that do.
 WALK = """() => {
@@ -66,7 +67,21 @@ def large():
     return model.explain(ROWS, np.array([2, 0, 1]))
 
 
+def recurrent():
+    """Each layer is used twice."""
+    model = cr.Model(
+        dense(),
+        objective=lambda network, x, y: cr.sum(
+            (network(cr.concat([network(x), x[:, :2]], axis=1)) - y) ** 2, axis=-1
+        ),
+        optimizer=cr.SGD(0.1),
+        dtype="float64",
+    )
+    return model.explain(ROWS[:2], NUMBERS[:2])
+
+
 EXPLAINED = {
+    "recurrent": recurrent,
     "embedding": embedding,
     "normalized": normalized,
     "large": large,
@@ -114,6 +129,15 @@ def test_tiles_are_beside_their_layers_and_visited_by_keys(opened):
     assert page.locator('#chosen output[data-value$="weight/mean[2, 1]"]').count() == 1
     page.locator(".numbers button").first.focus()
     assert page.text_content("#chosen-name") == "step"
+
+
+def test_weights_that_are_used_twice_are_drawn_twice():
+    drawn = page_data(recurrent())
+    assert [(edge["label"], edge["from"], edge["to"]) for edge in drawn["edges"]] == [
+        ("layers.0.weight", 0, 1),
+        ("layers.1.weight", 1, 2),
+        ("layers.1.weight", 3, 4),
+    ]
 
 
 def test_a_head_names_what_its_column_shows(small, opened):

@@ -90,7 +90,7 @@ class Drawing:
         for mark in self._names.landmarks.listed:
             if mark.role not in ("inner", "output"):
                 continue
-            output = self._names.landmarks.role(mark.part, "output")
+            output = mark if mark.role == "output" else self._names.landmarks.role(mark.part, "output")
             for source, weight in _products(self._quantities[mark.symbol.key].formula):
                 parameter = self._names.landmark(weight.value)
                 if parameter and parameter.role == "parameter" and source.symbol.key in at and output:
