@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
 
+from chainrule.diagnosis.finite import failure_of
 from chainrule.diagnosis.gradients import check_model_gradients, either_finite, largest_finite
 from chainrule.diagnosis.parts import kind_of
 from chainrule.explanation.explanation import Explanation
 from chainrule.explanation.verdict import Comparison, Verdict
 from chainrule.files import write_atomically
 from chainrule.graph.loop import Stage, run_stage
-from chainrule.graph.types import Array
+from chainrule.graph.types import FLOAT32, Array
 from chainrule.training.explained import explained_step
 from chainrule.training.trainer import Trainer
 
@@ -27,18 +27,21 @@ Arrays = Mapping[str, Array]
 def explain(trainer: Trainer, x: Any, y: Any, weight: Any, steps: int) -> Explanation:
     """Return the story of the next training step on these rows; the trainer is left as it is."""
     stage, arrays, names = trainer.prepared("gradients", x, y, weight)
+    failure = failure_of(stage, arrays, np.arange(len(arrays["x"])))
+    if failure is not None and failure.of_loss:
+        raise ValueError(
+            f"the loss of these rows is {failure.number} in step {trainer.run.step + 1}, "
+            f"which has no derivative to explain: {failure.beginning}"
+        )
     data = {name: arrays[name] for name in names}
     graph = explained_step(trainer.task, trainer.carried, trainer.data_types(data))
     recording = graph.record(arrays)
     loss = float(recording.numbers[graph.loss])
-    if not np.isfinite(loss):
-        raise ValueError(
-            f"the loss of these rows is {loss}, which has no derivative to explain; scale x, y or the weights"
-        )
     new = {name: recording.numbers[value] for name, value in graph.new.items()}
     after = float(run_stage(stage, {**arrays, **new})["batch_loss"])
     gradients = {name: recording.numbers[value] for name, value in graph.gradients.items()}
     history = _history(trainer, arrays, data, steps) if steps > 1 else []
+    parts = {value.origin.part for value in graph.stage.graph.equations}
     return Explanation(
         recording,
         loss,
@@ -46,7 +49,7 @@ def explain(trainer: Trainer, x: Any, y: Any, weight: Any, steps: int) -> Explan
         _verdict(trainer, stage, arrays, gradients),
         history=history,
         write=write_atomically,
-        kind=partial(kind_of, trainer.task.network),
+        kinds={part: kind_of(trainer.task.network, part) for part in parts},
     )
 
 
@@ -68,7 +71,9 @@ def _verdict(trainer: Trainer, stage: Stage, arrays: Arrays, gradients: Arrays) 
         rounding = [
             abs(entry.analytic - float(gradient[entry.index]))
             for entry in entries
-            if np.isfinite(entry.analytic) and np.isfinite(gradient[entry.index])
+            if gradient.dtype == FLOAT32
+            and np.isfinite(entry.analytic)
+            and np.isfinite(gradient[entry.index])
         ]
         comparisons.append(
             Comparison(

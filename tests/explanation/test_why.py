@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from explained_cases import NUMBERS, ROWS, built, cases, dense
@@ -21,6 +23,18 @@ def test_the_sum_of_products_is_the_gradient(name, model, x, y, weight):
             assert why.value == pytest.approx(float(gradient[index]), rel=1e-9, abs=1e-14)
             assert why.total == pytest.approx(why.value, rel=1e-9, abs=1e-12)
             _follow(why, depth=3)
+            for line in (*str(why).splitlines(), *why._repr_markdown_().splitlines()[1:]):
+                parts = re.split(" = ", line.strip(" -$"))
+                assert len(set(parts)) == len(parts), line  # no number is written twice
+
+
+def test_a_small_number_is_written_once():
+    model = built(dense())
+    why = model.explain(ROWS, model.predict(ROWS) + 1e-7).why("layers.0.weight[0, 0]")
+    factor = why.terms[0].factors[0]
+    assert "e−" not in str(factor)
+    assert "10⁻" in str(factor)
+    assert re.fullmatch(r".* = -?[\d.]+ \\cdot 10\^\{-\d+\}", factor.to_latex())
 
 
 def _follow(why, depth):
@@ -61,9 +75,19 @@ def test_the_largest_paths_come_first_and_the_rest_is_stated():
 
 def test_expanding_ends_at_the_loss():
     explanation = built(dense()).explain(ROWS, NUMBERS)
-    why = explanation.why("layers.1.z[2, 1]")
-    with pytest.raises(ValueError, match="there is nothing to expand"):
-        why.terms[0].expand()
+    (term,) = explanation.why("layers.1.weight[0, 1]").terms[:1]
+    last = term.expand()
+    assert last.name.startswith("layers.1.z[")
+    assert last.value == term.factors[0].value
+    assert "− t" in str(last)
+    with pytest.raises(ValueError, match=r"^∂L/∂z.* with no path .* left; there is nothing to expand$"):
+        last.terms[0].expand()
+
+
+@pytest.mark.parametrize("name", [3, None, ("layers.0.weight", 1, 0)])
+def test_a_name_is_text(name):
+    with pytest.raises(TypeError, match=r"^why takes the name of an element, such as 'layers.0.weight\[1, 0"):
+        built(dense()).explain(ROWS, NUMBERS).why(name)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +95,9 @@ def test_expanding_ends_at_the_loss():
     [
         ("layers.0.weigth[0, 0]", "did you mean 'layers.0.weight'"),
         ("layers.0.weight[0]", "has the shape .4, 3., and layers.0.weight.0. is not one of its elements"),
-        ("layers.0.weight[4, 0]", "is not one of its elements; give 2 places"),
+        ("layers.0.weight[4, 0]", "is not one of its elements; give 2 places, counted from 0$"),
+        ("layers.0.bias", "is not one of its elements; give 1 place, counted from 0$"),
+        ("loss[0]", "has the shape .., and loss.0. is not one of its elements; it is one number: write"),
         ("layers.0.weight[a]", "does not name an element"),
         ("", "does not name an element"),
     ],

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explanation.formula import Apply, Formula, Index, Name, Number, Symbol, Total, Variable
+from chainrule.explanation.formula import Apply, Formula, Index, Name, Number, Stop, Symbol, Total, Variable
 from chainrule.explanation.layout import word
+from chainrule.explanation.printer import CONSTANTS, MOST_TERMS
+from chainrule.explanation.shares import Shares
 from chainrule.explanation.simplify import shortened, simplified
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
 from chainrule.graph.types import ROWS, Array, is_float
@@ -22,8 +24,6 @@ from chainrule.graph.value import PRIMITIVES, Value
 #: An array of numbers that the network's own function brought along.
 #: So many numbers that stand in the network itself are written out.
 _MOST_CONSTANTS = 4
-
-Stop = Callable[[Value], Symbol | None]
 
 
 def concrete(index: Index) -> tuple[int, ...] | None:
@@ -46,11 +46,16 @@ class Expander:
     fixed : set of Value
         Values that depend on no input: they are written as numbers.
     chosen : set of Value
-        Conditions that depend on data alone: what they choose is chosen.
+        Conditions that depend on data alone: what they choose is chosen. And sums that are one number.
+    shares : Shares
+        The softmaxes, which have a name in derivatives.
     """
 
-    def __init__(self, numbers: Mapping[Value, Array], fixed: set[Value], chosen: set[Value]) -> None:
+    def __init__(
+        self, numbers: Mapping[Value, Array], fixed: set[Value], chosen: set[Value], shares: Shares
+    ) -> None:
         self.numbers = numbers
+        self.shares = shares
         self.fixed = fixed
         self.chosen = chosen
         self._found: dict[tuple[Value, Index], Formula] = {}
@@ -59,7 +64,13 @@ class Expander:
 
     def array(self, value: Value, stop: Stop) -> Formula:
         """Return the formula of a whole array; `stop` tells the names of values below it."""
-        return simplified(self._array(value, stop, top=True))
+        return simplified(self.shares.told(value, stop, self._told, None))
+
+    def _told(self, value: Value, index: Index | None, stop: Stop) -> Formula:
+        if index is None:
+            return self._array(value, stop, top=True)
+        self._found.clear()
+        return self._element(value, index, stop, top=True)
 
     def _array(self, value: Value, stop: Stop, top: bool = False) -> Formula:
         symbol = None if top else stop(value)
@@ -74,7 +85,7 @@ class Expander:
             return Number(known.flat[0])
         if value.primitive is None:
             return Name(_constants(known), value)
-        operands = tuple(self._array(operand, stop) for operand in value.operands)
+        operands = tuple(self._array(operand, stop) for operand in self._operands(value))
         if _is_plain_cast(value) or value.primitive.notation.template == "<0>":
             return operands[0]
         attributes = value.attributes
@@ -90,13 +101,11 @@ class Expander:
 
     def element(self, value: Value, index: Index, stop: Stop) -> Formula:
         """Return the formula of one element; with a `Variable` in the index, of any."""
-        self._found.clear()
-        return simplified(self._element(value, index, stop, top=True))
+        return simplified(self.shares.told(value, stop, self._told, index))
 
     def terms(self, value: Value, index: Index, stop: Stop) -> Formula:
         """Return the same with the terms of each sum apart, also where one condition chooses in several."""
-        self._found.clear()
-        return shortened(self._element(value, index, stop, top=True))
+        return shortened(self.shares.told(value, stop, self._told, index))
 
     def _element(self, value: Value, index: Index, stop: Stop, top: bool = False) -> Formula:
         """Return an element's formula; what it needs in several places is one formula there."""
@@ -123,15 +132,32 @@ class Expander:
         """Return the value's shape in this step."""
         return tuple(np.shape(self.numbers[value]))
 
+    def _operands(self, value: Value) -> tuple[Value, ...]:
+        """Return the operands; {0 if x = 0, k otherwise} · x is k · x."""
+        if value.primitive is PRIMITIVES["multiply"]:
+            for guard, x in (value.operands, value.operands[::-1]):
+                if guard.primitive is PRIMITIVES["where"]:
+                    condition, zero, k = guard.operands
+                    is_guard = condition.primitive is PRIMITIVES["equal"] and condition.operands[0] is x
+                    if is_guard and self._is_zero(condition.operands[1]) and self._is_zero(zero):
+                        return (k, x) if np.isfinite(self.numbers[k]).all() else value.operands
+        return value.operands
+
+    def _is_zero(self, value: Value) -> bool:
+        return value in self.fixed and not np.any(self.numbers[value])
+
     def _expression(self, value: Value, index: Index, stop: Stop) -> Formula:
         assert value.primitive is not None
-        operands = tuple(self._element(x, index if x.ndim else (), stop) for x in value.operands)
+        operands = tuple(self._element(x, index if x.ndim else (), stop) for x in self._operands(value))
         return operands[0] if _is_plain_cast(value) else Apply(value.primitive, operands, value.attributes)
 
     def _reindex(self, value: Value, index: Index, stop: Stop) -> Formula:
         assert value.primitive is not None
         assert isinstance(value.primitive.lower, Reindex)
         shapes = [self.shape(x) for x in value.operands]
+        same = _without_ones(value, index, self.shape(value), shapes[0])
+        if same is not None:
+            return self._element(value.operands[0], same, stop)
         types = [type("Shaped", (), {"shape": shape}) for shape in shapes]
         attributes = {name: self._bound(item, value) for name, item in value.attributes.items()}
         sources = value.primitive.lower.sources(_Places(), index, types, **attributes)
@@ -157,9 +183,8 @@ class Expander:
             return self._element(x, at, stop)
 
         sizes = [shape[axis] for axis in axes]
-        if any(isinstance(place, Variable) for place in index):
-            if not _is_sum(value):
-                raise NotPlain
+        is_open = any(isinstance(place, Variable) for place in index)
+        if is_open and _is_sum(value) and math.prod(sizes) > MOST_TERMS:
             return self._over(sizes, term)
         terms = tuple(term(places) for places in itertools.product(*map(range, sizes)))
         return (
@@ -250,6 +275,19 @@ _PLACE_OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
+def _without_ones(
+    value: Value, index: Index, shape: tuple[int, ...], before: tuple[int, ...]
+) -> Index | None:
+    """Return the place before a reshape that adds or removes only axes of one place; None for another."""
+    kept = [place for place, size in zip(index, shape, strict=True) if size != 1]
+    if value.primitive is not PRIMITIVES["reshape"] or [n for n in shape if n != 1] != [
+        n for n in before if n != 1
+    ]:
+        return None
+    places = iter(kept)
+    return tuple(0 if size == 1 else next(places) for size in before)
+
+
 def _is_sum(value: Value) -> bool:
     return value.primitive is PRIMITIVES["sum"]
 
@@ -271,5 +309,5 @@ def _axis_letter(x: Value, axis: int) -> str:
 def _constants(array: Array) -> Symbol:
     """Return how numbers that stand in the network itself are written."""
     few = 0 < array.size <= _MOST_CONSTANTS
-    text = ", ".join(f"{item:g}" for item in array.ravel().tolist()) if few else "constants"
-    return Symbol(word(text), False, "constants")
+    text = ", ".join(f"{item:g}" for item in array.ravel().tolist()) if few else CONSTANTS
+    return Symbol(word(text), False, CONSTANTS)

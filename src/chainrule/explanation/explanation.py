@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -38,8 +38,8 @@ class Explanation:
     history : list of dict
         Of consecutive training steps, where more than one was asked for: the loss, and by layer the sizes of
         weights, gradients and updates.
-    kind : callable
-        Tells what a part of the network is, by its path: ``"Dropout"``.
+    kinds : dict of str to str
+        What each part of the network is, by its path: ``"Dropout"``.
     goes_on : bool
         Whether it follows an update that is worked out before: a worksheet then leaves out the weights, too.
 
@@ -68,7 +68,7 @@ class Explanation:
         *,
         history: Sequence[dict[str, Any]],
         write: Write,
-        kind: Callable[[str], str],
+        kinds: Mapping[str, str],
         title: str = "One training step",
     ) -> None:
         self.names = Names(recording)
@@ -76,10 +76,19 @@ class Explanation:
         self.loss_after = loss_after
         self.verdict = verdict
         self.history = list(history)
-        self.kind = kind
+        self.kinds = dict(kinds)
         self.title = title
         self.goes_on = False
         self._write = write
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy is made from: the names and the steps are found again from the recording."""
+        kept = {name: item for name, item in vars(self).items() if name not in ("names", "steps")}
+        return {**kept, "recording": self.names.recording}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.names = Names(state.pop("recording"))
+        self.__dict__ |= state
 
     @cached_property
     def steps(self) -> list[StoryStep]:
@@ -99,7 +108,13 @@ class Explanation:
         ------
         ValueError
             If there is no such array (with the nearest names) or element.
+        TypeError
+            If the name is no text.
         """
+        if not isinstance(name, str):
+            raise TypeError(
+                f"why takes the name of an element, such as 'layers.0.weight[1, 0]', not {name!r}"
+            )
         key, index = _parsed(name)
         derivatives = self.names.recording.step.derivatives
         marks = {one.symbol.key: one for one in self.names.landmarks.listed if one.value in derivatives}
@@ -110,9 +125,10 @@ class Explanation:
     def _checked(self, name: str, mark: Landmark, index: tuple[int, ...]) -> tuple[int, ...]:
         shape = self.names.numbers[mark.value].shape
         if len(index) != len(shape) or not all(-n <= i < n for i, n in zip(index, shape, strict=False)):
+            places = "1 place" if len(shape) == 1 else f"{len(shape)} places"
             raise ValueError(
                 f"{mark.symbol.key} has the shape {shape}, and {name} is not one of its elements; "
-                f"give {len(shape)} places, counted from 0"
+                + (f"give {places}, counted from 0" if shape else "it is one number: write its name alone")
             )
         return tuple(i % n for i, n in zip(index, shape, strict=True))
 

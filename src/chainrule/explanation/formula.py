@@ -90,6 +90,8 @@ class Total:
 
 
 Formula = Number | Name | Apply | Total
+#: The names of the values at which a formula stops.
+Stop = Callable[[Value], Symbol | None]
 
 
 class Parts:

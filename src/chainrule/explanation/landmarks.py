@@ -18,7 +18,7 @@ from chainrule.explanation.layout import Layout, Script, letter, word
 from chainrule.explanation.layout import Symbol as Sign
 from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Expression, Reduction
-from chainrule.graph.types import ROWS, is_float
+from chainrule.graph.types import BOOL, ROWS, is_float
 from chainrule.graph.value import Value
 
 #: How the names of arrays and numbers are written in formulas; any other is written as the word that it is.
@@ -121,7 +121,8 @@ def symbol_of(name: str, mark: str = "") -> Symbol:
         base = _letter(last)
         below: Layout | None = _letter(parameter)
         return Symbol(Script(base, below, _raised(_digits(owner), mark)), False, name + mark)
-    above = _raised("" if owner.startswith("task") else _digits(owner), mark)
+    is_of_layer = not owner.startswith("task") or owner.startswith("task.network")
+    above = _raised(_digits(owner) if is_of_layer else "", mark)
     return Symbol(Script(_letter(last), None, above) if above else _letter(last), False, name + mark)
 
 
@@ -156,6 +157,13 @@ def is_transparent(value: Value) -> bool:
     return value.primitive is not None and value.primitive.notation.template == "<0>"
 
 
+def looked_through(value: Value) -> Value:
+    """Return what a formula shows in the place of a value."""
+    while is_transparent(value):
+        (value,) = value.operands
+    return value
+
+
 class _Finder:
     """Looks for values to name among those that the loss is computed from."""
 
@@ -182,7 +190,7 @@ class _Finder:
             value
             for value in self._values
             if value.primitive is not None
-            and is_float(value.dtype)
+            and (is_float(value.dtype) or (value.dtype == BOOL and value.origin.stage == "forward"))
             and "data" in self._sources[value]
             and not self._sources[value] & {"x", "parameter"}
             and any(self._varies(user) for user in self._uses[value])
@@ -289,10 +297,7 @@ class _Finder:
     def _summed(self, value: Value, members: set[Value]) -> Iterator[Value]:
         """Yield what is summed up in a value, looking through what formulas do not show."""
         if value.primitive is not None and isinstance(value.primitive.lower, Reduction):
-            (term,) = value.operands
-            while is_transparent(term):
-                (term,) = term.operands
-            yield term
+            yield looked_through(value.operands[0])
         else:
             for operand in value.operands:
                 if operand in members:
@@ -322,6 +327,17 @@ def _size(value: Value) -> int:
 
 def _same_part(parameter: Value, value: Value) -> bool:
     return parameter.name.rpartition(".")[0] == value.origin.part
+
+
+def powers_in_logarithms(loss: Value) -> Iterator[tuple[Value, Value, Value]]:
+    """Yield each ln Σ e^v on the way to the loss, with the sum and the powers in it."""
+    for value in needed([loss]):
+        if value.primitive is not None and value.primitive.name == "log":
+            total = looked_through(value.operands[0])
+            if total.primitive is not None and total.primitive.name == "sum":
+                power = looked_through(total.operands[0])
+                if power.primitive is not None and power.primitive.name == "exp":
+                    yield value, total, power
 
 
 def elementwise_between(inner: Value, output: Value) -> bool:

@@ -87,7 +87,7 @@ class Cases:
 
 @dataclass(frozen=True)
 class Mark:
-    """A layout that a page can find: an element "at" a place, the term of a "sum", the "rest" of one."""
+    """A layout that a page can find: an element "at" a place, "all" of an array, a "sum", its "rest"."""
 
     inside: Layout
     place: str

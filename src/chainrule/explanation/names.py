@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
-from chainrule.explanation.elements import Expander, Stop
-from chainrule.explanation.formula import Symbol
+from chainrule.explanation.elements import Expander
+from chainrule.explanation.formula import Name, Stop, Symbol
 from chainrule.explanation.landmarks import Landmark, find_landmarks, is_transparent, symbol_of
 from chainrule.explanation.layout import Script, letter, number
 from chainrule.explanation.printer import Printer
-from chainrule.explanation.step_graph import Recording
-from chainrule.graph.types import BOOL
+from chainrule.explanation.shares import Shares
+from chainrule.explanation.step_graph import Recording, Share
+from chainrule.graph.types import BOOL, ROWS
 from chainrule.graph.value import PRIMITIVES, Value
 
 
@@ -40,13 +42,31 @@ class Names:
             if value.dtype == BOOL and not kinds & {"x", "parameter"}
         }
         choices |= {value for value in sources if _is_passed_guard(value, recording)}
-        self.expander = Expander(recording.numbers, fixed, choices)
+        choices |= {value for value, kinds in sources.items() if _is_same_in_rows(value, kinds, recording)}
+        self.shares = {share: _share_symbol(share, count) for count, share in enumerate(step.shares)}
+        self.expander = Expander(recording.numbers, fixed, choices, Shares(self.shares, recording.numbers))
         self.printer = Printer(recording.rows)
-        self._by_value = {one.value: one for one in self.landmarks.listed}
         self.names = {value: symbol_of(value.name) for value in graph.inputs}
-        self.names |= {value: one.symbol for value, one in self._by_value.items()}
+        self.names |= {one.value: one.symbol for one in self.landmarks.listed}
+        self._drop_second_names()
+        self._by_value = {one.value: one for one in self.landmarks.listed}
         if any(one.symbol.key == "target" for one in self.landmarks.listed) and "y" in step.data:
             self.names[step.data["y"]] = Symbol(letter("y"), False, "y")
+
+    def _drop_second_names(self) -> None:
+        """Take away names of what is another named value unchanged."""
+        kept = []
+        for one in self.landmarks.listed:
+            is_second = one.role == "shared" and one.value.primitive is not None and one.value.shape
+            if is_second and self._is_renamed(one.value):
+                del self.names[one.value]
+            else:
+                kept.append(one)
+        self.landmarks = replace(self.landmarks, listed=tuple(kept))
+
+    def _is_renamed(self, value: Value) -> bool:
+        formula = self.expander.array(value, self.forward_stop)
+        return isinstance(formula, Name) and formula.value in self.names
 
     @cached_property
     def new_names(self) -> dict[Value, Symbol]:
@@ -124,6 +144,19 @@ class Names:
 
 def _is_shown_as_its_operand(value: Value) -> bool:
     return is_transparent(value) or value.primitive is PRIMITIVES["cast"]
+
+
+def _share_symbol(share: Share, count: int) -> Symbol:
+    part = share.power.origin.part
+    return symbol_of(f"{part}.p" if part else "p", "″" * count)
+
+
+def _is_same_in_rows(value: Value, kinds: frozenset[str], recording: Recording) -> bool:
+    """Whether it is a sum of data alone in each row that is one number, as that of the parts of a target."""
+    if value.primitive is not PRIMITIVES["sum"] or ROWS not in value.shape or kinds & {"x", "parameter"}:
+        return False
+    number = recording.numbers[value]
+    return "data" in kinds and number.size > 0 and bool(np.all(number == number.flat[0]))
 
 
 def _is_passed_guard(value: Value, recording: Recording) -> bool:

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+import json
 from typing import Any
 
+import numpy as np
+
 from chainrule.explanation.elements import NotPlain
-from chainrule.explanation.formula import Apply, Formula, Index, Name, Total, Variable
+from chainrule.explanation.formula import Apply, Formula, Index, Name, Number, Total, Variable, names
 from chainrule.explanation.layout import Layout, Mark, number
 from chainrule.explanation.mathml import elements
-from chainrule.explanation.printer import Printer
+from chainrule.explanation.printer import MOST_TERMS, Printer
 from chainrule.explanation.quantity import Quantity
 from chainrule.explanation.simplify import simplified
 from chainrule.graph.types import ROWS
 from chainrule.graph.value import Value
 
-#: Of an array without a pattern, so many elements are written out.
-MOST_WRITTEN = 64
+#: Of an array without a pattern, elements are written out up to so many letters in all.
+MOST_WRITTEN = 300_000
+#: What the page computes in a term of a sum (formulas.js).
+CALCULATED = (
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "negative",
+    "power",
+    "exp",
+    "log",
+    "sqrt",
+    "tanh",
+    "abs",
+)
 
 
 class PatternPrinter(Printer):
@@ -31,11 +46,27 @@ class PatternPrinter(Printer):
         ]
 
     def _big_sum(self, total: Total, numbers: bool) -> tuple[Layout, int]:
-        if not is_product_of_names(total.terms[0]):
-            raise NotPlain
         assert total.variable is not None
         layout, tightness = super()._big_sum(Total(total.terms), numbers)
-        return Mark(layout, f"{total.variable.letter} {total.size}", "sum"), tightness
+        term = json.dumps(self._calculation(total.terms[0]), ensure_ascii=False)
+        return Mark(layout, f"{total.variable.letter} {total.size} {term}", "sum"), tightness
+
+    def _shown_of(self, formula: Apply) -> list[Formula]:
+        is_open = any(isinstance(place, Variable) for name in names(formula) for place in name.index or ())
+        if is_open and len(formula.operands) > MOST_TERMS:
+            raise NotPlain  # which ones are shown depends on the place
+        return super()._shown_of(formula)
+
+    def _calculation(self, formula: Formula) -> Any:
+        """Return what the page has to compute for a term, to find the largest ones: [operation, ...]."""
+        match formula:
+            case Number(value) if np.isfinite(value):
+                return float(value)
+            case Name():
+                return self.place(formula)
+            case Apply(primitive, operands, _, False) if primitive.name in CALCULATED:
+                return [primitive.name, *map(self._calculation, operands)]
+        raise NotPlain
 
     def place(self, name: Name) -> str:
         """Return where an element stands, with holes."""
@@ -46,13 +77,6 @@ class PatternPrinter(Printer):
 def hole(place: int | Variable) -> str:
     """Return a place, or a mark that says which variable it is."""
     return f"⟦{place.letter}⟧" if isinstance(place, Variable) else str(place)
-
-
-def is_product_of_names(formula: Formula) -> bool:
-    """Whether a term is a named element or a product of such."""
-    if isinstance(formula, Apply):
-        return formula.primitive.name == "multiply" and all(map(is_product_of_names, formula.operands))
-    return isinstance(formula, Name)
 
 
 def name_pattern(quantity: Quantity) -> str:
@@ -73,7 +97,14 @@ def pattern(quantity: Quantity) -> str | None:
 
 
 def written_out(quantity: Quantity) -> dict[str, str]:
-    """Return the formulas of the first elements as MathML, by their places: ``"0,1"``."""
+    """Return the formulas of the elements as MathML, by their places, ``"0,1"``: the first of very many."""
     printer = PatternPrinter(quantity.names.recording.rows)
-    places: Sequence[Any] = list(itertools.islice(quantity.places(), MOST_WRITTEN))
-    return {",".join(map(str, at)): elements(printer.layout(quantity.element(at))) for at in places}
+    written: dict[str, str] = {}
+    length = 0
+    for place in quantity.places():
+        if length > MOST_WRITTEN:
+            break
+        text = elements(printer.layout(quantity.element(place)))
+        written[",".join(map(str, place))] = text
+        length += len(text)
+    return written

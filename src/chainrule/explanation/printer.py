@@ -23,6 +23,7 @@ from chainrule.explanation.layout import (
     Fraction,
     Layout,
     Mark,
+    Row,
     Script,
     filled,
     letter,
@@ -39,6 +40,8 @@ from chainrule.graph.value import PRIMITIVES, Value
 
 #: More terms than this are not written out: the largest stand for them, beside the sum of the others.
 MOST_TERMS, LARGEST = 6, 4
+#: The key of numbers that stand in the network itself: they came from nowhere else.
+CONSTANTS = "constants"
 
 
 class Printer:
@@ -112,7 +115,9 @@ class Printer:
                 else:
                     layout = self.symbol(symbol, value, index)
                     tightness = PREFIX if isinstance(layout, Fraction) else ATOM
-                return (Mark(layout, self.place(formula)) if index is not None else layout), tightness
+                if index is None and symbol.key == CONSTANTS:
+                    return layout, tightness
+                return Mark(layout, self.place(formula), "all" if index is None else "at"), tightness
             case Total(terms, None, _):
                 return self._total(terms, numbers)
             case Total():
@@ -137,8 +142,9 @@ class Printer:
             formula = Apply(PRIMITIVES["subtract"], (added, taken.operands[0]), {})
         notation = formula.primitive.notation
         if formula.gathered:
-            listed = [self.layout(operand, numbers) for operand in formula.operands[:MOST_TERMS]]
-            listed += [operator("…", r"\dots")] if len(formula.operands) > MOST_TERMS else []
+            shown = self._shown_of(formula)
+            listed = [self._printed(operand, numbers)[0] for operand in shown]
+            listed += [operator("…", r"\dots")] if len(shown) < len(formula.operands) else []
             inside = row(*[part for item in listed for part in (operator(","), item)][1:])
             return row(word(formula.primitive.name), Fenced("(", inside, ")")), ATOM
         if notation.template == "<0>":
@@ -148,9 +154,21 @@ class Printer:
             str(i): self._operand(operand, needed[min(i, len(needed) - 1)], numbers)
             for i, operand in enumerate(formula.operands)
         }
+        is_side_by_side = notation.precedence == PRODUCT and notation.template.startswith("<0>")
+        if is_side_by_side and _is_big(slots["0"]) and len(slots) > 1:
+            slots["0"] = Fenced("(", slots["0"], ")")  # what stands behind a sum would seem to be summed, too
         slots["*"] = row(*[part for i in slots for part in (operator(","), slots[i])][1:]) if slots else row()
         slots |= {name: self._attribute(item) for name, item in formula.attributes.items()}
         return filled(parse(notation.template), slots), notation.precedence
+
+    def _shown_of(self, formula: Apply) -> list[Formula]:
+        """Return the elements to be listed: of many those nearest to the result, as a largest one is."""
+        if len(formula.operands) <= MOST_TERMS:
+            return list(formula.operands)
+        result = float(self._numeric(formula))
+        far = [abs(float(self._numeric(operand)) - result) for operand in formula.operands]
+        nearest = sorted(sorted(range(len(far)), key=far.__getitem__)[:LARGEST])
+        return [formula.operands[i] for i in nearest]
 
     def _attribute(self, item: Any) -> Layout:
         if isinstance(item, tuple):
@@ -179,6 +197,13 @@ class Printer:
             layout, own = self._number(others) if numbers else (dots, ATOM)
             parts += [operator("+"), layout if own > SUM else Fenced("(", layout, ")")]
         return row(*parts[1:]), SUM
+
+
+def _is_big(layout: Layout) -> bool:
+    """Whether it is a sum over an index."""
+    first = layout.items[0] if isinstance(layout, Row) else None
+    base = first.base if isinstance(first, Script) else None
+    return isinstance(base, Sign) and base.kind == "big"
 
 
 def _is_negative(formula: Formula) -> bool:

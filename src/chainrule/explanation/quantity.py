@@ -9,8 +9,18 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.explanation.elements import Stop, concrete
-from chainrule.explanation.formula import Apply, Formula, Index, Name, Number, Symbol, names, substituted
+from chainrule.explanation.elements import concrete
+from chainrule.explanation.formula import (
+    Apply,
+    Formula,
+    Index,
+    Name,
+    Number,
+    Stop,
+    Symbol,
+    names,
+    substituted,
+)
 from chainrule.explanation.layout import Layout, equation, operator, row
 from chainrule.explanation.names import Names
 from chainrule.explanation.plain import to_text
@@ -75,6 +85,8 @@ class Quantity:
         Set where it is another named value unchanged.
     product : Product or None
         What its formula is where it comes to that, and would name ∂L/∂a several times.
+    first : Quantity or None
+        What is handed on, where its formula is to be told again.
     """
 
     names: Names
@@ -83,6 +95,7 @@ class Quantity:
     stop: Stop | None = None
     handed: Symbol | None = None
     product: Product | None = None
+    first: Quantity | None = None
 
     @property
     def array(self) -> Array:
@@ -107,7 +120,10 @@ class Quantity:
     @property
     def equation(self) -> Layout:
         """Its name = its formula."""
-        return equation(self.left, self.names.printer.layout(self.formula)) if self.formula else self.left
+        if self.formula is None:
+            return self.left
+        right = self.first.equation if self.first else self.names.printer.layout(self.formula)
+        return equation(self.left, right)
 
     def element(self, index: Index) -> Formula:
         """Return the formula of one element."""

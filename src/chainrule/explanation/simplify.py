@@ -129,14 +129,36 @@ def _coefficient(formula: Formula) -> tuple[float, Formula] | None:
 
 
 def _add(a: Formula, b: Formula) -> Formula | None:
-    """Apply x + 0 = x;  x + x = 2x;  (e^x - 1) + 1 = e^x."""
+    """Apply x + 0 = x;  (e^x - 1) + 1 = e^x;  -x + y = y - x;  k x + (-k) y = k (x - y); like terms."""
     if _is(a, 0):
         return b
     if _is(b, 0):
         return a
     if isinstance(a, Apply) and a.primitive.name == "expm1" and _is(b, 1):
         return Apply(PRIMITIVES["exp"], a.operands, {})
-    return apply("multiply", Number(2.0), a) if a == b else None
+    return _alike(a, b) or _difference(a, b)
+
+
+def _alike(a: Formula, b: Formula) -> Formula | None:
+    """Return 2x for x + x;  (k + l) x for k x + l x;  y + 2x for (y + x) + x."""
+    first, second = _coefficient(a) or (1.0, a), _coefficient(b) or (1.0, b)
+    if first[1] == second[1]:
+        return apply("multiply", Number(first[0] + second[0]), first[1])
+    if isinstance(a, Apply) and a.primitive.name == "add":
+        both = _alike(a.operands[1], b)
+        return both and apply("add", a.operands[0], both)
+    return None
+
+
+def _difference(a: Formula, b: Formula) -> Formula | None:
+    """Return y - x for -x + y;  k (x - y) for k x + (-k) y."""
+    if isinstance(a, Apply) and a.primitive.name == "negative":
+        return apply("subtract", b, a.operands[0])
+    first, second = _coefficient(a), _coefficient(b)
+    if not first or not second or first[0] != -second[0]:
+        return None
+    more, less = (first[1], second[1]) if first[0] > 0 else (second[1], first[1])
+    return apply("multiply", Number(abs(first[0])), Apply(PRIMITIVES["subtract"], (more, less), {}))
 
 
 def _subtract(a: Formula, b: Formula) -> Formula | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from chainrule.graph.evaluate import Evaluator
 from chainrule.graph.loop import Stage, bind
@@ -33,6 +34,23 @@ class Slope:
 
 
 @dataclass(frozen=True)
+class Share:
+    """The derivative of ln Σ e^v by v: the part p that each e^v has in their sum, as the softmax has it.
+
+    Attributes
+    ----------
+    power, total : Value
+        e^v, and the sum of them.
+    value : Value
+        p, of the shape of v.
+    """
+
+    power: Value
+    total: Value
+    value: Value
+
+
+@dataclass(frozen=True)
 class StepGraph:
     """One training step: forward, loss, backward, update.
 
@@ -54,6 +72,8 @@ class StepGraph:
         For every value on the way the derivative of the loss by it.
     slopes : dict of Value to Slope
         For the output of an activation: its derivative f′.
+    shares : tuple of Share
+        For each logarithm of a sum of powers.
     gradients : dict of Value
         The derivative of the loss by every parameter.
     new : dict of Value
@@ -68,6 +88,7 @@ class StepGraph:
     loss: Value
     derivatives: Mapping[Value, Value]
     slopes: Mapping[Value, Slope]
+    shares: tuple[Share, ...]
     gradients: Mapping[str, Value]
     new: Mapping[str, Value]
 
@@ -91,3 +112,17 @@ class Recording:
     def rows(self) -> int:
         """How many rows it had."""
         return len(self.numbers[self.step.x])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Hand over each value after its operands, so that none is pickled deep inside of another."""
+        values = sorted(self.numbers, key=lambda value: value.serial)
+        return _restored, (values, self.step, self.numbers)
+
+
+def _restored(
+    values: list[Value],
+    step: StepGraph,
+    numbers: Mapping[Value, Array],
+) -> Recording:
+    """Return the recording; its values are read first, and found again in the others."""
+    return Recording(step, numbers)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chainrule.explanation.elements import Stop
-from chainrule.explanation.formula import Apply, Formula, Name, Number, Symbol, Total, names
+from chainrule.explanation.formula import Apply, Formula, Name, Number, Stop, Symbol, Total, names
 from chainrule.explanation.landmarks import Landmark, is_short, is_transparent
 from chainrule.explanation.names import Names
 from chainrule.explanation.plain import to_text
@@ -22,6 +21,7 @@ SPREAD = "broadcast ↔ sum: it was repeated for every row, so its derivative is
 SLOPE = "f′, the derivative of the activation by what it is applied to"
 PAIRS = f"{SLOPE}: of each unit by each, as it takes all of them together"
 HANDED = "handed on unchanged"
+SOFTMAX = "the share of each power in the sum of all: the derivative of the logarithm of that sum"
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,10 @@ class Teller:
 
     def _backward(self) -> Iterator[Told]:
         computed = [mark for mark in self.marks.listed if mark.stage != "input" and mark.role != "loss"]
+        for share, symbol in self.names.shares.items():
+            title = f"{share.power.origin.part or 'the loss'}: {to_text(symbol.layout)}, the softmax"
+            quantity = Quantity(self.names, share.value, symbol, self.names.forward_stop)
+            yield "backward", share.power.origin.part, title, SOFTMAX, quantity
         for mark in reversed([mark for mark in computed if mark.stage == "loss"]):
             yield from self._derivative(mark)
         for part in reversed(self.marks.parts):
@@ -139,7 +143,10 @@ class Teller:
         value = self.step.derivatives[mark.value]
         stop = self.names.derivative_stop(mark)
         symbol, handed = self.names.derivative_symbol(mark), stop(value)
-        return Quantity(self.names, value, symbol, stop, handed, self._through_activation(mark))
+        later = self.names.derivatives_after(mark).get(value)
+        is_first = later is not None and mark.stage == "forward" and later.stage == "loss"
+        first = self.derivative(later) if later is not None and is_first else None
+        return Quantity(self.names, value, symbol, stop, handed, self._through_activation(mark), first)
 
     def _through_activation(self, inner: Landmark) -> Product | None:
         """Return ∂L/∂a and f′(z) where z acts on the loss through a = f(z) alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,6 +35,8 @@ class Factor:
         The factor, what it is computed by, and the same with numbers. Where the loss has a path of its own to
         the parameter, as a penalty does, beside those through the network, that path has no other name than
         its formula.
+    result : Layout
+        What it comes to, as it is written.
     value : float
         What it comes to.
     """
@@ -42,6 +45,7 @@ class Factor:
     left: Layout
     formula: Layout
     numbers: Layout
+    result: Layout
     value: float
 
     @property
@@ -49,9 +53,16 @@ class Factor:
         """The factor = its formula."""
         return self.formula if self.left == self.formula else equation(self.left, self.formula)
 
+    def _written(self, write: Callable[[Layout], str]) -> str:
+        parts = [write(part) for part in (self.left, self.formula, self.numbers)]
+        return " = ".join(dict.fromkeys([*parts, write(self.result)]))
+
     def __str__(self) -> str:
-        parts = [to_text(part) for part in (self.left, self.formula, self.numbers)]
-        return " = ".join(dict.fromkeys([*parts, f"{self.value:.6g}".replace("-", "−")]))
+        return self._written(to_text)
+
+    def to_latex(self) -> str:
+        """Return the factor = its formula = the same with numbers = its value, as LaTeX; nothing twice."""
+        return self._written(to_latex)
 
 
 @dataclass(frozen=True)
@@ -83,14 +94,17 @@ class Term:
     def expand(self) -> Why:
         """Return the first factor, the derivative by what comes later, as a product or sum of its own.
 
+        Where that is the loss's own formula, it is told by it, as a single factor.
+
         Raises
         ------
         ValueError
-            If it is the derivative of the loss's own formula, which has no paths through the network.
+            If the term is such a formula alone.
         """
         if self.onward is None:
             raise ValueError(
-                f"{to_text(self.factors[0].left)} is given by its formula; there is nothing to expand"
+                f"{to_text(self.factors[0].left)} is computed by the formula that is shown, with no path "
+                "through the network left; there is nothing to expand"
             )
         return self.onward
 
@@ -165,7 +179,8 @@ class Why:
         formula = printer.layout(whole)
         left = self.left if alone else formula
         numbers = printer.layout(whole, numbers=True)
-        return Term((Factor(self.name, left, formula, numbers, float(numeric(whole))),), None)
+        value = float(numeric(whole))
+        return Term((Factor(self.name, left, formula, numbers, printer.number(value), value),), None)
 
     def _through(self, leaf: Name, whole: Formula, later: dict[str, Landmark]) -> Term:
         """Return the paths through a later element, as one."""
@@ -179,18 +194,21 @@ class Why:
         mark, index = later[leaf.symbol.key], leaf.index or ()
         above = printer.symbol(mark.symbol, mark.value, index)
         below = printer.symbol(self.mark.symbol, self.mark.value, self.index)
+        value = float(numeric(slope))
         factor = Factor(
             self.name,
             partial(above, below),
             printer.layout(slope),
             printer.layout(slope, numbers=True),
-            float(numeric(slope)),
+            printer.number(value),
+            value,
         )
         onward = Why(self.names, mark, index)  # type: ignore[arg-type]
         first = onward.terms if onward.is_one_path else ()
         if first:
-            return Term((*first[0].factors, factor), first[0].onward)
-        far = Factor(onward.name, onward.left, onward.left, printer.number(onward.value), onward.value)
+            return Term((*first[0].factors, factor), first[0].onward or onward)
+        result = printer.number(onward.value)
+        far = Factor(onward.name, onward.left, onward.left, result, result, onward.value)
         return Term((far, factor), onward)
 
     @cached_property
@@ -214,6 +232,9 @@ class Why:
     @property
     def equation(self) -> Layout:
         """∂L/∂w = the sum of products."""
+        (first, *others) = self.terms[:2] or (None,)
+        if first and not others and first.factors[0].left == self.left:  # it is a formula, and no product
+            return first.factors[0].equation
         parts: list[Layout] = []
         for term in self.shown:
             parts += [operator("+"), term.product]
@@ -222,15 +243,15 @@ class Why:
         return equation(self.left, row(*parts[1:]) if parts else self.names.printer.number(0.0))
 
     def __str__(self) -> str:
-        lines = [to_text(self.equation)]
+        lines, text = [to_text(self.equation)], self.names.printer.text
         for number, term in enumerate(self.shown, start=1):
             if len(self.terms) > 1:
-                lines.append(f"  path {number}: {term.value:.6g}")
+                lines.append(f"  path {number}: {text(term.value)}")
             lines += [f"    {factor}" for factor in term.factors]
         if len(self.terms) > SHOWN:
-            lines.append(f"  {len(self.terms) - SHOWN} smaller paths: {self.remainder:.6g}")
-        lines.append(f"  together {self.total:.6g}; the training step computed {self.value:.6g}")
-        return "\n".join(lines).replace("-", "−")
+            lines.append(f"  {len(self.terms) - SHOWN} smaller paths: {text(self.remainder)}")
+        lines.append(f"  together {text(self.total)}; the training step computed {text(self.value)}")
+        return "\n".join(lines)
 
     def to_latex(self) -> str:
         """Return the equation as LaTeX."""
@@ -258,7 +279,7 @@ class Why:
         lines = [f"$${self.to_latex()}$$"]
         for term in self.shown:
             for factor in term.factors:
-                lines.append(f"- ${to_latex(factor.equation)} = {factor.value:.6g}$")
+                lines.append(f"- ${factor.to_latex()}$")
         return "\n".join(lines)
 
 

@@ -68,6 +68,14 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<Primitive {self.name}>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep copies the one row of this name: rows are told apart by identity."""
+        return _named, (self.name,)
+
+
+def _named(name: str) -> Primitive:
+    return PRIMITIVES[name]
+
 
 def primitive(name: str, **columns: Any) -> Primitive:
     """Enter a row into the table and return it."""

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from chainrule.explanation.landmarks import Landmarks, elementwise_between, find_landmarks
-from chainrule.explanation.step_graph import Slope, StepGraph
+from chainrule.explanation.landmarks import (
+    Landmarks,
+    elementwise_between,
+    find_landmarks,
+    powers_in_logarithms,
+)
+from chainrule.explanation.step_graph import Share, Slope, StepGraph
 from chainrule.functions import broadcast_to, stack
 from chainrule.gradient.backward import derivatives_between, filled_like
 from chainrule.graph.origin import origin
+from chainrule.graph.rewrite import merged
 from chainrule.graph.value import Value, as_value
 from chainrule.training.step import Trace
 from chainrule.training.task import CarriedTypes, DataTypes, Task
@@ -21,6 +29,8 @@ def explained_step(task: Task, carried: CarriedTypes, data: DataTypes) -> StepGr
     """Return `training_step` with the derivative of the loss by every value on the way, and each slope f′."""
     t = Trace(task, carried, data, training=True)
     loss, weight = t.mean_loss(t.row_losses())
+    activations = [value for _, z, a in t.variables.activations for value in (z, a)]
+    loss, weight, *activations = merged([loss, weight, *activations])  # one quantity has one name
     with origin("backward"):
         d = derivatives_between(loss, [t.x, *t.parameters.values()])
         gradients = {name: d[w] if w in d else filled_like(w, 0) for name, w in t.parameters.items()}
@@ -30,22 +40,33 @@ def explained_step(task: Task, carried: CarriedTypes, data: DataTypes) -> StepGr
     given = {"y": t.y, "sample_weight": t.sample_weight}
     known = {name: value for name, value in given.items() if value is not None}
     marks = find_landmarks(t.x, known, t.parameters, loss)
-    slopes = {a: Slope(z, _slope(z, a)) for z, a in _activations(t, marks)}
+    slopes = {a: Slope(z, _slope(z, a)) for z, a in _activations(marks, activations)}
+    shares = tuple(map(_share, powers_in_logarithms(loss)))
     outputs = {"loss": loss} | {f"d {i}": value for i, value in enumerate(d.values())}
     outputs |= {f"slope {i}": slope.value for i, slope in enumerate(slopes.values())} | new
+    outputs |= {f"share {i}": share.value for i, share in enumerate(shares)}
     state = {**t.state, **t.optimizer_state}
-    return StepGraph(t.stage(outputs), t.x, known, t.parameters, state, loss, d, slopes, gradients, new)
+    return StepGraph(
+        t.stage(outputs), t.x, known, t.parameters, state, loss, d, slopes, shares, gradients, new
+    )
 
 
-def _activations(t: Trace, marks: Landmarks) -> list[tuple[Value, Value]]:
-    """Return z and a of each activation a = f(z) that has names for both."""
+def _activations(marks: Landmarks, applied: Sequence[Value]) -> list[tuple[Value, Value]]:
+    """Return z and a of each activation a = f(z) with names for both; `applied` holds them in turn."""
     named = {mark.value for mark in marks.listed}
-    pairs = {a: z for _, z, a in t.variables.activations if a is not z and {a, z} <= named}
+    pairs = {a: z for z, a in zip(applied[::2], applied[1::2], strict=True) if a is not z and {a, z} <= named}
     for part in marks.parts:
         z, a = marks.role(part, "inner"), marks.role(part, "output")
         if z and a and elementwise_between(z.value, a.value):
             pairs.setdefault(a.value, z.value)
     return [(z, a) for a, z in pairs.items() if elementwise_between(z, a) or _is_narrow(z)]
+
+
+def _share(found: tuple[Value, Value, Value]) -> Share:
+    logarithm, total, power = found
+    with origin("backward", power.origin.part):
+        (v,) = power.operands
+        return Share(power, total, derivatives_between(logarithm, [v])[v])
 
 
 def _is_narrow(z: Value) -> bool:

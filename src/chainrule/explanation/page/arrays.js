@@ -109,7 +109,10 @@ export function written(number) {
   return (text === "-0" ? "0" : text).replaceAll("-", "−");
 }
 
+const largest = new Map();
+
 /** The largest size in an array: what the colours are relative to. */
 export function largestOf(key) {
-  return numbersOf(key).reduce((most, number) => Math.max(most, Math.abs(number)), 0) || 1;
+  if (!largest.has(key)) largest.set(key, numbersOf(key).reduce((most, number) => Math.max(most, Math.abs(number)), 0) || 1);
+  return largest.get(key);
 }

@@ -11,12 +11,12 @@ function channels(name) {
   return [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
 }
 
-/** The same for a canvas, which knows no variables: numbers → red, green, blue. */
+/** The same for a canvas, which knows no variables: numbers → red, green, blue, and that nothing shines through. */
 export function painter(largest) {
   const [low, high, ground] = ["--low", "--high", "--ground"].map(channels);
   return (number) => {
     const part = Math.min(Math.abs(number) / largest, 1);
     const end = number < 0 ? low : high;
-    return end.map((channel, i) => Math.round(ground[i] + part * (channel - ground[i])));
+    return [...end.map((channel, i) => Math.round(ground[i] + part * (channel - ground[i]))), 255];
   };
 }

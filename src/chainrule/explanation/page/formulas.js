@@ -22,27 +22,46 @@ function put(pattern, variable, place) {
   return pattern.replaceAll(`⟦${variable}⟧`, String(place));
 }
 
-/** The product of the elements that a term names. */
-function sizeOf(term) {
-  const places = [...term.matchAll(/data-at="([^"]*)"/g)].map((found) => parsePlace(found[1]));
-  return places.reduce((product, { key, index }) => product * numberAt(key, index), 1);
+const OPERATIONS = {
+  add: (a, b) => a + b, subtract: (a, b) => a - b, multiply: (a, b) => a * b, divide: (a, b) => a / b,
+  negative: (a) => -a, power: Math.pow, exp: Math.exp, log: Math.log, sqrt: Math.sqrt, tanh: Math.tanh, abs: Math.abs,
+};
+
+/** What a term comes to: a number, the element at a place, or an operation on such. */
+function calculated(term) {
+  if (typeof term === "number") return term;
+  if (typeof term === "string") {
+    const { key, index } = parsePlace(term);
+    return numberAt(key, index);
+  }
+  return OPERATIONS[term[0]](...term.slice(1).map(calculated));
 }
 
 /** Writes a sum over a variable out: all terms, or the largest and the sum of the others. */
 function expandSums(math, asNumbers) {
   for (const sum of [...math.querySelectorAll("[data-sum]")].reverse()) {
-    const [variable, size] = sum.dataset.sum.split(" ");
+    const [, variable, size, term] = /^(\S+) (\S+) (.*)$/.exec(sum.dataset.sum);
     const terms = Array.from({ length: Number(size) }, (_, place) => put(sum.innerHTML, variable, place));
     let shown = terms.map((_, place) => place);
     let others = null;
     if (terms.length > MOST_TERMS) {
-      const sizes = terms.map(sizeOf);
+      const sizes = terms.map((_, place) => calculated(JSON.parse(put(term, variable, place))));
       shown = [...shown].sort((a, b) => Math.abs(sizes[b]) - Math.abs(sizes[a])).slice(0, LARGEST).sort((a, b) => a - b);
       others = sizes.reduce((total, value, place) => (shown.includes(place) ? total : total + value), 0);
     }
     const rest = others === null ? "" : asNumbers ? `<mo>+</mo><mn>${bracketed(others)}</mn>` : "<mo>+</mo><mo>⋯</mo>";
     sum.innerHTML = shown.map((place) => terms[place]).join("<mo>+</mo>") + rest;
   }
+}
+
+/** Whether a number needs no brackets where it stands: nothing before it, and no factor or power behind it. */
+function standsFree(leaf) {
+  const parent = leaf.parentElement;
+  if (parent.matches("msup, msub, msubsup")) return leaf !== parent.firstElementChild;
+  const [before, behind] = [leaf.previousElementSibling, leaf.nextElementSibling].map((one) => one?.textContent ?? "");
+  if (parent.matches("mrow") && !before && !behind) return standsFree(parent);
+  const isOpen = parent.matches("mfrac") || "(,|".includes(before);
+  return isOpen && (parent.matches("mfrac, mtd") || "),|+−=<>≤≥".includes(behind));
 }
 
 function bracketed(number) {
@@ -55,8 +74,7 @@ export function putNumbers(math) {
     const { key, index } = parsePlace(leaf.dataset.at);
     if (!data.arrays[key]) continue;
     const number = numberAt(key, index);
-    const alone = !leaf.parentElement.closest("mrow, msub, msup, mfrac, msqrt");
-    leaf.replaceChildren(make("mn", alone ? written(number) : bracketed(number)));
+    leaf.replaceChildren(make("mn", standsFree(leaf) ? written(number) : bracketed(number)));
   }
   for (const rest of math.querySelectorAll("[data-rest]")) {
     rest.replaceChildren(make("mn", bracketed(Number(rest.dataset.rest))));

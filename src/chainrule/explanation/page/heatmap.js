@@ -1,46 +1,68 @@
-// A large array as a picture: one cell for each element, which pointer and arrow keys can visit.
-import { numberAt, spoken, writePlace, written } from "./arrays.js";
+// An array as a picture: one cell for each element, which pointer and arrow keys can visit.
+import { data, largestOf, numbersOf, placeOf, spoken, writePlace, written } from "./arrays.js";
 import { painter } from "./colours.js";
+import { mathOf } from "./formulas.js";
 
-const WIDEST = 640; // on the screen
+const LEAST_RING = 9; // on the screen: the ring around a cell
 
-/** A heat map of an item; `placeOf` tells which element a cell shows, or null for none. */
-export function heatMap(box, item, [rows, columns], placeOf, choose) {
+/** A heat map of an item in a box; of an array with rows that are shown one by one, `size` is that of a row. */
+export function heatMap(box, item, grid, { choose, widest, cell, size = 0 }) {
+  const { rows, columns } = grid;
   const figure = document.createElement("figure");
   const caption = document.createElement("figcaption");
+  const frame = document.createElement("div");
   const canvas = document.createElement("canvas");
+  const ring = document.createElement("span");
+  const side = Math.max(1, Math.min(cell, Math.floor(widest / Math.max(rows, columns))));
+  const scale = Math.min(1, widest / (Math.max(rows, columns) * side)) * side;
   [canvas.height, canvas.width] = [rows, columns];
-  const cell = Math.max(1, Math.min(18, Math.floor(WIDEST / Math.max(rows, columns))));
-  canvas.style.width = `${columns * cell}px`;
-  canvas.style.height = `${rows * cell}px`;
+  canvas.style.width = `${columns * scale}px`;
+  canvas.style.height = `${rows * scale}px`;
   canvas.tabIndex = 0;
   canvas.setAttribute("role", "application");
   canvas.setAttribute("aria-roledescription", "heat map");
-  figure.append(canvas, caption);
+  [frame.className, ring.className, ring.hidden] = ["frame", "ring", true];
+  frame.append(canvas, ring);
+  figure.append(caption, frame);
   box.append(figure);
   const name = [item.label, item.kind].filter(Boolean).join(" ");
-  const map = { item, canvas, key: null, at: [0, 0] };
+  const map = { item, canvas, at: [0, 0] };
+  let [key, row, scheme] = [null, 0, null];
+
+  const element = (at) => placeOf(key, row * size + grid.at(at));
 
   function visit(at) {
-    const place = placeOf(at);
-    if (!place) return;
+    if (grid.at(at) < 0) return;
     map.at = at;
-    label(place);
-    choose(item, place);
+    label();
+    surround(at);
+    choose(item, element(at));
   }
 
-  function label(place) {
-    const text = `${spoken(map.key, place)} is ${written(numberAt(map.key, place))}`;
-    canvas.dataset.shows = writePlace(map.key, place);
+  function label() {
+    const place = element(map.at);
+    const text = `${spoken(key, place)} is ${written(numbersOf(key)[row * size + grid.at(map.at)])}`;
+    canvas.dataset.shows = writePlace(key, place);
     canvas.setAttribute("aria-label", `${name}: ${rows} by ${columns} cells; the arrow keys visit them. ${text}`);
-    caption.textContent = `${name}: ${text}`;
+  }
+
+  function surround(at) {
+    ring.hidden = at === null;
+    if (!at) return;
+    ring.dataset.around = element(at).join(", ");
+    const wide = Math.max(scale, LEAST_RING);
+    const aside = (wide - scale) / 2;
+    Object.assign(ring.style, { top: `${at[0] * scale - aside}px`, left: `${at[1] * scale - aside}px`, width: `${wide}px`, height: `${wide}px` });
   }
 
   canvas.addEventListener("pointermove", (event) => {
-    const box = canvas.getBoundingClientRect();
-    const at = [((event.clientY - box.top) / box.height) * rows, ((event.clientX - box.left) / box.width) * columns];
-    visit([Math.min(rows - 1, Math.max(0, Math.floor(at[0]))), Math.min(columns - 1, Math.max(0, Math.floor(at[1])))]);
+    const edge = canvas.getBoundingClientRect();
+    const part = [(event.clientY - edge.top) / edge.height, (event.clientX - edge.left) / edge.width];
+    const at = [part[0] * rows, part[1] * columns].map((place, axis) => Math.min([rows, columns][axis] - 1, Math.max(0, Math.floor(place))));
+    if (at[0] !== map.at[0] || at[1] !== map.at[1] || ring.hidden) visit(at);
   });
+  canvas.addEventListener("pointerleave", () => surround(null));
+  canvas.addEventListener("blur", () => surround(null));
   canvas.addEventListener("focus", () => visit(map.at));
   canvas.addEventListener("keydown", (event) => {
     const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
@@ -51,23 +73,34 @@ export function heatMap(box, item, [rows, columns], placeOf, choose) {
     if (at[0] >= 0 && at[0] < rows && at[1] >= 0 && at[1] < columns) visit(at);
   });
 
-  map.paint = (key, numbersOf, largestOf) => {
-    map.key = key;
-    const colour = painter(largestOf(key));
+  /** Shows an array of the item, in one row of the batch. */
+  map.paint = ({ key: next, symbol }, shownRow, later) => {
+    const now = getComputedStyle(document.documentElement).getPropertyValue("--ground");
+    canvas.classList.toggle("later", later);
+    if (next === key && scheme === now && (row === shownRow || !size)) return;
+    if (next !== key) caption.replaceChildren(mathOf(symbol));
+    [key, row, scheme] = [next, shownRow, now];
+    const [colour, numbers] = [painter(largestOf(key)), numbersOf(key)];
     const context = canvas.getContext("2d");
     const picture = context.createImageData(columns, rows);
     for (let i = 0; i < rows; i++) {
       for (let j = 0; j < columns; j++) {
-        const place = placeOf([i, j]);
-        picture.data.set(place ? [...colour(numberAt(key, place)), 255] : [0, 0, 0, 0], 4 * (i * columns + j));
+        const n = grid.at([i, j]);
+        if (n < 0) continue;
+        picture.data.set(colour(numbers[row * size + n]), 4 * (i * columns + j));
       }
     }
     context.putImageData(picture, 0, 0);
-    label(placeOf(map.at));
+    label();
   };
+
+  /** Lights one element of the item's arrays, or all of them; nothing for null. */
   map.point = (place) => {
-    const mine = place !== null && item.keys.some((one) => place === one.key || place.startsWith(`${one.key}[`));
+    const mine = place !== null && item.keys.some((one) => one.key === place.key);
     canvas.classList.toggle("pointed", mine);
+    if (!mine) return surround(null);
+    const flat = place.index.reduce((at, one, axis) => at * data.arrays[place.key].shape[axis] + one, 0);
+    surround(place.index.length ? grid.cell(flat - row * size) : null);
   };
   return map;
 }

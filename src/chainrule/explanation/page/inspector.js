@@ -8,11 +8,14 @@ export function lineOf(key, index) {
   line.className = "formula";
   line.dataset.line = writePlace(key, index);
   const formula = formulaOf(key, index);
-  const parts = [nameOf(key, index), ...(formula ? [formula.names, formula.numbers] : [])];
+  const number = written(numberAt(key, index));
+  const already = new Set([number]); // what is there already is not written twice
+  const told = (formula ? [formula.names, formula.numbers] : []).filter(({ textContent: text }) => !already.has(text) && already.add(text));
+  const parts = [nameOf(key, index), ...told];
   parts.forEach((part, i) => line.append(...(i ? [" = ", part] : [part])));
   const value = document.createElement("output");
   value.dataset.value = writePlace(key, index);
-  value.textContent = written(numberAt(key, index));
+  value.textContent = number;
   line.append(" = ", value);
   return line;
 }
@@ -46,7 +49,8 @@ function leavesList(places, { point, choose }) {
     button.type = "button";
     button.className = "leaf";
     button.dataset.at = place;
-    button.textContent = `${spoken(key, index)} = ${written(numberAt(key, index))}`;
+    button.setAttribute("aria-label", `${spoken(key, index)} is ${written(numberAt(key, index))}`);
+    button.append(nameOf(key, index), ` = ${written(numberAt(key, index))}`);
     button.addEventListener("click", () => choose(itemOf(key), index));
     button.addEventListener("focus", () => point(place));
     button.addEventListener("blur", () => point(null));
@@ -57,6 +61,6 @@ function leavesList(places, { point, choose }) {
 
 /** The unit or weight that an array belongs to; an array that is not drawn stands for itself. */
 export function itemOf(key) {
-  const found = [...data.columns, ...data.edges, ...data.others].find((item) => item.keys.some((one) => one.key === key));
+  const found = [...data.columns, ...data.edges, ...data.tiles].find((item) => item.keys.some((one) => one.key === key));
   return found ?? { label: key, keys: [{ key, step: 0 }] };
 }

@@ -2,7 +2,7 @@
 
 import { svg } from "./svg.js";
 
-/** Joins the middles of pairs of maps with lines that follow when the page is laid out anew. */
+/** Joins pairs of maps with lines that follow when the page is laid out anew. */
 export function joinMaps(strip, pairs) {
   const picture = svg("svg", { class: "joins", "aria-hidden": "true" });
   strip.prepend(picture);
@@ -15,7 +15,9 @@ export function joinMaps(strip, pairs) {
     picture.setAttribute("width", origin.width);
     picture.setAttribute("height", origin.height);
     for (const { from, to, line } of joins) {
-      const [[x1, y1], [x2, y2]] = [middle(from, origin), middle(to, origin)];
+      const [one, other] = [from, to].map((canvas) => canvas.getBoundingClientRect());
+      const below = other.top > one.bottom;
+      const [[x1, y1], [x2, y2]] = [end(one, origin, below, 1), end(other, origin, below, 0)];
       for (const [name, value] of Object.entries({ x1, y1, x2, y2 })) line.setAttribute(name, value);
     }
   };
@@ -24,9 +26,10 @@ export function joinMaps(strip, pairs) {
   return () => joins.forEach(({ from, to, line }) => line.classList.toggle("lit", [from, to].every(isShown)));
 }
 
-function middle(canvas, origin) {
-  const box = canvas.getBoundingClientRect();
-  return [box.left - origin.left + box.width / 2, box.top - origin.top + box.height / 2];
+/** Where a line leaves a map (1) or comes to one (0): from above to below, or from side to side. */
+function end(box, origin, below, leaves) {
+  const [along, down] = below ? [0.5, leaves] : [leaves, 0.5];
+  return [box.left - origin.left + along * box.width, box.top - origin.top + down * box.height];
 }
 
 function isShown(canvas) {

@@ -1,7 +1,7 @@
 // The page: the walk through the steps, the drawing, and what is pointed at.
 import { countOf, data, parsePlace, placeOf, written } from "./arrays.js";
 import { mathOf } from "./formulas.js";
-import { drawNetwork } from "./drawing.js";
+import { drawNetwork, isSmall, rowOf } from "./drawing.js";
 import { showHistory } from "./history.js";
 import { inspect, itemOf, lineOf } from "./inspector.js";
 
@@ -12,10 +12,24 @@ const find = (id) => document.getElementById(id);
 const slider = find("step");
 slider.max = data.steps.length;
 
-document.querySelector("main").classList.toggle("long", data.columns.length > MOST_BESIDE);
+document.querySelector("main").classList.toggle("long", !isSmall || data.columns.length > MOST_BESIDE);
 
-const actions = { point: (place) => drawing.point(place), choose };
-let drawing = drawNetwork(find("drawing"), choose, 0);
+const drawing = drawNetwork(find("drawing"), choose);
+const actions = { point, choose };
+let peeked = null; // the row of a number that a person points at, where it is another than the one chosen
+
+// Lights where a number, or a whole array, came from; the drawing shows its row meanwhile. Nothing for null.
+function point(text) {
+  const place = text === null ? null : parsePlace(text);
+  const row = place && rowOf(place);
+  const other = row === null || row === rowShown() ? null : row;
+  if (other !== peeked) {
+    peeked = other;
+    find("peek").textContent = peeked === null ? "" : `shown meanwhile: row ${peeked}, where this number stands`;
+    drawing.show(data.steps[slider.value - 1], peeked ?? rowShown());
+  }
+  drawing.point(place);
+}
 
 function choose(item, index) {
   inspect(item, index, actions);
@@ -37,7 +51,7 @@ function show(number) {
   find("told").replaceChildren(title, stage, equation);
   if (data.arrays[step.key]) tellElements(step.key, 0, MOST_LINES);
   else find("told").append("These are too many for a page; explanation.to_dict() has them.");
-  drawing.show(step);
+  drawing.show(step, rowShown());
 }
 
 // Some elements of an array, and a button for more of them.
@@ -82,8 +96,7 @@ if (data.rows > 1) {
   find("rows").hidden = false;
   find("row").max = data.rows - 1;
   find("row").addEventListener("input", () => {
-    drawing = drawNetwork(find("drawing"), choose, rowShown());
-    show(Number(slider.value));
+    drawing.show(data.steps[slider.value - 1], rowShown());
   });
   find("row").addEventListener("change", () => { find("row").value = rowShown(); });
 }
@@ -106,8 +119,8 @@ find("play").addEventListener("click", () => {
 
 for (const event of ["pointerover", "pointerout"]) {
   document.addEventListener(event, ({ type, target }) => {
-    const leaf = target.closest?.("[data-at]");
-    if (leaf) drawing.point(type === "pointerover" ? leaf.dataset.at : null);
+    const leaf = target.closest?.("[data-at], [data-all]");
+    if (leaf) point(type === "pointerover" ? leaf.dataset.at ?? leaf.dataset.all : null);
   });
 }
 document.addEventListener("click", ({ target }) => {

@@ -1,0 +1,69 @@
+"""What a formula on the page comes to, as a person would work it out from what is written."""
+
+from __future__ import annotations
+
+import math
+from xml.etree import ElementTree
+
+SIGNS = {
+    "·": "*",
+    "−": "-",
+    "=": "==",
+    "≥": ">=",
+    "≤": "<=",
+    "≠": "!=",
+    "∧": " and ",
+    "∨": " or ",
+    "…": "0",
+    "⋯": "0",
+}
+FUNCTIONS = {
+    "σ": lambda x: 1 / (1 + math.exp(-x)),
+    "ln": math.log,
+    "tanh": math.tanh,
+    "max": max,
+    "min": min,
+    "sign": lambda x: (x > 0) - (x < 0),
+    "stop": lambda x: x,
+    "erf": math.erf,
+    "sqrt": math.sqrt,
+    "e": math.e,
+    "true": True,
+    "false": False,
+}
+
+
+def value_of(math_element):
+    """The number that the text of a math element comes to."""
+    expression = _read(ElementTree.fromstring(math_element))
+    return float(eval(expression, {"__builtins__": {"abs": abs}}, FUNCTIONS))
+
+
+def _local(element):
+    return element.tag.rpartition("}")[2]
+
+
+def _read(element):
+    tag, children = _local(element), list(element)
+    match tag:
+        case "mfrac":
+            return f"(({_read(children[0])})/({_read(children[1])}))"
+        case "msup":
+            return f"(({_read(children[0])})**({_read(children[1])}))"
+        case "msqrt":
+            return f"sqrt({' '.join(map(_read, children))})"
+        case "mtable":
+            branches = [tuple(_read(cell) for cell in row) for row in children]
+            (value, condition), *others = branches
+            return f"(({value}) if ({condition}) else ({others[-1][0]}))"
+        case "mo" | "mn" | "mi" | "mtext":
+            text = "".join(element.itertext()).strip()
+            if text in ("{", "if", "otherwise"):
+                return ""
+            return SIGNS.get(text, text.replace("−", "-"))
+        case "mrow" if [_local(one) + (one.text or "") for one in (*children[:1], *children[-1:])] == [
+            "mo|",
+            "mo|",
+        ]:
+            return f"abs({' '.join(map(_read, children[1:-1]))})"
+    return " ".join(map(_read, children))

@@ -1,0 +1,74 @@
+"""On the page every element has a formula, and the numbers in it come to the element."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from explained_cases import EMBEDDED, NUMBERS, ROWS, built, dense
+from reading_mathml import value_of
+
+import chainrule as cr
+
+#: All arrays with a formula: of so many elements each the place, the formula with numbers, and the number.
+LINES = """async (most) => {
+  const text = document.querySelector("script[type=module]").textContent;
+  const script = text + "\\nexport { data, formulaOf, countOf, placeOf, numberAt };";
+  const page = await import(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
+  const { data } = page;
+  const [lines, without] = [[], []];
+  for (const key of new Set([...Object.keys(data.patterns), ...Object.keys(data.explicit)])) {
+    const count = page.countOf(key);
+    for (let n = 0; n < count; n++) {
+      const place = page.placeOf(key, n);
+      if (!data.patterns[key] && !data.explicit[key][place]) without.push(`${key} ${place}`);
+      if (n % Math.ceil(count / most) === 0) {
+        const formula = page.formulaOf(key, place);
+        const numbers = new XMLSerializer().serializeToString(formula.numbers);
+        lines.push([`${key} ${place}`, numbers, page.numberAt(key, place)]);
+      }
+    }
+  }
+  return [lines, without];
+}"""
+GENERATOR = np.random.default_rng(5)
+MANY, LABELS = GENERATOR.normal(size=(16, 5)), GENERATOR.integers(0, 9, 16)
+
+
+def normalized():
+    layers = [cr.Dense(9, activation="relu"), cr.BatchNorm(), cr.Dense(8, activation="tanh"), cr.BatchNorm()]
+    model = cr.Model(
+        cr.Sequential([*layers, cr.Dense(9)]), loss="cross_entropy", optimizer=cr.Adam(0.01), dtype="float64"
+    )
+    return model.explain(MANY, LABELS)
+
+
+def embedding():
+    net = cr.Sequential([EMBEDDED, cr.LayerNorm(), cr.Dense(9, activation="softplus"), cr.Dense(3)])
+    model = cr.Model(net, loss="cross_entropy", optimizer=cr.SGD(0.1, momentum=0.9), dtype="float64")
+    rows = np.column_stack([ROWS[:, :2], [0, 2, 0], [1, 1, 2]])
+    return model.explain(np.tile(rows, (8, 1)), np.arange(24) % 3)
+
+
+def drawn():
+    layers = [cr.Dense(5, activation="gelu"), cr.Dropout(0.4), cr.Dense(2, activation="softmax")]
+    return built(cr.Sequential(layers)).explain(ROWS, NUMBERS)
+
+
+def binary():
+    return built(dense("elu"), "binary_cross_entropy").explain(ROWS, (NUMBERS > 0) * 1.0)
+
+
+EXPLAINED = {"normalized": normalized, "embedding": embedding, "drawn": drawn, "binary": binary}
+
+
+@pytest.mark.parametrize("name", EXPLAINED)
+def test_every_element_has_a_formula_whose_numbers_come_to_it(name, opened):
+    lines, without = opened(EXPLAINED[name]()).evaluate(LINES, 5)
+    assert without == []
+    wrong = []
+    for place, formula, number in lines:
+        found = value_of(formula)
+        if found != pytest.approx(number, rel=2e-3, abs=2e-4):
+            wrong.append((place, formula, found, number))
+    assert wrong == []
+    assert len(lines) > 70
