@@ -11,7 +11,6 @@ from chainrule.compiler.control import Control
 from chainrule.compiler.control_code import ControlCode, LoopLayout, Table
 from chainrule.graph.shuffle import FACTORS, GOLDEN, ROUNDS, SHIFTS
 
-_WORD = 0xFFFFFFFFFFFFFFFF
 _WIDE = f"<{LANES} x i64>"
 _LANES = f"<{LANES} x i1>"
 #: So many rows are found before they are copied.
@@ -151,27 +150,37 @@ def _mixing(f: ControlCode) -> Callable[[str], str]:
     """Return what mixes a vector of numbers once, in the order of the present epoch."""
     code = f.code
     mask, shift = (_spread(code, f.get(number)) for number in (Control.MASK, Control.SHIFT))
-    keys = [(_spread(code, factor), _spread(code, addend)) for factor, addend in _round_keys(f)]
+    _leave_round_keys(f)
 
-    def mixed(number: str) -> str:
-        for factor, addend in keys:
-            total = code.value(f"add {_WIDE} {code.value(f'mul {_WIDE} {number}, {factor}')}, {addend}")
-            kept = code.value(f"and {_WIDE} {total}, {mask}")
-            number = code.value(f"xor {_WIDE} {kept}, {code.value(f'lshr {_WIDE} {kept}, {shift}')}")
-        return number
+    def turn(place: str, carried: list[str]) -> list[str]:
+        factor, addend = (_spread(code, _key(code, place, word)) for word in (0, 1))
+        product = code.value(f"mul {_WIDE} {carried[0]}, {factor}")
+        total = code.value(f"add {_WIDE} {product}, {addend}")
+        kept = code.value(f"and {_WIDE} {total}, {mask}")
+        return [code.value(f"xor {_WIDE} {kept}, {code.value(f'lshr {_WIDE} {kept}, {shift}')}")]
 
-    return mixed
+    return lambda number: code.loop(0, 2 * ROUNDS, 2, turn, [(_WIDE, number)])[0]
 
 
-def _round_keys(f: ControlCode) -> list[tuple[str, str]]:
-    """Return what fixes the order of the epoch's rows: `graph.shuffle.round_keys`."""
+def _key(code: Code, place: str, word: int) -> str:
+    return code.value(f"load i64, ptr {_moved(code, '%keys', code.integer('add', place, word), 8)}")
+
+
+def _leave_round_keys(f: ControlCode) -> None:
+    """Write down what fixes the order of the epoch's rows: `graph.shuffle.round_keys`."""
     code = f.code
+    code.reserve("%keys", f"[{2 * ROUNDS} x i64]")
     seed = _mixed(code, code.value(f"add i64 {f.get(Control.KEY)}, {_mixed(code, f.get(Control.EPOCH))}"))
-    words = [
-        _mixed(code, code.value(f"add i64 {seed}, {(number + 1) * GOLDEN & _WORD}"))
-        for number in range(2 * ROUNDS)
-    ]
-    return [(code.value(f"or i64 {words[2 * turn]}, 1"), words[2 * turn + 1]) for turn in range(ROUNDS)]
+
+    def word(number: str, carried: list[str]) -> list[str]:
+        before = code.value(f"add i64 {carried[0]}, {GOLDEN}")
+        is_addend = code.value(f"and i64 {number}, 1")
+        is_factor = code.value(f"xor i64 {is_addend}, 1")
+        mixed = code.value(f"or i64 {_mixed(code, before)}, {is_factor}")  # a factor is odd
+        code.do(f"store i64 {mixed}, ptr {_moved(code, '%keys', number, 8)}")
+        return [before]
+
+    code.loop(0, 2 * ROUNDS, 1, word, [("i64", seed)])
 
 
 def _mixed(code: Code, number: str) -> str:
