@@ -85,8 +85,9 @@ def check_step(
     -----
     A step should be plain gradient descent and the same at each call: leave dropout, Adam and the like out
     while it is checked. A state among the weights, such as the velocities of momentum, is set to 0, and not
-    judged. Weight decay that the loss does not tell of is a note. Where the loss has a kink (relu at 0) nothing is judged. The step is also called
-    on parts of the batch, and with other weights, rows and classes.
+    judged. Weight decay that the loss does not tell of is a note. Where the loss has a kink (relu at 0)
+    nothing is judged. The step is also called on parts of the batch, and with other weights, rows and
+    classes.
 
     Examples
     --------

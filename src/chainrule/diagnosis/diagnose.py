@@ -16,12 +16,13 @@ from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient
 from chainrule.diagnosis.start import output_for_loss, slope_of_ignorance, start_loss
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.trials import learning_rate, rate_trial
-from chainrule.diagnosis.units import silent_units
+from chainrule.diagnosis.units import FEW_STEPS, dropped_units, identical_units, silent_units
 from chainrule.diagnosis.use_of_input import sees_input
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 from chainrule.layers import BatchNorm, Embedding, Layer, LayerNorm
 from chainrule.losses import CrossEntropy
+from chainrule.optimizers import Adam
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Check:
 
 _SCALE, _TARGET = "features of wildly different scale", "target far from unit scale"
 _TWICE = ("softmax twice", "sigmoid twice")
-_SILENT = ("dead units", "saturated units")
+_SILENT = ("units that are copies", "dead units", "saturated units", "dropout too high")
 _FLOW = ("vanishing gradients", "exploding gradients")
 _START = "loss at the start too high"
 _NOT_FINITE = ("loss is not finite", "gradient is not finite")
@@ -115,6 +116,15 @@ def _units(patient: Patient) -> Iterator[Verdict]:
 
 
 def _flow(patient: Patient) -> Iterator[Verdict]:
+    found = list(_flow_of(patient))
+    if any(verdict.name == "vanishing gradients" for verdict in found):
+        moved = patient.copy(Adam(1e-3))  # what starts at 0 may let nothing through at first
+        moved.train(patient.some(MOST_LOOKED_AT), steps=FEW_STEPS)
+        found = found if list(_flow_of(moved)) else []
+    yield from found
+
+
+def _flow_of(patient: Patient) -> Iterator[Verdict]:
     relative = relative_gradients(patient.weights, patient.gradients)
     yield from gradient_flow(patient.trainer.task.network, relative, slope_of_ignorance(patient))
 
@@ -144,7 +154,9 @@ CHECKS = [
     Check("finite loss and gradients", finite_at_start),
     Check("output for the loss", output_for_loss, _NOT_FINITE),
     Check("loss at the start", start_loss, (*_NOT_FINITE, _SCALE, _TARGET, *_TWICE)),
-    Check("dead and saturated units", _units, (*_NOT_FINITE, _SCALE)),
+    Check("units that are copies", identical_units, _NOT_FINITE),
+    Check("dead and saturated units", _units, (*_NOT_FINITE, _SCALE, "units that are copies")),
+    Check("dropout", dropped_units, _NOT_FINITE),
     Check("gradients by layer", _flow, (*_NOT_FINITE, _SCALE, _TARGET, _START, *_SILENT)),
     Check(
         "learning rate and updates",

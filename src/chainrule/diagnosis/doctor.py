@@ -9,7 +9,7 @@ from chainrule.diagnosis.flow import gradient_flow, layer_sizes, update_ratios
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.start import loss_of_ignorance, slope_of_ignorance
 from chainrule.diagnosis.thresholds import LIMITS
-from chainrule.diagnosis.units import silent_units
+from chainrule.diagnosis.units import dropped_units, identical_units, silent_units
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 from chainrule.training.callbacks import Callback, Progress
@@ -53,12 +53,15 @@ class Doctor(Callback):
         self._tell = tell
         self.verdicts: list[Verdict] = []
         self._looked_at = 0
+        self._from_birth: list[Verdict] = []
         self._silent_from_birth: set[str] = set()
 
     def on_start(self, progress: Progress) -> None:
         """Forget the last patient, and see which layers of this one are silent before the first step."""
         self.verdicts, self._looked_at = [], 0
         self._silent_from_birth = {verdict.where for verdict in _silent(progress)}
+        patient = Patient(progress.model._trainer, _looked_at(progress))
+        self._from_birth = [*identical_units(patient), *dropped_units(patient)]
 
     def on_epoch(self, progress: Progress) -> None:
         """Look after epochs 1, 2, 4, 8, ..."""
@@ -73,7 +76,7 @@ class Doctor(Callback):
     def _look(self, progress: Progress) -> None:
         self._looked_at = progress.epoch
         known = {verdict.name for verdict in self.verdicts}
-        for verdict in _findings(progress, self._silent_from_birth):
+        for verdict in self._from_birth or _findings(progress, self._silent_from_birth):
             if verdict.name not in known:
                 known.add(verdict.name)
                 self.verdicts.append(verdict)

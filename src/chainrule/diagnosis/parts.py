@@ -40,10 +40,23 @@ def kind_of(network: Layer, path: str) -> str:
     >>> kind_of(cr.Sequential([cr.Dense(3)]), "layers.0")
     'Dense'
     """
+    layer = layer_at(network, path)
+    return type(layer).__name__ if layer is not None else ""
+
+
+def layer_at(network: Layer, path: str) -> Layer | None:
+    """Return the layer at a path; None where the path cannot be followed.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> layer_at(cr.Sequential([cr.Dropout(0.5)]), "layers.0")
+    Dropout(rate=0.5)
+    """
     part: Any = network
     for word in filter(None, path.split(".")):
         try:
             part = part[int(word)] if word.isdecimal() else getattr(part, word)
         except (AttributeError, IndexError, TypeError):
-            return ""
-    return type(part).__name__ if isinstance(part, Layer) else ""
+            return None
+    return part if isinstance(part, Layer) else None

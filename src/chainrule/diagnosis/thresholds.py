@@ -29,11 +29,13 @@ class Thresholds:
     unusual_rows : int
         *duplicated columns*: each has not its most common value in so many rows; *leaking columns*: so many
         rows are of the class that is told, or have each of the few values.
-    told_rows, told_spread : float
-        *leaking columns*: the row with the nearest value is of the same class in more than this part of the
-        rows, and more than this part of the column's variance lies between the classes.
-    told_rank : float
-        The same: the rank correlation with a number to be predicted.
+    told_rows : float
+        *leaking columns*: a column tells the class in more than this part of the rows.
+    told_turns : int
+        The same: as a number to be predicted rises, the column turns from rising to falling, or the other
+        way, so often at most.
+    told_partly : float
+        The same: without the column so much of what is to be told can be predicted, and not all.
     given_back : float
         The same: where several outputs are told by this part of the columns and more, to give back the input
         is what the network is for.
@@ -49,6 +51,8 @@ class Thresholds:
         *saturated units*: a slope below this is flat.
     mostly_flat : float
         The same: in more than this part of the rows.
+    much_dropped, least_left : float
+        *dropout too high*: more than this part of the units, and fewer than so many are left.
     vanished_gradient : float
         *vanishing gradients*: a layer's gradient, as a part of its weights, is less than this part of the
         largest.
@@ -104,8 +108,8 @@ class Thresholds:
     table_rows: int = 20
     unusual_rows: int = 5
     told_rows: float = 0.985
-    told_spread: float = 0.945
-    told_rank: float = 0.99
+    told_turns: int = 3
+    told_partly: float = 0.1
     given_back: float = 0.5
     start_loss: float = 5.0
     fresh_loss: float = 4.0
@@ -114,6 +118,8 @@ class Thresholds:
     saturated_units: float = 0.5
     flat_slope: float = 0.01
     mostly_flat: float = 0.95
+    much_dropped: float = 0.75
+    least_left: float = 3.0
     vanished_gradient: float = 1e-3
     exploded_gradient: float = 100.0
     exploded_of_last: float = 1e3
