@@ -83,11 +83,20 @@ def test_the_rate_comes_before_the_units_that_it_killed():
 @pytest.mark.parametrize("rate", [1e-3, 1e-4])
 def test_units_that_start_dead_are_no_fault_of_the_rate(rate):
     """Only biases move, and from 0: by a large part of themselves at any rate."""
+    dead = cr.Dense(16, activation="relu", bias_initializer=cr.Constant(-20.0))
+    net = cr.Sequential([dead, cr.Dense(3, weight_initializer="zeros")])
+    model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(rate))
+    assert looked_after(model, iris(), epochs=8) == ["dead units"]
+
+
+def test_what_is_wrong_from_the_start_has_one_verdict():
     net = cr.Sequential(
         [cr.Dense(16, activation="relu", weight_initializer="zeros"), cr.Dense(3, weight_initializer="zeros")]
     )
-    model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(rate))
-    assert looked_after(model, iris(), epochs=8) == ["dead units"]
+    model = cr.Model(net, loss="cross_entropy")
+    assert looked_after(model, iris(), epochs=8) == ["units that are copies"]
+    net = cr.Sequential([cr.Dense(16, activation="relu"), cr.Dropout(0.99), cr.Dense(3)])
+    assert looked_after(cr.Model(net, loss="cross_entropy"), iris(), epochs=4) == ["dropout too high"]
 
 
 def test_nothing_is_learnt_from_no_input():

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from chainrule.diagnosis.data import standardized
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
@@ -106,8 +107,7 @@ def _is_partly_told_class(others: Array, teller: Teller) -> bool:
     if not others.shape[1]:
         return False
     groups = teller.goal
-    deviations = np.std(others, axis=0)
-    rows = (others - np.mean(others, axis=0)) / np.where(deviations > 0, deviations, 1)
+    rows = standardized(others)
     squares = np.sum(rows**2, axis=1)
     distances = squares[:, None] + squares - 2 * rows @ rows.T
     np.fill_diagonal(distances, np.inf)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.layers import Layer
+from chainrule.layers import BatchNorm, Embedding, Layer, LayerNorm
 
 
 def part_of(parameter: str) -> str:
@@ -60,3 +60,13 @@ def layer_at(network: Layer, path: str) -> Layer | None:
         except (AttributeError, IndexError, TypeError):
             return None
     return part if isinstance(part, Layer) else None
+
+
+def takes_numbers(network: Layer) -> bool:
+    """Whether the input reaches weights as it is: not through a normalization, nor as category numbers."""
+    first = network
+    while isinstance(getattr(first, "layers", None), tuple):
+        if not first.layers:  # type: ignore[attr-defined]
+            return True
+        first = first.layers[0]  # type: ignore[attr-defined]
+    return not isinstance(first, BatchNorm | LayerNorm | Embedding)

@@ -92,6 +92,9 @@ class Thresholds:
         of the target's variance.
     alike_targets : float
         The same: the targets of nearest rows are not so many standard deviations nearer than by chance.
+    correlated : float
+        The same: the largest correlation of a column with an output is not so many standard deviations above
+        the largest by chance.
     risen_loss : float
         *learning rate too high*, in a fit: the loss is so many times its least, and above the first epoch's.
     left_loss : float
@@ -138,6 +141,7 @@ class Thresholds:
     helps: float = 0.05
     told_by_lines: float = 1e-3
     alike_targets: float = 4.0
+    correlated: float = 2.5
     risen_loss: float = 1.5
     left_loss: float = 0.99
     patience: int = 5
