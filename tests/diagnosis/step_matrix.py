@@ -58,6 +58,9 @@ class Way:
         weights, x, y = problem(
             self.widths, rows=self.rows, seed=self.seed, classes=self.loss != "squares", named=self.named
         )
+        if self.activation == "relu":  # so that none is dead, and hides a mistake
+            for place in list(weights)[1:-1:2] if self.named else range(1, len(weights) - 1, 2):
+                weights[place] = weights[place] + 1.0
         if self.one_hot or self.loss == "brier":
             y = np.eye(self.widths[-1])[y]
         return laid_out(step, self.layout, weights, x, y)
