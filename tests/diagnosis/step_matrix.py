@@ -40,6 +40,7 @@ class Way:
     one_hot: bool = False
     named: bool = False
     delta: str = "p - t"
+    size: float = 1.0
     seed: int = 0
 
     def case(self):
@@ -58,6 +59,8 @@ class Way:
         weights, x, y = problem(
             self.widths, rows=self.rows, seed=self.seed, classes=self.loss != "squares", named=self.named
         )
+        for place in weights if self.named else range(len(weights)):
+            weights[place] = self.size * weights[place]
         if self.activation == "relu":  # so that none is dead, and hides a mistake
             for place in list(weights)[1:-1:2] if self.named else range(1, len(weights) - 1, 2):
                 weights[place] = weights[place] + 1.0
@@ -123,7 +126,7 @@ def any_way(number):
         loss,
         unit=one_of(1.0, 1.0, 0.5, 1 / outputs) if mistake not in (*SOFTMAX, "late loss") else 1.0,
         all_a_sum=mistake not in ("sum", "mean of a sum", "late loss") and one_of(False, False, True),
-        activation=one_of("tanh", "relu", "sigmoid"),
+        activation=one_of("tanh", "sigmoid", "tanh" if mistake == "no slope" else "relu"),
         widths=(features, *hidden, outputs),
         rows=int(draw.integers(4, 12)),
         decay=one_of(0.0, 0.0, 0.01, 0.1) if mistake != "late loss" else 0.0,
@@ -131,6 +134,7 @@ def any_way(number):
         one_hot=loss == "cross_entropy" and one_of(False, True),
         named=one_of(False, True),
         delta=one_of("p - t", "jacobian", "by rows") if mistake not in SOFTMAX else "p - t",
+        size=one_of(1.0, 0.3, 2.0),
         seed=number,
     )
 

@@ -32,8 +32,18 @@ def smooth(w, v, g, rate):
     return w - rate * v / 0.1, v
 
 
-@pytest.mark.parametrize("rule", [heavy_ball, velocity, smooth])
-@pytest.mark.parametrize("mistake", [None, "order", "bias", "no slope", "softmax twice in the gradient"])
+@pytest.mark.parametrize(
+    ("rule", "mistake"),
+    [
+        (heavy_ball, None),
+        (velocity, None),
+        (smooth, None),
+        (heavy_ball, "order"),
+        (velocity, "bias"),
+        (smooth, "no slope"),
+        (heavy_ball, "softmax twice in the gradient"),
+    ],
+)
 def test_momentum_is_checked_with_its_state_at_0(rule, mistake):
     def step(weights, x, y, learning_rate):
         w = [weights[f"w{i}"] for i in range(4)]

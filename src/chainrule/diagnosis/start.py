@@ -64,7 +64,7 @@ def start_loss(patient: Patient) -> Iterator[Verdict]:
     Where it is too high, and with standardized features it would not be, these are the cause.
     """
     guess = loss_of_ignorance(patient)
-    most = max(LIMITS.start_loss * guess.loss, LIMITS.fresh_loss * guess.fresh) if guess else 0.0
+    most = max(LIMITS.start_loss * guess.loss, guess.fresh) if guess else 0.0
     if not guess or not patient.start_loss > most > 0:
         return
     found = (
@@ -90,7 +90,7 @@ def start_loss(patient: Patient) -> Iterator[Verdict]:
 class Guess(NamedTuple):
     """A guess that is alike for all rows: its loss, and what that is called.
 
-    `fresh` is the loss of numbers of ±1, as fresh weights give; a target may be small, or lie beside 0.
+    `fresh` is the loss of numbers as large as fresh weights may give; a target may be small, or lie beside 0.
     """
 
     loss: float
@@ -110,8 +110,8 @@ def loss_of_ignorance(patient: Patient) -> Guess | None:
     ):  # a number to predict: the guess is the mean
         prediction += np.mean(y, axis=0).reshape(-1 if y.ndim > 1 else ())
         words = "the target's variance" if isinstance(loss, MeanSquaredError) else "the loss of the mean"
-        ones = np.ones_like(prediction)
-        fresh = float(np.mean(loss(ones, y)) + np.mean(loss(-ones, y))) / 2
+        large = np.full_like(prediction, LIMITS.fresh_output)
+        fresh = float(np.mean(loss(large, y)) + np.mean(loss(-large, y))) / 2
         return Guess(float(np.mean(loss(prediction, y))), words, fresh)
     if isinstance(loss, CrossEntropy):
         words = f"-ln(1/{output.shape[-1]})"

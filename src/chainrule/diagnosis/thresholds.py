@@ -41,8 +41,9 @@ class Thresholds:
         is what the network is for.
     start_loss : float
         *loss at the start too high*: so many times -ln(1/C), or the target's variance.
-    fresh_loss : float
-        The same, of numbers to predict: and so many times the loss of outputs of ±1.
+    fresh_output : float
+        The same, of numbers to predict: and more than the loss of outputs of ± so much. Those of a fresh
+        network may well have a deviation of more than 1, and be about the same for all rows.
     unit_rows : int
         *dead units*, *saturated units*: with fewer rows nothing is said.
     dead_units, saturated_units : float
@@ -115,7 +116,7 @@ class Thresholds:
     told_partly: float = 0.1
     given_back: float = 0.5
     start_loss: float = 5.0
-    fresh_loss: float = 4.0
+    fresh_output: float = 4.0
     unit_rows: int = 16
     dead_units: float = 0.7
     saturated_units: float = 0.5
