@@ -99,6 +99,19 @@ def test_what_is_wrong_from_the_start_has_one_verdict():
     assert looked_after(cr.Model(net, loss="cross_entropy"), iris(), epochs=4) == ["dropout too high"]
 
 
+def test_few_steps_prove_nothing():
+    """Of a table of eight rows an epoch is one step."""
+    x = np.indices((2, 2, 2)).reshape(3, -1).T.astype(float)
+    y = x.all(axis=1).astype(int)
+    for seed in range(3):
+        slow = cr.Sequential([cr.Dense(32, activation="relu"), cr.Dense(2)])
+        model = cr.Model(slow, loss="cross_entropy", optimizer=cr.Adam(1e-4), seed=seed)
+        assert looked_after(model, (x, y), epochs=8) == []
+        swinging = cr.Sequential([cr.Dense(100, activation="relu"), cr.LayerNorm(), cr.Dense(2)])
+        model = cr.Model(swinging, loss="cross_entropy", optimizer=cr.SGD(0.1), seed=seed)
+        assert looked_after(model, (x, y), epochs=40) == []
+
+
 def test_nothing_is_learnt_from_no_input():
     x, y = digits()
     assert looked_after(model_for("digits", activation="tanh"), (0 * x, y), epochs=6) == ["nothing is learnt"]

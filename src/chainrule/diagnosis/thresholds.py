@@ -102,6 +102,8 @@ class Thresholds:
         *nothing is learnt*: this part of the first epoch's loss is left ...
     patience : int
         ... after so many epochs.
+    steps_to_settle, steps_to_learn : int
+        And in a fit of fewer weight updates a loss that rises, and one that stays, is no fault yet.
     """
 
     different_features: float = 100.0
@@ -146,6 +148,8 @@ class Thresholds:
     risen_loss: float = 1.5
     left_loss: float = 0.99
     patience: int = 5
+    steps_to_settle: int = 10
+    steps_to_learn: int = 100
 
 
 LIMITS = Thresholds()
