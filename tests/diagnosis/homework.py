@@ -18,6 +18,18 @@ def softmax(z):
     return e / e.sum(axis=1, keepdims=True)
 
 
+def through_jacobian(p, by_p):
+    jacobian = np.einsum("ij,jk->ijk", p, np.eye(p.shape[1])) - p[:, :, None] * p[:, None, :]
+    return np.einsum("ij,ijk->ik", by_p, jacobian)
+
+
+def row_by_row(p, by_p):
+    return np.stack([(np.diag(row) - np.outer(row, row)) @ by for row, by in zip(p, by_p, strict=True)])
+
+
+WRITTEN = {"jacobian": through_jacobian, "by rows": row_by_row}
+
+
 def layers_of(weights, biases):
     """The weights as pairs (W, b)."""
     arrays = list(weights.values()) if isinstance(weights, dict) else list(weights)
@@ -35,8 +47,14 @@ def homework(
     dtype=float,
     decay=0.0,
     epsilon=0.0,
+    unit=1.0,
+    delta="p - t",
 ):
-    """A step of a net with any number of hidden layers, with these mistakes in it."""
+    """A step of a net with any number of hidden layers, with these mistakes in it.
+
+    The loss is `unit` times what it is called; `delta` is how the derivative of softmax is written.
+    """
+    written = delta
     f, slope = ACTIVATIONS[activation]
     g, last_slope = ACTIVATIONS[output] if output else (lambda z: z, np.ones_like)
 
@@ -56,6 +74,9 @@ def homework(
             target = np.eye(z.shape[1])[np.asarray(y, int)] if np.ndim(y) == 1 else y
             value = -np.sum(target * np.log(p + epsilon)) / rows
             delta = (used - target) / rows * last_slope(z)
+            if written != "p - t":
+                by_p = -target / softmax(z) / rows
+                delta = WRITTEN[written](softmax(z), by_p) * last_slope(z)
         elif loss == "brier":
             p = softmax(z)
             value = np.sum((p - y) ** 2) / 2 / rows
@@ -63,6 +84,7 @@ def homework(
         else:
             value = np.sum((z - y) ** 2) / rows
             delta = 2 * (z - y) / rows
+        value, delta = unit * value, unit * delta
         if "sum" in mistakes:
             delta = delta * rows
         if "mean of a sum" in mistakes:

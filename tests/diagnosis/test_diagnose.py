@@ -1,5 +1,7 @@
 """Before training: sound networks get no complaint, planted faults get their names, over several seeds."""
 
+import itertools
+
 import numpy as np
 import pytest
 from patients import DATA, digits, iris, model_for, names, standardized
@@ -25,7 +27,7 @@ def test_sound_networks_get_no_complaint(name, activation, optimizer):
     model = model_for(name, activation=activation, optimizer=optimizer, seed=seed)
     found = model.diagnose(*DATA[name][0])
     assert found.sound, found
-    assert len(found.checked) == 11
+    assert len(found.checked) == 13
     assert str(found).startswith("nothing is wrong\nlooked at: scale of the features, ")
 
 
@@ -60,6 +62,44 @@ def test_a_small_learning_rate_is_no_fault(seed):
     assert found, found
 
 
+@pytest.mark.parametrize("seed", SEEDS[:1])
+def test_a_weak_signal_and_a_truth_table_are_no_faults(seed):
+    """Parity of rows that are all there are tells nothing of one that is held out."""
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=(1000, 5))
+    weak = x[:, 0] + 7 * generator.normal(size=1000)
+    net = cr.Sequential([cr.Dense(32, activation="relu"), cr.Dense(1)])
+    assert cr.Model(net, loss="mean_squared_error", seed=seed).diagnose(x, standardized(weak))
+    bits = np.array(list(itertools.product([0.0, 1.0], repeat=6)))
+    net = cr.Sequential([cr.Dense(32, activation="tanh"), cr.Dense(2)])
+    model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(0.01), seed=seed)
+    assert model.diagnose(bits, bits.sum(axis=1).astype(int) % 2)
+    some = np.concatenate([bits, bits])[generator.permutation(128)[:100]]
+    assert names(model.diagnose(some, generator.integers(2, size=100))) == FAULTS[-1:]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        [cr.Dense(10, weight_initializer="zeros")],
+        [
+            cr.Residual([cr.Dense(32, activation="relu"), cr.Dense(32, weight_initializer="zeros")]),
+            cr.Dense(10),
+        ],
+        [cr.Dropout(0.8), cr.Dense(10, weight_initializer=cr.Constant(0.1))],
+    ],
+    ids=["zeros", "residual", "told apart by dropout"],
+)
+def test_layers_that_start_alike_and_do_not_stay_so(last):
+    alike = {"weight_initializer": cr.Constant(0.1)} if isinstance(last[0], cr.Dropout) else {}
+    net = cr.Sequential([cr.Dense(32, activation="relu", **alike), *last])
+    model = cr.Model(net, loss="cross_entropy")
+    found, doctor = model.diagnose(*digits()), cr.Doctor(tell=None)
+    assert found, found
+    model.fit(*digits(), epochs=2, callbacks=[doctor])
+    assert not doctor.verdicts
+
+
 def faulty(fault, seed):
     """A model with a fault, and its data."""
     generator = np.random.default_rng(seed)
@@ -80,6 +120,15 @@ def faulty(fault, seed):
     if fault == "loss at the start too high":
         wide = cr.Sequential([cr.Dense(32), cr.Dense(10, weight_initializer=Normal(10.0))])
         return cr.Model(wide, loss="cross_entropy", seed=seed), (x, y)
+    if fault == "features far from unit scale":
+        return model_for("digits", depth=0, seed=seed), (16 * x, y)
+    if fault == "units that are copies":
+        alike = {"weight_initializer": cr.Constant(0.1)}
+        layers = [cr.Dense(32, activation=("relu", "tanh", "sigmoid")[seed], **alike), cr.Dense(10, **alike)]
+        return cr.Model(cr.Sequential(layers), loss="cross_entropy", seed=seed), (x, y)
+    if fault == "dropout too high":
+        layers = [cr.Dense(64, activation="relu"), cr.Dropout(0.99), cr.Dense(10)]
+        return cr.Model(cr.Sequential(layers), loss="cross_entropy", seed=seed), (x, y)
     if fault == "dead units":
         return model_for("iris", bias_initializer=cr.Constant(-20.0), seed=seed), (flowers, kinds)
     if fault == "saturated units":
@@ -124,6 +173,7 @@ FAULTS = [
     *["features of wildly different scale", "target far from unit scale", "duplicated columns"],
     *["leaking columns", "softmax twice", "sigmoid twice", "loss at the start too high", "dead units"],
     *["saturated units", "vanishing gradients", "exploding gradients", "learning rate too high"],
+    *["features far from unit scale", "units that are copies", "dropout too high"],
     *["learning rate too low", "updates too small", "cannot overfit two rows", "input that does not help"],
 ]
 
@@ -263,6 +313,15 @@ def test_bad_input():
     with pytest.raises(ValueError, match="did you mean 'sample_weight'"):
         model.diagnose(x, y, sample_weights=y)
     assert model._trainer.x is None
+
+
+def test_raw_digits_have_one_verdict_with_the_cause():
+    x, y = digits()
+    (verdict,) = model_for("digits", seed=1).diagnose(16 * x, y).verdicts
+    assert (verdict.name, verdict.where) == ("features far from unit scale", "x")
+    assert "columns reach 16, and the loss at the start is 1" in verdict.evidence
+    assert "; with standardized columns it would be" in verdict.evidence
+    assert model_for("digits", seed=1).diagnose(standardized(x), y)
 
 
 def test_raw_iris_is_not_refused_for_its_scale():

@@ -83,11 +83,33 @@ def test_the_rate_comes_before_the_units_that_it_killed():
 @pytest.mark.parametrize("rate", [1e-3, 1e-4])
 def test_units_that_start_dead_are_no_fault_of_the_rate(rate):
     """Only biases move, and from 0: by a large part of themselves at any rate."""
+    dead = cr.Dense(16, activation="relu", bias_initializer=cr.Constant(-20.0))
+    net = cr.Sequential([dead, cr.Dense(3, weight_initializer="zeros")])
+    model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(rate))
+    assert looked_after(model, iris(), epochs=8) == ["dead units"]
+
+
+def test_what_is_wrong_from_the_start_has_one_verdict():
     net = cr.Sequential(
         [cr.Dense(16, activation="relu", weight_initializer="zeros"), cr.Dense(3, weight_initializer="zeros")]
     )
-    model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(rate))
-    assert looked_after(model, iris(), epochs=8) == ["dead units"]
+    model = cr.Model(net, loss="cross_entropy")
+    assert looked_after(model, iris(), epochs=8) == ["units that are copies"]
+    net = cr.Sequential([cr.Dense(16, activation="relu"), cr.Dropout(0.99), cr.Dense(3)])
+    assert looked_after(cr.Model(net, loss="cross_entropy"), iris(), epochs=4) == ["dropout too high"]
+
+
+def test_few_steps_prove_nothing():
+    """Of a table of eight rows an epoch is one step."""
+    x = np.indices((2, 2, 2)).reshape(3, -1).T.astype(float)
+    y = x.all(axis=1).astype(int)
+    for seed in range(3):
+        slow = cr.Sequential([cr.Dense(32, activation="relu"), cr.Dense(2)])
+        model = cr.Model(slow, loss="cross_entropy", optimizer=cr.Adam(1e-4), seed=seed)
+        assert looked_after(model, (x, y), epochs=8) == []
+        swinging = cr.Sequential([cr.Dense(100, activation="relu"), cr.LayerNorm(), cr.Dense(2)])
+        model = cr.Model(swinging, loss="cross_entropy", optimizer=cr.SGD(0.1), seed=seed)
+        assert looked_after(model, (x, y), epochs=40) == []
 
 
 def test_nothing_is_learnt_from_no_input():

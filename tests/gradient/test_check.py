@@ -13,6 +13,8 @@ from chainrule.graph.trace import trace
 from chainrule.graph.types import ROWS
 from chainrule.graph.value import PRIMITIVES, input_value
 
+X = np.array([[1.0, 2.0], [3.0, 4.0]])
+
 
 def verdicts(function, *arguments, **options):
     report = cr.check_gradients(function, *arguments, **options)
@@ -47,7 +49,6 @@ def scale_derivative(monkeypatch, name, factor):
         (cr.max, [1.0, 1.0, 0.5], ["kink", "kink", "right"]),
         (cr.min, [1.0, 1.0, 1.5], ["kink", "kink", "right"]),
         (cr.sqrt, [0.0, 4.0], ["kink", "right"]),
-        (lambda x: cr.sqrt(cr.sum(x * x)), [0.0, 0.0], ["kink", "kink"]),
         (lambda x: x[cr.argmax(x[:2], axis=0)], [1.0, 1.0], ["kink", "kink"]),
     ],
 )
@@ -334,7 +335,52 @@ def test_a_gradient_that_is_nan_is_wrong():
     assert not report
     assert np.isnan(report.wrong[0].analytic)
     assert report.wrong[0].numeric == 0
-    assert "number on the way that is not finite" in str(report)
+    assert "\nsqrt makes nan of -0.5" in str(report)
+    assert not report.wrong_primitives
+
+
+@pytest.mark.parametrize(
+    ("function", "at", "sentence"),
+    [
+        (lambda w: cr.sum(cr.tanh(cr.log((X @ w) ** 2))), [-2.0, 1.0], "log makes -inf of 0 at [0]"),
+        (lambda w: cr.sum(cr.where(w > 0, cr.log(w), 0.0)), [1.0, 0.0], "log makes -inf of 0 at [1]"),
+        (
+            lambda w: cr.sum(w**3 + cr.sqrt((X @ w) ** 2)),
+            [4.0, -3.0],
+            "the derivative of sqrt by its operand[1] is inf where that is 0",
+        ),
+        (
+            lambda w: cr.sqrt(cr.sum(w * w)),
+            [0.0, 0.0],
+            "the derivative of sqrt by its operand is inf where that is 0",
+        ),
+        (
+            lambda w: cr.sum(w * 1.5e308 + w * 1.5e308 - w * 1.5e308 - w * 1.5e308),
+            [1e-300],
+            "a sum of derivatives on the way",
+        ),
+    ],
+    ids=["log before a product", "log that is not taken", "slope of a root", "slope of a norm", "overflow"],
+)
+def test_what_is_not_finite_on_the_way_is_named_with_its_entry(function, at, sentence):
+    report = cr.check_gradients(function, np.array(at))
+    assert not report
+    assert sentence in report.not_finite
+    assert str(report).startswith("gradients not finite\n")
+    assert str(report).splitlines()[-1] == report.not_finite
+
+
+def test_what_is_not_finite_and_does_not_reach_the_gradient_is_no_fault():
+    report = cr.check_gradients(lambda w: cr.sum(cr.tanh(cr.log(cr.relu(X @ w)))), np.array([-0.1, -0.2]))
+    assert report
+    assert not report.not_finite
+
+
+def test_a_wrong_primitive_is_named_beside_numbers_that_are_not_finite(monkeypatch):
+    sin = scale_derivative(monkeypatch, "sin", 1.5)
+    far = lambda w: cr.sum(cr.tanh(cr.log(cr.relu(X @ w))))
+    report = cr.check_gradients(lambda w: far(w) + cr.sum(sin(w)), np.array([-0.1, -0.2]))
+    assert [wrong.primitive for wrong in report.wrong_primitives] == ["sin"]
 
 
 def test_functions_that_differ_from_call_to_call():

@@ -100,9 +100,13 @@ def _link(patient: Patient, y: Array) -> str:
 
 
 def _two_different_rows(patient: Patient) -> dict[str, Array] | None:
-    """Return two rows that differ in input and target, if there are any, each of them with some weight."""
+    """Return two rows that differ in input and target, if there are any, each of them with some weight.
+
+    They are far apart: rows that are nearly alike are hard to tell from each other, and little is gained.
+    """
     data = patient.some(MOST_TRAINED_ON)
     data = {name: array for name, array in data.items() if name != "sample_weight"}
     x, y = (data[name].reshape(len(data["x"]), -1) for name in ("x", "y"))
     apart = np.any(x != x[0], axis=1) & np.any(y != y[0], axis=1)
-    return taken(data, np.array([0, int(np.argmax(apart))])) if apart.any() else None
+    far = np.sum(np.abs(y - y[0]), axis=1) if y.dtype.kind == "f" else np.sum(np.abs(x - x[0]), axis=1)
+    return taken(data, np.array([0, int(np.argmax(np.where(apart, far, -1)))])) if apart.any() else None

@@ -15,6 +15,7 @@ from chainrule.diagnosis.examples import examples
 from chainrule.diagnosis.mistakes import ArrayFinding, Examiner
 from chainrule.diagnosis.own_step import OwnStep, Step, close
 from chainrule.diagnosis.roles import is_bias
+from chainrule.diagnosis.rules import decay, other_rule, without_state
 from chainrule.diagnosis.softmax import loss_has_two, update_has_two
 from chainrule.diagnosis.step_report import StepReport
 from chainrule.diagnosis.verdict import Verdict
@@ -44,7 +45,8 @@ def check_step(
 
     Where they differ, the report names the mistake, if it is a classic one: weights updated before the deltas
     are taken; bias not trained; sum where mean was meant (or mean where sum was); softmax twice; transposed
-    weight gradient; step uphill; learning rate not used; loss taken after the update.
+    weight gradient; step uphill; learning rate not used; loss taken after the update; penalty left out of the
+    gradient; not plain gradient descent.
 
     Parameters
     ----------
@@ -81,9 +83,11 @@ def check_step(
 
     Notes
     -----
-    A step should be plain gradient descent and the same at each call: leave dropout, momentum and the like
-    out while it is checked. Where the loss has a kink (relu at 0) nothing is judged. The step is also called
-    on parts of the batch, and with other weights, rows and classes.
+    A step should be plain gradient descent and the same at each call: leave dropout, Adam and the like out
+    while it is checked. A state among the weights, such as the velocities of momentum, is set to 0, and not
+    judged. Weight decay that the loss does not tell of is a note. Where the loss has a kink (relu at 0)
+    nothing is judged. The step is also called on parts of the batch, and with other weights, rows and
+    classes.
 
     Examples
     --------
@@ -113,11 +117,12 @@ def check_step(
     generator = np.random.default_rng(seed)
     own = _own_step(step, weights, x, y, learning_rate)
     _require_repeatable(own, learning_rate)
+    own, state = without_state(own, learning_rate, generator)
     examined = functools.partial(
         _examined, rate=learning_rate, samples=samples, tolerance=tolerance, generator=generator
     )
     examiner, findings = examined(own)
-    twice, notes = _softmax_twice(examiner, findings), _notes(own)
+    twice, notes = _softmax_twice(examiner, findings), _notes(own, state)
     if twice:
         findings = _without_factors(examiner, findings)
     elif any(found.kind == "wrong" for found in findings):
@@ -125,13 +130,16 @@ def check_step(
         if _is_cut_off(findings, smaller[1]):
             notes.append(_cut_off(findings))
             examiner, findings = smaller
+    left_out, decays = decay(findings)
+    notes += decays
     mistakes = [
         *twice,
         *_order(examiner, findings),
         *_untrained(examiner, findings),
         *_transposed(findings),
         *_scaled(examiner, findings),
-        *([] if twice else _unnamed(findings)),
+        *left_out,
+        *([] if twice else other_rule(findings) or _unnamed(findings)),
         *_rate_and_loss(examiner),
     ]
     return StepReport(tuple(mistakes), tuple(notes), tuple(findings))
@@ -361,21 +369,23 @@ def _cut_off(findings: Sequence[ArrayFinding]) -> str:
     worst = max((found for found in findings if found.kind == "wrong"), key=lambda found: found.error)
     return (
         f"{worst}; at {CLEAR:g} times the weights this is not so, and the check was made there: a loss may "
-        "be cut off where the network is sure, as by log(p + 1e-8)"
+        "be cut off where the network is sure, as by log(p + 1e-8), or large gradients be clipped"
     )
 
 
-def _notes(own: OwnStep) -> list[str]:
-    """Return what is worth knowing: a loss that is a sum over the rows."""
+def _notes(own: OwnStep, state: Sequence[str]) -> list[str]:
+    """Return what is worth knowing: a state of the rule, and a loss that is a sum over the rows."""
+    notes = [f"{', '.join(state)}: the state of the rule, at 0 for the check"] if state else []
     try:
         loss, twice, thrice = (own.on_rows([*range(own.rows)] * k).loss(own.arrays) for k in (1, 2, 3))
     except Exception:  # a step may be made for one number of rows
-        return []
+        return notes
     if close(twice, loss, 1e-6) or not close(thrice - twice, twice - loss, 1e-6):
-        return []
+        return notes
     return [
+        *notes,
         "the loss is the sum over the rows, so steps grow with the batch; divide loss and gradient by the "
-        "number of rows if a mean was meant"
+        "number of rows if a mean was meant",
     ]
 
 

@@ -11,6 +11,8 @@ from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 
 SHOWN = 3
+#: What to do about features.
+STANDARDIZE = "standardize the columns: (x - x.mean(axis=0)) / x.std(axis=0)"
 
 
 def feature_scale(x: Array) -> Iterator[Verdict]:
@@ -22,19 +24,18 @@ def feature_scale(x: Array) -> Iterator[Verdict]:
     spreads = np.std(x[:, varying], axis=0)
     offsets = np.abs(np.mean(x[:, varying], axis=0)) / spreads
     small, large, far = int(np.argmin(sizes)), int(np.argmax(sizes)), int(np.argmax(offsets))
-    remedy = "standardize the columns: (x - x.mean(axis=0)) / x.std(axis=0)"
     if sizes[large] > LIMITS.different_features * sizes[small]:
         evidence = (
             f"column {varying[large]} varies by {sizes[large]:.3g} and column {varying[small]} by "
             f"{sizes[small]:.3g}"
         )
-        yield Verdict("features of wildly different scale", "x", evidence, remedy)
+        yield Verdict("features of wildly different scale", "x", evidence, STANDARDIZE)
     elif sizes[large] > LIMITS.largest_feature:
         evidence = f"column {varying[large]} varies by {sizes[large]:.3g}, and about 1 is what layers expect"
-        yield Verdict("features of wildly different scale", "x", evidence, remedy)
+        yield Verdict("features far from unit scale", "x", evidence, STANDARDIZE)
     elif offsets[far] > LIMITS.farthest_feature:
         evidence = f"column {varying[far]} lies around {np.mean(x[:, varying[far]]):.4g} and varies by "
-        yield Verdict("features of wildly different scale", "x", f"{evidence}{spreads[far]:.3g} only", remedy)
+        yield Verdict("features far from unit scale", "x", f"{evidence}{spreads[far]:.3g} only", STANDARDIZE)
 
 
 def target_scale(y: Array) -> Iterator[Verdict]:
@@ -88,3 +89,9 @@ def _varying(x: Array) -> Array:
 def _unusual(column: Array) -> int:
     """Return in how many rows a column has not its most common value."""
     return len(column) - int(np.max(np.unique(column, return_counts=True)[1]))
+
+
+def standardized(x: Array) -> Array:
+    """Return columns of mean 0 and deviation 1; of one value, 0."""
+    deviations = np.std(x, axis=0)
+    return np.asarray((x - np.mean(x, axis=0)) / np.where(deviations > 0, deviations, 1))

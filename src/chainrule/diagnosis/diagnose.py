@@ -12,16 +12,17 @@ from chainrule.diagnosis.by_heart import two_rows
 from chainrule.diagnosis.finite import finite_at_start
 from chainrule.diagnosis.flow import gradient_flow, relative_gradients, update_ratios
 from chainrule.diagnosis.leaks import leaking_columns
+from chainrule.diagnosis.parts import takes_numbers
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient
 from chainrule.diagnosis.start import output_for_loss, slope_of_ignorance, start_loss
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.trials import learning_rate, rate_trial
-from chainrule.diagnosis.units import silent_units
+from chainrule.diagnosis.units import FEW_STEPS, dropped_units, identical_units, silent_units
 from chainrule.diagnosis.use_of_input import sees_input
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
-from chainrule.layers import BatchNorm, Embedding, Layer, LayerNorm
 from chainrule.losses import CrossEntropy
+from chainrule.optimizers import Adam
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,10 @@ class Check:
     unless: tuple[str, ...] = ()
 
 
-_SCALE, _TARGET = "features of wildly different scale", "target far from unit scale"
+_SCALE = ("features of wildly different scale", "features far from unit scale")
+_TARGET = "target far from unit scale"
 _TWICE = ("softmax twice", "sigmoid twice")
-_SILENT = ("dead units", "saturated units")
+_SILENT = ("units that are copies", "dead units", "saturated units", "dropout too high")
 _FLOW = ("vanishing gradients", "exploding gradients")
 _START = "loss at the start too high"
 _NOT_FINITE = ("loss is not finite", "gradient is not finite")
@@ -115,6 +117,15 @@ def _units(patient: Patient) -> Iterator[Verdict]:
 
 
 def _flow(patient: Patient) -> Iterator[Verdict]:
+    found = list(_flow_of(patient))
+    if any(verdict.name == "vanishing gradients" for verdict in found):
+        moved = patient.copy(Adam(1e-3))  # what starts at 0 may let nothing through at first
+        moved.train(patient.some(MOST_LOOKED_AT), steps=FEW_STEPS)
+        found = found if list(_flow_of(moved)) else []
+    yield from found
+
+
+def _flow_of(patient: Patient) -> Iterator[Verdict]:
     relative = relative_gradients(patient.weights, patient.gradients)
     yield from gradient_flow(patient.trainer.task.network, relative, slope_of_ignorance(patient))
 
@@ -143,19 +154,21 @@ CHECKS = [
     Check("duplicated and leaking columns", _columns),
     Check("finite loss and gradients", finite_at_start),
     Check("output for the loss", output_for_loss, _NOT_FINITE),
-    Check("loss at the start", start_loss, (*_NOT_FINITE, _SCALE, _TARGET, *_TWICE)),
-    Check("dead and saturated units", _units, (*_NOT_FINITE, _SCALE)),
-    Check("gradients by layer", _flow, (*_NOT_FINITE, _SCALE, _TARGET, _START, *_SILENT)),
+    Check("loss at the start", start_loss, (*_NOT_FINITE, *_SCALE, _TARGET, *_TWICE)),
+    Check("units that are copies", identical_units, _NOT_FINITE),
+    Check("dead and saturated units", _units, (*_NOT_FINITE, *_SCALE, "units that are copies")),
+    Check("dropout", dropped_units, _NOT_FINITE),
+    Check("gradients by layer", _flow, (*_NOT_FINITE, *_SCALE, _TARGET, _START, *_SILENT)),
     Check(
         "learning rate and updates",
         _steps,
-        (*_NOT_FINITE, _SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW),
+        (*_NOT_FINITE, *_SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW),
     ),
-    Check("two rows by heart", two_rows, (*_NOT_FINITE, _SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW)),
+    Check("two rows by heart", two_rows, (*_NOT_FINITE, *_SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW)),
     Check(
         "use of the input",
         sees_input,
-        (*_NOT_FINITE, _SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW, "cannot overfit two rows"),
+        (*_NOT_FINITE, *_SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW, "cannot overfit two rows"),
     ),
 ]
 
@@ -169,13 +182,3 @@ def examine(patient: Patient) -> Diagnosis:
             verdicts += check.look(patient)
             checked.append(check.name)
     return Diagnosis(tuple(verdicts), tuple(checked))
-
-
-def takes_numbers(network: Layer) -> bool:
-    """Whether the input reaches weights as it is: not through a normalization, nor as category numbers."""
-    first = network
-    while isinstance(getattr(first, "layers", None), tuple):
-        if not first.layers:  # type: ignore[attr-defined]
-            return True
-        first = first.layers[0]  # type: ignore[attr-defined]
-    return not isinstance(first, BatchNorm | LayerNorm | Embedding)

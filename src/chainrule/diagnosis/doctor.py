@@ -9,7 +9,7 @@ from chainrule.diagnosis.flow import gradient_flow, layer_sizes, update_ratios
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.start import loss_of_ignorance, slope_of_ignorance
 from chainrule.diagnosis.thresholds import LIMITS
-from chainrule.diagnosis.units import silent_units
+from chainrule.diagnosis.units import dropped_units, identical_units, silent_units
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 from chainrule.training.callbacks import Callback, Progress
@@ -52,13 +52,17 @@ class Doctor(Callback):
             raise TypeError(f"Doctor: tell is a function of a verdict, or None, not {tell!r}")
         self._tell = tell
         self.verdicts: list[Verdict] = []
-        self._looked_at = 0
+        self._looked_at = self._steps_before = 0
+        self._from_birth: list[Verdict] = []
         self._silent_from_birth: set[str] = set()
 
     def on_start(self, progress: Progress) -> None:
         """Forget the last patient, and see which layers of this one are silent before the first step."""
         self.verdicts, self._looked_at = [], 0
+        self._steps_before = progress.model.steps
         self._silent_from_birth = {verdict.where for verdict in _silent(progress)}
+        patient = Patient(progress.model._trainer, _looked_at(progress))
+        self._from_birth = [*identical_units(patient), *dropped_units(patient)]
 
     def on_epoch(self, progress: Progress) -> None:
         """Look after epochs 1, 2, 4, 8, ..."""
@@ -73,7 +77,8 @@ class Doctor(Callback):
     def _look(self, progress: Progress) -> None:
         self._looked_at = progress.epoch
         known = {verdict.name for verdict in self.verdicts}
-        for verdict in _findings(progress, self._silent_from_birth):
+        steps = progress.model.steps - self._steps_before
+        for verdict in self._from_birth or _findings(progress, self._silent_from_birth, steps):
             if verdict.name not in known:
                 known.add(verdict.name)
                 self.verdicts.append(verdict)
@@ -89,8 +94,8 @@ def _silent(progress: Progress) -> list[Verdict]:
     return list(silent_units(progress.model._trainer, _looked_at(progress)))
 
 
-def _findings(progress: Progress, silent_from_birth: Set[str]) -> Iterator[Verdict]:
-    """Yield what is wrong at this moment, the likely cause first."""
+def _findings(progress: Progress, silent_from_birth: Set[str], steps: int) -> Iterator[Verdict]:
+    """Yield what is wrong at this moment, after so many steps, the likely cause first."""
     trainer, history = progress.model._trainer, progress.history
     network = trainer.task.network
     silent = _silent(progress)
@@ -104,7 +109,8 @@ def _findings(progress: Progress, silent_from_birth: Set[str]) -> Iterator[Verdi
     ratios = last["update_ratio"]
     fell_silent = any(verdict.where not in silent_from_birth for verdict in silent)
     rash = list(_too_fast(patient, history, ratios, fell_silent))
-    yield from rash or _rises(history)
+    rising = list(_rises(history)) if steps >= LIMITS.steps_to_settle else []
+    yield from rash or rising
     yield from silent
     if silent:
         return
@@ -116,7 +122,7 @@ def _findings(progress: Progress, silent_from_birth: Set[str]) -> Iterator[Verdi
     for verdict in update_ratios(network, ratios):
         if verdict.name == "updates too large" or some_move or not (falling or slow):
             yield verdict
-    if not (falling or slow or rash or any(_rises(history))):
+    if steps >= LIMITS.steps_to_learn and not (falling or slow or rash or rising):
         yield Verdict(
             "nothing is learnt",
             "",

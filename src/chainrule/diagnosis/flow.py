@@ -20,19 +20,26 @@ CALM = (
 
 
 def layer_sizes(weights: Mapping[str, Array]) -> dict[str, float]:
-    """Return for each layer with a matrix of weights |weights|, from the input to the output."""
-    matrices = (part_of(name) for name, array in weights.items() if array.ndim >= 2)
-    squares = dict.fromkeys(matrices, 0.0)
+    """Return for each layer with a matrix of weights |weights|, from the input to the output.
+
+    It is at least that of usual initial weights, of a variance of 1 / inputs: a last layer that starts at 0,
+    or near it, is no fault.
+    """
+    usual = {
+        part_of(name): array.size / array.shape[-2] for name, array in weights.items() if array.ndim >= 2
+    }
+    squares = dict.fromkeys(usual, 0.0)
     for name, array in weights.items():
         if part_of(name) in squares:
             squares[part_of(name)] += float(np.sum(array.astype(float) ** 2))
-    return {part: float(np.sqrt(square)) for part, square in squares.items()}
+    return {part: float(np.sqrt(max(square, usual[part]))) for part, square in squares.items()}
 
 
 def relative_gradients(weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> dict[str, float]:
     """Return for each layer with a matrix of weights |gradient| / |weights|, from the input to the output."""
-    matrices = [name for name, array in weights.items() if array.ndim >= 2 and np.any(array)]
-    return {part_of(name): _norm(gradients[name]) / _norm(weights[name]) for name in matrices}
+    matrices = {name: array for name, array in weights.items() if array.ndim >= 2}
+    sizes = layer_sizes(matrices)
+    return {part_of(name): _norm(gradients[name]) / sizes[part_of(name)] for name in matrices}
 
 
 def _norm(array: Array) -> float:

@@ -49,7 +49,6 @@ class ModelGradientReport(GradientReport):
     compiled: dict[str, float]
     miscompiled: tuple[str, ...]
     layers: dict[str, str]
-    not_finite: str = ""
 
     @property
     def passed(self) -> bool:
@@ -70,8 +69,7 @@ class ModelGradientReport(GradientReport):
         return aligned(rows)
 
     def _blame(self) -> list[str]:
-        found = [self.not_finite, *map(str, self.wrong_primitives)]
-        lines = found if self.not_finite else super()._blame()
+        lines = super()._blame()
         for name in self.miscompiled:
             lines.append(
                 f"the compiled gradient of {name} differs from the evaluated one by "
@@ -121,6 +119,7 @@ def check_model_gradients(
     graph = Graph(stage.graph.inputs, [outputs["batch_loss"], *(outputs[name] for name in used)])
     report = check_graph(graph, arrays, inputs=used, tolerance=tolerance, samples=samples, seed=seed)
     compiled, miscompiled = _compare(stage, arrays, names, np.random.default_rng(seed))
+    not_finite = f"the gradient of {failure.name} is not finite: {failure.beginning.found}" if failure else ""
     return ModelGradientReport(
         report.entries,
         {name: arrays[name].size for name in names},
@@ -129,7 +128,7 @@ def check_model_gradients(
         compiled,
         miscompiled,
         {name: title(network, part_of(name)) or "the network" for name in names},
-        f"the gradient of {failure.name} is not finite: {failure.beginning.found}" if failure else "",
+        not_finite=not_finite,
     )
 
 

@@ -1,25 +1,44 @@
 """Columns that tell the target by themselves, as nothing does that is known before.
 
-A class, or whether it is a certain one, is told by a column whose nearest other value has the same class in
-nearly all rows, and which varies little within a class: that is more than can be said of a feature that
-separates classes well. A number is told by a column that rises or falls with it, up to little noise, or by
-the few values of a column that divide the numbers into intervals.
+A column that is the target leaks it. Any other that tells the target may be what a network is to learn from:
+degrees Celsius tell degrees Fahrenheit, and some features separate classes. So it is only called a leak where
 
-Of a network whose several outputs are to give back its input, as an autoencoder's are, nothing is said.
+- it is made of the target as features are not: of a number it is a function, with no noise, such as its
+  square or its sign; it has one value for each class, or for one, or lies at the number of the class; and
+- without it the target can be predicted, but only in part.
+
+What is noisy looks like the value of the day before. What takes several columns, such as a sum that is the
+target, looks like any target that is easy to predict. Nothing is said of these, nor of a network whose
+several outputs are to give back its input, as an autoencoder's are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
+from chainrule.diagnosis.data import standardized
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 
 SHOWN = 3
 FEW_VALUES = 10
+ROUNDING = 1e-6
+#: Rows of which a linear function may explain a part by chance.
+CHANCE = 10
+
+
+class Teller(NamedTuple):
+    """A column that tells an output: how, in which part of the rows or how well, and what is to be told."""
+
+    place: int
+    how: str
+    told: float
+    goal: Array
+    is_copy: bool = False
 
 
 def leaking_columns(x: Array, y: Array) -> Iterator[Verdict]:
@@ -28,11 +47,16 @@ def leaking_columns(x: Array, y: Array) -> Iterator[Verdict]:
         return
     outputs = y.reshape(len(y), -1).T
     found: dict[int, str] = {}
+    told = set()
     for output in outputs:
         is_class = y.dtype.kind in "iu" or len(np.unique(output)) == 2
-        for place, how in (_telling_class if is_class else _telling_number)(x, output):
-            found.setdefault(place, how)
-    gives_back = len(outputs) > 1 and len(found) >= LIMITS.given_back * x.shape[1]
+        tellers = list((_telling_class if is_class else _telling_number)(x, output))
+        told |= {teller.place for teller in tellers}
+        others = np.delete(x, [teller.place for teller in tellers], axis=1)
+        partly = _is_partly_told_class if is_class else _is_partly_told_number
+        if any(teller.is_copy or partly(others, teller) for teller in tellers):
+            found |= {teller.place: teller.how for teller in tellers}
+    gives_back = len(outputs) > 1 and len(told) >= LIMITS.given_back * x.shape[1]
     if found and not gives_back:
         shown = ", ".join(map(str, sorted(found)[:SHOWN])) + (", ..." if len(found) > SHOWN else "")
         yield Verdict(
@@ -43,63 +67,100 @@ def leaking_columns(x: Array, y: Array) -> Iterator[Verdict]:
         )
 
 
-def _telling_class(x: Array, classes: Array) -> Iterator[tuple[int, str]]:
-    """Yield columns that tell the class, or whether it is a certain one."""
+# Classes ---------------------------------------------------------------------------------------------
+
+
+def _telling_class(x: Array, classes: Array) -> Iterator[Teller]:
+    """Yield columns with one value for each class, or for one class; or whose round numbers are classes."""
     labels, numbers, counts = np.unique(classes, return_inverse=True, return_counts=True)
-    questions = [numbers] if len(labels) > 1 else []
-    if len(labels) > 2:
-        questions += [numbers == k for k in np.flatnonzero(counts >= LIMITS.unusual_rows)]
-    for question in questions:
-        for place in np.flatnonzero(_between(x, question) > LIMITS.told_spread):
-            told = _same_as_nearest(x[:, place], question)
+    if len(labels) < 2:
+        return
+    for place in range(x.shape[1]):
+        values, column = np.unique(x[:, place], return_inverse=True)
+        if len(values) == len(labels):
+            told = _one_to_one(column, numbers)
             if told > LIMITS.told_rows:
-                which = "the class" if question is numbers else "whether it is a certain class"
-                yield int(place), f"it says {which} in {100 * told:.4g} % of {len(x)} rows"
+                how = f"it says the class in {100 * told:.4g} % of {len(x)} rows"
+                yield Teller(place, how, told, numbers, is_copy=told == 1)
+        elif len(values) == 2:
+            for k in np.flatnonzero(counts >= LIMITS.unusual_rows):
+                if _one_to_one(column, (numbers == k).astype(int)) == 1:
+                    how = f"it says whether it is a certain class in 100 % of {len(x)} rows"
+                    yield Teller(place, how, 1.0, numbers == k)
+        else:
+            told = float(np.mean(np.abs(x[:, place] - classes) < 1 / 3))
+            if told > LIMITS.told_rows:
+                how = f"it is about the number of the class in {100 * told:.4g} % of {len(x)} rows"
+                yield Teller(place, how, told, numbers)
 
 
-def _between(x: Array, groups: Array) -> Array:
-    """Return for each column which part of its variance lies between the groups."""
-    centred = x - np.mean(x, axis=0)
-    total = np.sum(centred**2, axis=0)
-    between = np.zeros_like(total)
-    for group in np.unique(groups):
-        rows = centred[groups == group]
-        between += len(rows) * np.mean(rows, axis=0) ** 2
-    parts: Array = np.divide(between, total, out=np.zeros_like(total), where=total > 0)
-    return parts
+def _one_to_one(first: Array, second: Array) -> float:
+    """Return in which part of the rows two columns of as many values agree, if each is named by the other."""
+    table = np.zeros((np.max(first) + 1, np.max(second) + 1))
+    np.add.at(table, (first, second), 1)
+    best = np.argmax(table, axis=1)
+    return float(np.sum(np.max(table, axis=1)) / len(first)) if len(set(best)) == len(best) else 0.0
 
 
-def _same_as_nearest(column: Array, groups: Array) -> float:
-    """Return for which part of the rows a row of the nearest value, or of the same, is of their group."""
-    _, value, alike = np.unique(column, return_inverse=True, return_counts=True)
-    pairs = np.column_stack([value, groups])
-    _, pair, both = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
-    others = alike[value] - 1
-    order = np.argsort(column, kind="stable")
-    gaps = np.diff(column[order])
-    same = groups[order][1:] == groups[order][:-1]
-    below, above = np.r_[np.inf, gaps], np.r_[gaps, np.inf]
-    nearest = np.empty(len(column))
-    nearest[order] = np.where(below <= above, np.r_[False, same], np.r_[same, False])
-    told = np.where(others > 0, (both[pair.ravel()] - 1) / np.maximum(others, 1), nearest)
-    return float(np.mean(told))
+def _is_partly_told_class(others: Array, teller: Teller) -> bool:
+    """Whether the other columns tell groups better than chance, and yet leave more rows than the column."""
+    if not others.shape[1]:
+        return False
+    groups = teller.goal
+    rows = standardized(others)
+    squares = np.sum(rows**2, axis=1)
+    distances = squares[:, None] + squares - 2 * rows @ rows.T
+    np.fill_diagonal(distances, np.inf)
+    missed = int(np.count_nonzero(groups[np.argmin(distances, axis=1)] != groups))
+    counts = np.unique(groups, return_counts=True)[1]
+    by_chance = len(groups) - float(np.sum(counts**2)) / len(groups)
+    own = (1 - teller.told) * len(groups)
+    luck = 4 * np.sqrt(by_chance * (1 - by_chance / len(groups)))
+    least, most = max(LIMITS.unusual_rows, 2 * own), (1 - LIMITS.told_partly) * by_chance - luck
+    return bool(least <= missed < most)
 
 
-def _telling_number(x: Array, output: Array) -> Iterator[tuple[int, str]]:
-    """Yield columns that rise or fall with a number, or whose few values divide it into intervals."""
-    goal = _ranks(output)
+# Numbers ---------------------------------------------------------------------------------------------
+
+
+def _telling_number(x: Array, output: Array) -> Iterator[Teller]:
+    """Yield columns that are the number, or a function of it with no noise."""
+    goal, rows, size = _ranks(output), len(x), float(np.std(output))
     for place in range(x.shape[1]):
         column = x[:, place]
         values, counts = np.unique(column, return_counts=True)
-        ranks = _ranks(column)
-        size = float(np.linalg.norm(ranks) * np.linalg.norm(goal))
-        rank = abs(float(ranks @ goal)) / size if size else 0.0
-        if rank > LIMITS.told_rank and len(values) > 1:
-            yield place, f"its rank correlation with it is {rank:.4g} in {len(x)} rows"
-        elif len(values) <= FEW_VALUES and np.count_nonzero(counts >= LIMITS.unusual_rows) > 1:
-            changes = np.diff(column[np.lexsort((column, output))])
-            if np.count_nonzero(changes) == len(values) - 1:
-                yield place, f"its {len(values)} values divide the {len(x)} targets into intervals"
+        if rows - np.max(counts) < LIMITS.unusual_rows:
+            continue
+        in_order = column[np.lexsort((column, output))]
+        if np.max(np.abs(column - output)) <= ROUNDING * size:
+            yield Teller(place, f"it is the target in all {rows} rows", 1.0, goal, is_copy=True)
+        elif len(values) <= FEW_VALUES:
+            if np.count_nonzero(np.diff(in_order)) == len(values) - 1:
+                how = f"its {len(values)} values divide the {rows} targets into intervals"
+                yield Teller(place, how, 1.0, goal)
+        elif _turns(in_order) <= LIMITS.told_turns:
+            yield Teller(place, f"in {rows} rows it is a function of the target, with no noise", 1.0, goal)
+
+
+def _turns(numbers: Array) -> int:
+    """Return how often numbers that rise begin to fall, or the other way."""
+    steps = np.sign(np.diff(numbers))
+    return int(np.count_nonzero(np.diff(steps[steps != 0])))
+
+
+def _is_partly_told_number(others: Array, teller: Teller) -> bool:
+    """Whether a linear function of the other columns' ranks explains a part of a number's."""
+    if not others.shape[1]:
+        return False
+    columns, goal = np.column_stack([_ranks(other) for other in others.T]), teller.goal
+    space, sizes, _ = np.linalg.svd(columns, full_matrices=False)
+    space = space[:, sizes > ROUNDING * np.max(sizes)]
+    weight = np.sum(space**2, axis=1) + 1 / len(goal)
+    if np.max(weight) > 1 - ROUNDING:  # as many columns as rows
+        return False
+    left = (goal - space @ (space.T @ goal)) / (1 - weight)  # of each row where it is fitted to the others
+    told = 1 - float(left @ left) / float(goal @ goal)
+    return told > LIMITS.told_partly + CHANCE / len(goal)
 
 
 def _ranks(numbers: Array) -> Array:

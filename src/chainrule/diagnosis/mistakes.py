@@ -31,13 +31,16 @@ class ArrayFinding:
     entries : list of (index, used, slope)
         What was compared.
     kind : str
-        "right", "untrained", "scaled", "transposed", "wrong", or "row untrained": a bias that is a row or a
-        column of a matrix is left as it is, and the rest is right.
+        "right", "untrained", "scaled", "transposed", "wrong"; "row untrained": a bias that is a row or a
+        column of a matrix is left as it is, and the rest is right; or "decayed": what is used and what is
+        true differ by a multiple of the weights, or of their signs.
     factor : float
         What the derivative is multiplied by, where that is all that is wrong (besides transposition).
     power : int
         The power of the number of rows in this factor: 1 where it is a sum and should be a mean. Where the
         kind is "wrong", whether it grows with the number of rows and the loss does not.
+    decay, decay_of : float, str
+        That multiple, and of what: "the weight" or "its sign".
     error : float
         The largest relative error.
     """
@@ -48,6 +51,8 @@ class ArrayFinding:
     kind: str = "right"
     factor: float = 1.0
     power: int = 0
+    decay: float = 0.0
+    decay_of: str = ""
     error: float = 0.0
     worst: int = 0
 
@@ -169,12 +174,28 @@ class Examiner:
                 if not factor or not self._agree(array, read(other), factor):
                     continue
                 is_one = self._agree(array, entries)
-                if is_one and not mirrored:
-                    return  # what is wrong does not depend on the batch
+                if is_one and not mirrored:  # what is wrong does not depend on the batch
+                    self._name_decay(array, found)
+                    return
                 found.kind = "transposed" if mirrored else "scaled"
                 if not is_one:
                     found.factor = factor
                     found.power = self._power(factor, twice and self._factor(array, read(twice)))
+                return
+
+    def _name_decay(self, array: int, found: ArrayFinding) -> None:
+        """Note it if what is used and what is true differ by a multiple of the weights, or of their signs."""
+        weights = np.array([self.own.arrays[array][index] for index, _, _ in found.entries])
+        used, true = np.array([(used, slope.value) for _, used, slope in found.entries]).T
+        doubts = np.array([10 * slope.uncertainty for _, _, slope in found.entries])
+        least = self._least(array, found.entries) + doubts
+        least += self.tolerance * np.maximum(np.abs(used), np.abs(true))
+        for base, word in ((weights, "the weight"), (np.sign(weights), "its sign")):
+            if not np.any(base):
+                return
+            factor = float((used - true) @ base / (base @ base))
+            if np.all(np.abs(used - true - factor * base) <= least):
+                found.kind, found.decay, found.decay_of = "decayed", factor, word
                 return
 
     @functools.cached_property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.layers import Layer
+from chainrule.layers import BatchNorm, Embedding, Layer, LayerNorm
 
 
 def part_of(parameter: str) -> str:
@@ -40,10 +40,33 @@ def kind_of(network: Layer, path: str) -> str:
     >>> kind_of(cr.Sequential([cr.Dense(3)]), "layers.0")
     'Dense'
     """
+    layer = layer_at(network, path)
+    return type(layer).__name__ if layer is not None else ""
+
+
+def layer_at(network: Layer, path: str) -> Layer | None:
+    """Return the layer at a path; None where the path cannot be followed.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> layer_at(cr.Sequential([cr.Dropout(0.5)]), "layers.0")
+    Dropout(rate=0.5)
+    """
     part: Any = network
     for word in filter(None, path.split(".")):
         try:
             part = part[int(word)] if word.isdecimal() else getattr(part, word)
         except (AttributeError, IndexError, TypeError):
-            return ""
-    return type(part).__name__ if isinstance(part, Layer) else ""
+            return None
+    return part if isinstance(part, Layer) else None
+
+
+def takes_numbers(network: Layer) -> bool:
+    """Whether the input reaches weights as it is: not through a normalization, nor as category numbers."""
+    first = network
+    while isinstance(getattr(first, "layers", None), tuple):
+        if not first.layers:  # type: ignore[attr-defined]
+            return True
+        first = first.layers[0]  # type: ignore[attr-defined]
+    return not isinstance(first, BatchNorm | LayerNorm | Embedding)

@@ -80,8 +80,11 @@ class Patient:
     @cached_property
     def gradients(self) -> dict[str, Array]:
         """The gradients of a training step on some rows."""
-        data = self.some(MOST_LOOKED_AT)
-        stage = self.trainer.stage("gradients", self.trainer.data_types(data))
+        return self.gradients_of(self.some(MOST_LOOKED_AT))
+
+    def gradients_of(self, data: Data) -> dict[str, Array]:
+        """Return the loss, as "batch_loss", and the gradients of a training step on these rows."""
+        stage = self.trainer.stage("gradients", self.trainer.data_types(dict(data)))
         return run_stage(stage, self.trainer.arrays(data))
 
     @cached_property

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from chainrule.diagnosis.data import STANDARDIZE, standardized
+from chainrule.diagnosis.parts import takes_numbers
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
@@ -57,22 +59,38 @@ def _times(weights: Mapping[str, Array], factor: float) -> dict[str, Array]:
 
 
 def start_loss(patient: Patient) -> Iterator[Verdict]:
-    """Compare the loss at the start with -ln(1/C), the target's variance, or the like."""
+    """Compare the loss at the start with -ln(1/C), the target's variance, or the like.
+
+    Where it is too high, and with standardized features it would not be, these are the cause.
+    """
     guess = loss_of_ignorance(patient)
-    found = patient.start_loss if guess else 0.0
-    if guess and found > max(LIMITS.start_loss * guess.loss, LIMITS.fresh_loss * guess.fresh) > 0:
-        yield Verdict(
-            "loss at the start too high",
-            "",
-            f"it is {found:.4g}; a network that knows nothing should have {guess.words} = {guess.loss:.4g}",
-            "start with smaller weights in the last layer, and standardize features and targets",
-        )
+    most = max(LIMITS.start_loss * guess.loss, guess.fresh) if guess else 0.0
+    if not guess or not patient.start_loss > most > 0:
+        return
+    found = (
+        f"{patient.start_loss:.4g}; a network that knows nothing should have {guess.words} = {guess.loss:.4g}"
+    )
+    data = patient.some(MOST_LOOKED_AT)
+    if takes_numbers(patient.trainer.task.network) and data["x"].ndim == 2:
+        x = standardized(data["x"].astype(float)).astype(patient.trainer.task.dtype)
+        other = patient.gradients_of({**data, "x": x})["batch_loss"]
+        if other <= most:
+            reach = f"columns reach {np.max(np.abs(data['x'])):.4g}, and the loss at the start is {found}"
+            evidence = f"{reach}; with standardized columns it would be {other:.4g}"
+            yield Verdict("features far from unit scale", "x", evidence, STANDARDIZE)
+            return
+    yield Verdict(
+        "loss at the start too high",
+        "",
+        f"it is {found}",
+        "start with smaller weights in the last layer, and standardize features and targets",
+    )
 
 
 class Guess(NamedTuple):
     """A guess that is alike for all rows: its loss, and what that is called.
 
-    `fresh` is the loss of numbers of ±1, as fresh weights give; a target may be small, or lie beside 0.
+    `fresh` is the loss of numbers as large as fresh weights may give; a target may be small, or lie beside 0.
     """
 
     loss: float
@@ -92,8 +110,8 @@ def loss_of_ignorance(patient: Patient) -> Guess | None:
     ):  # a number to predict: the guess is the mean
         prediction += np.mean(y, axis=0).reshape(-1 if y.ndim > 1 else ())
         words = "the target's variance" if isinstance(loss, MeanSquaredError) else "the loss of the mean"
-        ones = np.ones_like(prediction)
-        fresh = float(np.mean(loss(ones, y)) + np.mean(loss(-ones, y))) / 2
+        large = np.full_like(prediction, LIMITS.fresh_output)
+        fresh = float(np.mean(loss(large, y)) + np.mean(loss(-large, y))) / 2
         return Guess(float(np.mean(loss(prediction, y))), words, fresh)
     if isinstance(loss, CrossEntropy):
         words = f"-ln(1/{output.shape[-1]})"

@@ -29,18 +29,21 @@ class Thresholds:
     unusual_rows : int
         *duplicated columns*: each has not its most common value in so many rows; *leaking columns*: so many
         rows are of the class that is told, or have each of the few values.
-    told_rows, told_spread : float
-        *leaking columns*: the row with the nearest value is of the same class in more than this part of the
-        rows, and more than this part of the column's variance lies between the classes.
-    told_rank : float
-        The same: the rank correlation with a number to be predicted.
+    told_rows : float
+        *leaking columns*: a column tells the class in more than this part of the rows.
+    told_turns : int
+        The same: as a number to be predicted rises, the column turns from rising to falling, or the other
+        way, so often at most.
+    told_partly : float
+        The same: without the column so much of what is to be told can be predicted, and not all.
     given_back : float
         The same: where several outputs are told by this part of the columns and more, to give back the input
         is what the network is for.
     start_loss : float
         *loss at the start too high*: so many times -ln(1/C), or the target's variance.
-    fresh_loss : float
-        The same, of numbers to predict: and so many times the loss of outputs of ±1.
+    fresh_output : float
+        The same, of numbers to predict: and more than the loss of outputs of ± so much. Those of a fresh
+        network may well have a deviation of more than 1, and be about the same for all rows.
     unit_rows : int
         *dead units*, *saturated units*: with fewer rows nothing is said.
     dead_units, saturated_units : float
@@ -49,6 +52,8 @@ class Thresholds:
         *saturated units*: a slope below this is flat.
     mostly_flat : float
         The same: in more than this part of the rows.
+    much_dropped, least_left : float
+        *dropout too high*: more than this part of the units, and fewer than so many are left.
     vanished_gradient : float
         *vanishing gradients*: a layer's gradient, as a part of its weights, is less than this part of the
         largest.
@@ -88,12 +93,17 @@ class Thresholds:
         of the target's variance.
     alike_targets : float
         The same: the targets of nearest rows are not so many standard deviations nearer than by chance.
+    correlated : float
+        The same: the largest correlation of a column with an output is not so many standard deviations above
+        the largest by chance.
     risen_loss : float
         *learning rate too high*, in a fit: the loss is so many times its least, and above the first epoch's.
     left_loss : float
         *nothing is learnt*: this part of the first epoch's loss is left ...
     patience : int
         ... after so many epochs.
+    steps_to_settle, steps_to_learn : int
+        And in a fit of fewer weight updates a loss that rises, and one that stays, is no fault yet.
     """
 
     different_features: float = 100.0
@@ -104,16 +114,18 @@ class Thresholds:
     table_rows: int = 20
     unusual_rows: int = 5
     told_rows: float = 0.985
-    told_spread: float = 0.945
-    told_rank: float = 0.99
+    told_turns: int = 3
+    told_partly: float = 0.1
     given_back: float = 0.5
     start_loss: float = 5.0
-    fresh_loss: float = 4.0
+    fresh_output: float = 4.0
     unit_rows: int = 16
     dead_units: float = 0.7
     saturated_units: float = 0.5
     flat_slope: float = 0.01
     mostly_flat: float = 0.95
+    much_dropped: float = 0.75
+    least_left: float = 3.0
     vanished_gradient: float = 1e-3
     exploded_gradient: float = 100.0
     exploded_of_last: float = 1e3
@@ -132,9 +144,12 @@ class Thresholds:
     helps: float = 0.05
     told_by_lines: float = 1e-3
     alike_targets: float = 4.0
+    correlated: float = 2.5
     risen_loss: float = 1.5
     left_loss: float = 0.99
     patience: int = 5
+    steps_to_settle: int = 10
+    steps_to_learn: int = 100
 
 
 LIMITS = Thresholds()

@@ -1,24 +1,34 @@
-"""Units that say nothing: dead ones, which no row switches on, and saturated ones, which no row moves."""
+"""Units that say nothing, or nothing of their own: dead ones, saturated ones, copies, and dropped ones."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from chainrule.diagnosis.parts import title
+from chainrule.diagnosis.parts import layer_at, part_of, title
+from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.functions import sum as sum_of
 from chainrule.gradient.backward import backward
+from chainrule.graph.graph import needed
 from chainrule.graph.loop import Stage, run_stage
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value, as_value
+from chainrule.layers import Dropout
+from chainrule.optimizers import SGD
 from chainrule.training.step import Trace
 from chainrule.training.trainer import Trainer
 
+#: Plain descent that shows whether units are copies: after it they differ by at most this part of its way.
+RATE, FEW_STEPS, SAME = 0.1, 20, 1e-3
 
-def silent_units(trainer: Trainer, data: Mapping[str, Array]) -> Iterator[Verdict]:
+Arrays = Mapping[str, Array]
+
+
+def silent_units(trainer: Trainer, data: Arrays) -> Iterator[Verdict]:
     """Find layers in which most units are dead, or half of them saturated."""
     if len(data["x"]) < LIMITS.unit_rows:
         return
@@ -52,7 +62,7 @@ def silent_units(trainer: Trainer, data: Mapping[str, Array]) -> Iterator[Verdic
     yield from found.values()
 
 
-def _activation_stage(trainer: Trainer, data: Mapping[str, Array]) -> tuple[Stage | None, list[str]]:
+def _activation_stage(trainer: Trainer, data: Arrays) -> tuple[Stage | None, list[str]]:
     """Return the graph of each activation's results and slopes, and the layers' paths.
 
     The slopes are read off the derivative of Σ ± y, with signs that alternate: where a unit's result depends
@@ -71,3 +81,57 @@ def _activation_stage(trainer: Trainer, data: Mapping[str, Array]) -> tuple[Stag
         outputs |= {f"y{len(parts)}": y, f"slope{len(parts)}": slope}
         parts.append(part)
     return t.stage(outputs) if parts else None, parts
+
+
+def identical_units(patient: Patient) -> Iterator[Verdict]:
+    """Find layers before the last all of whose units start as copies of one, and stay so when they move.
+
+    What is after them, or dropout, may tell them apart; a few steps of plain descent show it.
+    """
+    last = part_of(list(patient.weights)[-1])
+    units = {
+        part_of(name): array.shape[-1]
+        for name, array in patient.weights.items()
+        if array.ndim > 1 and array.shape[-1] > 1 and part_of(name) != last
+    }
+    copies = {part: count for part, count in units.items() if _are_copies(patient.weights, part)}
+    if not copies:
+        return
+    moved = patient.copy(SGD(RATE))
+    moved.train(patient.some(MOST_LOOKED_AT), steps=FEW_STEPS)
+    found = [part for part in copies if _are_copies(moved.weights, part, patient.weights)]
+    if found:
+        more = f"; so it is in {len(found)} layers" if len(found) > 1 else ""
+        yield Verdict(
+            "units that are copies",
+            title(patient.trainer.task.network, found[0]),
+            f"its {copies[found[0]]} units start with the same weights and change alike, as one unit{more}",
+            "draw the initial weights at random, as layers do unless a weight_initializer is given",
+        )
+
+
+def _are_copies(weights: Arrays, part: str, before: Arrays | None = None) -> bool:
+    """Whether all units have the same weights, up to what rounding does to a change."""
+    mine = [name for name in weights if part_of(name) == part]
+    changes = [float(np.max(np.abs(weights[name] - before[name]))) for name in mine] if before else [0.0]
+    return all(bool(np.all(np.ptp(weights[name], axis=-1) <= SAME * max(changes))) for name in mine)
+
+
+def dropped_units(patient: Patient) -> Iterator[Verdict]:
+    """Find dropout that leaves so few units that nothing gets through."""
+    trainer = patient.trainer
+    t = Trace(trainer.task, trainer.carried, trainer.data_types(dict(patient.data)), training=True)
+    for value in needed([t.row_losses()]):
+        layer = layer_at(trainer.task.network, value.origin.part)
+        if not isinstance(layer, Dropout) or value.dtype.kind != "f" or len(value.shape) < 2:
+            continue
+        units = math.prod(int(dim) for dim in value.shape[1:])
+        left = units * (1 - layer.rate)
+        if layer.rate > LIMITS.much_dropped and left < LIMITS.least_left:
+            yield Verdict(
+                "dropout too high",
+                title(trainer.task.network, value.origin.part),
+                f"a step leaves {left:.2g} of {units} units on average, times {1 / (1 - layer.rate):.3g}",
+                "lower its rate; 0.1 to 0.5 are usual",
+            )
+            return

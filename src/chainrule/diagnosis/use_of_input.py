@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from chainrule.diagnosis.by_heart import least_loss
+from chainrule.diagnosis.data import standardized
 from chainrule.diagnosis.linear import is_linear, told_by_lines
 from chainrule.diagnosis.patient import BATCH, MOST_TRAINED_ON, STEPS, Data, Patient, taken
 from chainrule.diagnosis.thresholds import LIMITS
@@ -22,13 +23,15 @@ LOOKS = (STEPS // 10, STEPS // 3, STEPS, 2 * STEPS)
 #: Some need far more steps before the input helps at all, such as a sine of several waves; while the held-out
 #: loss is not this part above its least, they may still come to it.
 MORE_LOOKS, BY_HEART = (*LOOKS, 4 * STEPS, 8 * STEPS, 16 * STEPS), 0.1
+#: Columns of a truth table have so many values.
+FEW_VALUES = 3
 #: What is chance is measured on so many permutations of the targets.
 DRAWS = 50
 RATE = 3e-3
 #: An objective is measured on groups of rows; the least loss on a few.
 GROUP, FLOOR_ROWS = 8, 32
 #: What to do about it.
-APART = "check that rows of x and y belong together, and that x tells anything about y"
+APART = "check that rows of x and y belong together, that x tells anything about y, and that rows are enough"
 HIDDEN = "put a hidden layer with an activation, such as relu, before the last layer"
 
 
@@ -44,10 +47,35 @@ def sees_input(patient: Patient) -> Iterator[Verdict]:
     if np.all(data["x"] == data["x"][:1]):
         yield _useless(f"{len(data['x'])} rows of x are all alike", APART)
     elif patient.rows >= LIMITS.held_out_rows:
-        yield from _held_out_says(patient, data)
+        if not (_is_truth_table(data["x"]) or _correlated(data, patient.seed)):
+            yield from _held_out_says(patient, data)
     elif is_linear(patient) and told_by_lines(data) < LIMITS.told_by_lines:
         part = f"{100 * told_by_lines(data):.1g} % of the target in {len(data['x'])} rows"
         yield _useless(f"outputs that are linear in the input explain {part}", HIDDEN)
+
+
+def _is_truth_table(x: Array) -> bool:
+    """Whether there is one row for each combination of a few values: none of them tells of another."""
+    if x.ndim != 2:
+        return False
+    values = np.array([len(np.unique(column)) for column in x.T])
+    return bool(
+        np.max(values) <= FEW_VALUES
+        and np.prod(values, dtype=float) == len(x)
+        and len(np.unique(x, axis=0)) == len(x)
+    )
+
+
+def _correlated(data: Data, seed: int) -> bool:
+    """Whether a column of x and an output are correlated, more than all but a few permutations make them."""
+    x = data["x"].reshape(len(data["x"]), -1)
+    y = data["y"].reshape(len(x), -1)
+    if y.dtype.kind != "f":
+        y = y[:, :1] == np.unique(y[:, :1])
+    x, y = standardized(x.astype(float)), standardized(y.astype(float))
+    generator = np.random.default_rng(seed)
+    chance = [np.max(np.abs(x.T @ generator.permutation(y))) for _ in range(DRAWS)]
+    return bool(np.max(np.abs(x.T @ y)) > np.mean(chance) + LIMITS.correlated * np.std(chance))
 
 
 def _held_out_says(patient: Patient, data: Data) -> Iterator[Verdict]:

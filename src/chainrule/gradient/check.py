@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.functions import sum as sum_of
 from chainrule.gradient.backward import derivatives_between, values_between
 from chainrule.gradient.claim import Claim, Plan
+from chainrule.gradient.finite import all_finite, beginning_of_not_finite, numbers_of, require_finite
 from chainrule.gradient.report import CheckedEntry, GradientReport, WrongPrimitive
 from chainrule.gradient.transforms import one_number
 from chainrule.graph.evaluate import Evaluator, evaluate
@@ -143,7 +144,7 @@ def check_graph(
     one_number(graph.outputs[0])
     wide, arrays = _held(in_float64(graph), arguments)
     chosen = _positions(graph, inputs)
-    _require_finite(wide, arrays, chosen)
+    require_finite(wide, arrays, chosen)
     loss, variables = wide.outputs[0], [wide.inputs[position] for position in chosen]
     derived = derivatives_between(loss, variables)
     if len(wide.outputs) > 1:
@@ -151,25 +152,27 @@ def check_graph(
     claim = Claim(wide.inputs, loss, chosen, derived, arrays)
     plan = Plan(tolerance, samples, np.random.default_rng(seed))
     entries = [entry for position in chosen for entry in plan.entries(claim, position)]
-    wrong = any(entry.verdict == "wrong" for entry in entries)
-    blamed = _wrong_primitives(wide, arrays, variables, plan) if wrong else ()
+    wrong = [entry.analytic for entry in entries if entry.verdict == "wrong"]
+    # the root of 0 may well have a slope of infinity
+    any_nan = any(np.isnan(gradient).any() for gradient in claim.gradients.values())
+    is_lost = any_nan or not np.isfinite(wrong).all()
+    begins = beginning_of_not_finite(wide, arrays, variables) if is_lost else ""
+    blamed = _wrong_primitives(wide, arrays, variables, plan) if wrong and not begins else ()
     sizes = {wide.inputs[position].name: arrays[position].size for position in chosen}
-    return GradientReport(tuple(entries), sizes, tuple(blamed), tolerance)
+    return GradientReport(tuple(entries), sizes, tuple(blamed), tolerance, not_finite=begins)
 
 
 def _wrong_primitives(
     graph: Graph, arrays: Sequence[Array], variables: Sequence[Value], plan: Plan
 ) -> list[WrongPrimitive]:
     """Check every equation on the way by itself, at the numbers that it had and a random dy."""
-    known = dict(zip(graph.inputs, arrays, strict=True))
-    known.update((value, value.data) for value in graph.captured if value.data is not None)
-    Evaluator(graph)(*arrays, observe=known.__setitem__)
+    known = numbers_of(graph, arrays)
     path = values_between(variables, graph.outputs[0])
     varying = {value.serial for value in (*variables, *path)}
     worst: dict[tuple[str, str, int], CheckedEntry] = {}
     for y in path:
         assert y.primitive is not None
-        if y.primitive.derivative is None:
+        if y.primitive.derivative is None or not all(all_finite(x, known) for x in (y, *y.operands)):
             continue
         dy = plan.generator.normal(size=known[y].shape)
         operands = [i for i, x in enumerate(y.operands) if x.serial in varying and is_float(x.dtype)]
@@ -213,29 +216,6 @@ def _held(graph: Graph, arguments: Mapping[str, Any]) -> tuple[Graph, list[Array
     held = {value: input_value(f"held {i}", value.shape, value.dtype) for i, value in enumerate(blocked)}
     outputs = map_equations(graph.outputs, held)
     return Graph([*graph.inputs, *held.values()], outputs), [*arrays, *blocked.values()]
-
-
-def _require_finite(graph: Graph, arrays: Sequence[Array], chosen: Sequence[int]) -> None:
-    """Raise a ValueError if an input or the result is not finite, which says where that begins."""
-    for position in chosen:
-        bad = np.argwhere(~np.isfinite(arrays[position]))
-        if bad.size:
-            place = f"[{', '.join(map(str, bad[0]))}]" if bad[0].size else ""
-            name, number = graph.inputs[position].name, arrays[position][tuple(bad[0])]
-            raise ValueError(f"{name}{place} is {number}; gradients are checked at finite numbers")
-    number = Evaluator(graph)(*arrays)[0]
-    if np.isfinite(number):
-        return
-    alike = np.isnan if np.isnan(number) else np.isinf
-    sources: list[str] = []
-
-    def observe(y: Value, array: Array) -> None:
-        if np.any(alike(array)) and y.primitive is not None:
-            sources.append(f"{y.primitive.name} ({y.origin})" if any(y.origin) else y.primitive.name)
-
-    Evaluator(graph)(*arrays, observe=observe)
-    source = f"; the first {number} comes from {sources[0]}" if sources else ""
-    raise ValueError(f"the function returns {number}, which has no gradient to check{source}")
 
 
 def _positions(graph: Graph, names: Sequence[str] | None) -> list[int]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.gradient.backward import filled_like
 from chainrule.gradient.differences import EPSILON, UNKNOWN, Sample, Slope, central_slope, side_slopes
+from chainrule.gradient.finite import numbers_of
 from chainrule.gradient.report import CheckedEntry
 from chainrule.graph.evaluate import Evaluator
 from chainrule.graph.graph import Graph
@@ -52,10 +53,7 @@ class Claim:
         claimed = [d.get(x, filled_like(x, 0)) for x in variables]
         self.names = [variable.name for variable in inputs]
         self.arrays = [np.array(array) for array in arrays]
-        everything = Graph(inputs, [number, *claimed, *d.values()])
-        known = dict(zip(inputs, self.arrays, strict=True))
-        known.update((value, value.data) for value in everything.captured if value.data is not None)
-        Evaluator(everything)(*self.arrays, observe=known.__setitem__)
+        known = numbers_of(Graph(inputs, [number, *claimed, *d.values()]), self.arrays)
         self.gradients = {i: np.array(known[dx]) for i, dx in zip(positions, claimed, strict=True)}
         varying = _varying(Graph(inputs, [number, *claimed]), variables)
         self._noise = _noise(varying, d, known)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SHOWN = 5  # how many wrong entries are written out
 
@@ -95,17 +95,20 @@ class GradientReport:
         Which primitives' derivatives are to blame, where an entry is wrong.
     tolerance : float
         The relative error up to which an entry is right.
+    not_finite : str
+        Which primitive made the first number that is NaN or infinite, if a derivative is; empty otherwise.
     """
 
     entries: tuple[CheckedEntry, ...]
     sizes: dict[str, int]
     wrong_primitives: tuple[WrongPrimitive, ...]
     tolerance: float
+    not_finite: str = field(default="", kw_only=True)
 
     @property
     def passed(self) -> bool:
-        """Whether no derivative is wrong."""
-        return not self.wrong
+        """Whether no derivative is wrong, NaN or infinite."""
+        return not (self.wrong or self.not_finite)
 
     @property
     def wrong(self) -> tuple[CheckedEntry, ...]:
@@ -134,8 +137,8 @@ class GradientReport:
         return [*entries, *([f"... and {more} more"] if more > 0 else []), *self._blame()]
 
     def __str__(self) -> str:
-        title = f"gradients {'right' if self.passed else 'wrong'}"
-        return "\n".join([title, *self._table(), *self.faults])
+        title = "right" if self.passed else "not finite" if self.not_finite else "wrong"
+        return "\n".join([f"gradients {title}", *self._table(), *self.faults])
 
     def raise_if_wrong(self) -> None:
         """Raise an ArithmeticError that names the worst entry and what is to blame, if one is wrong."""
@@ -153,10 +156,12 @@ class GradientReport:
         return name, str(self.sizes[name]), str(len(mine)), f"{_worst(mine):.1e}", _verdict(mine)
 
     def _blame(self) -> list[str]:
+        if self.not_finite:
+            return [self.not_finite]
         if self.wrong and not self.wrong_primitives:
             return [
                 "no primitive's derivative disagrees with its value at these numbers, so the error is in how "
-                "they are put together, or in a number on the way that is not finite"
+                "they are put together"
             ]
         return [str(primitive) for primitive in self.wrong_primitives]
 

@@ -1,0 +1,123 @@
+"""Steps of another rule than plain gradient descent: with a state, decay, or what Adam and clipping do.
+
+A state, such as a velocity, is an array on which the loss does not depend, and the update of the weights
+does. Decay is what is taken off the weights besides their gradient, whatever the batch. What Adam and
+clipping do is seen where all updates have the sign of their derivative, and grow with it out of proportion.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.diagnosis.mistakes import ArrayFinding
+from chainrule.diagnosis.own_step import OwnStep
+from chainrule.diagnosis.verdict import Verdict
+from chainrule.graph.structure import flatten, unflatten
+from chainrule.graph.types import Array
+
+#: Entries that have to agree before a rule is seen in them, and how well.
+FEWEST, ALIKE = 8, 1e-2
+DRAWS = 2
+
+
+def without_state(own: OwnStep, rate: float, generator: np.random.Generator) -> tuple[OwnStep, list[str]]:
+    """Return the step as one of its weights only, its state at 0 but for counters; and what is state."""
+    state = [place for place in range(len(own.arrays)) if _is_state(own, place, rate, generator)]
+    weights = [place for place in range(len(own.arrays)) if place not in state]
+    if not state or not weights:
+        return own, []
+
+    def step(chosen: Sequence[Array], x: Array, y: Array, learning_rate: float) -> Any:
+        arrays = [np.zeros_like(array) if array.ndim else array for array in own.arrays]
+        for place, array in zip(weights, chosen, strict=True):
+            arrays[place] = array
+        loss, new = own.step(unflatten(own.structure, arrays), x, y, learning_rate)
+        leaves = flatten(new)
+        return loss, [leaves[place] for place in weights]
+
+    other = OwnStep(step, [own.arrays[place] for place in weights], own.x, own.y)
+    other.names = [own.names[place] for place in weights]
+    return other, [own.names[place] for place in state]
+
+
+def _is_state(own: OwnStep, place: int, rate: float, generator: np.random.Generator) -> bool:
+    """Whether the loss depends on no number of an array, and the update of another one does."""
+    acts = False
+    for _ in range(DRAWS):
+        arrays = own.draw(generator)
+        arrays[place] = np.abs(arrays[place])  # as sums of squares are
+        others = [*arrays]
+        others[place] = 2 * arrays[place]
+        try:
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                one, other = own(arrays, rate), own(others, rate)
+        except Exception:  # a step may refuse such numbers
+            return False
+        if one.loss != other.loss:
+            return False
+        acts = acts or any(
+            not np.array_equal(a, b, equal_nan=True)
+            for i, (a, b) in enumerate(zip(one.weights, other.weights, strict=True))
+            if i != place
+        )
+    return acts
+
+
+def other_rule(findings: Sequence[ArrayFinding]) -> list[Verdict]:
+    """Name it if what is taken off is one function of the derivative for all weights, and not that itself."""
+    wrong = [found for found in findings if found.kind == "wrong"]
+    judged = [found for found in findings if found.kind in ("wrong", "right")]
+    pairs = np.array(
+        [
+            (slope.value, used)
+            for found in judged
+            for _, used, slope in found.entries
+            if abs(slope.value) > 100 * slope.uncertainty
+        ]
+    )
+    if not wrong or len(pairs) < FEWEST or np.any(pairs[:, 0] * pairs[:, 1] <= 0):
+        return []
+    true, used = np.abs(pairs[np.argsort(np.abs(pairs[:, 0]))]).T
+    if np.any(used < (1 - ALIKE) * np.maximum.accumulate(used)):
+        return []
+    told = "they grow with the derivative, but not as it does: gradients seem to be clipped"
+    if np.ptp(used) < ALIKE * np.max(used) < np.ptp(true):
+        told = f"all weights move by {np.max(used):.4g} times the learning rate, as in a first step of Adam"
+    elif np.ptp(used / true) < ALIKE * np.max(used / true):
+        told = f"on this batch they are {np.mean(used / true):.4g} times the derivative, on others not"
+    return [
+        Verdict(
+            "not plain gradient descent",
+            ", ".join(found.name for found in wrong),
+            f"updates have the sign of the derivative, and {told}",
+            "check the gradient by itself: subtract learning_rate * gradient, and add the rule afterwards",
+        )
+    ]
+
+
+def decay(findings: Sequence[ArrayFinding]) -> tuple[list[Verdict], list[str]]:
+    """Name a penalty that only the loss has, and note a decay of the weights that only the update has."""
+    verdicts, notes = [], []
+    for added in (True, False):
+        mine = [found for found in findings if found.kind == "decayed" and (found.decay > 0) == added]
+        if not mine:
+            continue
+        names = ", ".join(found.name for found in mine)
+        size = f"{abs(mine[0].decay):.4g} times {mine[0].decay_of}"
+        if added:
+            notes.append(f"besides the derivative of the loss, {size} is taken off {names}: weight decay")
+            continue
+        verdicts.append(
+            Verdict(
+                "penalty left out of the gradient",
+                names,
+                f"on every batch the loss changes by {size} more than the update uses",
+                "add the derivative of the penalty to the gradient",
+            )
+        )
+    return verdicts, notes

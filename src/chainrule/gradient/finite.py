@@ -1,0 +1,103 @@
+"""Where a number that is not finite begins: in the value of a function, or in its derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from chainrule.gradient.backward import derivatives_between, values_between
+from chainrule.graph.evaluate import Evaluator
+from chainrule.graph.graph import Graph
+from chainrule.graph.types import Array, is_float
+from chainrule.graph.value import Value
+
+Known = Mapping[Value, Array]
+
+
+def numbers_of(graph: Graph, arrays: Sequence[Array]) -> dict[Value, Array]:
+    """Return the array of every value of a graph."""
+    known = dict(zip(graph.inputs, arrays, strict=True))
+    known.update((value, value.data) for value in graph.captured if value.data is not None)
+    Evaluator(graph)(*arrays, observe=known.__setitem__)
+    return known
+
+
+def all_finite(value: Value, known: Known) -> bool:
+    """Whether a value is no float, or holds no NaN and no infinity."""
+    return not is_float(value.dtype) or bool(np.isfinite(known[value]).all())
+
+
+def require_finite(graph: Graph, arrays: Sequence[Array], chosen: Sequence[int]) -> None:
+    """Raise a ValueError if a chosen input or the result is not finite, which says where that begins."""
+    for position in chosen:
+        bad = np.argwhere(~np.isfinite(arrays[position]))
+        if bad.size:
+            name, number = graph.inputs[position].name, arrays[position][tuple(bad[0])]
+            raise ValueError(f"{name}{_place(bad[0])} is {number}; gradients are checked at finite numbers")
+    known = numbers_of(graph, arrays)
+    number = known[graph.outputs[0]]
+    if np.isfinite(number):
+        return
+    alike = np.isnan if np.isnan(number) else np.isinf
+    sources = [
+        f"{y.primitive.name}{_origin(y)}{_place(np.argwhere(alike(known[y]))[0])}"
+        for y in graph.equations
+        if y.primitive is not None and np.any(alike(known[y]))
+    ]
+    source = f"; the first {number} comes from {sources[0]}" if sources else ""
+    raise ValueError(f"the function returns {number}, which has no gradient to check{source}")
+
+
+def beginning_of_not_finite(graph: Graph, arrays: Sequence[Array], variables: Sequence[Value]) -> str:
+    """Return which primitive makes the first number that is not finite, at which entry, on the way back too.
+
+    It is the first one of which a value is not finite though what it is computed from is; otherwise the last
+    one of which a derivative is not, though that by its result is.
+    """
+    loss = graph.outputs[0]
+    d = derivatives_between(loss, variables)
+    path = values_between(variables, loss)
+    known = numbers_of(Graph(graph.inputs, [loss, *d.values()]), arrays)
+    for y in path:
+        if not all_finite(y, known) and all(all_finite(x, known) for x in y.operands):
+            return f"{_named(y)} makes {_first(known[y])}{_given(y, known)}"
+    for y in reversed(path):
+        assert y.primitive is not None
+        if y.primitive.derivative is None or y not in d or not all_finite(d[y], known):
+            continue
+        dxs = y.primitive.derivative(d[y], y, *y.operands, **y.attributes)
+        for x, dx in zip(y.operands, dxs, strict=True):
+            if dx is None or x not in d:
+                continue
+            numbers = numbers_of(Graph([*known], [dx]), [*known.values()])[dx]
+            if not np.isfinite(numbers).all():
+                where = np.argwhere(~np.isfinite(numbers))[0]
+                at = f" where that is {known[x][tuple(where)]:g}" if x.shape == dx.shape else ""
+                return f"the derivative of {_named(y)} by its operand{_place(where)} is {_first(numbers)}{at}"
+    return "a sum of derivatives on the way back is too large for float64"
+
+
+def _named(y: Value) -> str:
+    assert y.primitive is not None
+    return f"{y.primitive.name}{_origin(y)}"
+
+
+def _origin(y: Value) -> str:
+    return f" ({y.origin})" if any(y.origin) else ""
+
+
+def _place(index: Sequence[int]) -> str:
+    return f"[{', '.join(map(str, index))}]" if len(index) else ""
+
+
+def _first(array: Array) -> float:
+    return float(array[~np.isfinite(array)][0])
+
+
+def _given(y: Value, known: Known) -> str:
+    """Return the entry of a result that is not finite, and of what it was made where shapes tell that."""
+    where = np.argwhere(~np.isfinite(known[y]))[0]
+    of = [f"{known[x][tuple(where)]:g}" for x in y.operands if x.shape == y.shape]
+    made = f" of {' and '.join(of)}" if len(of) == len(y.operands) else ""
+    return f"{made} at {_place(where)}" if len(where) else made

@@ -1,0 +1,155 @@
+"""Steps that are more than plain gradient descent: momentum, Adam, decay, clipping; right and wrong ones."""
+
+import numpy as np
+import pytest
+from homework import homework, problem
+from step_matrix import NAMES
+
+import chainrule as cr
+
+
+def names(report):
+    return {mistake.name for mistake in report.mistakes}
+
+
+def gradients(weights, x, y, *mistakes):
+    loss, new = homework(*mistakes)(weights, x, y, 1.0)
+    return loss, [w - changed for w, changed in zip(weights, new, strict=True)]
+
+
+def heavy_ball(w, v, g, rate):
+    v = 0.9 * v + g
+    return w - rate * v, v
+
+
+def velocity(w, v, g, rate):
+    v = 0.9 * v - rate * g
+    return w + v, v
+
+
+def smooth(w, v, g, rate):
+    v = 0.9 * v + 0.1 * g
+    return w - rate * v / 0.1, v
+
+
+@pytest.mark.parametrize(
+    ("rule", "mistake"),
+    [
+        (heavy_ball, None),
+        (velocity, None),
+        (smooth, None),
+        (heavy_ball, "order"),
+        (velocity, "bias"),
+        (smooth, "no slope"),
+        (heavy_ball, "softmax twice in the gradient"),
+    ],
+)
+def test_momentum_is_checked_with_its_state_at_0(rule, mistake):
+    def step(weights, x, y, learning_rate):
+        w = [weights[f"w{i}"] for i in range(4)]
+        loss, new = homework(*([mistake] if mistake else []))(w, x, y, learning_rate)
+        gradient = [(old - changed) / (learning_rate or 1.0) for old, changed in zip(w, new, strict=True)]
+        updated = {}
+        for i, g in enumerate(gradient):
+            updated[f"w{i}"], updated[f"v{i}"] = rule(w[i], weights[f"v{i}"], g, learning_rate)
+        return loss, {name: updated[name] for name in weights}
+
+    w, x, y = problem()
+    weights = {f"w{i}": a for i, a in enumerate(w)} | {f"v{i}": 0 * a + 0.1 for i, a in enumerate(w)}
+    report = cr.check_step(step, weights, x, y)
+    assert names(report) == ({NAMES[mistake]} if mistake else set()), report
+    assert "v0, v1, v2, v3: the state of the rule" in report.notes[0]
+    assert [found.name for found in report.arrays] == ["w0", "w1", "w2", "w3"]
+
+
+def test_adam_with_its_state():
+    def step(weights, x, y, learning_rate):
+        loss, g = gradients(weights["w"], x, y)
+        t = weights["t"] + 1
+        m = [0.9 * a + 0.1 * d for a, d in zip(weights["m"], g, strict=True)]
+        v = [0.999 * a + 0.001 * d * d for a, d in zip(weights["v"], g, strict=True)]
+        w = [
+            old - learning_rate * a / (1 - 0.9**t) / (np.sqrt(b / (1 - 0.999**t)) + 1e-8)
+            for old, a, b in zip(weights["w"], m, v, strict=True)
+        ]
+        return loss, {"w": w, "m": m, "v": v, "t": t}
+
+    w, x, y = problem()
+    zeros = [0 * one for one in w]
+    report = cr.check_step(step, {"w": w, "m": zeros, "v": zeros, "t": 0}, x, y)
+    assert names(report) == {"not plain gradient descent"}
+    assert "all weights move by 1 times the learning rate" in str(report)
+
+
+def signs(g):
+    return [np.sign(one) for one in g]
+
+
+def clipped(g):
+    return [np.clip(one, -0.02, 0.02) for one in g]
+
+
+def short(g):
+    return [one / max(1, 1e3 * np.sqrt(sum(np.sum(one**2) for one in g))) for one in g]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (signs, "all weights move by 1"),
+        (clipped, "to be clipped"),
+        (short, "times the derivative, on others not"),
+    ],
+)
+def test_another_rule_has_its_name(change, words):
+    def step(weights, x, y, learning_rate):
+        loss, g = gradients(weights, x, y)
+        return loss, [w - learning_rate * one for w, one in zip(weights, change(g), strict=True)]
+
+    report = cr.check_step(step, *problem())
+    assert names(report) == {"not plain gradient descent"}, report
+    assert words in str(report)
+
+
+@pytest.mark.parametrize("of", [lambda w: w, np.sign])
+@pytest.mark.parametrize("mistake", [None, "order", "sum"])
+def test_decay_beside_the_loss_is_a_note(of, mistake):
+    def step(weights, x, y, learning_rate):
+        loss, new = homework(*([mistake] if mistake else []))(weights, x, y, learning_rate)
+        return loss, [
+            changed - learning_rate * 0.05 * of(w) * (w.ndim > 1)
+            for w, changed in zip(weights, new, strict=True)
+        ]
+
+    report = cr.check_step(step, *problem())
+    assert names(report) == ({NAMES[mistake]} if mistake else set()), report
+    if mistake is None:
+        assert "0.05 times" in report.notes[0]
+        assert "is taken off weights[0], weights[2]: weight decay" in report.notes[0]
+
+
+@pytest.mark.parametrize("penalty", [np.square, np.abs])
+def test_a_penalty_that_the_gradient_lacks(penalty):
+    def step(weights, x, y, learning_rate):
+        loss, new = homework()(weights, x, y, learning_rate)
+        return loss + 0.05 * sum(np.sum(penalty(w)) for w in weights if w.ndim > 1), new
+
+    report = cr.check_step(step, *problem())
+    assert [(one.name, one.where) for one in report.mistakes] == [
+        ("penalty left out of the gradient", "weights[0], weights[2]")
+    ]
+
+
+def test_a_bias_that_the_loss_does_not_see_is_no_state():
+    def step(weights, x, y, learning_rate):
+        w, b = weights
+        error = x @ w - y  # forgotten: + b
+        return np.mean(error**2), [
+            w - learning_rate * 2 * x.T @ error / error.size,
+            b - learning_rate * 2 * np.sum(error, axis=0) / error.size,
+        ]
+
+    weights, x, y = problem((3, 2), classes=False)
+    report = cr.check_step(step, weights, x, y)
+    assert [one.name for one in report.mistakes] == ["wrong gradient"]
+    assert report.mistakes[0].where == "weights[1]"
