@@ -192,6 +192,38 @@ def test_extreme_probabilities_are_clipped_as_there():
     assert_alike(*both(MLPClassifier, (1000 * x, y), max_iter=5), x)
 
 
+@pytest.mark.parametrize("labels", [1, 3], ids=["two classes", "labels"])
+@pytest.mark.parametrize(
+    ("options", "finite"),
+    [
+        ({"learning_rate_init": 1e77}, 8),
+        ({"learning_rate_init": 1e80, "solver": "sgd"}, 2),
+        ({"learning_rate_init": 1e104, "solver": "sgd", "hidden_layer_sizes": (4, 4)}, 2),
+        ({"learning_rate_init": 1e77, "early_stopping": True}, 8),
+    ],
+    ids=["adam", "sgd", "two layers", "held-out rows"],
+)
+def test_infinite_logits_are_certain_as_there(labels, options, finite):
+    """The loss of a probability of 0 or 1 is finite, and so is its derivative."""
+    x = np.random.RandomState(0).normal(size=(40, 5))
+    y = (x[:, :labels] > 0).astype(int)
+    shared = {"hidden_layer_sizes": (4, 4, 4), "max_iter": 8, "shuffle": False, "random_state": 0}
+    curves = []
+    for kind in (MLPClassifier, cr.MLPClassifier):
+        model = kind(**shared | options, alpha=1e-30)
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            try:
+                model.fit(x, y.ravel() if labels == 1 else y)
+            except ValueError:
+                assert finite < 8
+        curves.append(model.loss_curve_)
+    assert np.isfinite(curves[0][:finite]).all()
+    np.testing.assert_allclose(curves[1], curves[0], rtol=1e-6)
+    if model.validation_loss_curve_ is not None:
+        assert np.isfinite(model.validation_loss_curve_).all()
+
+
 @pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array])
 def test_sparse_rows(form):
     x, y = _iris()
