@@ -26,8 +26,8 @@ _TOGETHER = 1 << 23
 _SLOWER = 4
 #: Narrower rows are cheap enough as dense ones.
 _NARROW = 256
-#: So many multiplications of a sparse product take some milliseconds.
-_WORTH_A_THREAD = 1 << 24
+#: So many multiplications of a sparse product take long beside what it costs to share them.
+_WORTH_A_THREAD = 1 << 26
 
 
 class Predictor:
