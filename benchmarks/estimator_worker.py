@@ -1,8 +1,8 @@
 """A process that imports one library and fits its estimator to a table when it is told to.
 
 It is started with a library, a table, a dtype and a number of cores as JSON. For each line of JSON with a
-seed it splits the rows, fits to three quarters of them, and answers with the seconds of `fit` and the score
-on the others.
+seed it splits the rows, fits to three quarters of them, or to so many of these as the line says, and answers
+with the seconds of `fit` and the score on the others.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ def main() -> None:
     table = TABLES[order["table"]]
     x, y = table.rows(order["dtype"])
     for line in sys.stdin:
-        seed = json.loads(line)["seed"]
+        asked = json.loads(line)
+        seed, rows = asked["seed"], asked["rows"]
         stratify = y if table.kind == "MLPClassifier" else None
         x_train, x_test, y_train, y_test = train_test_split(x, y, random_state=seed, stratify=stratify)
         estimator = table.estimator(order["library"], seed)
         started = time.perf_counter()
-        estimator.fit(x_train, y_train)
+        estimator.fit(x_train[:rows], y_train[:rows])
         seconds = time.perf_counter() - started
         print(json.dumps({"seconds": seconds, "score": estimator.score(x_test, y_test)}), flush=True)
 

@@ -7,11 +7,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from benchmarks import machine
 from benchmarks.report import markdown
@@ -19,15 +19,24 @@ from benchmarks.rounds import PAUSE, REPOSITORY, Say, Settings, WorkerError, env
 from benchmarks.start import run
 from benchmarks.summary import digits
 
+if TYPE_CHECKING:
+    from benchmarks.tables import Table
+
 OURS, THEIRS = "chainrule", "scikit-learn"
 SEEDS_PER_ROUND = 2
 """So that the usual five rounds are ten seeds."""
-FEW = 3
-"""How many seeds a table has whose fit takes a minute, and how often a script is run."""
-SLOW = ("large", "search")
-DTYPES = ("float64", "float32")
+SEEDS = {"large": 2, "search": 2}
+"""At most so many of a table whose fit takes a minute."""
+SCRIPTS = 3
+"""How often a script is run, at most."""
+WIDE, NARROW = "float64", "float32"
+DTYPES = {"search": (WIDE,)}
+"""Of a table, if it is not measured in both."""
 TABLES = ("digits", "diabetes", "breast-cancer", "wine", "friedman", "large", "search")
 EXAMPLES = ("compare_strategies", "vary_regularization", "compare_classifiers")
+FIRST_ROWS = 300
+"""Of the fit by which a process gets ready."""
+PAGE = "benchmarks-estimators.md"
 
 
 class Process:
@@ -41,7 +50,7 @@ class Process:
             stdout=subprocess.PIPE,
             text=True,
             cwd=REPOSITORY,
-            env={**environment(settings.threads), "CHAINRULE_CACHE_DIR": str(cache)},
+            env={**_environment(table, settings), "CHAINRULE_CACHE_DIR": str(cache)},
         )
 
     def __enter__(self) -> Self:
@@ -52,17 +61,29 @@ class Process:
             self._process.kill()
         self._process.communicate()
 
-    def fit(self, seed: int) -> dict[str, float]:
-        """Return the seconds of a fit, and its score."""
+    def fit(self, seed: int, rows: int | None = None) -> dict[str, float]:
+        """Return the seconds of a fit to so many rows, or to all that are trained on, and its score."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"seed": seed}) + "\n")
+        self._process.stdin.write(json.dumps({"seed": seed, "rows": rows}) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
             raise WorkerError(f"its process ended with code {self._process.wait()}")
         answer: dict[str, float] = json.loads(line)
         return answer
+
+
+def _environment(table: str, settings: Settings) -> dict[str, str]:
+    """Return a worker's environment; a search leaves it to joblib how many threads its processes have."""
+    env, searched = environment(settings.threads), _known(table).searched
+    return {name: value for name, value in env.items() if not (searched and name.endswith("_THREADS"))}
+
+
+def _known(table: str) -> Table:
+    from benchmarks.tables import TABLES  # scikit-learn need not be there for other sections
+
+    return TABLES[table]
 
 
 @dataclass
@@ -98,37 +119,51 @@ class Fits:
 
 
 def measure(settings: Settings, say: Say, folder: Path | None) -> str:
-    """Return the page; `folder` gets no picture."""
+    """Return the page; as far as it is, it is written to `folder` after each part."""
     results: dict[str, dict[str, Fits]] = {}
+    scripts: list[list[str]] = []
+
+    def told(what: str) -> str:
+        text = _page(results, scripts, settings)
+        say(what)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / PAGE).write_text(text, encoding="utf-8")
+        return text
+
+    text = ""
     with tempfile.TemporaryDirectory() as place:
         for table in TABLES:
-            results[table] = {}
-            for dtype in DTYPES:
-                results[table][dtype] = fits = _fits(table, dtype, settings, Path(place))
-                say(f"{table} in {dtype} is measured: {fits.ratio()}")
-        scripts = []
+            for dtype in DTYPES.get(table, (WIDE, NARROW)):
+                fits = _fits(table, dtype, settings, Path(place))
+                results.setdefault(table, {})[dtype] = fits
+                text = told(f"{table} in {dtype} is measured: {fits.ratio()}")
         for example in EXAMPLES:
             scripts.append(_script(example, place, settings))
-            say(f"{' '.join(scripts[-1])}")
-    return _page(results, scripts, settings)
+            text = told(" ".join(scripts[-1]))
+    return text
+
+
+def _seeds(table: str, settings: Settings) -> int:
+    return min(SEEDS_PER_ROUND * settings.rounds, SEEDS.get(table, 1000))
 
 
 def _fits(table: str, dtype: str, settings: Settings, place: Path) -> Fits:
-    """Let both libraries fit in turns; the first fit of a process does not count, and is kept apart."""
+    """Let both libraries fit in turns; what a process does first of all is done before, on a few rows."""
     fits = Fits()
     cache = place / f"{table}-{dtype}"
-    for name in ("cold", "cached"):  # the second of these processes finds what the first has compiled
-        with Process(OURS, table, dtype, settings, cache) as process:
-            setattr(fits, name, process.fit(0)["seconds"])
-    seeds = min(FEW, settings.rounds) if table in SLOW else SEEDS_PER_ROUND * settings.rounds
+    if dtype == WIDE:
+        for name in ("cold", "cached"):  # the second of these processes finds what the first has compiled
+            with Process(OURS, table, dtype, settings, cache) as process:
+                setattr(fits, name, process.fit(0)["seconds"])
     with ExitStack() as stack:
         both = {
             library: stack.enter_context(Process(library, table, dtype, settings, cache))
             for library in (OURS, THEIRS)
         }
         for process in both.values():
-            process.fit(0)
-        for seed in range(seeds):
+            process.fit(0, rows=FIRST_ROWS)
+        for seed in range(_seeds(table, settings)):
             for library, process in both.items():
                 fits.others.append(machine.busy_during(PAUSE))
                 answer = process.fit(seed)
@@ -140,7 +175,7 @@ def _fits(table: str, dtype: str, settings: Settings, place: Path) -> Fits:
 def _script(example: str, place: str, settings: Settings) -> list[str]:
     """Return a row: the seconds of a whole process by both libraries, ours with an empty cache."""
     seconds: dict[str, list[float]] = {OURS: [], THEIRS: []}
-    for number in range(min(FEW, settings.rounds)):
+    for number in range(min(SCRIPTS, settings.rounds)):
         for library, found in seconds.items():
             code = f"from benchmarks.gallery import {example}; {example}({library!r})"
             found.append(run(code, place, Path(place) / f"{example}-{number}", settings).seconds)
@@ -149,30 +184,27 @@ def _script(example: str, place: str, settings: Settings) -> list[str]:
 
 
 def _page(results: dict[str, dict[str, Fits]], scripts: Sequence[list[str]], settings: Settings) -> str:
-    from benchmarks.tables import TABLES as KNOWN
-
-    def rows(cells: Any) -> list[list[str]]:
-        return [[KNOWN[table].title, *cells(found)] for table, found in results.items()]
+    def rows(cells: Callable[[dict[str, Fits]], list[str]]) -> list[list[str]]:
+        return [[_known(table).title, *cells(found)] for table, found in results.items()]
 
     everything = [fits for found in results.values() for fits in found.values()]
     busy = statistics.fmean(share for fits in everything for share in fits.others)
     versions = machine.versions(["chainrule", "numpy", "scikit-learn", "scipy"])
-    wide, narrow = DTYPES
+    fewer = ", ".join(f"{_seeds(table, settings)} of {_known(table).title}" for table in SEEDS)
     parts = [
         "# Estimators beside scikit-learn's",
         "Each library's defaults, standardised x, three quarters of the rows. Written by "
         f"`python -m benchmarks --section estimators` on {machine.today()}.",
         "## Their time of `fit` divided by ours",
-        f"Median (min–max) over {SEEDS_PER_ROUND * settings.rounds} seeds, in turns; over "
-        f"{min(FEW, settings.rounds)} for the last two tables.",
+        f"Median (min–max) over {SEEDS_PER_ROUND * settings.rounds} seeds, in turns; {fewer}.",
         markdown(
-            ["table", f"{wide}, ratio", "scikit-learn, ms", "chainrule, ms", f"{narrow}, ratio"],
+            ["table", f"{WIDE}, ratio", "scikit-learn, ms", "chainrule, ms", f"{NARROW}, ratio"],
             rows(
                 lambda found: [
-                    found[wide].ratio(),
-                    found[wide].milliseconds(THEIRS),
-                    found[wide].milliseconds(OURS),
-                    found[narrow].ratio(),
+                    found[WIDE].ratio(),
+                    found[WIDE].milliseconds(THEIRS),
+                    found[WIDE].milliseconds(OURS),
+                    found[NARROW].ratio() if NARROW in found else "",
                 ]
             ),
         ),
@@ -180,13 +212,13 @@ def _page(results: dict[str, dict[str, Fits]], scripts: Sequence[list[str]], set
         "Compiled anew, and from the cache of an earlier process; float64.",
         markdown(
             ["table", "compiled anew, ms", "from the cache, ms"],
-            rows(lambda found: [digits(1e3 * found[wide].cold), digits(1e3 * found[wide].cached)]),
+            rows(lambda found: [digits(1e3 * found[WIDE].cold), digits(1e3 * found[WIDE].cached)]),
         ),
         "## Scores on the other quarter",
         "Accuracy or R²: mean ± standard deviation over the seeds; the difference with its standard error.",
         markdown(
             ["table", "scikit-learn", "chainrule", "ours less theirs"],
-            rows(lambda found: [*map(found[wide].score, (THEIRS, OURS)), found[wide].difference()]),
+            rows(lambda found: [*map(found[WIDE].score, (THEIRS, OURS)), found[WIDE].difference()]),
         ),
         "## Whole scripts with an empty cache",
         "What three examples of scikit-learn's gallery compute, without plots; seconds of a process.",

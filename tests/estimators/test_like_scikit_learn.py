@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 
 import numpy as np
@@ -190,6 +191,37 @@ def test_numbers_that_grow_beyond_all_bounds(options, activation, monkeypatch):
 def test_extreme_probabilities_are_clipped_as_there():
     x, y = _iris()
     assert_alike(*both(MLPClassifier, (1000 * x, y), max_iter=5), x)
+
+
+@pytest.mark.parametrize("labels", [1, 3], ids=["two classes", "labels"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"learning_rate_init": 1e77},
+        {"learning_rate_init": 1e80, "solver": "sgd"},
+        {"learning_rate_init": 1e104, "solver": "sgd", "hidden_layer_sizes": (4, 4)},
+        {"learning_rate_init": 1e77, "early_stopping": True},
+    ],
+    ids=["adam", "sgd", "two layers", "held-out rows"],
+)
+def test_infinite_logits_are_certain_as_there(labels, options):
+    """The loss of a probability of 0 or 1 is finite, and so is its derivative."""
+    x = np.random.RandomState(0).normal(size=(40, 5))
+    y = (x[:, :labels] > 0).astype(int)
+    shared = {"hidden_layer_sizes": (4, 4, 4), "max_iter": 8, "shuffle": False, "random_state": 0}
+    curves = []
+    for kind in (MLPClassifier, cr.MLPClassifier):
+        model = kind(**shared | options, alpha=1e-30)
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            with contextlib.suppress(ValueError):  # after some epochs weights overflow, too
+                model.fit(x, y.ravel() if labels == 1 else y)
+        curves.append(np.array(model.loss_curve_))
+    finite = np.isfinite(curves[0])
+    assert finite[1], "after the first epoch there are infinite logits"
+    np.testing.assert_allclose(curves[1][finite], curves[0][finite], rtol=1e-6)
+    if model.validation_loss_curve_ is not None:
+        assert np.isfinite(model.validation_loss_curve_[1])
 
 
 @pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array])

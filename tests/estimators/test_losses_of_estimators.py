@@ -215,3 +215,16 @@ def test_a_loss_that_overflows_is_infinite_and_no_nan():
     """As in scikit-learn, where an infinite loss counts as worse; a NaN would not be counted."""
     loss = HalfSquaredError()
     assert np.isinf(loss(np.array([[1e200, 0.0]]), np.zeros((1, 2)))).all()
+
+
+def test_a_new_loss_brings_its_link_with_it_into_a_fit_that_goes_on():
+    x, y = diabetes()
+    counts = np.round(y - y.min())
+    model = cr.MLPRegressor(**OPTIONS, warm_start=True).fit(x, counts)
+    assert (model.predict(x) < 0).any()
+    before = model.predict(x)
+    np.testing.assert_array_equal(model.set_params(loss="poisson").predict(x), before)
+    model.fit(x, counts)
+    assert model.out_activation_ == "exp"
+    assert np.isfinite(model.loss_curve_).all()
+    assert (model.predict(x) > 0).all()

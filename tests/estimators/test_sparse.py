@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 import chainrule as cr
-from chainrule.estimators import lbfgs
+from chainrule.estimators import lbfgs, predicting
 from chainrule.estimators import sparse as estimators_sparse
 from chainrule.graph.loop import EvaluatedRun
 from chainrule.graph.sparse import SparseRows
@@ -172,6 +172,29 @@ def test_numbers_that_are_kept_twice_or_are_zero():
         assert not np.signbit(rows[chosen]).any()
     assert x.nnz == 4  # the user's own is left alone
     assert (len(rows), rows.shape, rows.dtype) == (4, (4, 3), np.float64)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_sparse_row_is_predicted_by_its_own_numbers_whatever_rows_stand_beside_it(dtype, monkeypatch):
+    full = sparse.csr_matrix(RANDOM.normal(size=(20, 400)))
+    x = sparse.vstack([WIDE[:30], full, WIDE[30:]], format="csr").astype(dtype)
+    options = {**OPTIONS, "hidden_layer_sizes": (6, 5), "average": 0.9, "normalization": "layer"}
+    model = cr.MLPClassifier(**options).fit(WIDE.astype(dtype), LABELS)
+    y = model.predict_proba(x)
+    assert y.dtype == dtype
+    tolerance = 1e-12 if dtype == "float64" else 1e-5
+    np.testing.assert_allclose(y, model.predict_proba(x.toarray()), rtol=tolerance, atol=tolerance)
+    for rows in (slice(0, 30), slice(30, 50), slice(25, 40), slice(60, 61)):
+        np.testing.assert_array_equal(model.predict_proba(x[rows]), y[rows])
+    products = []
+    matmul = sparse.csr_matrix.__matmul__
+    monkeypatch.setattr(
+        sparse.csr_matrix, "__matmul__", lambda *two: products.append(two[0].shape[0]) or matmul(*two)
+    )
+    monkeypatch.setattr(predicting, "_WORTH_A_THREAD", 1)
+    for n_threads in (1, 3):
+        np.testing.assert_array_equal(model.set_params(n_threads=n_threads).predict_proba(x), y)
+    assert sorted(products) == [50, 50, 50, 150]
 
 
 def test_codes_of_categories_in_a_sparse_table():

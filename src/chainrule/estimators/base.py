@@ -17,14 +17,15 @@ from chainrule.estimators.inspection import Inspected
 from chainrule.estimators.lbfgs import minimize, refuse_options
 from chainrule.estimators.network import Network, as_sizes, build_network
 from chainrule.estimators.parameters import nearest_name, validate
+from chainrule.estimators.predicting import Predictor
 from chainrule.estimators.randomness import drawn_key, random_state_of
-from chainrule.estimators.rows import as_dense, as_rows, as_sample_weight
+from chainrule.estimators.rows import as_rows, as_sample_weight
 from chainrule.estimators.solver import RATE, as_solver, has_schedule, is_lbfgs, steps_of_fit
 from chainrule.estimators.stopping import Rules
 from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held, held_out, own_rows
 from chainrule.executors import EXECUTORS
-from chainrule.graph.loop import LoopState, Prepare, run_stage
+from chainrule.graph.loop import LoopState
 from chainrule.graph.types import ROWS, Array, ArrayType
 from chainrule.layers import initial_values
 from chainrule.losses import L2, Loss
@@ -33,9 +34,6 @@ from chainrule.training.checkpoint import opened
 from chainrule.training.memo import declared
 from chainrule.training.task import Task
 from chainrule.training.trainer import Trainer
-
-#: The most numbers of rows that are predicted at a time.
-_PREDICTION_NUMBERS = 1 << 23
 
 
 class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
@@ -291,7 +289,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         x = ArrayType((ROWS, self._widths[0]), self._task.dtype)
         output = ArrayType((ROWS, self._widths[-1]), self._task.dtype)
         trainer.enter(x, output, parameters, state, self._task.optimizer.initial_state(parameters))
-        self._trainer = trainer
+        self._trainer, self._predictor = trainer, Predictor(trainer)
 
     def _arrays(self) -> tuple[dict[str, Array], dict[str, Array]]:
         """Return parameters and layer state by name, as `coefs_` and `intercepts_` have them now."""
@@ -311,11 +309,6 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         self.intercepts_ = [np.array(carried[names[f"{path}.bias"]]) for path in self._network.dense]
         self._others = {name: np.array(carried[names.get(name, name)]) for name in self._others}
 
-    @property
-    def _prepare(self) -> Prepare:
-        """What runs single graphs, on as many threads as the estimator may use."""
-        return EXECUTORS["compiled"].preparing(thread_limit(self))
-
     # The two ways of fitting ----------------------------------------------------------------------
 
     def _fit_lbfgs(self, data: dict[str, Array], random_state: Any) -> str | None:
@@ -326,7 +319,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         names = [f"{path}.weight" for path in paths] + [f"{path}.bias" for path in paths]
         names += [name for name in self._others if name not in self._states]
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
-        prepare, verbose = self._prepare, bool(self.verbose)
+        prepare, verbose = EXECUTORS["compiled"].preparing(thread_limit(self)), bool(self.verbose)
         apart = not self._states and not np.any(self.dropout)
         result, found, failure = minimize(
             self._trainer, as_rows(data), names, prepare, apart=apart, options=options, verbose=verbose
@@ -386,20 +379,13 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         if check:
             check_is_fitted(self)
             X = validate_data(self, self._with_codes(X), accept_sparse="csr", reset=False)
-        trainer = self._trainer
-        names = trainer.predicting_names()
-        parameters, state = self._arrays()
-        fixed = {**trainer.run.carried, **state, **parameters}
-        fixed |= {names[name]: array for name, array in parameters.items()}
-        fixed |= {**trainer.arguments(), "key": trainer.key, "step": np.asarray(0, np.int32)}
-        stage = trainer.stage("link" if link else "prediction")
-        parts = []
-        size = max(1, min(trainer.rows_together, _PREDICTION_NUMBERS // X.shape[1]))
-        for start in range(0, X.shape[0], size):
-            x = np.ascontiguousarray(as_dense(X[start : start + size]), self._task.dtype)
-            check_codes(x, self._embedded, start)
-            parts.append(run_stage(stage, {**fixed, "x": x}, self._prepare)["prediction"])
-        return np.concatenate(parts)
+        return self._predictor(
+            X,
+            *self._arrays(),
+            link=link,
+            n_threads=thread_limit(self),
+            check=lambda x, start: check_codes(x, self._embedded, start),
+        )
 
     # What scikit-learn asks of an estimator -------------------------------------------------------
 
@@ -410,7 +396,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_trainer"}
+        return {name: value for name, value in state.items() if name not in ("_trainer", "_predictor")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

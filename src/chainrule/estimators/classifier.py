@@ -14,7 +14,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
-from sklearn.utils.validation import check_is_fitted
 
 from chainrule.estimators.base import BaseMLP
 from chainrule.estimators.lbfgs import has_epochs
@@ -325,8 +324,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, in the order of `classes_`, shape (rows, classes)."""
-        check_is_fitted(self)
-        if self.temperature_ is None:
+        if getattr(self, "temperature_", None) is None:
             y = self._output(X)
         else:
             logits = self._output(X, link=False) / self.temperature_

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -242,8 +242,7 @@ class Attributes:
             estimator.validation_scores_ = []
         if plan.loop.validation is not None and estimator.validation_loss_curve_ is None:
             estimator.validation_loss_curve_ = []
-        for i in range(past.epochs):
-            self._follow({name: numbers[i] for name, numbers in past.items()})
+        self._follow([dict(zip(past, row, strict=True)) for row in zip(*past.values(), strict=True)])
 
     def running(self, verbose: bool, notes: dict[str, Any]) -> Callable[[Loop, LoopState, Inputs], Run]:
         """Return what makes the run of the fit, which the attributes then follow.
@@ -266,23 +265,24 @@ class Attributes:
 
         return run
 
-    def _follow(self, results: Mapping[str, float]) -> None:
-        """Take in one more epoch."""
+    def _follow(self, results: Sequence[Mapping[str, float]]) -> None:
+        """Take in some more epochs."""
+        if not results:
+            return
         one = self._estimator
-        one.n_iter_ += 1
-        one.t_ += self._rows
-        one.loss_ = results["loss"]
-        one.loss_curve_.append(results["loss"])
+        one.n_iter_ += len(results)
+        one.t_ += self._rows * len(results)
+        one.loss_ = results[-1]["loss"]
+        one.loss_curve_ += [each["loss"] for each in results]
         if self.plan.rules.scored:
-            one.validation_scores_.append(results[SCORE])
+            one.validation_scores_ += [each[SCORE] for each in results]
         if self.plan.loop.validation is not None:
-            one.validation_loss_curve_.append(results["validation_loss"])
+            one.validation_loss_curve_ += [each["validation_loss"] for each in results]
 
     def keep(self, state: LoopState) -> None:
         """Take over where the fit stands: weights, what was measured, and what partial_fit goes on from."""
         one, self.state = self._estimator, state
-        for results in self._results[self._followed :]:
-            self._follow(results)
+        self._follow(self._results[self._followed :])
         self._followed = len(self._results)
         one._trainer.keep(state)
         one._take(state.carried)

@@ -132,7 +132,7 @@ def _gradient_of(
 ) -> Callable[[dict[str, Array]], Iterator[_Part]]:
     """Return a function of all arrays that yields loss and gradients of some rows after the other."""
     trainer, handed = fed(trainer, data, size)
-    stage = trainer.stage("gradients", trainer.data_types(handed))
+    stage = trainer.stage("reported gradients", trainer.data_types(handed))
     numbers = trainer.arguments()
     without_penalties = {path: 0 * numbers[path] for path in numbers if path.startswith("task.penalties")}
 

@@ -2,7 +2,7 @@
 
 Two of its habits show in a loss curve, and are kept: log losses are clipped where a probability is within one
 rounding error of 0 or 1, and the squared loss is reported as the mean over the outputs but differentiated as
-their sum. Both leave the derivative of the plain formula as it is.
+their sum. Both are in what a loss reports, and not in its formula, whose derivative trains.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ import numpy as np
 
 from chainrule.functions import (
     exp,
-    isfinite,
     log,
     maximum,
     minimum,
     sigmoid,
     softmax,
-    stop_gradient,
     sum,
     where,
 )
@@ -43,16 +41,22 @@ from chainrule.losses import (
 )
 from chainrule.losses.targets import as_floats, refuse
 
+#: A logit that is as good as infinite: its probability is nearer to 0 or 1 than float64 can tell.
+_CERTAIN = 64.0
+
 
 @dataclass(frozen=True)
 class HalfSquaredError(Loss):
     """Half the squared error: its value is the mean over the outputs, its derivative that of their sum."""
 
     def formula(self, prediction: Value, target: Value) -> Value:
-        """Return (prediction - target)² / 2, with the derivative of that times the number of outputs."""
-        half = (prediction - target) ** 2 / 2
-        summed = half * int(prediction.shape[-1])
-        return _reported(half, summed)
+        """Return (prediction - target)² / 2, summed over the outputs."""
+        y: Value = sum((prediction - target) ** 2 / 2, axis=-1)
+        return y
+
+    def reported(self, prediction: Value, target: Value) -> Value:
+        """Return (prediction - target)² / 2 of each output, whose mean is told."""
+        return (prediction - target) ** 2 / 2
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,15 @@ class LogLoss(BinaryCrossEntropy):
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return -t ln p - (1 - t) ln (1 - p) for p = sigmoid(prediction), a target t of 0 or 1."""
-        y: Value = sum(_clipped(super().formula(prediction, target), self.label_smoothing), axis=-1)
+        y: Value = sum(super().formula(prediction, target), axis=-1)
+        return y
+
+    def reported(self, prediction: Value, target: Value) -> Value:
+        """Return the formula, clipped: an infinite logit has a probability of 0 or 1, too."""
+        if not is_zero(self.label_smoothing):
+            return self.formula(prediction, target)
+        bounded = minimum(maximum(prediction, -_CERTAIN), _CERTAIN)
+        y: Value = sum(_clipped(super().formula(bounded, target)), axis=-1)
         return y
 
 
@@ -92,7 +104,12 @@ class MulticlassLogLoss(CrossEntropy):
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return -ln p of the target's class for p = softmax(prediction)."""
-        return _clipped(super().formula(prediction, target), self.label_smoothing)
+        return super().formula(prediction, target)
+
+    def reported(self, prediction: Value, target: Value) -> Value:
+        """Return the formula, clipped."""
+        loss = self.formula(prediction, target)
+        return _clipped(loss) if is_zero(self.label_smoothing) else loss
 
 
 @dataclass(frozen=True)
@@ -138,23 +155,10 @@ class Logits(Loss):
         return y
 
 
-def _reported(value: Value, differentiated: Value) -> Value:
-    """Return the first, with the derivative of the second; where that is not finite, the second itself."""
-    if value is differentiated:
-        return value
-    y = stop_gradient(value) + (differentiated - stop_gradient(differentiated))
-    return as_value(where(isfinite(differentiated), y, differentiated))
-
-
-def _clipped(loss: Value, label_smoothing: float) -> Value:
-    """Return -ln p reported as it is for a p kept away from 0 and 1 by the dtype's rounding error.
-
-    scikit-learn knows no smoothed labels, whose loss may be larger.
-    """
-    if not is_zero(label_smoothing):
-        return loss
+def _clipped(loss: Value) -> Value:
+    """Return -ln p for a p that is kept away from 0 and 1 by the dtype's rounding error."""
     epsilon = float(np.finfo(loss.dtype).eps)
-    return _reported(minimum(maximum(loss, -math.log1p(-epsilon)), -math.log(epsilon)), loss)
+    return as_value(minimum(maximum(loss, -math.log1p(-epsilon)), -math.log(epsilon)))
 
 
 # By name ------------------------------------------------------------------------------------------

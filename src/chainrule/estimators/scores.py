@@ -37,7 +37,7 @@ def held_stage(task: Task, carried: CarriedTypes, data: DataTypes, row_score: Ro
         total: Value = sum(numbers if weights is None else where(weights == 0, 0, weights * numbers))
         return total
 
-    sums = {"loss": summed(t.row_losses())}
+    sums = {"loss": summed(t.row_losses(reported=True))}
     if row_score is not None:
         assert t.task.loss is not None
         sums["score"] = summed(row_score(t, t.task.loss.link(t.prediction)))

@@ -1,4 +1,4 @@
-"""Sparse x in training: where a row has few numbers, only their rows of the first weights are multiplied."""
+"""Sparse x: where a row has few numbers, only their rows of the first weights are multiplied."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from chainrule.layers.activation import activated
 from chainrule.layers.context import Context
 from chainrule.layers.embedding import EXACT_IN_FLOAT32
 from chainrule.layers.layer import feature_count
+from chainrule.training.memo import declared
 from chainrule.training.trainer import Trainer
 
 #: A product that finds its rows by number takes so many times as long, per multiplication, as a dense one.
@@ -47,8 +48,47 @@ class SparseDense(Layer):
         weight = context.parameter("weight", (self.features, dense.units), dense.weight_initializer)
         columns, numbers = astype(x[:, :count], "int32"), expand_dims(x[:, count:], axis=-1)
         z = sum(take(weight, columns) * numbers, axis=1)
-        z = z + context.parameter("bias", (dense.units,), dense.bias_initializer)
-        return activated(z, dense.activation, context)
+        return _biased(z, dense, context)
+
+
+@final
+@dataclass(frozen=True)
+class Multiplied(Layer):
+    """What is left of a dense layer that is given the product x W: y = f(x W + b).
+
+    Attributes
+    ----------
+    dense : Dense
+        The layer that it stands for, whose bias it has.
+    """
+
+    dense: Dense
+
+    def forward(self, x: Value, context: Context) -> Value:
+        """Return f(x + b)."""
+        return _biased(x, self.dense, context)
+
+
+def _biased(z: Value, dense: Dense, context: Context) -> Value:
+    z = z + context.parameter("bias", (dense.units,), dense.bias_initializer)
+    return activated(z, dense.activation, context)
+
+
+def with_first(trainer: Trainer, first: Layer, x: ArrayType) -> Trainer:
+    """Return a trainer with another first layer, for rows of that type, which stands where the other does.
+
+    Its arrays have the same names; a parameter that the layer does not ask for is left out.
+    """
+    network = Sequential([first, *trainer.task.network.layers[1:]])  # type: ignore[attr-defined]
+    other, carried = Trainer(replace(trainer.task, network=network), 0), trainer.carried
+    asked = declared(network, x).parameters
+    parameters, state, optimizer_state = (
+        {name: trainer.run.carried[name] for name in names}
+        for names in (asked, carried.state, carried.optimizer_state)
+    )
+    other.enter(x, trainer.output, parameters, state, optimizer_state)
+    other.key, other.run = trainer.key, trainer.run
+    return other
 
 
 def fed(trainer: Trainer, tables: Mapping[str, Rows], batch: int) -> tuple[Trainer, dict[str, Rows]]:
@@ -65,19 +105,11 @@ def fed(trainer: Trainer, tables: Mapping[str, Rows], batch: int) -> tuple[Train
     batch : int
         How many rows are taken at a time.
     """
-    x, (first, *others) = tables["x"], trainer.task.network.layers  # type: ignore[attr-defined]
+    x, first = tables["x"], trainer.task.network.layers[0]  # type: ignore[attr-defined]
     if not isinstance(x, SparseRows) or not isinstance(first, Dense) or not _pays(x, first.units, batch):
         return trainer, dict(tables)
-    network = Sequential([SparseDense(x.width, first), *others])
-    other, carried = Trainer(replace(trainer.task, network=network), 0), trainer.carried
-    parameters, state, optimizer_state = (
-        {name: trainer.run.carried[name] for name in names}
-        for names in (carried.parameters, carried.state, carried.optimizer_state)
-    )
     listed = x.columns_and_values()
-    kind = ArrayType((ROWS, listed.shape[1]), listed.dtype)
-    other.enter(kind, trainer.output, parameters, state, optimizer_state)
-    other.key, other.run = trainer.key, trainer.run
+    other = with_first(trainer, SparseDense(x.width, first), ArrayType((ROWS, listed.shape[1]), listed.dtype))
     return other, {**tables, "x": listed}
 
 

@@ -47,6 +47,10 @@ class Loss(CheckedOptions, ABC):
         """
         return _mean_over_outputs(self.formula(*self._operands(prediction, target)))
 
+    def reports(self, prediction: Value, target: Value) -> Value:
+        """Return what is told of each row as its loss: the mean of `reported` over all further axes."""
+        return _mean_over_outputs(self.reported(*self._operands(prediction, target)))
+
     @array_function
     def metrics(self, prediction: Operand, target: Operand) -> dict[str, Any]:
         """Return what is reported besides the loss, by name: numbers of shape (rows,), to be averaged."""
@@ -83,6 +87,10 @@ class Loss(CheckedOptions, ABC):
     @abstractmethod
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return the loss of each output, shape (rows, ...)."""
+
+    def reported(self, prediction: Value, target: Value) -> Value:
+        """Return what is told of each output as its loss, where that is not the formula that is minimised."""
+        return self.formula(prediction, target)
 
     def link(self, prediction: Operand) -> Any:
         """Return what the prediction says in the target's own terms, such as probabilities for logits."""

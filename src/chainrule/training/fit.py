@@ -132,8 +132,8 @@ def run_epochs(
             started.append(callback)
             callback.on_start(progress)
         for results in run:
-            progress.history.append(results)
             if callbacks:
+                progress.history.append(results)
                 state = run.state
                 keep(state)
                 if recording is not None:

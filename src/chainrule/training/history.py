@@ -52,8 +52,9 @@ class History(dict[str, list[float]]):
         whole = History({name: list(numbers) for name, numbers in self.items()})
         for kind, layers in self.recorded.items():
             whole.recorded[kind] = {layer: list(numbers) for layer, numbers in layers.items()}
-        for results in epochs:
-            whole.append(results)
+        listed = list(epochs)
+        for name in listed[0] if listed else ():  # all at once, since a short fit has hundreds of epochs
+            whole.setdefault(name, []).extend([results[name] for results in listed])
         return whole
 
     def record(self, kind: str, layer: str, number: float) -> None:

@@ -16,7 +16,7 @@ from chainrule.graph.rewrite import merged
 from chainrule.graph.types import FLOAT64, INT32, ROWS, UINT32, ArrayType, str_shape
 from chainrule.graph.value import Value, as_value, cast_value, input_value
 from chainrule.layers import Layer, Variables, apply
-from chainrule.losses import as_row_losses, weighted_mean, without_absent
+from chainrule.losses import Loss, as_row_losses, weighted_mean, without_absent
 from chainrule.training.recording import added, initial_sums
 from chainrule.training.task import CarriedTypes, DataTypes, Task
 
@@ -37,21 +37,21 @@ def training_step(task: Task, carried: CarriedTypes, data: DataTypes, recorded: 
 
     sums = t.recorded(gradients, parameters) if recorded else {}
     new = t.replaceable({**parameters, **t.variables.state, **optimizer_state, **sums}, weight)
-    return t.stage({**new, "batch_loss": loss, "batch_weight": t.share_of_epoch(weight)})
+    return t.stage({**new, "batch_loss": t.reported(loss), "batch_weight": t.share_of_epoch(weight)})
 
 
-def gradient_stage(task: Task, carried: CarriedTypes, data: DataTypes) -> Stage:
-    """Return the graph of the loss of a training step and of its derivative by every parameter."""
+def gradient_stage(task: Task, carried: CarriedTypes, data: DataTypes, reported: bool = False) -> Stage:
+    """Return the graph of a training step's loss, or of what is told of it, and of its derivatives."""
     t = Trace(task, carried, data, training=True)
     loss, _ = t.mean_loss(t.row_losses())
-    return t.stage({"batch_loss": loss, **t.gradients(loss)})
+    return t.stage({"batch_loss": t.reported(loss) if reported else loss, **t.gradients(loss)})
 
 
 def evaluation_stage(task: Task, carried: CarriedTypes, data: DataTypes) -> Stage:
     """Return the graph of the loss and the metrics, summed over rows, and of the sum of their weights."""
     t = Trace(task, carried, data, training=False)
     loss, weight = t.mean_loss(t.row_losses())
-    results = {"loss": loss}
+    results = {"loss": t.reported(loss)}
     if t.task.loss is not None:
         for name, values in t.task.loss.metrics(t.prediction, t.y).items():
             results[name], _ = weighted_mean(values, t.sample_weight)
@@ -126,8 +126,11 @@ class Trace:
         """The network's output for the batch: the forward pass."""
         return self.network(self.x)
 
-    def row_losses(self) -> Value:
-        """Return how far each row's prediction is from its target; an objective may return one number."""
+    def row_losses(self, reported: bool = False) -> Value:
+        """Return how far each row's prediction is from its target; an objective may return one number.
+
+        With `reported` it is what the loss reports, which need not be what is minimised.
+        """
         with origin("loss"):
             if self.task.objective is not None:
                 result = self.task.objective(self.network, self.x, self.y)
@@ -137,7 +140,16 @@ class Trace:
             prediction = self.prediction
             if self.sample_weight is not None:
                 prediction = without_absent(prediction, self.sample_weight)
-            return as_value(self.task.loss(prediction, self.y))
+            assert self.y is not None
+            loss = self.task.loss
+            return loss.reports(prediction, self.y) if reported else as_value(loss(prediction, self.y))
+
+    def reported(self, loss: Value) -> Value:
+        """Return what is told of a batch whose loss this is: that, unless the task's loss reports another."""
+        own = self.task.loss
+        if own is None or type(own).reported is Loss.reported:
+            return loss
+        return self.mean_loss(self.row_losses(reported=True))[0]
 
     def mean_loss(self, losses: Value) -> tuple[Value, Value]:
         """Return the weighted mean of the rows' losses plus the penalties, and the sum of the weights."""

@@ -254,6 +254,7 @@ class Trainer:
             "step": training_step,
             "recorded step": partial(training_step, recorded=True),
             "gradients": gradient_stage,
+            "reported gradients": partial(gradient_stage, reported=True),
             "evaluation": evaluation_stage,
         }
         return makers[kind](self.task, carried, data)
