@@ -36,7 +36,7 @@ def measure(settings: Settings, say: Say, folder: Path | None) -> str:
         cost = statistics.median(a / b - 1 for a, b in zip(watched, blind, strict=True))
         best = min(watched) / min(blind) - 1
         rows.append(
-            [str(network), f"{min(watched):.3f}", f"{min(blind):.3f}", f"{best:+.1%}", f"{cost:+.1%}"]
+            [network.label, f"{min(watched):.3f}", f"{min(blind):.3f}", f"{best:+.1%}", f"{cost:+.1%}"]
         )
         say(f"{network.name} is measured: {best:+.1%}")
     head = ["network", "s", "s without", "of the fastest", "median of pairs"]

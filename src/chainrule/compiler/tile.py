@@ -205,11 +205,7 @@ class Tiles:
     def _finished(self, tile: str) -> list[str]:
         """Write the sums of a tile, and at once what little is made of them."""
         rows = self._rows(tile)
-        factors = self._factors(rows)
-        sums = self._sum(
-            self._code.integer("mul", self._product.inner, factors.step), self._zeros(), factors
-        )[2:]
-        for number, text in enumerate(sums):
+        for number, text in enumerate(self._whole_sum(rows)):
             row, v = divmod(number, len(self._panel.tails))
             self._finish(rows[row], v, Element(text, self._dtype, True))
         return []
