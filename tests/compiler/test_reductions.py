@@ -21,6 +21,7 @@ def spread_out(rows, columns, dtype):
 @pytest.mark.parametrize("columns", COLUMNS)
 def test_any_number_of_rows_and_columns(columns, dtype):
     asked = [(name, axis) for name in NAMES for axis in (0, 1)]
+    asked += [(name, None) for name in ("sum", "max", "min")]
     compiled = cr.compile(lambda x: [getattr(cr, name)(x, axis=axis) for name, axis in asked])
     for rows in ROWS:
         x = spread_out(rows, columns, dtype)
