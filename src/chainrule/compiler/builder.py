@@ -143,7 +143,24 @@ class Builder:
         function: Callable[..., Element] | None = vectormath.FUNCTIONS.get(operation)
         if function is None:
             raise AttributeError(f"a builder has no operation {operation!r}")
-        return lambda *operands: function(self, *operands)
+        return lambda *operands: (
+            function(self, *operands)
+            if any(operand.vector for operand in operands)
+            else self._called(operation, function, operands)
+        )
+
+    def _called(
+        self, operation: str, function: Callable[..., Element], operands: tuple[Element, ...]
+    ) -> Element:
+        """Call a function of scalars, which a module has once: what is done at single places is not hot."""
+        given = [Element(f"%x{number}", operand.dtype) for number, operand in enumerate(operands)]
+        parameters = ", ".join(each.typed for each in given)
+        code = Code(f"{operation}.{'.'.join(each.dtype for each in given)}", parameters, given[0].type)
+        result = function(Builder(code), *given)
+        code.result = result.type
+        self.code.declarations |= {*code.declarations, code.text(returned=result.text, linkage="internal")}
+        text = self.code.value(f"call {result.type} @{code.name}({typed(operands)})")
+        return Element(text, result.dtype)
 
     # The bits of floats, for `vectormath` ------------------------------------------------------------
 
