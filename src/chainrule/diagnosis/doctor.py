@@ -59,7 +59,7 @@ class Doctor(Callback):
     def on_start(self, progress: Progress) -> None:
         """Forget the last patient, and see which layers of this one are silent before the first step."""
         self.verdicts, self._looked_at = [], 0
-        self._steps_before = progress.model.steps
+        self._steps_before = progress.steps
         self._silent_from_birth = {verdict.where for verdict in _silent(progress)}
         patient = Patient(progress.model._trainer, _looked_at(progress))
         self._from_birth = [*identical_units(patient), *dropped_units(patient)]
@@ -77,7 +77,7 @@ class Doctor(Callback):
     def _look(self, progress: Progress) -> None:
         self._looked_at = progress.epoch
         known = {verdict.name for verdict in self.verdicts}
-        steps = progress.model.steps - self._steps_before
+        steps = progress.steps - self._steps_before
         for verdict in self._from_birth or _findings(progress, self._silent_from_birth, steps):
             if verdict.name not in known:
                 known.add(verdict.name)

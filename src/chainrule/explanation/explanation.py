@@ -18,6 +18,7 @@ from chainrule.explanation.story import StoryStep, Teller
 from chainrule.explanation.verdict import Verdict
 from chainrule.explanation.why import Why
 from chainrule.graph.names import unknown_name
+from chainrule.primitives import elementwise as elementwise  # read back, it needs the table
 
 Write = Callable[[Any, bytes], object]
 

@@ -23,6 +23,8 @@ class Progress:
         Epochs finished in this fit, with those before it went on from a checkpoint.
     epochs : int
         Epochs asked for.
+    steps : int
+        Weight updates that the weights have had, with those of earlier fits.
     logs : dict of float
         The results of the last epoch: ``loss``, ``validation_loss``, ...
     model : Model
@@ -46,6 +48,7 @@ class Progress:
     epochs: int
     model: Any
     epoch: int = 0
+    steps: int = 0
     logs: dict[str, float] = field(default_factory=dict)
     history: History = field(default_factory=History)
     data: Mapping[str, Rows] = field(default_factory=dict)

@@ -128,6 +128,7 @@ def run_epochs(
     try:
         run.look, run.ahead = account.look, not callbacks
         account.look()
+        progress.steps = run.state.step if callbacks else 0
         for callback in callbacks:
             started.append(callback)
             callback.on_start(progress)
@@ -135,6 +136,7 @@ def run_epochs(
             if callbacks:
                 progress.history.append(results)
                 state = run.state
+                progress.steps = state.step
                 keep(state)
                 if recording is not None:
                     recording.enter(state.carried)
