@@ -21,7 +21,8 @@ from chainrule.graph.types import Array
 
 #: Entries that have to agree before a rule is seen in them, and how well.
 FEWEST, ALIKE = 8, 1e-2
-DRAWS = 2
+#: How large the weights are that a state is looked for with: small ones too, where no loss is cut off.
+SIZES, FEWEST_SIZES = (1.0, 0.1, 0.01, 1e-3, 1e-4), 2
 
 
 def without_state(own: OwnStep, rate: float, generator: np.random.Generator) -> tuple[OwnStep, list[str]]:
@@ -45,10 +46,13 @@ def without_state(own: OwnStep, rate: float, generator: np.random.Generator) -> 
 
 
 def _is_state(own: OwnStep, place: int, rate: float, generator: np.random.Generator) -> bool:
-    """Whether the loss depends on no number of an array, and the update of another one does."""
-    acts = False
-    for _ in range(DRAWS):
-        arrays = own.draw(generator)
+    """Whether the loss depends on no number of an array, and the update of another one does.
+
+    A loss that is not finite says nothing.
+    """
+    acts, seen = False, 0
+    for size in SIZES:
+        arrays = own.draw(generator, size)
         arrays[place] = np.abs(arrays[place])  # as sums of squares are
         others = [*arrays]
         others[place] = 2 * arrays[place]
@@ -58,14 +62,17 @@ def _is_state(own: OwnStep, place: int, rate: float, generator: np.random.Genera
                 one, other = own(arrays, rate), own(others, rate)
         except Exception:  # a step may refuse such numbers
             return False
+        if not np.isfinite([one.loss, other.loss]).all():
+            continue
         if one.loss != other.loss:
             return False
+        seen += 1
         acts = acts or any(
             not np.array_equal(a, b, equal_nan=True)
             for i, (a, b) in enumerate(zip(one.weights, other.weights, strict=True))
             if i != place
         )
-    return acts
+    return acts and seen >= FEWEST_SIZES
 
 
 def other_rule(findings: Sequence[ArrayFinding]) -> list[Verdict]:
