@@ -1,5 +1,7 @@
 """Steps that are more than plain gradient descent: momentum, Adam, decay, clipping; right and wrong ones."""
 
+import itertools
+
 import numpy as np
 import pytest
 from homework import homework, problem
@@ -153,3 +155,48 @@ def test_a_bias_that_the_loss_does_not_see_is_no_state():
     report = cr.check_step(step, weights, x, y)
     assert [one.name for one in report.mistakes] == ["wrong gradient"]
     assert report.mistakes[0].where == "weights[1]"
+
+
+def relu_step(mistake=None):
+    """Return a step of a net of three layers with relu, rows, and softmax with a log that is cut off."""
+
+    def step(weights, x, y, rate):
+        W1, b1, W2, b2, W3, b3 = weights
+        z1 = x @ W1 + b1
+        a1 = np.maximum(z1, 0)
+        z2 = a1 @ W2 + b2
+        a2 = np.maximum(z2, 0)
+        z3 = a2 @ W3 + b3
+        e = np.exp(z3 - z3.max(axis=1, keepdims=True))
+        p = e / e.sum(axis=1, keepdims=True)
+        loss = -np.log(np.clip((p * y).sum(axis=1), 1e-12, 1)).mean()
+        d3 = (p - y) / len(x)
+        new3 = W3 - rate * a2.T @ d3
+        d2 = (d3 @ (new3 if mistake == "order" else W3).T) * (z2 > 0)
+        new2 = W2 - rate * a1.T @ d2
+        d1 = (d2 @ (new2 if mistake == "order" else W2).T) * (z1 > 0)
+        new_b2 = b2 if mistake == "bias" else b2 - rate * d2.sum(axis=0)
+        new_b = b1 - rate * d1.sum(axis=0), new_b2, b3 - rate * d3.sum(axis=0)
+        return loss, [W1 - rate * x.T @ d1, new_b[0], new2, new_b[1], new3, new_b[2]]
+
+    return step
+
+
+def relu_case(seed, scale, spread):
+    generator = np.random.default_rng(seed)
+    widths = (6, 5, 5, 3)
+    x = scale * np.abs(generator.normal(size=(40, widths[0])))
+    y = np.eye(3)[generator.integers(0, 3, 40)]
+    weights = []
+    for m, n in itertools.pairwise(widths):
+        weights += [spread * generator.normal(size=(m, n)) * np.sqrt(2 / m), np.zeros(n)]
+    return weights, x, y
+
+
+@pytest.mark.parametrize("mistake", [None, "order", "bias"])
+@pytest.mark.parametrize(("scale", "spread"), [(1.0, 1.0), (500.0, 0.01)], ids=["usual", "raw"])
+@pytest.mark.parametrize("seed", range(3))
+def test_raw_features_and_biases_of_zero_hide_nothing(mistake, scale, spread, seed):
+    report = cr.check_step(relu_step(mistake), *relu_case(seed, scale, spread))
+    assert names(report) == ({NAMES[mistake]} if mistake else set()), report
+    assert not [note for note in report.notes if "state" in note]

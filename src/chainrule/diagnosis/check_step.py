@@ -23,6 +23,8 @@ from chainrule.graph.names import checked_options
 
 #: A loss that is cut off where the network is too sure is looked at with the weights times this.
 CLEAR = 0.1
+#: Weights that stand at kinks are moved by about so much of their spread.
+MOVE = 0.1
 
 
 @checked_options
@@ -86,7 +88,7 @@ def check_step(
     A step should be plain gradient descent and the same at each call: leave dropout, Adam and the like out
     while it is checked. A state among the weights, such as the velocities of momentum, is set to 0, and not
     judged. Weight decay that the loss does not tell of is a note. Where the loss has a kink (relu at 0)
-    nothing is judged. The step is also called on parts of the batch, and with other weights, rows and
+    nothing is judged; if that is all of an array, the weights are moved a little. The step is also called on parts of the batch, and with other weights, rows and
     classes.
 
     Examples
@@ -122,7 +124,13 @@ def check_step(
         _examined, rate=learning_rate, samples=samples, tolerance=tolerance, generator=generator
     )
     examiner, findings = examined(own)
-    twice, notes = _softmax_twice(examiner, findings), _notes(own, state)
+    notes = _notes(own, state)
+    if at_kinks := [found.name for found in findings if not found.entries]:
+        examiner, findings = examined(_moved(own, generator))
+        notes.append(
+            f"all of {', '.join(at_kinks)} stood at kinks: the weights were moved a little, at random"
+        )
+    twice = _softmax_twice(examiner, findings)
     if twice:
         findings = _without_factors(examiner, findings)
     elif any(found.kind == "wrong" for found in findings):
@@ -191,6 +199,18 @@ def _examined(
 ) -> tuple[Examiner, list[ArrayFinding]]:
     examiner = Examiner(own, rate, samples, tolerance, generator)
     return examiner, [examiner.examine(array) for array in range(len(own.arrays))]
+
+
+def _moved(own: OwnStep, generator: np.random.Generator) -> OwnStep:
+    """Return the step with weights near by, which stand at no kink; counters are left."""
+    spread = float(np.std(np.concatenate([array.ravel() for array in own.arrays]))) or 1.0
+    moved = [
+        (array + MOVE * spread * generator.normal(size=array.shape)).astype(array.dtype)
+        if array.ndim
+        else array
+        for array in own.arrays
+    ]
+    return own.with_arrays(moved)
 
 
 # The mistakes ----------------------------------------------------------------------------------------
