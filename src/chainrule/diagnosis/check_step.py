@@ -88,7 +88,8 @@ def check_step(
     A step should be plain gradient descent and the same at each call: leave dropout, Adam and the like out
     while it is checked. A state among the weights, such as the velocities of momentum, is set to 0, and not
     judged. Weight decay that the loss does not tell of is a note. Where the loss has a kink (relu at 0)
-    nothing is judged; if that is all of an array, the weights are moved a little. The step is also called on parts of the batch, and with other weights, rows and
+    nothing is judged; if that is all of an array, the weights are moved a little. The step is also called
+    on parts of the batch, and with other weights, rows and
     classes.
 
     Examples
@@ -123,13 +124,8 @@ def check_step(
     examined = functools.partial(
         _examined, rate=learning_rate, samples=samples, tolerance=tolerance, generator=generator
     )
-    examiner, findings = examined(own)
-    notes = _notes(own, state)
-    if at_kinks := [found.name for found in findings if not found.entries]:
-        examiner, findings = examined(_moved(own, generator))
-        notes.append(
-            f"all of {', '.join(at_kinks)} stood at kinks: the weights were moved a little, at random"
-        )
+    examiner, findings, notes = _examined_off_kinks(own, examined, generator)
+    notes += _notes(own, state)
     twice = _softmax_twice(examiner, findings)
     if twice:
         findings = _without_factors(examiner, findings)
@@ -199,6 +195,20 @@ def _examined(
 ) -> tuple[Examiner, list[ArrayFinding]]:
     examiner = Examiner(own, rate, samples, tolerance, generator)
     return examiner, [examiner.examine(array) for array in range(len(own.arrays))]
+
+
+def _examined_off_kinks(
+    own: OwnStep,
+    examined: Callable[[OwnStep], tuple[Examiner, list[ArrayFinding]]],
+    generator: np.random.Generator,
+) -> tuple[Examiner, list[ArrayFinding], list[str]]:
+    """Return what is found, and a note where the weights had to be moved for it."""
+    examiner, findings = examined(own)
+    at_kinks = [found.name for found in findings if not found.entries]
+    if not at_kinks:
+        return examiner, findings, []
+    note = f"all of {', '.join(at_kinks)} stood at kinks: the weights were moved a little"
+    return *examined(_moved(own, generator)), [note]
 
 
 def _moved(own: OwnStep, generator: np.random.Generator) -> OwnStep:
