@@ -2,7 +2,7 @@
 import { data, largestOf, numberAt, spoken, writePlace, written } from "./arrays.js";
 import { colourOf } from "./colours.js";
 import { mathOf } from "./formulas.js";
-import { isLater, light, shownBy } from "./lights.js";
+import { isLater, light, makeChoosable, shownBy } from "./lights.js";
 import { svg } from "./svg.js";
 
 const [NARROWEST, WIDEST] = [128, 190]; // from column to column
@@ -10,7 +10,7 @@ const PITCH = 64;
 const RADIUS = 20;
 
 /** Draws columns of units; `shelf(parent, column)` is called for what stands below each. */
-export function drawUnits(box, choose, shelf) {
+export function drawUnits(box, actions, shelf) {
   const gap = Math.min(WIDEST, Math.max(NARROWEST, Math.floor(box.clientWidth / data.columns.length)));
   const tallest = Math.max(...data.columns.map((column) => column.size));
   const [width, height] = [gap * data.columns.length, PITCH * tallest + 4];
@@ -26,8 +26,7 @@ export function drawUnits(box, choose, shelf) {
   const at = (column, unit) => [gap * (column + 0.5), PITCH * (unit + 0.45 + (tallest - data.columns[column].size) / 2)];
   let row = 0;
   const join = (item, indexIn, element, paint) => {
-    const act = () => choose(item, indexIn(row));
-    for (const event of ["pointerenter", "focus", "click"]) element.addEventListener(event, act);
+    makeChoosable(element, item, () => indexIn(row), actions);
     drawn.push({ item, indexIn, element, paint });
   };
   for (const link of data.links) drawLink(picture, link, at, gap);
