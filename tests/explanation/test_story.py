@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -33,6 +34,9 @@ SIGMOID = cr.Sequential([cr.Dense(2, activation="sigmoid"), cr.Dense(2, activati
 def test_every_formula_comes_to_its_number(name, model, x, y, weight):
     before = {**model.weights, **model._trainer.run.carried}
     explanation = model.explain(x, y, sample_weight=weight)
+    stages = [step.stage for step in explanation.steps]
+    in_order = [stage for stage, _ in itertools.groupby(stages)]
+    assert in_order == ["given", "forward", "loss", "backward", "update"]
     for step in explanation.steps:
         quantity = step.quantity
         assert to_text(quantity.equation)
@@ -298,6 +302,15 @@ def test_rows_that_weigh_nothing_are_told_in_every_form(weights, tmp_path):
     assert explanation.loss == 0
     assert all(len(text) > 1000 for text in texts)
     assert explanation.to_dict()
+
+
+def test_a_mask_is_told_in_the_forward_pass_and_a_target_with_the_loss():
+    net = cr.Sequential([cr.Dense(5), cr.Dropout(0.4), cr.Dense(3)])
+    steps = built(net, "cross_entropy").explain(ROWS, CLASSES).steps
+    constant = [(step.stage, step.part) for step in steps if "no weight changes" in step.title]
+    assert constant == [("forward", "layers.1"), ("loss", "")]
+    at = {step.quantity.symbol.key: step.number for step in steps}
+    assert at["layers.0.z"] < at["layers.1.data"] < at["layers.1.a"] < at["layers.2.z"]
 
 
 @pytest.mark.parametrize("layer", [cr.BatchNorm(), cr.LayerNorm()])

@@ -204,7 +204,8 @@ class _Finder:
             symbol = Symbol(
                 Script(base, None, above) if above else base, False, key + f"#{count}" * bool(count)
             )
-            marks.append(Landmark(value, symbol, "loss", value.origin.part, "data"))
+            stage = "forward" if value.origin.stage == "forward" else "loss"
+            marks.append(Landmark(value, symbol, stage, value.origin.part, "data"))
         return marks
 
     def computed(self) -> list[Landmark]:

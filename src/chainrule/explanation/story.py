@@ -88,11 +88,18 @@ class Teller:
             yield "given", part, f"given: what the optimizer keeps: {name}", "", quantity
 
     def _forward(self) -> Iterator[Told]:
-        for mark in self.marks.listed:
-            if mark.stage == "input":
-                continue
+        for mark in self._in_order():
             quantity = Quantity(self.names, mark.value, mark.symbol, self._forward_stop(mark))
             yield mark.stage, mark.part, self._forward_title(mark), self._values_of(quantity), quantity
+
+    def _in_order(self) -> list[Landmark]:
+        """Return what is computed, the loss last: a target is made ready while the network computes.
+
+        Only what the network itself is computed from, as in an objective, comes before it.
+        """
+        computed = [mark for mark in self.marks.listed if mark.stage != "input"]
+        before = set(needed([mark.value for mark in computed if mark.stage == "forward"]))
+        return sorted(computed, key=lambda mark: mark.value not in before)
 
     def _forward_stop(self, mark: Landmark) -> Stop | None:
         if mark.role != "data":
