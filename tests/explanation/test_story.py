@@ -304,6 +304,25 @@ def test_rows_that_weigh_nothing_are_told_in_every_form(weights, tmp_path):
     assert explanation.to_dict()
 
 
+def test_the_rule_of_what_was_repeated_tells_what_is_added_up():
+    def rules(net, rows, features=(4,)):
+        model = cr.Model(net, loss="mean_squared_error", optimizer=cr.SGD(0.1), dtype="float64")
+        model.build(features=features)
+        x = np.random.default_rng(0).normal(size=(rows, *features))
+        steps = model.explain(x, np.ones((rows, 2))).steps
+        return {step.quantity.symbol.key.split()[-1]: step.rule for step in steps if step.stage == "backward"}
+
+    norm = cr.Sequential([cr.LayerNorm(), cr.Dense(2)])
+    three, one = rules(norm, 3), rules(norm, 1)
+    assert "the sum over the rows" in three["layers.1.bias"]
+    assert "the sum over the rows" in three["layers.0.scale"]
+    assert "within each row" in three["layers.0.v"]
+    assert "nothing to add up" in one["layers.1.bias"]
+    assert "within each row" in one["layers.0.v"]
+    pictures = rules(cr.Sequential([cr.Dense(3), cr.Flatten(), cr.Dense(2)]), 3, (2, 2))
+    assert "in every row and within it" in pictures["layers.0.bias"]
+
+
 def test_a_mask_is_told_in_the_forward_pass_and_a_target_with_the_loss():
     net = cr.Sequential([cr.Dense(5), cr.Dropout(0.4), cr.Dense(3)])
     steps = built(net, "cross_entropy").explain(ROWS, CLASSES).steps

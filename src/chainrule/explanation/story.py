@@ -12,12 +12,16 @@ from chainrule.explanation.plain import to_text
 from chainrule.explanation.quantity import Product, Quantity
 from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Reduction
+from chainrule.graph.types import ROWS
 from chainrule.graph.value import Value
 
 #: The rules of differentiation, as they are named.
 CHAIN = "chain rule"
 PATHS = "chain rule, and sum over paths: it acts on the loss through several values, and their effects add up"
 SPREAD = "broadcast ↔ sum: it was repeated for every row, so its derivative is the sum over the rows"
+ONE_ROW = "broadcast ↔ sum: every row uses it, and here there is one, so there is nothing to add up"
+WITHIN = "broadcast ↔ sum: it was repeated within each row, so its derivative is the sum over these places"
+PLACES = "broadcast ↔ sum: it was repeated in every row and within it, so its derivative is the sum over all places"
 SLOPE = "f′, the derivative of the activation by what it is applied to"
 PAIRS = f"{SLOPE}: of each unit by each, as it takes all of them together"
 HANDED = "handed on unchanged"
@@ -201,8 +205,17 @@ class Teller:
         users = [user for user in needed([self.step.loss]) if any(x is mark.value for x in user.operands)]
         repeated = any(is_transparent(user) for user in users)
         if repeated and root.primitive is not None and isinstance(root.primitive.lower, Reduction):
-            return SPREAD
+            return self._rule_of_sum(root)
         return PATHS if self._has_paths(quantity) else CHAIN
+
+    def _rule_of_sum(self, root: Value) -> str:
+        """Return the rule for what was repeated, by what is added up."""
+        summed = [root.operands[0].shape[axis] for axis in root.attributes["axes"]]
+        if ROWS not in summed:
+            return WITHIN
+        if len(summed) > 1:
+            return PLACES
+        return SPREAD if self.names.recording.rows > 1 else ONE_ROW
 
     def _has_paths(self, quantity: Quantity) -> bool:
         if not quantity.array.size:
