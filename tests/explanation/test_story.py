@@ -323,13 +323,34 @@ def test_the_rule_of_what_was_repeated_tells_what_is_added_up():
     assert "in every row and within it" in pictures["layers.0.bias"]
 
 
+def test_the_targets_letter_is_t_and_no_prime_marks_what_is_not_new():
+    def letters(loss, y, **options):
+        steps = built(cr.Dense(2), loss).explain(ROWS, y, **options).steps
+        marks = [step.quantity.symbol for step in steps if step.stage in ("given", "forward", "loss")]
+        return {mark.key: to_text(mark.layout) for mark in marks}, {
+            step.quantity.symbol.key: to_text(step.quantity.equation) for step in steps
+        }
+
+    labels = (NUMBERS > 0) * 1.0
+    named, told = letters("binary_cross_entropy", labels)
+    assert named["y"] == "t"
+    assert "target" not in named
+    assert "(1 − t) · " in told["loss"]
+    smoothed, told = letters(cr.BinaryCrossEntropy(label_smoothing=0.1), labels)
+    assert (smoothed["y"], smoothed["target"]) == ("y", "t")
+    assert "(1 − t) · " in told["loss"]
+    weighted, _ = letters("cross_entropy", CLASSES, sample_weight=[1.0, 0.5, 2.0])
+    assert (weighted["y"], weighted["target"], weighted["constant"]) == ("y", "t", "N")
+    assert not any("′" in letter for letter in [*named.values(), *smoothed.values(), *weighted.values()])
+
+
 def test_a_mask_is_told_in_the_forward_pass_and_a_target_with_the_loss():
     net = cr.Sequential([cr.Dense(5), cr.Dropout(0.4), cr.Dense(3)])
     steps = built(net, "cross_entropy").explain(ROWS, CLASSES).steps
     constant = [(step.stage, step.part) for step in steps if "no weight changes" in step.title]
     assert constant == [("forward", "layers.1"), ("loss", "")]
     at = {step.quantity.symbol.key: step.number for step in steps}
-    assert at["layers.0.z"] < at["layers.1.data"] < at["layers.1.a"] < at["layers.2.z"]
+    assert at["layers.0.z"] < at["layers.1.data"] < at["layers.1.a"] < at["layers.2.z"] < at["target"]
 
 
 @pytest.mark.parametrize("layer", [cr.BatchNorm(), cr.LayerNorm()])
