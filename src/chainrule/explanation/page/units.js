@@ -138,9 +138,12 @@ function drawLink(picture, { from, to, plain }, at, gap) {
     }
     return;
   }
-  const corners = [[from, 0, aside], [to, 0, -aside], [to, sizes[1] - 1, -aside], [from, sizes[0] - 1, aside]];
-  svg("polygon", { points: corners.map(([column, unit, beside]) => {
+  const [above, below] = [-RADIUS / 2, RADIUS / 2]; // one unit has a band, too
+  const corners = [
+    [from, 0, aside, above], [to, 0, -aside, above], [to, sizes[1] - 1, -aside, below], [from, sizes[0] - 1, aside, below],
+  ];
+  svg("polygon", { points: corners.map(([column, unit, beside, beyond]) => {
     const [x, y] = at(column, unit);
-    return `${x + beside},${y}`;
+    return `${x + beside},${y + beyond}`;
   }).join(" ") }, group);
 }
