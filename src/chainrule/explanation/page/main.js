@@ -7,6 +7,7 @@ import { inspect, itemOf, lineOf } from "./inspector.js";
 
 const MOST_LINES = 6;
 const MORE_LINES = 100; // at each press of the button
+const MARGIN = 24; // around what is scrolled to
 const MOST_BESIDE = 4; // columns of a network that has the formulas at its side
 const find = (id) => document.getElementById(id);
 const slider = find("step");
@@ -82,6 +83,19 @@ function show(number) {
   else find("told").append("These are too many for a page; explanation.to_dict() has them.");
   find("told").scrollLeft = 0;
   showDrawing();
+  scrollToLit(find("drawing"));
+}
+
+// Scrolls the box of the drawing, and nothing around it, to what the step computes.
+function scrollToLit(box) {
+  const lit = [...box.querySelectorAll(":is(g, canvas, button).lit")].map((element) => element.getBoundingClientRect());
+  if (!lit.length) return;
+  const frame = box.getBoundingClientRect();
+  for (const [start, end, scroll] of [["top", "bottom", "scrollTop"], ["left", "right", "scrollLeft"]]) {
+    const [first, last] = [Math.min(...lit.map((one) => one[start])), Math.max(...lit.map((one) => one[end]))];
+    const after = Math.max(0, last + MARGIN - frame[end]);
+    box[scroll] += first - MARGIN < frame[start] + after ? Math.min(first - MARGIN - frame[start], after) : after;
+  }
 }
 
 function showDrawing() {
