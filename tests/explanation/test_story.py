@@ -344,6 +344,24 @@ def test_the_targets_letter_is_t_and_no_prime_marks_what_is_not_new():
     assert not any("′" in letter for letter in [*named.values(), *smoothed.values(), *weighted.values()])
 
 
+@pytest.mark.parametrize("optimizer", [cr.SGD, cr.Adam])
+def test_a_scheduled_learning_rate_is_eta(optimizer):
+    schedule = cr.CosineDecay(0.1, steps=10)
+    told = {}
+    for rate in (schedule, 0.1):
+        model = built(dense(), optimizer=optimizer(rate, clip_global_norm=0.1))
+        model.step(ROWS, NUMBERS)
+        steps = model.explain(ROWS, NUMBERS).steps
+        told[rate] = {step.quantity.symbol.key: step for step in steps}
+    eta = told[schedule]["update.learning_rate"]
+    assert eta.title == "the learning rate of this step, η"
+    assert to_text(eta.quantity.equation) == "η = rate · c₀"
+    assert float(eta.quantity.array) == pytest.approx(0.1 * (1 + np.cos(np.pi / 10)) / 2)
+    assert "η" in to_text(told[schedule]["layers.0.bias′"].quantity.equation)
+    assert "update.learning_rate" not in told[0.1]
+    assert "η" in to_text(told[0.1]["layers.0.bias′"].quantity.equation)
+
+
 def test_a_mask_is_told_in_the_forward_pass_and_a_target_with_the_loss():
     net = cr.Sequential([cr.Dense(5), cr.Dropout(0.4), cr.Dense(3)])
     steps = built(net, "cross_entropy").explain(ROWS, CLASSES).steps

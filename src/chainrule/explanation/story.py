@@ -230,7 +230,9 @@ class Teller:
         stop = self.names.update_stop()
         for value, symbol in self.names.shared_updates.items():
             quantity = Quantity(self.names, value, symbol, stop)
-            yield "update", "", "what all updates have in common", self._values_of(quantity), quantity
+            is_rate = symbol.key == "update.learning_rate"
+            title = "the learning rate of this step, η" if is_rate else "what all updates have in common"
+            yield "update", "", title, self._values_of(quantity), quantity
         for name in self.step.parameters:
             slots = [key for key in self.step.new if key.startswith(f"{name}/")]
             for key in (*slots, name):
