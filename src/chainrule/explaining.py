@@ -83,6 +83,7 @@ def _verdict(trainer: Trainer, stage: Stage, arrays: Arrays, gradients: Arrays) 
                 unjudged=len(entries) - len(judged),
                 differences=max((entry.relative_error for entry in judged), default=0.0),
                 rounding=max(rounding, default=0.0) / max(largest_finite(gradient), least or 1.0),
+                error=max(rounding, default=0.0),
                 compiled=report.compiled[name],
                 right=same
                 and bool(np.isfinite(gradient).all())

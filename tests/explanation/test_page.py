@@ -346,6 +346,13 @@ def test_layers_without_weights_are_joined(opened):
     assert [link.locator("polygon").count() for link in links.all()] == [1, 0, 0, 1]
 
 
+def test_one_unit_is_joined_to_the_loss(opened):
+    page = opened(built(cr.Dense(1), "binary_cross_entropy").explain(ROWS, [[1.0], [0.0], [1.0]]))
+    band = page.locator(".link polygon")
+    assert band.count() == 1
+    assert band.bounding_box()["height"] > 10
+
+
 @pytest.mark.parametrize("optimizer", [cr.SGD(0.1, momentum=0.9), cr.Adam(0.01)], ids=["sgd", "adam"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("rows", [1, 3])

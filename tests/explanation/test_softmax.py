@@ -50,7 +50,7 @@ def test_delta_is_p_minus_t(loss, targets, rows, formula, dtype):
 def test_rows_that_count_differently_keep_their_weights_in_the_formula():
     explanation = built(dense(), "cross_entropy").explain(ROWS, CLASSES, sample_weight=[1.0, 0.5, 2.0])
     told = {s.quantity.symbol.key: to_text(s.quantity.equation) for s in explanation.steps}
-    assert told["d q"] == "∂L/∂q = (∑_j ω/t′′ · t) · p − ω/t′′ · t"  # what is summed is in brackets
+    assert told["d q"] == "∂L/∂q = (∑_j ω/N · t) · p − ω/N · t"  # what is summed is in brackets
 
 
 def test_without_a_logarithm_nothing_is_named_so():

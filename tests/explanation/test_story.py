@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -33,6 +34,9 @@ SIGMOID = cr.Sequential([cr.Dense(2, activation="sigmoid"), cr.Dense(2, activati
 def test_every_formula_comes_to_its_number(name, model, x, y, weight):
     before = {**model.weights, **model._trainer.run.carried}
     explanation = model.explain(x, y, sample_weight=weight)
+    stages = [step.stage for step in explanation.steps]
+    in_order = [stage for stage, _ in itertools.groupby(stages)]
+    assert in_order == ["given", "forward", "loss", "backward", "update"]
     for step in explanation.steps:
         quantity = step.quantity
         assert to_text(quantity.equation)
@@ -298,6 +302,73 @@ def test_rows_that_weigh_nothing_are_told_in_every_form(weights, tmp_path):
     assert explanation.loss == 0
     assert all(len(text) > 1000 for text in texts)
     assert explanation.to_dict()
+
+
+def test_the_rule_of_what_was_repeated_tells_what_is_added_up():
+    def rules(net, rows, features=(4,)):
+        model = cr.Model(net, loss="mean_squared_error", optimizer=cr.SGD(0.1), dtype="float64")
+        model.build(features=features)
+        x = np.random.default_rng(0).normal(size=(rows, *features))
+        steps = model.explain(x, np.ones((rows, 2))).steps
+        return {step.quantity.symbol.key.split()[-1]: step.rule for step in steps if step.stage == "backward"}
+
+    norm = cr.Sequential([cr.LayerNorm(), cr.Dense(2)])
+    three, one = rules(norm, 3), rules(norm, 1)
+    assert "the sum over the rows" in three["layers.1.bias"]
+    assert "the sum over the rows" in three["layers.0.scale"]
+    assert "within each row" in three["layers.0.v"]
+    assert "nothing to add up" in one["layers.1.bias"]
+    assert "within each row" in one["layers.0.v"]
+    pictures = rules(cr.Sequential([cr.Dense(3), cr.Flatten(), cr.Dense(2)]), 3, (2, 2))
+    assert "in every row and within it" in pictures["layers.0.bias"]
+
+
+def test_the_targets_letter_is_t_and_no_prime_marks_what_is_not_new():
+    def letters(loss, y, **options):
+        steps = built(cr.Dense(2), loss).explain(ROWS, y, **options).steps
+        marks = [step.quantity.symbol for step in steps if step.stage in ("given", "forward", "loss")]
+        return {mark.key: to_text(mark.layout) for mark in marks}, {
+            step.quantity.symbol.key: to_text(step.quantity.equation) for step in steps
+        }
+
+    labels = (NUMBERS > 0) * 1.0
+    named, told = letters("binary_cross_entropy", labels)
+    assert named["y"] == "t"
+    assert "target" not in named
+    assert "(1 − t) · " in told["loss"]
+    smoothed, told = letters(cr.BinaryCrossEntropy(label_smoothing=0.1), labels)
+    assert (smoothed["y"], smoothed["target"]) == ("y", "t")
+    assert "(1 − t) · " in told["loss"]
+    weighted, _ = letters("cross_entropy", CLASSES, sample_weight=[1.0, 0.5, 2.0])
+    assert (weighted["y"], weighted["target"], weighted["constant"]) == ("y", "t", "N")
+    assert not any("′" in letter for letter in [*named.values(), *smoothed.values(), *weighted.values()])
+
+
+@pytest.mark.parametrize("optimizer", [cr.SGD, cr.Adam])
+def test_a_scheduled_learning_rate_is_eta(optimizer):
+    schedule = cr.CosineDecay(0.1, steps=10)
+    told = {}
+    for rate in (schedule, 0.1):
+        model = built(dense(), optimizer=optimizer(rate, clip_global_norm=0.1))
+        model.step(ROWS, NUMBERS)
+        steps = model.explain(ROWS, NUMBERS).steps
+        told[rate] = {step.quantity.symbol.key: step for step in steps}
+    eta = told[schedule]["update.learning_rate"]
+    assert eta.title == "the learning rate of this step, η"
+    assert to_text(eta.quantity.equation) == "η = rate · c₀"
+    assert float(eta.quantity.array) == pytest.approx(0.1 * (1 + np.cos(np.pi / 10)) / 2)
+    assert "η" in to_text(told[schedule]["layers.0.bias′"].quantity.equation)
+    assert "update.learning_rate" not in told[0.1]
+    assert "η" in to_text(told[0.1]["layers.0.bias′"].quantity.equation)
+
+
+def test_a_mask_is_told_in_the_forward_pass_and_a_target_with_the_loss():
+    net = cr.Sequential([cr.Dense(5), cr.Dropout(0.4), cr.Dense(3)])
+    steps = built(net, "cross_entropy").explain(ROWS, CLASSES).steps
+    constant = [(step.stage, step.part) for step in steps if "no weight changes" in step.title]
+    assert constant == [("forward", "layers.1"), ("loss", "")]
+    at = {step.quantity.symbol.key: step.number for step in steps}
+    assert at["layers.0.z"] < at["layers.1.data"] < at["layers.1.a"] < at["layers.2.z"] < at["target"]
 
 
 @pytest.mark.parametrize("layer", [cr.BatchNorm(), cr.LayerNorm()])

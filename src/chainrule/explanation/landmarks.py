@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ LETTERS: Mapping[str, Sign] = {
     "beta_1": Sign("β₁", r"\beta_1"), "beta_2": Sign("β₂", r"\beta_2"), "sample_weight": Sign("ω", r"\omega"),
 }  # fmt: skip
 _SHARED = "uvqhgcde"
+#: What is made of data alone: in the loss, beside the target, and in the network, such as what is drawn.
+_OF_LOSS, _DRAWN = "NMKQ", "rqh"
 #: An activation of no more values than this, each counted wherever it stands, is written as one formula.
 MOST_SIGNS = 64
 
@@ -94,7 +97,7 @@ def find_landmarks(
     """Return the named values on the way from x and the parameters to the loss; `others` need sources too."""
     kinds = {x: "x"} | dict.fromkeys(parameters.values(), "parameter") | dict.fromkeys(data.values(), "data")
     sources = _sources([loss, *others], kinds)
-    finder = _Finder(loss, sources, set(parameters.values()))
+    finder = _Finder(loss, sources, set(parameters.values()), data.get("y"))
     names = {"x": x, **data}
     listed = [
         Landmark(value, symbol_of(name), "input", "", "x" if value is x else "data")
@@ -167,8 +170,15 @@ def looked_through(value: Value) -> Value:
 class _Finder:
     """Looks for values to name among those that the loss is computed from."""
 
-    def __init__(self, loss: Value, sources: Mapping[Value, frozenset[str]], parameters: set[Value]) -> None:
+    def __init__(
+        self,
+        loss: Value,
+        sources: Mapping[Value, frozenset[str]],
+        parameters: set[Value],
+        target: Value | None,
+    ) -> None:
         self._loss = loss
+        self._target = target
         self._sources = sources
         self._parameters = parameters
         self._values = needed([loss])
@@ -196,16 +206,31 @@ class _Finder:
             and any(self._varies(user) for user in self._uses[value])
             and not is_transparent(value)
         ]
-        marks = []
-        for count, value in enumerate(found):
-            key = f"{value.origin.part}.data" if value.origin.part else "target"
-            above = _raised(_digits(value.origin.part), "′" * (count + 1) if key != "target" or count else "")
-            base = letter("t" if value.origin.stage != "forward" else "r")
-            symbol = Symbol(
-                Script(base, None, above) if above else base, False, key + f"#{count}" * bool(count)
-            )
-            marks.append(Landmark(value, symbol, "loss", value.origin.part, "data"))
+        named = {looked_through(value) for value in found}
+        marks, counts = [], Counter[str]()
+        for value in found:
+            if self._is_written_out(value, named):
+                continue
+            part, is_of_loss = value.origin.part, value.origin.stage != "forward"
+            is_target = is_of_loss and not counts["target"] and self._target in set(needed([value]))
+            key = "target" if is_target else f"{part}.data" if part else "constant"
+            letters = "t" if is_target else _OF_LOSS if is_of_loss else _DRAWN
+            base = letter(letters[counts[key] % len(letters)])
+            above = _raised(_digits(part))
+            name = key + f"#{counts[key]}" * bool(counts[key])
+            symbol = Symbol(Script(base, None, above) if above else base, False, name)
+            marks.append(Landmark(value, symbol, "loss" if is_of_loss else "forward", part, "data"))
+            counts[key] += 1
         return marks
+
+    def _is_written_out(self, value: Value, named: set[Value]) -> bool:
+        """Whether it is 1 − t, or the like, of a target t that has a name: short enough for a formula."""
+        if value.primitive is None or value.primitive.name != "subtract" or not value.ndim:
+            return False
+        operands = [looked_through(operand) for operand in value.operands]
+        arrays = [one for one in operands if self._sources[one]]
+        is_named = [one.primitive is None or one in named for one in arrays]
+        return len(operands) > len(arrays) and all(is_named)
 
     def computed(self) -> list[Landmark]:
         """Return what the parts of the network and the loss compute."""

@@ -10,11 +10,12 @@ import numpy as np
 
 from chainrule.explanation.elements import Expander
 from chainrule.explanation.formula import Name, Stop, Symbol
-from chainrule.explanation.landmarks import Landmark, find_landmarks, is_transparent, symbol_of
+from chainrule.explanation.landmarks import LETTERS, Landmark, find_landmarks, is_transparent, symbol_of
 from chainrule.explanation.layout import Script, letter, number
 from chainrule.explanation.printer import Printer
 from chainrule.explanation.shares import Shares
 from chainrule.explanation.step_graph import Recording, Share
+from chainrule.graph.graph import needed
 from chainrule.graph.types import BOOL, ROWS
 from chainrule.graph.value import PRIMITIVES, Value
 
@@ -91,10 +92,28 @@ class Names:
         found = [value for value, by in users.items() if len(by) > 1 and not _is_shown_as_its_operand(value)]
         found.sort(key=lambda value: value.serial)
         varied = [value for value in found if self.landmarks.sources[value]]
-        return {
+        rate = self._scheduled_rate(varied)
+        counted = [value for value in varied if value is not rate]
+        symbols = {
             value: Symbol(Script(letter("c"), number(str(i))), False, f"update.c{i}")
-            for i, value in enumerate(varied)
+            for i, value in enumerate(counted)
         }
+        if rate is not None:
+            symbols[rate] = Symbol(LETTERS["learning_rate"], False, "update.learning_rate")
+        return {value: symbols[value] for value in varied}
+
+    def _scheduled_rate(self, shared: list[Value]) -> Value | None:
+        """Return the learning rate where a schedule computes it: the one number that no gradient decides.
+
+        Where there are several such, or the rate is a given number, none is called so.
+        """
+        inputs = self.recording.step.stage.graph.inputs
+        if any(value.name.rpartition(".")[2] == "learning_rate" for value in inputs):
+            return None
+        decided = [one for one in shared if not self.landmarks.sources[one] & {"x", "parameter"}]
+        steps_to = {below for one in decided for operand in one.operands for below in needed([operand])}
+        last = [one for one in decided if one not in steps_to]
+        return last[0] if len(last) == 1 else None
 
     def landmark(self, value: Value) -> Landmark | None:
         """Return the landmark of a value that is one."""

@@ -12,12 +12,16 @@ from chainrule.explanation.plain import to_text
 from chainrule.explanation.quantity import Product, Quantity
 from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Reduction
+from chainrule.graph.types import ROWS
 from chainrule.graph.value import Value
 
 #: The rules of differentiation, as they are named.
 CHAIN = "chain rule"
 PATHS = "chain rule, and sum over paths: it acts on the loss through several values, and their effects add up"
 SPREAD = "broadcast ↔ sum: it was repeated for every row, so its derivative is the sum over the rows"
+ONE_ROW = "broadcast ↔ sum: every row uses it, and here there is one, so there is nothing to add up"
+WITHIN = "broadcast ↔ sum: it was repeated within each row, so its derivative is the sum over these places"
+PLACES = "broadcast ↔ sum: it was repeated in every row and within it, so its derivative is the sum over both"
 SLOPE = "f′, the derivative of the activation by what it is applied to"
 PAIRS = f"{SLOPE}: of each unit by each, as it takes all of them together"
 HANDED = "handed on unchanged"
@@ -88,11 +92,18 @@ class Teller:
             yield "given", part, f"given: what the optimizer keeps: {name}", "", quantity
 
     def _forward(self) -> Iterator[Told]:
-        for mark in self.marks.listed:
-            if mark.stage == "input":
-                continue
+        for mark in self._in_order():
             quantity = Quantity(self.names, mark.value, mark.symbol, self._forward_stop(mark))
             yield mark.stage, mark.part, self._forward_title(mark), self._values_of(quantity), quantity
+
+    def _in_order(self) -> list[Landmark]:
+        """Return what is computed, the loss last: a target is made ready while the network computes.
+
+        Only what the network itself is computed from, as in an objective, comes before it.
+        """
+        computed = [mark for mark in self.marks.listed if mark.stage != "input"]
+        before = set(needed([mark.value for mark in computed if mark.stage == "forward"]))
+        return sorted(computed, key=lambda mark: mark.value not in before)
 
     def _forward_stop(self, mark: Landmark) -> Stop | None:
         if mark.role != "data":
@@ -194,8 +205,17 @@ class Teller:
         users = [user for user in needed([self.step.loss]) if any(x is mark.value for x in user.operands)]
         repeated = any(is_transparent(user) for user in users)
         if repeated and root.primitive is not None and isinstance(root.primitive.lower, Reduction):
-            return SPREAD
+            return self._rule_of_sum(root)
         return PATHS if self._has_paths(quantity) else CHAIN
+
+    def _rule_of_sum(self, root: Value) -> str:
+        """Return the rule for what was repeated, by what is added up."""
+        summed = [root.operands[0].shape[axis] for axis in root.attributes["axes"]]
+        if ROWS not in summed:
+            return WITHIN
+        if len(summed) > 1:
+            return PLACES
+        return SPREAD if self.names.recording.rows > 1 else ONE_ROW
 
     def _has_paths(self, quantity: Quantity) -> bool:
         if not quantity.array.size:
@@ -210,7 +230,9 @@ class Teller:
         stop = self.names.update_stop()
         for value, symbol in self.names.shared_updates.items():
             quantity = Quantity(self.names, value, symbol, stop)
-            yield "update", "", "what all updates have in common", self._values_of(quantity), quantity
+            is_rate = symbol.key == "update.learning_rate"
+            title = "the learning rate of this step, η" if is_rate else "what all updates have in common"
+            yield "update", "", title, self._values_of(quantity), quantity
         for name in self.step.parameters:
             slots = [key for key in self.step.new if key.startswith(f"{name}/")]
             for key in (*slots, name):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Where rounding makes more than this part of a derivative, its numbers are not said to agree.
+COARSE = 1e-2
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -23,6 +26,8 @@ class Comparison:
         How far the numbers of the step are from those of its graph in float64, as a part of the parameter's
         largest derivative; 0 for a float64 model. A float32 model that is nearly sure of the right class has
         few digits left in its gradient.
+    error : float
+        The same as a number, not as a part of another.
     compiled : float
         How far the compiled code's gradient is from that graph's, as a part of the layer's largest
         derivative.
@@ -36,8 +41,14 @@ class Comparison:
     unjudged: int
     differences: float
     rounding: float
+    error: float
     compiled: float
     right: bool
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether few digits of its numbers are left after rounding, or none."""
+        return max(self.rounding, self.compiled) > COARSE
 
 
 @dataclass(frozen=True)
@@ -86,9 +97,29 @@ class Verdict:
         at = f", {unjudged} of them at a kink or too small to measure, and not judged" if unjudged else ""
         found = "two other ways agree with it." if self.right else "another way gives something else."
         single = f" Rounding to float32: {self.rounding:.1e}." if self.rounding else ""
+        if self.right and (coarse := [one for one in self.comparisons if one.is_coarse]):
+            return self._rounded(coarse, f"Finite differences at {checked} entries{at}")
         return [
             f"The gradient is {word}: {found}",
             f"Finite differences at {checked} entries{at}: relative error {self.differences:.1e}.{single}",
             f"The compiled code, all entries: relative error {self.compiled:.1e}.",
             *(f"{fault[0].upper()}{fault[1:]}." for fault in self.faults),
+        ]
+
+    def _rounded(self, coarse: list[Comparison], differences: str) -> list[str]:
+        """Return the verdict where formulas are right, and rounding has taken the digits of some numbers."""
+        names = ", ".join(one.name for one in coarse)
+        where = f", in {names}" if len(coarse) < len(self.comparisons) else ""
+        error = max(one.error for one in coarse)
+        rounded = max(one.rounding for one in coarse)
+        single = (
+            f"Rounding to float32 moves these numbers by up to {error:.1e}, {rounded:.1e} of the largest."
+        )
+        return [
+            "The formulas of the gradient are right, but rounding leaves few digits of its numbers, "
+            f"or none{where}: they are too small beside the numbers that they are computed from.",
+            f"{differences}, in float64: relative error {self.differences:.1e}.",
+            *([single] if rounded else []),
+            "The compiled code, all entries: it differs from the formulas in float64 by up to "
+            f"{self.compiled:.1e} of the largest number, no more than rounding explains.",
         ]

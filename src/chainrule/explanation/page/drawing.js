@@ -3,7 +3,7 @@ import { data, numberAt, spoken, writePlace, written } from "./arrays.js";
 import { mathOf } from "./formulas.js";
 import { gridOfArray } from "./grids.js";
 import { heatMap } from "./heatmap.js";
-import { isLater, light, shownBy } from "./lights.js";
+import { isLater, light, makeChoosable, shownBy } from "./lights.js";
 import { drawMaps } from "./maps.js";
 import { drawUnits } from "./units.js";
 
@@ -15,12 +15,12 @@ const TILE = { widest: 104, cell: 14 };
 export const isSmall = data.columns.every((column) => column.size <= MOST_UNITS)
   && data.edges.every((edge) => edge.shape[0] * edge.shape[1] <= MOST_EDGES);
 
-/** Draws the network into a box; `choose(item, index)` is called when a person points at something. */
-export function drawNetwork(box, choose) {
+/** Draws the network into a box; `preview` and `pin` of the actions are called with what a person points at. */
+export function drawNetwork(box, actions) {
   const tiles = [];
-  const shelf = (parent, column) => tiles.push(...drawShelf(parent, column, choose));
-  const network = isSmall ? drawUnits(box, choose, shelf) : drawMaps(box, choose, shelf);
-  const numbers = drawNumbers(box, choose);
+  const shelf = (parent, column) => tiles.push(...drawShelf(parent, column, actions));
+  const network = isSmall ? drawUnits(box, actions, shelf) : drawMaps(box, actions, shelf);
+  const numbers = drawNumbers(box, actions);
   return {
     show(step, row) {
       network.show(step, row);
@@ -46,7 +46,7 @@ export function rowOf({ key, index }) {
 }
 
 /** The arrays beside a layer: its vectors and tables, and what an optimizer keeps. */
-function drawShelf(parent, column, choose) {
+function drawShelf(parent, column, actions) {
   const mine = data.tiles.filter((tile) => tile.column === column);
   const box = document.createElement("div");
   box.className = "shelf";
@@ -58,12 +58,12 @@ function drawShelf(parent, column, choose) {
     group.className = "tiles";
     if (kept) group.append(Object.assign(document.createElement("p"), { textContent: "kept by the optimizer" }));
     box.append(group);
-    return some.map((tile) => heatMap(group, tile, gridOfArray(tile.keys[0].key), { choose, ...TILE }));
+    return some.map((tile) => heatMap(group, tile, gridOfArray(tile.keys[0].key), { actions, ...TILE }));
   });
 }
 
 /** The numbers that belong to no layer: the learning rate and its like. */
-function drawNumbers(box, choose) {
+function drawNumbers(box, actions) {
   const line = document.createElement("div");
   line.className = "numbers";
   box.append(line);
@@ -74,7 +74,7 @@ function drawNumbers(box, choose) {
     element.dataset.shows = writePlace(key, []);
     element.setAttribute("aria-label", `${spoken(key, [])} is ${written(numberAt(key, []))}`);
     element.append(mathOf(symbol), ` = ${written(numberAt(key, []))}`);
-    for (const event of ["pointerenter", "focus", "click"]) element.addEventListener(event, () => choose(item, []));
+    makeChoosable(element, item, () => [], actions);
     line.append(element);
     return { item, element };
   });

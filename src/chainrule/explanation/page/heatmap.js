@@ -6,7 +6,7 @@ import { mathOf } from "./formulas.js";
 const LEAST_RING = 9; // on the screen: the ring around a cell
 
 /** A heat map of an item in a box; of an array with rows that are shown one by one, `size` is that of a row. */
-export function heatMap(box, item, grid, { choose, widest, cell, size = 0 }) {
+export function heatMap(box, item, grid, { actions, widest, cell, size = 0 }) {
   const { rows, columns } = grid;
   const figure = document.createElement("figure");
   const caption = document.createElement("figcaption");
@@ -36,14 +36,14 @@ export function heatMap(box, item, grid, { choose, widest, cell, size = 0 }) {
     map.at = at;
     label();
     surround(at);
-    choose(item, element(at));
+    actions.preview(item, element(at));
   }
 
   function label() {
     const place = element(map.at);
     const text = `${spoken(key, place)} is ${written(numbersOf(key)[row * size + grid.at(map.at)])}`;
     canvas.dataset.shows = writePlace(key, place);
-    canvas.setAttribute("aria-label", `${name}: ${rows} by ${columns} cells; the arrow keys visit them. ${text}`);
+    canvas.setAttribute("aria-label", `${name}: ${rows} by ${columns} cells; the arrow keys visit them, Enter pins one. ${text}`);
   }
 
   function surround(at) {
@@ -55,11 +55,19 @@ export function heatMap(box, item, grid, { choose, widest, cell, size = 0 }) {
     Object.assign(ring.style, { top: `${at[0] * scale - aside}px`, left: `${at[1] * scale - aside}px`, width: `${wide}px`, height: `${wide}px` });
   }
 
-  canvas.addEventListener("pointermove", (event) => {
+  function cellUnder({ clientX, clientY }) {
     const edge = canvas.getBoundingClientRect();
-    const part = [(event.clientY - edge.top) / edge.height, (event.clientX - edge.left) / edge.width];
-    const at = [part[0] * rows, part[1] * columns].map((place, axis) => Math.min([rows, columns][axis] - 1, Math.max(0, Math.floor(place))));
+    const part = [(clientY - edge.top) / edge.height, (clientX - edge.left) / edge.width];
+    return [part[0] * rows, part[1] * columns].map((place, axis) => Math.min([rows, columns][axis] - 1, Math.max(0, Math.floor(place))));
+  }
+
+  canvas.addEventListener("pointermove", (event) => {
+    const at = cellUnder(event);
     if (at[0] !== map.at[0] || at[1] !== map.at[1] || ring.hidden) visit(at);
+  });
+  canvas.addEventListener("click", (event) => {
+    if (event.detail) visit(cellUnder(event)); // else it is a key, for the cell that is visited
+    actions.pin(item, element(map.at), event);
   });
   canvas.addEventListener("pointerleave", () => surround(null));
   canvas.addEventListener("blur", () => surround(null));
@@ -100,7 +108,8 @@ export function heatMap(box, item, grid, { choose, widest, cell, size = 0 }) {
     canvas.classList.toggle("pointed", mine);
     if (!mine) return surround(null);
     const flat = place.index.reduce((at, one, axis) => at * data.arrays[place.key].shape[axis] + one, 0);
-    surround(place.index.length ? grid.cell(flat - row * size) : null);
+    const isShownRow = !size || Math.floor(flat / size) === row;
+    surround(place.index.length && isShownRow ? grid.cell(flat - row * size) : null);
   };
   return map;
 }

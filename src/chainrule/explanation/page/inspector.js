@@ -2,8 +2,8 @@
 import { data, numberAt, parsePlace, rankOf, spoken, writePlace, written } from "./arrays.js";
 import { formulaOf, nameOf } from "./formulas.js";
 
-/** A line: name = formula = formula with numbers = number. */
-export function lineOf(key, index) {
+/** A line: name = formula = formula with numbers = number; with an action `pin`, the name is a button for it. */
+export function lineOf(key, index, { pin } = {}) {
   const line = document.createElement("div");
   line.className = "formula";
   line.dataset.line = writePlace(key, index);
@@ -11,7 +11,7 @@ export function lineOf(key, index) {
   const number = written(numberAt(key, index));
   const already = new Set([number]); // what is there already is not written twice
   const told = (formula ? [formula.names, formula.numbers] : []).filter(({ textContent: text }) => !already.has(text) && already.add(text));
-  const parts = [nameOf(key, index), ...told];
+  const parts = [pin ? nameButton(key, index, pin) : nameOf(key, index), ...told];
   parts.forEach((part, i) => line.append(...(i ? [" = ", part] : [part])));
   const value = document.createElement("output");
   value.dataset.value = writePlace(key, index);
@@ -20,8 +20,18 @@ export function lineOf(key, index) {
   return line;
 }
 
+function nameButton(key, index, pin) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "name";
+  button.setAttribute("aria-label", `Pin ${spoken(key, index)}`);
+  button.append(nameOf(key, index));
+  button.addEventListener("click", (event) => pin(itemOf(key), index, event));
+  return button;
+}
+
 /** Fills the panel with all that is known of one element of an item. */
-export function inspect(item, index, { point, choose }) {
+export function inspect(item, index, { point, pin }) {
   const title = document.getElementById("chosen-name");
   const panel = document.getElementById("chosen");
   title.textContent = spoken(item.keys[0].key, index);
@@ -35,11 +45,11 @@ export function inspect(item, index, { point, choose }) {
   if (leaves.size) {
     const heading = document.createElement("p");
     heading.textContent = "Its factors; choose one to see where it comes from:";
-    panel.append(heading, leavesList([...leaves], { point, choose }));
+    panel.append(heading, leavesList([...leaves], { point, pin }));
   }
 }
 
-function leavesList(places, { point, choose }) {
+function leavesList(places, { point, pin }) {
   const list = document.createElement("div");
   list.className = "leaves";
   for (const place of places) {
@@ -51,7 +61,7 @@ function leavesList(places, { point, choose }) {
     button.dataset.at = place;
     button.setAttribute("aria-label", `${spoken(key, index)} is ${written(numberAt(key, index))}`);
     button.append(nameOf(key, index), ` = ${written(numberAt(key, index))}`);
-    button.addEventListener("click", () => choose(itemOf(key), index));
+    button.addEventListener("click", (event) => pin(itemOf(key), index, event));
     button.addEventListener("focus", () => point(place));
     button.addEventListener("blur", () => point(null));
     list.append(button);

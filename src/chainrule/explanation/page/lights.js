@@ -1,4 +1,4 @@
-// What a part of the drawing shows at a step, and whether the step computes it.
+// What a part of the drawing shows at a step, whether the step computes it, and how a person chooses it.
 import { data } from "./arrays.js";
 
 /** What an item shows at a step: the last array of it that is computed by then. */
@@ -16,4 +16,10 @@ export function light(element, item, step) {
   const lit = item.lights.includes(step.key);
   element.classList.toggle("lit", lit);
   element.classList.toggle("source", !lit && step.sources.some((key) => item.lights.includes(key)));
+}
+
+/** Makes an element show its item when it is pointed at, and pin it when it is clicked. */
+export function makeChoosable(element, item, indexNow, { preview, pin }) {
+  for (const event of ["pointerenter", "focus"]) element.addEventListener(event, () => preview(item, indexNow()));
+  element.addEventListener("click", (event) => pin(item, indexNow(), event));
 }

@@ -7,6 +7,7 @@ import { inspect, itemOf, lineOf } from "./inspector.js";
 
 const MOST_LINES = 6;
 const MORE_LINES = 100; // at each press of the button
+const MARGIN = 24; // around what is scrolled to
 const MOST_BESIDE = 4; // columns of a network that has the formulas at its side
 const find = (id) => document.getElementById(id);
 const slider = find("step");
@@ -14,11 +15,12 @@ slider.max = data.steps.length;
 
 document.querySelector("main").classList.toggle("long", !isSmall || data.columns.length > MOST_BESIDE);
 
-const drawing = drawNetwork(find("drawing"), choose);
-const actions = { point, choose };
+const actions = { point, preview, pin };
+const drawing = drawNetwork(find("drawing"), actions);
+let pinned = null; // its place, and the element where it was pinned
 let peeked = null; // the row of a number that a person points at, where it is another than the one chosen
 
-// Lights where a number, or a whole array, came from; the drawing shows its row meanwhile. Nothing for null.
+// Lights where a number, or a whole array, came from; the drawing shows its row meanwhile. For null, what is pinned.
 function point(text) {
   const place = text === null ? null : parsePlace(text);
   const row = place && rowOf(place);
@@ -28,11 +30,39 @@ function point(text) {
     find("peek").textContent = peeked === null ? "" : `shown meanwhile: row ${peeked}, where this number stands`;
     drawing.show(data.steps[slider.value - 1], peeked ?? rowShown());
   }
-  drawing.point(place);
+  drawing.point(place ?? pinned?.place ?? null);
 }
 
-function choose(item, index) {
+// Shows an element while pointer or focus is at it, unless another is pinned.
+function preview(item, index) {
+  if (!pinned) inspect(item, index, actions);
+}
+
+// Keeps an element in the inspector, so that a person can go to its factors; a key takes the focus there.
+function pin(item, index, { detail, currentTarget }) {
+  const inside = find("inspector").contains(document.activeElement);
+  const origin = inside && pinned ? pinned.origin : currentTarget;
+  pinned = { place: { key: item.keys[0].key, index }, origin };
+  find("unpin").hidden = false;
   inspect(item, index, actions);
+  point(null);
+  if (inside || !detail) find("chosen").focus();
+}
+
+// Lets go of what is pinned, and gives the focus back.
+function unpin() {
+  if (!pinned) return;
+  const { origin } = pinned;
+  pinned = null;
+  find("unpin").hidden = true;
+  point(null);
+  (origin.isConnected ? origin : find("told")).focus();
+}
+
+// Whether a box that has the focus can still be scrolled that way.
+function canScroll(box, by) {
+  if (!box.matches("[role=region]")) return false;
+  return by < 0 ? box.scrollLeft > 1 : box.scrollLeft < box.scrollWidth - box.clientWidth - 1;
 }
 
 function show(number) {
@@ -51,14 +81,33 @@ function show(number) {
   find("told").replaceChildren(title, stage, equation);
   if (data.arrays[step.key]) tellElements(step.key, 0, MOST_LINES);
   else find("told").append("These are too many for a page; explanation.to_dict() has them.");
-  drawing.show(step, rowShown());
+  find("told").scrollLeft = 0;
+  showDrawing();
+  scrollToLit(find("drawing"));
+}
+
+// Scrolls the box of the drawing, and nothing around it, to what the step computes.
+function scrollToLit(box) {
+  const lit = [...box.querySelectorAll(":is(g, canvas, button).lit")].map((element) => element.getBoundingClientRect());
+  if (!lit.length) return;
+  const frame = box.getBoundingClientRect();
+  for (const [start, end, scroll] of [["top", "bottom", "scrollTop"], ["left", "right", "scrollLeft"]]) {
+    const [first, last] = [Math.min(...lit.map((one) => one[start])), Math.max(...lit.map((one) => one[end]))];
+    const after = Math.max(0, last + MARGIN - frame[end]);
+    box[scroll] += first - MARGIN < frame[start] + after ? Math.min(first - MARGIN - frame[start], after) : after;
+  }
+}
+
+function showDrawing() {
+  drawing.show(data.steps[slider.value - 1], rowShown());
+  drawing.point(pinned?.place ?? null);
 }
 
 // Some elements of an array, and a button for more of them.
 function tellElements(key, first, count) {
   const left = countOf(key) - first - count;
   const length = Math.min(count, countOf(key) - first);
-  find("told").append(...Array.from({ length }, (_, n) => lineOf(key, placeOf(key, first + n))));
+  find("told").append(...Array.from({ length }, (_, n) => lineOf(key, placeOf(key, first + n), actions)));
   if (left <= 0) return;
   const more = document.createElement("button");
   more.type = "button";
@@ -85,9 +134,16 @@ function move(by) {
 slider.addEventListener("input", () => show(Number(slider.value)));
 find("previous").addEventListener("click", () => move(-1));
 find("next").addEventListener("click", () => move(1));
+find("unpin").addEventListener("click", unpin);
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") unpin();
+  const isDrawn = event.target.matches("[data-shows]:not(button)"); // a browser does not press it by itself
+  if (isDrawn && (event.key === "Enter" || event.key === " ")) {
+    event.preventDefault();
+    event.target.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+  }
   const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  if (!by || event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input")) return;
+  if (!by || event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input") || canScroll(event.target, by)) return;
   event.preventDefault();
   move(by);
 });
@@ -95,9 +151,7 @@ document.addEventListener("keydown", (event) => {
 if (data.rows > 1) {
   find("rows").hidden = false;
   find("row").max = data.rows - 1;
-  find("row").addEventListener("input", () => {
-    drawing.show(data.steps[slider.value - 1], rowShown());
-  });
+  find("row").addEventListener("input", showDrawing);
   find("row").addEventListener("change", () => { find("row").value = rowShown(); });
 }
 
@@ -123,11 +177,11 @@ for (const event of ["pointerover", "pointerout"]) {
     if (leaf) point(type === "pointerover" ? leaf.dataset.at ?? leaf.dataset.all : null);
   });
 }
-document.addEventListener("click", ({ target }) => {
+document.addEventListener("click", ({ target, detail }) => {
   const leaf = target.closest?.("mrow[data-at]");
-  if (!leaf) return;
+  if (!leaf || leaf.closest("button")) return;
   const { key, index } = parsePlace(leaf.dataset.at);
-  if (data.arrays[key]) choose(itemOf(key), index);
+  if (data.arrays[key]) pin(itemOf(key), index, { detail, currentTarget: leaf.closest("[role=region]") });
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => show(Number(slider.value)));
 

@@ -9,7 +9,7 @@ const WEIGHTS = { widest: 480, cell: 16 };
 const UNITS = { widest: 180, cell: 16 };
 
 /** Draws a layer below the other; `shelf(parent, column)` is called for what stands beside each. */
-export function drawMaps(box, choose, shelf) {
+export function drawMaps(box, actions, shelf) {
   const strip = document.createElement("div");
   strip.className = "strip";
   box.append(strip);
@@ -25,8 +25,8 @@ export function drawMaps(box, choose, shelf) {
     layer.append(head, line);
     strip.append(layer);
     const weights = data.edges.filter((one) => one.to === c);
-    const ofWeights = weights.map((edge) => heatMap(line, edge, gridOfArray(edge.keys[0].key), { choose, ...WEIGHTS }));
-    ofColumns[c] = heatMap(line, column, square(column.size), { choose, ...UNITS, size: column.rows ? column.size : 0 });
+    const ofWeights = weights.map((edge) => heatMap(line, edge, gridOfArray(edge.keys[0].key), { actions, ...WEIGHTS }));
+    ofColumns[c] = heatMap(line, column, square(column.size), { actions, ...UNITS, size: column.rows ? column.size : 0 });
     weights.forEach((edge, i) => pairs.push([ofColumns[edge.from], ofWeights[i]], [ofWeights[i], ofColumns[c]]));
     maps.push(...ofWeights, ofColumns[c]);
     shelf(line, c);

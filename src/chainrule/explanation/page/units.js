@@ -2,7 +2,7 @@
 import { data, largestOf, numberAt, spoken, writePlace, written } from "./arrays.js";
 import { colourOf } from "./colours.js";
 import { mathOf } from "./formulas.js";
-import { isLater, light, shownBy } from "./lights.js";
+import { isLater, light, makeChoosable, shownBy } from "./lights.js";
 import { svg } from "./svg.js";
 
 const [NARROWEST, WIDEST] = [128, 190]; // from column to column
@@ -10,7 +10,7 @@ const PITCH = 64;
 const RADIUS = 20;
 
 /** Draws columns of units; `shelf(parent, column)` is called for what stands below each. */
-export function drawUnits(box, choose, shelf) {
+export function drawUnits(box, actions, shelf) {
   const gap = Math.min(WIDEST, Math.max(NARROWEST, Math.floor(box.clientWidth / data.columns.length)));
   const tallest = Math.max(...data.columns.map((column) => column.size));
   const [width, height] = [gap * data.columns.length, PITCH * tallest + 4];
@@ -26,8 +26,7 @@ export function drawUnits(box, choose, shelf) {
   const at = (column, unit) => [gap * (column + 0.5), PITCH * (unit + 0.45 + (tallest - data.columns[column].size) / 2)];
   let row = 0;
   const join = (item, indexIn, element, paint) => {
-    const act = () => choose(item, indexIn(row));
-    for (const event of ["pointerenter", "focus", "click"]) element.addEventListener(event, act);
+    makeChoosable(element, item, () => indexIn(row), actions);
     drawn.push({ item, indexIn, element, paint });
   };
   for (const link of data.links) drawLink(picture, link, at, gap);
@@ -139,9 +138,12 @@ function drawLink(picture, { from, to, plain }, at, gap) {
     }
     return;
   }
-  const corners = [[from, 0, aside], [to, 0, -aside], [to, sizes[1] - 1, -aside], [from, sizes[0] - 1, aside]];
-  svg("polygon", { points: corners.map(([column, unit, beside]) => {
+  const [above, below] = [-RADIUS / 2, RADIUS / 2]; // one unit has a band, too
+  const corners = [
+    [from, 0, aside, above], [to, 0, -aside, above], [to, sizes[1] - 1, -aside, below], [from, sizes[0] - 1, aside, below],
+  ];
+  svg("polygon", { points: corners.map(([column, unit, beside, beyond]) => {
     const [x, y] = at(column, unit);
-    return `${x + beside},${y}`;
+    return `${x + beside},${y + beyond}`;
   }).join(" ") }, group);
 }

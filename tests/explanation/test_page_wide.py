@@ -1,0 +1,34 @@
+"""On a laptop's screen the drawing stands beside the formulas, and what is lit is in view."""
+
+from __future__ import annotations
+
+import pytest
+
+#: Whether the drawing's box has room for all that is lit, and whether each lies in it and in the window.
+SEEN = """() => {
+  const box = document.getElementById("drawing").getBoundingClientRect();
+  const lit = [...document.querySelectorAll("#drawing :is(g, canvas, button).lit")];
+  const places = lit.map((element) => element.getBoundingClientRect());
+  const tall = Math.max(...places.map((one) => one.bottom)) - Math.min(...places.map((one) => one.top));
+  return [tall < box.height - 48, places.map((one) => {
+    const [high, low] = [Math.max(one.top, box.top, 0), Math.min(one.bottom, box.bottom, innerHeight)];
+    const [left, right] = [Math.max(one.left, box.left, 0), Math.min(one.right, box.right, innerWidth)];
+    return low - high >= Math.min(one.height, 100) - 1 && right - left >= Math.min(one.width, 100) - 1;
+  })];
+}"""
+
+
+@pytest.mark.parametrize("which", ["small", "large"])
+def test_what_is_lit_is_in_view_beside_the_formulas(which, opened, request):
+    _, explanation = request.getfixturevalue(which)
+    page = opened(explanation)
+    page.set_viewport_size({"width": 1366, "height": 768})
+    for number, step in enumerate(explanation.steps, start=1):
+        page.locator("#step").fill(str(number))
+        fits, seen = page.evaluate(SEEN)
+        assert any(seen), step.title
+        assert all(seen) or not fits, step.title
+        assert page.evaluate("scrollY") == 0
+    told, drawing = (page.locator(name).bounding_box() for name in ("#told", "#drawing"))
+    assert drawing["x"] + drawing["width"] <= told["x"]
+    assert told["y"] < 300
