@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +14,7 @@ WORTH_THREADS: Final = 1_000_000
 WORTH_WAKING: Final = 20_000_000
 #: Each thread has memory of its own: a slip of the pen should not take all there is.
 MOST_THREADS: Final = 1024
-#: Seconds that a number of threads is tried for, and seconds after which all are tried again.
+#: Seconds of work that a number of threads is tried for, and after which all are tried again.
 TRIAL: Final = 0.01
 ROUND: Final = 2.0
 VARIABLE: Final = "CHAINRULE_NUM_THREADS"
@@ -94,8 +93,6 @@ class Team:
     ----------
     choices : sequence of int
         How many may work; they begin with the first.
-    clock : callable, optional
-        Returns the time in seconds.
 
     Attributes
     ----------
@@ -105,14 +102,12 @@ class Team:
         How many there will be at most.
     """
 
-    def __init__(self, choices: Sequence[int], clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, choices: Sequence[int]) -> None:
         self.threads = choices[0]
         self.most = max(choices)
         self._choices = set(choices)
-        self._clock = clock
-        self._steps, self._seconds = 0, 0.0
+        self._steps, self._seconds, self._since_trials = 0, 0.0, 0.0
         self._found: dict[int, float] = {}
-        self._until = 0.0
 
     def worked(self, steps: int, seconds: float) -> None:
         """Take notice of how long some steps took; choose how many threads make the next ones."""
@@ -120,10 +115,11 @@ class Team:
         if self._seconds < TRIAL or not self._steps:
             return
         pace = self._seconds / self._steps
+        self._since_trials += self._seconds
         self._steps, self._seconds = 0, 0.0
-        if self._clock() > self._until:
+        if self._since_trials > ROUND:
             self._found.clear()
-            self._until = self._clock() + ROUND
+            self._since_trials = 0.0
         self._found[self.threads] = min(pace, self._found.get(self.threads, pace))
         untried = self._choices - set(self._found)
         self.threads = untried.pop() if untried else min(self._found, key=self._found.__getitem__)
