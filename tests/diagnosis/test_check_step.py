@@ -5,25 +5,10 @@ import itertools
 import numpy as np
 import pytest
 from homework import SOFTMAX, columns, homework, in_columns, layers_of, problem
+from step_matrix import NAMES
 
 import chainrule as cr
 
-NAMES = {  # a mistake as it is planted, and as it is called
-    "order": "weights updated before the deltas are taken",
-    "bias": "bias not trained",
-    "sum": "sum where mean was meant",
-    "transposed": "transposed weight gradient",
-    "softmax twice": "softmax twice",
-    "softmax twice in the loss": "softmax twice",
-    "softmax twice in the gradient": "softmax twice",
-    "last bias": "bias not trained",
-    "uphill": "step uphill",
-    "factor": "gradient scaled",
-    "no rate": "learning rate not used",
-    "late loss": "loss taken after the update",
-    "mean of a sum": "mean where sum was meant",
-    "no slope": "wrong gradient",
-}
 SQUARE = (4, 4, 4)  # where a transposed gradient fits
 
 
