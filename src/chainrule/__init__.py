@@ -1,7 +1,6 @@
 """Neural networks trained by backpropagation: correct, clear, fast, and able to show every step.
 
-What is public is imported when it is first asked for: `import chainrule` takes no longer than Python needs to
-begin, and nobody waits for parts that are not used.
+What is public is imported when it is first asked for, so that nobody waits for parts that are not used.
 """
 
 import importlib
