@@ -96,8 +96,9 @@ def work(team, paces, seconds):
 
 @pytest.mark.parametrize("faster", [1, 4])
 def test_a_team_is_as_large_as_is_faster(faster):
-    team = Team([4, 1])
-    assert team.threads == team.most == 4
+    team = Team([1, 4])
+    assert team.threads == 1
+    assert team.most == 4
     paces = {4: 1e-4, 1: 1e-4, faster: 5e-5}
     spent = work(team, paces, 1.0)
     assert team.threads == faster
@@ -105,7 +106,7 @@ def test_a_team_is_as_large_as_is_faster(faster):
 
 
 def test_a_team_looks_again_after_a_while():
-    team = Team([2, 1])
+    team = Team([1, 2])
     work(team, {2: 1e-4, 1: 2e-4}, 1.0)
     assert team.threads == 2
     spent = work(team, {2: 4e-4, 1: 2e-4}, 6.0)
@@ -115,10 +116,18 @@ def test_a_team_looks_again_after_a_while():
 
 
 def test_calls_without_steps_say_nothing():
-    team = Team([2, 1])
+    team = Team([1, 2])
     for _ in range(99):
         team.worked(0, 1.0)
-    assert team.threads == 2
+    assert team.threads == 1
+
+
+def test_the_first_steps_are_not_counted():
+    team = Team([1, 2])
+    team.worked(1, 1.0)
+    assert team.threads == 1
+    work(team, {1: 1e-4, 2: 2e-4}, 0.1)
+    assert team.threads == 1
 
 
 def test_what_was_asked_for_is_not_tried(monkeypatch):

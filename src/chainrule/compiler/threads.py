@@ -87,7 +87,8 @@ class Team:
     """As many threads as are worth it now: all that there are, or one.
 
     Which is faster is tried while they work, again and again: steps may be short, others may need the cores,
-    and two CPUs of a rented machine may be one core. The bits are the same at any number.
+    and two CPUs of a rented machine may be one core. The bits are the same at any number. The first report
+    does not count: those steps filled caches.
 
     Parameters
     ----------
@@ -106,11 +107,15 @@ class Team:
         self.threads = choices[0]
         self.most = max(choices)
         self._choices = set(choices)
+        self._warm = False
         self._steps, self._seconds, self._since_trials = 0, 0.0, 0.0
         self._found: dict[int, float] = {}
 
     def worked(self, steps: int, seconds: float) -> None:
         """Take notice of how long some steps took; choose how many threads make the next ones."""
+        if not self._warm:
+            self._warm = steps > 0
+            return
         self._steps, self._seconds = self._steps + steps, self._seconds + seconds
         if self._seconds < TRIAL or not self._steps:
             return
