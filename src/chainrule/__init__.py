@@ -216,6 +216,7 @@ _PARTS = ("examples", "functions", "layers", "losses", "optimizers")
 
 
 def __getattr__(name: str) -> Any:
+    _part("primitives")  # operators find them by name: `lambda a, b: a @ b` imports nothing
     if name in _PARTS:
         found = _part(name)
     elif name in _HOME_OF:

@@ -7,6 +7,7 @@ import chainrule as cr
 from chainrule.compiler import executable, matmul
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.fuse import kernels_of
+from chainrule.compiler.narrow import FEW_COLUMNS
 from chainrule.compiler.pipeline import run_passes
 from chainrule.graph.trace import trace
 
@@ -22,6 +23,12 @@ SIZES = [
     (300, 65, 256),  # wide tiles
     (261, 33, 307),
     (16, 7, 700),
+    (1, 1, 1),  # few columns: less than a vector of rows or terms, a whole one, some left over
+    (5, 16, 2),
+    (16, 3, 3),
+    (37, 33, FEW_COLUMNS),
+    (100, 70, 1),
+    (40, 7, FEW_COLUMNS + 1),
 ]
 
 
@@ -80,12 +87,42 @@ def test_weight_gradients_that_are_updated(rows, widths):
         np.testing.assert_allclose(found, models[1][name], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("columns", range(1, FEW_COLUMNS + 1))
+@pytest.mark.parametrize("batch", [(3,), (18,), (2, 17)], ids=str)
+def test_few_columns_in_batches(batch, columns):
+    """With one row in each, a vector runs over the matrices."""
+    for rows in (1, 20):
+        a = _operand((*batch, rows, 9), "float64", 0)
+        b = _operand((*batch, 9, columns), "float64", 1)
+        np.testing.assert_allclose(cr.compile(lambda a, b: a @ b)(a, b), a @ b, rtol=1e-9, atol=1e-12)
+
+
+def test_special_numbers_stay_in_their_rows():
+    x, w = _operand((20, 19), "float32", 0), _operand((19, 2), "float32", 1)
+    x[3], x[19, 18] = np.nan, np.inf
+    found = cr.compile(lambda x, w: x @ w)(x, w)
+    assert np.isnan(found[3]).all()
+    assert np.isinf(found[19]).all()
+    assert np.isfinite(np.delete(found, [3, 19], axis=0)).all()
+
+
+@pytest.mark.parametrize("columns", range(1, FEW_COLUMNS + 1))
+@pytest.mark.parametrize("widths", [(40,), ()], ids=str)
+def test_a_row_has_the_same_bits_alone(widths, columns):
+    x = _operand((35, 21), "float32", 0)
+    layers = [*(cr.Dense(width, activation="tanh") for width in widths), cr.Dense(columns)]
+    model = cr.Model(cr.Sequential(layers), loss="mean_squared_error", seed=0)
+    together = model.predict(x)
+    for start, stop in ((0, 1), (3, 20), (34, 35)):
+        np.testing.assert_array_equal(model.predict(x[start:stop]), together[start:stop])
+
+
 @pytest.mark.parametrize("number", ["2", "3"])
 @pytest.mark.parametrize("form", FORMS)
 def test_same_bits_on_any_number_of_threads(form, number, monkeypatch):
     monkeypatch.setattr(executable, "WORTH_WAKING", 1)
     product, shapes = FORMS[form]
-    for size in ((150, 1000, 300), (261, 33, 307)):
+    for size in ((150, 1000, 300), (261, 33, 307), (230, 33, 3)):
         a, b = (_operand(shape, "float32", seed) for seed, shape in enumerate(shapes(*size)))
         compiled = cr.compile(product)
         monkeypatch.setenv("CHAINRULE_NUM_THREADS", "1")

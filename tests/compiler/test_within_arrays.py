@@ -6,6 +6,9 @@ this one afterwards shows it.
 """
 
 import contextlib
+import subprocess
+import sys
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -126,3 +129,10 @@ def test_nothing_is_read_beside_an_array_of_one_element(shape):
     x = np.asarray(1, np.float32)
     for result, expected in zip(Executable(graph)(x), evaluate(graph, x), strict=True):
         np.testing.assert_allclose(result, expected, rtol=4 * np.finfo(x.dtype).eps)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the pages are closed by a call of Linux")
+def test_products_read_nothing_behind_a_users_arrays():
+    script = Path(__file__).with_name("read_to_the_end.py")
+    ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr

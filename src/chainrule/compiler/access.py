@@ -110,7 +110,10 @@ class Access:
             x = self._as_bytes(x)
         address = self._address(buffer, affine)
         if wide:
-            assert affine[0].lanes == 1
+            assert all(part.lanes == 0 for part in affine[1:])
+            if affine[0].lanes != 1:
+                self._scatter(buffer, x, self._apart(buffer, address, affine[0].lanes), mask)
+                return
             if mask is not None and not buffer.padded:
                 kind = _memory_type(buffer.dtype)
                 suffix = kind.replace("float", "f32").replace("double", "f64")
@@ -171,10 +174,25 @@ class Access:
 
     def _load_strided(self, buffer: Buffer, affine: Sequence[Affine], mask: Element | None) -> Element:
         """Load elements that lie at the same distance from each other."""
-        steps = ", ".join(f"i32 {lane * affine[0].lanes}" for lane in range(LANES))
-        kind, pointer = _memory_type(buffer.dtype), self._address(buffer, affine)
-        addresses = self._code.value(f"getelementptr {kind}, ptr {pointer}, <{LANES} x i32> <{steps}>")
+        addresses = self._apart(buffer, self._address(buffer, affine), affine[0].lanes)
         return self._gathered(buffer, addresses, mask)
+
+    def _apart(self, buffer: Buffer, pointer: str, distance: int) -> str:
+        """Return the addresses of elements that lie at the same distance from each other."""
+        steps = ", ".join(f"i32 {lane * distance}" for lane in range(LANES))
+        kind = _memory_type(buffer.dtype)
+        return self._code.value(f"getelementptr {kind}, ptr {pointer}, <{LANES} x i32> <{steps}>")
+
+    def _scatter(self, buffer: Buffer, x: Element, addresses: str, mask: Element | None) -> None:
+        """Write the lanes of the mask, each to an address of its own."""
+        kind = _memory_type(buffer.dtype)
+        suffix = kind.replace("float", "f32").replace("double", "f64")
+        every = self.builder.spread(mask if mask is not None else Element("true", "bool"))
+        self._code.run(
+            f"llvm.masked.scatter.v{LANES}{suffix}.v{LANES}p0",
+            f"<{LANES} x {kind}> {x.text}, <{LANES} x ptr> {addresses}, "
+            f"i32 {BYTES[buffer.dtype]}, {every.typed}",
+        )
 
     def scalar_at(self, address: str, buffer: Buffer) -> Element:
         """Return the element at an address in a buffer."""

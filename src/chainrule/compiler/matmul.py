@@ -16,7 +16,7 @@ from chainrule.compiler.fuse import is_contiguous
 from chainrule.compiler.index import Affine, affines
 from chainrule.compiler.llvm import vector_registers
 from chainrule.compiler.loops import Index, KernelWriter, extent_of, first_lanes
-from chainrule.compiler.matvec import write_column
+from chainrule.compiler.narrow import are_few, write_few_columns
 from chainrule.compiler.operand import Operand, Panel
 from chainrule.compiler.tile import Area, Block, Product, Rows, Tiles, tile_for
 from chainrule.graph.types import ROWS, Dim
@@ -91,8 +91,8 @@ class ProductWriter:
     def write(self) -> None:
         """Write all loops."""
         batch = self.root.shape[:-2]
-        if self.columns == 1:
-            write_column(self.writer, self.left, self.right)
+        if are_few(self.columns):
+            write_few_columns(self.writer, self.left, self.right)
         elif batch:
             self.writer.nest(batch, self._in_batch, vector=False)
         else:
