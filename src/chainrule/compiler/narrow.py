@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from chainrule.compiler.builder import Element
-from chainrule.compiler.code import LANES, Code
+from chainrule.compiler.code import BYTES, LANES, Code
 from chainrule.compiler.index import Affine, affines
+from chainrule.compiler.llvm import vector_registers
 from chainrule.compiler.loops import Index, KernelWriter, extent_of
 from chainrule.compiler.operand import Operand
 from chainrule.compiler.reduction import SIDE_BY_SIDE, across_lanes
@@ -64,8 +65,15 @@ class _Columns:
             return self._added([places], self._all, lanes, self._writer.tail)
         if not lanes:
             return [self._across(total) for total in self._added([places], self._all, True, None)]
+        return [_sum_of_each(self._writer, self._row_sums(places, column)) for column in self._all]
+
+    def _row_sums(self, places: list[Affine], column: int) -> list[Element]:
+        """Return for each lane a vector whose sum is its row's: as many at once as stay in registers."""
+        registers, size = vector_registers(), LANES * BYTES[self._left.buffer.dtype]
+        at_once = max(1, registers.number * registers.width // size // 2)
         rows = self._rows(places)
-        return [_sum_of_each(self._writer, self._added(rows, [column], True, None)) for column in self._all]
+        some = [rows[first : first + at_once] for first in range(0, LANES, at_once)]
+        return [total for each in some for total in self._added(each, [column], True, None)]
 
     def _across(self, total: Element) -> Element:
         return across_lanes(self._writer, self._b.add, total)
