@@ -77,7 +77,7 @@ SYMBOLIC_MISTAKES = [  # x is (rows, 3)
     (lambda x: float(cr.sum(x)), TypeError, r"float\(\) needs a number, .* is symbolic"),
     (lambda x: cr.full(3, cr.sum(x)), TypeError, "needs a number, .* is symbolic"),
     (lambda x: np.asarray(x), TypeError, "a NumPy function needs a number, .* is symbolic"),
-    (lambda x: np.sin(x), TypeError, "Value"),
+    (lambda x: np.deg2rad(x), TypeError, "np.deg2rad needs a number, .* use chainrule's functions"),
     (lambda x: x.shape[0] * 2, TypeError, "the number of rows is not known until the graph runs"),
 ]
 

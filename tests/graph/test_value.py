@@ -281,9 +281,41 @@ def test_a_symbolic_array_is_no_number(use, what):
     assert "use cr.where to choose between values" in str(caught.value)
 
 
-def test_numpy_functions_refuse_values():
-    with pytest.raises(TypeError):
-        np.tanh(value())
+@pytest.mark.parametrize(
+    "name", ["tanh", "absolute", "maximum", "matmul", "less", "logical_and", "bitwise_or"]
+)
+def test_functions_of_numpy_by_element(name):
+    """They are the primitives of their names, whichever of the two is symbolic."""
+    function = getattr(np, name)
+    arrays = (np.array([[1.0, -2.0], [0.5, 3.0]]), np.array([[0.5, 2.0], [-4.0, 3.0]]))[: function.nin]
+    if name.startswith(("logical", "bitwise")):
+        arrays = tuple(array > 0 for array in arrays)
+    x, *others = arrays
+    for traced, given in ((function, arrays), (lambda x: function(x, *others), (x,))):
+        (result,) = evaluate(trace(traced, *given), *given)
+        np.testing.assert_allclose(result, function(*arrays), rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda x: np.add(x, x, dtype="float64"), "np.add needs a number"),
+        (np.add.reduce, "np.add needs a number"),
+        (np.deg2rad, "np.deg2rad needs a number"),
+        (np.sum, "np.sum needs a number"),
+        (lambda x: np.where(x > 0, x, 0), "np.where needs a number"),
+    ],
+)
+def test_other_functions_of_numpy_refuse_values(use, message):
+    with pytest.raises(TypeError, match=f"{message}.* use chainrule's functions, as cr.sum and cr.where"):
+        use(value())
+
+
+@pytest.mark.parametrize("name", ["sum", "reshape", "mean"])
+def test_arrays_have_few_methods(name):
+    with pytest.raises(AttributeError, match=f"no attribute '{name}'; use chainrule's functions"):
+        getattr(value(), name)
+    assert not hasattr(value(), "__array_interface__")
 
 
 def test_len_and_iteration():

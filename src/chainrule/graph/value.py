@@ -75,7 +75,6 @@ class Value:
     """
 
     __slots__ = ("attributes", "data", "name", "operands", "origin", "primitive", "serial", "type", "weak")
-    __array_ufunc__ = None  # array + value calls Value.__radd__
 
     def __init__(
         self,
@@ -227,16 +226,26 @@ class Value:
     def __getitem__(self, index: Any) -> Value:
         return call("getitem", self, index=index)
 
+    def __array_ufunc__(self, ufunc: Any, method: str, *operands: Operand, **options: object) -> Value:
+        """Apply the primitive of a NumPy function's name: `array + value`, `np.exp(value)`."""
+        name = _OF_NUMPY.get(ufunc.__name__, ufunc.__name__)
+        if method != "__call__" or options or not (name in PRIMITIVES or name in OPERATORS):
+            raise self._no_number(f"np.{ufunc.__name__}", _OWN)
+        return call(name, *operands)
+
     __hash__ = object.__hash__
 
     # What a symbolic array has not ---------------------------------------------------------------
 
-    def _no_number(self, what: str) -> TypeError:
+    def _no_number(self, what: str, instead: str = "use cr.where to choose between values") -> TypeError:
         return TypeError(
             f"{what} needs a number, and this {self.type} is symbolic: it has none until the graph runs; "
-            "use cr.where to choose between values, and keep Python's if, while, float() and np. functions "
-            "for plain numbers"
+            f"{instead}, and keep Python's if, while, float() and np. functions for plain numbers"
         )
+
+    def __getattr__(self, name: str) -> NoReturn:
+        hint = "" if name.startswith("_") else f"; {_OWN}, which take it as an argument"
+        raise AttributeError(f"a symbolic array has no attribute {name!r}{hint}", name=name, obj=self)
 
     def __bool__(self) -> bool:
         raise self._no_number("a Python condition (if, while, and, or, not)")
@@ -253,6 +262,9 @@ class Value:
     def __array__(self, dtype: object = None, copy: object = None) -> NoReturn:
         raise self._no_number("a NumPy function")
 
+    def __array_function__(self, function: Any, *_: object) -> NoReturn:
+        raise self._no_number(f"np.{function.__name__}", _OWN)
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("a scalar has no len()")
@@ -268,6 +280,14 @@ def call(name: str, *operands: Operand, **attributes: Any) -> Value:
     return value
 
 
+_OWN = "use chainrule's functions, as cr.sum and cr.where"
+#: NumPy's names of functions that have another one here.
+_OF_NUMPY = {
+    "absolute": "abs",
+    "bitwise_and": "logical_and",
+    "bitwise_or": "logical_or",
+    "invert": "logical_not",
+}
 #: Operators that are more than one primitive (`a @ b` on vectors, `x[1:]`), bound by name like primitives.
 OPERATORS: dict[str, Any] = {}
 
