@@ -36,6 +36,15 @@ def pytest_configure(config):
         os.environ[SHARED] = folder.name
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Leave a file's tests to one process: they have fixtures and code in common."""
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False  # many tests may be short ones
+    return LoadFileScheduling(config, log)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
     """Have a test and its fixtures share code with those that want the same kind."""
