@@ -1,17 +1,60 @@
-"""What all tests share."""
+"""What all tests share.
 
+Most of the time of a run is LLVM's. So what one test has compiled another takes as it is, and but for the
+tests of the compiler LLVM makes plain code: our instructions as always, and the same bits, with less thought
+about registers. With ``--thorough`` all tests have the code that users have.
+"""
+
+import functools
 import os
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from llvmlite.binding import Target
 
+from chainrule.compiler import llvm, native, native_loop
+from chainrule.compiler.cache import ObjectCache
 from chainrule.training import memo
 
 os.environ.setdefault("CHAINRULE_CACHE_DIR", "off")  # tests neither read nor fill a user's cache
+SHARED = "CHAINRULE_TESTS_SHARE"
+usual_machine = llvm._machine
 
 
 def pytest_addoption(parser):
     parser.addoption("--thorough", action="store_true", help="try many thousands of random graphs")
+
+
+def pytest_configure(config):
+    """Make a folder in which every process of this run finds what any of them has compiled."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="chainrule-tests-")
+        config.add_cleanup(folder.cleanup)
+        os.environ[SHARED] = folder.name
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Leave a file's tests to one process: they have fixtures and code in common."""
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False  # many tests may be short ones
+    return LoadFileScheduling(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Have a test and its fixtures share code with those that want the same kind."""
+    plain = not item.config.getoption("--thorough") and item.path.parent.name != "compiler"
+    with ExitStack() as stack:
+        for place in _common(plain):
+            stack.enter_context(patch.object(*place))
+        if plain:  # other processes of theirs take what is there
+            stack.enter_context(patch.dict(os.environ, CHAINRULE_CACHE_DIR=str(_folder(plain))))
+        return (yield)
 
 
 @pytest.fixture
@@ -21,10 +64,50 @@ def thorough(request):
 
 
 @pytest.fixture(autouse=True)
-def own_memo(request):
-    """A test that changes chainrule traces for itself, and leaves none to others."""
+def own_graphs(request):
+    """A test that changes chainrule traces and compiles for itself, and leaves nothing to others."""
     if "monkeypatch" not in request.fixturenames:
         yield
         return
-    with patch.object(memo, "_kept", {}):
+    with patch.object(memo, "_kept", {}), patch.object(native, "_cache", _no_cache):
         yield
+
+
+class Shared(ObjectCache):
+    """Object code of this run; all of it is thrown away at the end, and nothing before."""
+
+    def _evict(self):
+        pass
+
+
+@functools.cache
+def _common(plain):
+    """Return what tests of one kind share, and where it is put."""
+    shared = Shared(_folder(plain))
+    return (
+        (native, "_cache", lambda: shared),
+        (native_loop, "_loops", {}),
+        (memo, "_kept", {}),
+        (llvm, "_machine", _plain_machine if plain else usual_machine),
+    )
+
+
+def _folder(plain):
+    return Path(os.environ[SHARED], "plain" if plain else "usual")
+
+
+def _plain_machine(cpu, features, triple):
+    return usual_machine(cpu, features, triple) if triple else _plain_host()
+
+
+@functools.cache
+def _plain_host():
+    make = Target.create_target_machine
+    with patch.object(Target, "create_target_machine", lambda self, **how: make(self, **how | {"opt": 0})):
+        return llvm._new_machine(*llvm.host())
+
+
+@functools.cache
+def _no_cache():
+    with patch.dict(os.environ, CHAINRULE_CACHE_DIR="off"):
+        return ObjectCache()

@@ -1,5 +1,6 @@
 """The command line, run in this process, and tables to run it on."""
 
+import contextlib
 import csv
 from pathlib import Path
 
@@ -17,14 +18,14 @@ def penguins():
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def run(tmp_path):
     """Run a command in an empty folder; return its exit status, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
         return CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
 
-    return run
+    with contextlib.chdir(tmp_path):
+        yield run
 
 
 @pytest.fixture
