@@ -1,8 +1,6 @@
 """What all tests share.
 
-Most of the time of a run is LLVM's. So what one test has compiled another takes as it is, and but for the
-tests of the compiler LLVM makes plain code: our instructions as always, and the same bits, with less thought
-about registers. With ``--thorough`` all tests have the code that users have.
+Most of the time of a run is LLVM's. So what one test has compiled another takes as it is.
 """
 
 import functools
@@ -13,15 +11,13 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from llvmlite.binding import Target
 
-from chainrule.compiler import llvm, native, native_loop
+from chainrule.compiler import native, native_loop
 from chainrule.compiler.cache import ObjectCache
 from chainrule.training import memo
 
 os.environ.setdefault("CHAINRULE_CACHE_DIR", "off")  # tests neither read nor fill a user's cache
 SHARED = "CHAINRULE_TESTS_SHARE"
-usual_machine = llvm._machine
 
 
 def pytest_addoption(parser):
@@ -47,13 +43,12 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """Have a test and its fixtures share code with those that want the same kind."""
-    plain = not item.config.getoption("--thorough") and item.path.parent.name != "compiler"
+    """Have a test and its fixtures share code with others."""
     with ExitStack() as stack:
-        for place in _common(plain):
+        for place in _common():
             stack.enter_context(patch.object(*place))
-        if plain:  # other processes of theirs take what is there
-            stack.enter_context(patch.dict(os.environ, CHAINRULE_CACHE_DIR=str(_folder(plain))))
+        if item.path.parent.name != "compiler":  # other processes of theirs take what is there
+            stack.enter_context(patch.dict(os.environ, CHAINRULE_CACHE_DIR=os.environ[SHARED]))
         return (yield)
 
 
@@ -81,30 +76,10 @@ class Shared(ObjectCache):
 
 
 @functools.cache
-def _common(plain):
-    """Return what tests of one kind share, and where it is put."""
-    shared = Shared(_folder(plain))
-    return (
-        (native, "_cache", lambda: shared),
-        (native_loop, "_loops", {}),
-        (memo, "_kept", {}),
-        (llvm, "_machine", _plain_machine if plain else usual_machine),
-    )
-
-
-def _folder(plain):
-    return Path(os.environ[SHARED], "plain" if plain else "usual")
-
-
-def _plain_machine(cpu, features, triple):
-    return usual_machine(cpu, features, triple) if triple else _plain_host()
-
-
-@functools.cache
-def _plain_host():
-    make = Target.create_target_machine
-    with patch.object(Target, "create_target_machine", lambda self, **how: make(self, **how | {"opt": 0})):
-        return llvm._new_machine(*llvm.host())
+def _common():
+    """Return what tests share, and where it is put."""
+    shared = Shared(Path(os.environ[SHARED]))
+    return (native, "_cache", lambda: shared), (native_loop, "_loops", {}), (memo, "_kept", {})
 
 
 @functools.cache
