@@ -10,9 +10,9 @@ import numpy as np
 from chainrule.diagnosis import data
 from chainrule.diagnosis.by_heart import two_rows
 from chainrule.diagnosis.finite import finite_at_start
-from chainrule.diagnosis.flow import gradient_flow, relative_gradients, update_ratios
+from chainrule.diagnosis.flow import gradient_flow, large_weights, relative_gradients, update_ratios
 from chainrule.diagnosis.leaks import leaking_columns
-from chainrule.diagnosis.parts import takes_numbers
+from chainrule.diagnosis.parts import part_of, takes_numbers
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient
 from chainrule.diagnosis.start import output_for_loss, slope_of_ignorance, start_loss
 from chainrule.diagnosis.thresholds import LIMITS
@@ -86,7 +86,8 @@ _SCALE = ("features of wildly different scale", "features far from unit scale")
 _TARGET = "target far from unit scale"
 _TWICE = ("softmax twice", "sigmoid twice")
 _SILENT = ("units that are copies", "dead units", "saturated units", "dropout too high")
-_FLOW = ("vanishing gradients", "exploding gradients")
+_EXPLODING = "exploding gradients"
+_FLOW = ("vanishing gradients", _EXPLODING)
 _START = "loss at the start too high"
 _NOT_FINITE = ("loss is not finite", "gradient is not finite")
 
@@ -112,6 +113,15 @@ def _columns(patient: Patient) -> Iterator[Verdict]:
             yield from leaking_columns(few["x"].astype(float), few["y"])
 
 
+def _start_loss(patient: Patient) -> Iterator[Verdict]:
+    """Look at the loss; where weights before the last layer are too large, gradients explode with it."""
+    found = list(start_loss(patient))
+    last = part_of(list(patient.weights)[-1])
+    if any(verdict.name == _START for verdict in found) and large_weights(patient.weights).keys() - {last}:
+        found = [verdict for verdict in _flow_of(patient) if verdict.name == _EXPLODING] or found
+    yield from found
+
+
 def _units(patient: Patient) -> Iterator[Verdict]:
     yield from silent_units(patient.trainer, patient.some(MOST_LOOKED_AT))
 
@@ -127,7 +137,8 @@ def _flow(patient: Patient) -> Iterator[Verdict]:
 
 def _flow_of(patient: Patient) -> Iterator[Verdict]:
     relative = relative_gradients(patient.weights, patient.gradients)
-    yield from gradient_flow(patient.trainer.task.network, relative, slope_of_ignorance(patient))
+    large = large_weights(patient.weights)
+    yield from gradient_flow(patient.trainer.task.network, relative, slope_of_ignorance(patient), large)
 
 
 def _steps(patient: Patient) -> Iterator[Verdict]:
@@ -154,11 +165,11 @@ CHECKS = [
     Check("duplicated and leaking columns", _columns),
     Check("finite loss and gradients", finite_at_start),
     Check("output for the loss", output_for_loss, _NOT_FINITE),
-    Check("loss at the start", start_loss, (*_NOT_FINITE, *_SCALE, _TARGET, *_TWICE)),
+    Check("loss at the start", _start_loss, (*_NOT_FINITE, *_SCALE, _TARGET, *_TWICE)),
     Check("units that are copies", identical_units, _NOT_FINITE),
     Check("dead and saturated units", _units, (*_NOT_FINITE, *_SCALE, "units that are copies")),
     Check("dropout", dropped_units, _NOT_FINITE),
-    Check("gradients by layer", _flow, (*_NOT_FINITE, *_SCALE, _TARGET, _START, *_SILENT)),
+    Check("gradients by layer", _flow, (*_NOT_FINITE, *_SCALE, _TARGET, _START, _EXPLODING, *_SILENT)),
     Check(
         "learning rate and updates",
         _steps,

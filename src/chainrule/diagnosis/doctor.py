@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Set
 
-from chainrule.diagnosis.flow import gradient_flow, layer_sizes, update_ratios
+from chainrule.diagnosis.flow import gradient_flow, large_weights, layer_sizes, update_ratios
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.start import loss_of_ignorance, slope_of_ignorance
 from chainrule.diagnosis.thresholds import LIMITS
@@ -114,7 +114,8 @@ def _findings(progress: Progress, silent_from_birth: Set[str], steps: int) -> It
     yield from silent
     if silent:
         return
-    yield from gradient_flow(network, relative, slope_of_ignorance(patient))
+    large = large_weights(patient.weights)
+    yield from gradient_flow(network, relative, slope_of_ignorance(patient), large)
     slow = list(_too_slow(history, ratios, relative))
     yield from slow
     falling = _falls(history)

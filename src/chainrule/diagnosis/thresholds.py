@@ -44,6 +44,8 @@ class Thresholds:
     fresh_output : float
         The same, of numbers to predict: and more than the loss of outputs of ± so much. Those of a fresh
         network may well have a deviation of more than 1, and be about the same for all rows.
+    large_weights : float
+        The same: a layer's weights are named that are so many times √(2 / inputs), the largest usual size.
     unit_rows : int
         *dead units*, *saturated units*: with fewer rows nothing is said.
     dead_units, saturated_units : float
@@ -119,6 +121,7 @@ class Thresholds:
     given_back: float = 0.5
     start_loss: float = 5.0
     fresh_output: float = 4.0
+    large_weights: float = 1.5
     unit_rows: int = 16
     dead_units: float = 0.7
     saturated_units: float = 0.5

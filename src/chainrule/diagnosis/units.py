@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from chainrule.diagnosis.parts import layer_at, part_of, title
+from chainrule.diagnosis.parts import layer_at, part_of, so_in, title
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
@@ -101,11 +101,11 @@ def identical_units(patient: Patient) -> Iterator[Verdict]:
     moved.train(patient.some(MOST_LOOKED_AT), steps=FEW_STEPS)
     found = [part for part in copies if _are_copies(moved.weights, part, patient.weights)]
     if found:
-        more = f"; so it is in {len(found)} layers" if len(found) > 1 else ""
         yield Verdict(
             "units that are copies",
             title(patient.trainer.task.network, found[0]),
-            f"its {copies[found[0]]} units start with the same weights and change alike, as one unit{more}",
+            f"its {copies[found[0]]} units start with the same weights and change alike, as one unit"
+            f"{so_in(found)}",
             "draw the initial weights at random, as layers do unless a weight_initializer is given",
         )
 
