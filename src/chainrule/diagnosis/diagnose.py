@@ -12,7 +12,7 @@ from chainrule.diagnosis.by_heart import two_rows
 from chainrule.diagnosis.finite import finite_at_start
 from chainrule.diagnosis.flow import gradient_flow, large_weights, relative_gradients, update_ratios
 from chainrule.diagnosis.leaks import leaking_columns
-from chainrule.diagnosis.parts import part_of, takes_numbers
+from chainrule.diagnosis.parts import part_of
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient
 from chainrule.diagnosis.start import output_for_loss, slope_of_ignorance, start_loss
 from chainrule.diagnosis.thresholds import LIMITS
@@ -20,7 +20,6 @@ from chainrule.diagnosis.trials import learning_rate, rate_trial
 from chainrule.diagnosis.units import FEW_STEPS, dropped_units, identical_units, silent_units
 from chainrule.diagnosis.use_of_input import sees_input
 from chainrule.diagnosis.verdict import Verdict
-from chainrule.graph.types import Array
 from chainrule.losses import CrossEntropy
 from chainrule.optimizers import Adam
 
@@ -92,11 +91,6 @@ _START = "loss at the start too high"
 _NOT_FINITE = ("loss is not finite", "gradient is not finite")
 
 
-def _features(patient: Patient) -> Iterator[Verdict]:
-    if takes_numbers(patient.trainer.task.network) and patient.data["x"].ndim == 2:
-        yield from data.feature_scale(_wide(patient))
-
-
 def _target(patient: Patient) -> Iterator[Verdict]:
     loss, y = patient.trainer.task.loss, patient.data.get("y")
     if y is None or loss is None or isinstance(loss, CrossEntropy):
@@ -107,7 +101,7 @@ def _target(patient: Patient) -> Iterator[Verdict]:
 
 def _columns(patient: Patient) -> Iterator[Verdict]:
     if patient.data["x"].ndim == 2:
-        yield from data.duplicated_columns(_wide(patient))
+        yield from data.duplicated_columns(patient.data["x"].astype(float))
         if "y" in patient.data:
             few = patient.some(MOST_TRAINED_ON)
             yield from leaking_columns(few["x"].astype(float), few["y"])
@@ -155,12 +149,8 @@ def _of_epochs(ratios: Sequence[float]) -> float:
     return ratios[0] if ratios[0] > 10 * LIMITS.largest_update else float(np.median(ratios))
 
 
-def _wide(patient: Patient) -> Array:
-    return patient.data["x"].astype(float)
-
-
 CHECKS = [
-    Check("scale of the features", _features),
+    Check("scale of the features", data.features),
     Check("scale of the target", _target),
     Check("duplicated and leaking columns", _columns),
     Check("finite loss and gradients", finite_at_start),

@@ -54,6 +54,8 @@ class Thresholds:
         *saturated units*: a slope below this is flat.
     mostly_flat : float
         The same: in more than this part of the rows.
+    flat_at_start : float
+        The same, before the first step: this part of a layer's slopes is flat, each unit's in some rows.
     much_dropped, least_left : float
         *dropout too high*: more than this part of the units, and fewer than so many are left.
     vanished_gradient : float
@@ -127,6 +129,7 @@ class Thresholds:
     saturated_units: float = 0.5
     flat_slope: float = 0.01
     mostly_flat: float = 0.95
+    flat_at_start: float = 0.6
     much_dropped: float = 0.75
     least_left: float = 3.0
     vanished_gradient: float = 1e-3

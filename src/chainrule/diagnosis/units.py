@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 import numpy as np
 
@@ -25,11 +25,25 @@ from chainrule.training.trainer import Trainer
 #: Plain descent that shows whether units are copies: after it they differ by at most this part of its way.
 RATE, FEW_STEPS, SAME = 0.1, 20, 1e-3
 
+#: What to do about saturated units.
+SMALLER = "start with smaller weights, or standardize the features"
+
 Arrays = Mapping[str, Array]
 
 
-def silent_units(trainer: Trainer, data: Arrays) -> Iterator[Verdict]:
-    """Find layers in which most units are dead, or half of them saturated."""
+def silent_units(trainer: Trainer, data: Arrays, at_start: Set[str] | None = None) -> Iterator[Verdict]:
+    """Find layers in which most units are dead, or half of them saturated.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Whose layers they are.
+    data : mapping of arrays
+        Some rows.
+    at_start : set of str, optional
+        Layers that were saturated before the first step, as verdicts name them: of these, and of all before
+        that step, most slopes are flat, no matter of which units. What is learnt may make them so, too.
+    """
     if len(data["x"]) < LIMITS.unit_rows:
         return
     found: dict[str, Verdict] = {}  # one for each layer, however often the network is called
@@ -44,6 +58,8 @@ def silent_units(trainer: Trainer, data: Arrays) -> Iterator[Verdict]:
             np.mean((np.mean(flat, axis=rows) > LIMITS.mostly_flat) & np.any(flat & ~off, axis=rows))
         )
         where = title(trainer.task.network, part)
+        flat_share = float(np.mean(flat & ~off))
+        fresh = trainer.run.step == 0 if at_start is None else where in at_start
         if dead >= LIMITS.dead_units:
             found[part] = Verdict(
                 "dead units",
@@ -57,7 +73,14 @@ def silent_units(trainer: Trainer, data: Arrays) -> Iterator[Verdict]:
                 where,
                 f"{100 * saturated:.0f} % have a slope below {LIMITS.flat_slope} in nearly all of {len(y)} "
                 "rows",
-                "start with smaller weights, or standardize the features",
+                SMALLER,
+            )
+        elif fresh and flat_share >= LIMITS.flat_at_start:
+            found[part] = Verdict(
+                "saturated units",
+                where,
+                f"{100 * flat_share:.0f} % of its slopes in {len(y)} rows are below {LIMITS.flat_slope}",
+                SMALLER,
             )
     yield from found.values()
 
