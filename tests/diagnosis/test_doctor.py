@@ -210,3 +210,9 @@ def test_units_that_are_flat_in_most_rows_each_in_others_of_them(limit):
     learnt.fit(*DATA["wine"][0], epochs=1)
     learnt.set_weights({"layers.0.weight": 10 * learnt.weights["layers.0.weight"]})
     assert "saturated units" not in looked_after(learnt, DATA["wine"][0], epochs=1)
+
+
+def test_updates_that_are_small_as_gradients_vanish_are_not_told_besides():
+    assert looked_after(model_for("digits", depth=20, activation="sigmoid"), digits(), epochs=4) == [
+        "vanishing gradients"
+    ]

@@ -108,11 +108,12 @@ def _findings(progress: Progress, silent_from_birth: Set[str], steps: int) -> It
     rash = list(_too_fast(patient, history, ratios, fell_silent))
     rising = list(_rises(history)) if steps >= LIMITS.steps_to_settle else []
     yield from rash or rising
-    yield from silent
-    if silent:
-        return
     large = large_weights(patient.weights)
-    yield from gradient_flow(network, relative, slope_of_ignorance(patient), large)
+    flow = gradient_flow(network, relative, slope_of_ignorance(patient), large)
+    causes = silent or list(flow)
+    yield from causes
+    if causes:
+        return
     slow = list(_too_slow(history, ratios, relative))
     yield from slow
     falling = _falls(history)
