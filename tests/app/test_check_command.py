@@ -44,7 +44,11 @@ def test_only_rows_that_the_model_knows_are_taken(run, model, penguins, tmp_path
     header, *rows = penguins.read_text().splitlines()
     strange = tmp_path / "strange.csv"
     strange.write_text("\n".join([header, *(row.replace("Adelie", "Emperor") for row in rows)]))
-    assert run("check", model, strange).exit_code == 0
+    result = run("check", model, strange)
+    assert result.exit_code == 0
+    left = sum("Adelie" in row for row in rows)
+    told = f"left out {left} of {len(rows)} rows: the model does not know their 'species'"
+    assert " ".join(result.stderr.split()) == told
     strange.write_text("\n".join([header, *(row.replace("Adelie", "Emperor") for row in rows[:20])]))
     result = run("check", model, strange)
     assert result.exit_code == 2

@@ -1,6 +1,7 @@
 """A step of one's own: right ones get no complaint, each classic mistake gets its name, also in company."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -419,6 +420,7 @@ def test_no_warning_reaches_the_user():
     """The loss is looked at where it is extreme, too; an unguarded exp overflows there."""
 
     def step(weights, x, y, learning_rate):
+        warnings.warn("exp may overflow", stacklevel=1)
         (w, b), *_ = layers_of(weights, True)
         e = np.exp(x @ w + b)
         p = e / e.sum(axis=1, keepdims=True)
@@ -430,6 +432,15 @@ def test_no_warning_reaches_the_user():
         ]
 
     assert cr.check_step(step, *problem((4, 3)))
+
+
+def test_rows_that_no_unit_lets_through_tell_of_no_mistake():
+    """Where all biases are 0, two such rows of both classes hide the kinks of the next layer's biases."""
+    weights, x, y = problem((4, 5, 5, 2), seed=3)
+    weights = [w if w.ndim == 2 else 0 * w for w in weights]
+    weights[0][0], x[0] = 1.0, [-9, 0, 0, 0]
+    x[-1], y[0], y[-1] = x[0], 0, 1
+    assert names(cr.check_step(homework("sum", activation="relu"), weights, x, y)) == {NAMES["sum"]}
 
 
 @pytest.mark.parametrize("inputs", [3, 30])

@@ -367,6 +367,18 @@ def test_gradients_that_no_learning_rate_is_small_enough_for():
     assert "however small the learning rate" in str(found)
 
 
+def test_weights_that_make_gradients_explode_are_named():
+    """The last layer's gradients are the largest, and its weights are as usual."""
+    wide = [cr.Dense(32, activation="relu", weight_initializer=cr.Uniform(1.0)) for _ in range(8)]
+    (verdict,) = (
+        cr.Model(cr.Sequential([*wide, cr.Dense(3)]), loss="cross_entropy").diagnose(*iris()).verdicts
+    )
+    assert verdict.name == "exploding gradients"
+    assert (
+        "weights are up to 2.4 times as large as usual in 7 layers, layers.1 to layers.7" in verdict.evidence
+    )
+
+
 @pytest.mark.parametrize("hidden", [[], [8]])
 def test_targets_that_are_small_or_lie_beside_0(hidden):
     x = np.random.default_rng(0).normal(size=(200, 2))

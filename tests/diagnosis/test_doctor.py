@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from patients import DATA, digits, iris, model_for
+from patients import DATA, digits, iris, model_for, names
 
 import chainrule as cr
 
@@ -190,3 +190,29 @@ def test_other_models():
 def test_tell_that_is_no_function():
     with pytest.raises(TypeError, match="tell is a function of a verdict, or None, not 3"):
         cr.Doctor(tell=3)
+
+
+def test_features_of_wildly_different_scale_are_the_cause_and_told_alone():
+    x, y = DATA["wine"][0]
+    assert looked_after(model_for("wine"), (x * [*[1] * 12, 1e4], y), epochs=2) == [
+        "features of wildly different scale"
+    ]
+
+
+@pytest.mark.parametrize("limit", [0.3, 3.0])
+def test_units_that_are_flat_in_most_rows_each_in_others_of_them(limit):
+    """So they start; learning may bring it about as well, and then it is no fault."""
+    start = {"activation": "tanh", "weight_initializer": cr.Uniform(limit)}
+    found = looked_after(model_for("wine", **start), DATA["wine"][0], epochs=2)
+    assert found == ["saturated units"] * (limit > 1)
+    assert names(model_for("wine", **start).diagnose(*DATA["wine"][0])) == found
+    learnt = model_for("wine", activation="tanh")
+    learnt.fit(*DATA["wine"][0], epochs=1)
+    learnt.set_weights({"layers.0.weight": 10 * learnt.weights["layers.0.weight"]})
+    assert "saturated units" not in looked_after(learnt, DATA["wine"][0], epochs=1)
+
+
+def test_updates_that_are_small_as_gradients_vanish_are_not_told_besides():
+    assert looked_after(model_for("digits", depth=20, activation="sigmoid"), digits(), epochs=4) == [
+        "vanishing gradients"
+    ]

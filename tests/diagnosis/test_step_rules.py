@@ -34,10 +34,31 @@ def smooth(w, v, g, rate):
     return w - rate * v / 0.1, v
 
 
+def average(w, v, g, rate):
+    v = 0.9 * v + 0.1 * g
+    return w - rate * v, v
+
+
+def nesterov(w, v, g, rate):
+    before, v = v, 0.8 * v - rate * g
+    return w - 0.8 * before + 1.8 * v, v
+
+
+#: What of the gradient a first step of these rules uses.
+FIRST = {average: "0.1", nesterov: "1.8"}
+
+
 @pytest.mark.parametrize(
     ("rule", "mistake"),
     [
         (heavy_ball, None),
+        (heavy_ball, "factor"),
+        (average, None),
+        (average, "order"),
+        (average, "sum"),
+        (average, "factor"),
+        (nesterov, None),
+        (nesterov, "bias"),
         (velocity, None),
         (smooth, None),
         (heavy_ball, "order"),
@@ -61,6 +82,12 @@ def test_momentum_is_checked_with_its_state_at_0(rule, mistake):
     report = cr.check_step(step, weights, x, y)
     assert names(report) == ({NAMES[mistake]} if mistake else set()), report
     assert "v0, v1, v2, v3: the state of the rule" in report.notes[0]
+    told = (
+        [f"a step uses {FIRST[rule]} times the gradient" in note for note in report.notes]
+        if rule in FIRST
+        else []
+    )
+    assert any(told) == (rule in FIRST and mistake != "factor")
     assert [found.name for found in report.arrays] == ["w0", "w1", "w2", "w3"]
 
 

@@ -114,6 +114,67 @@ def test_a_weight_that_fails_while_the_loss_does_not(monkeypatch, save_every):
     assert "of the update" in told[0][4]
 
 
+@pytest.mark.parametrize(
+    ("activation", "row", "remedy"),
+    [
+        (cr.log, 0.0, "log was given 0, and needs more than 0, as in log(z + 1e-6)"),
+        (cr.log, -3.0, "log was given -3, and needs more than 0"),
+        (lambda z: cr.log1p(-z), 1.0, "log1p was given -1, and needs more than -1"),
+        (cr.sqrt, -0.5, "sqrt was given -0.5: keep it above 0"),
+        (cr.sqrt, 0.0, "a derivative is infinite there, as those of log and sqrt at 0"),
+        (lambda z: z**1.5, -2.0, "power was given -2: keep it above 0"),
+        (lambda z: 1 / z, 0.0, "it divides by 0: add a small number to the divisor"),
+        (cr.exp, 800.0, "exp of 800 is more than float64 holds; bound what it is given"),
+        (
+            lambda z: cr.exp(z / 9),
+            9000.0,
+            "or use smaller weights or features; x reaches 9e+03 in row 7; scale it",
+        ),
+        (lambda z: z * z, 1e200, "x reaches 1e+200 in row 7; scale it, or drop such rows"),
+    ],
+    ids=[
+        "log of 0",
+        "log",
+        "log1p",
+        "sqrt",
+        "slope of sqrt",
+        "power",
+        "divide",
+        "exp",
+        "exp of data",
+        "data",
+    ],
+)
+def test_the_remedy_is_that_of_the_operation(activation, row, remedy):
+    x, y = table()
+    x = np.abs(x) / 9 + 0.1
+    x[7] = row
+    net = cr.Sequential([cr.Dense(2, activation=activation, weight_initializer=Eye()), cr.Dense(1)])
+    *_, first = failure(regression(net), x, y, batch_size=None)
+    assert "in row 7, made by" in first
+    assert remedy in first, first
+
+
+class Eye(cr.Initializer):
+    """Hands on as many features as there are units."""
+
+    def __call__(self, generator, shape):
+        return np.eye(*shape)
+
+
+def test_weights_that_have_come_to_be_large_are_the_learning_rates_fault():
+    x, y = table()
+    *_, first = failure(regression(network(), optimizer=cr.SGD(1e9)), x, y, epochs=99)
+    assert re.search(r"; layers\.\d\.\w+ reaches \S+e\+\d+; a smaller learning rate, clipped", first)
+
+
+def test_a_logarithm_in_a_loss_is_told_of_logits():
+    x, y = table()
+    loss = lambda prediction, target: -cr.sum(cr.log(cr.relu(prediction)), axis=-1)
+    *_, first = failure(regression(loss=loss), x, y)
+    assert "of probabilities, use cross_entropy, which takes logits" in first
+
+
 def test_nobody_sees_weights_that_are_not_finite():
     """Not a callback, also where the fit would have gone on unchecked."""
     x, y = table()
@@ -124,6 +185,14 @@ def test_nobody_sees_weights_that_are_not_finite():
     failure(model, x, y, epochs=99, batch_size=None, callbacks=[look])
     assert len(seen) == 30
     assert_same(seen[-1], model.weights)
+
+
+def test_a_look_after_each_epoch_costs_no_call_of_its_own(monkeypatch):
+    calls = []
+    call = epochs.CompiledRun._call
+    monkeypatch.setattr(epochs.CompiledRun, "_call", lambda run: (calls.append(run), call(run)))
+    regression().fit(*table(), epochs=40, batch_size=None, callbacks=[cr.Callback()])
+    assert 40 <= len(calls) <= 45
 
 
 def test_a_failure_that_only_native_code_sees_is_no_failure(monkeypatch):

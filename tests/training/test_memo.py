@@ -1,5 +1,6 @@
 """A second equal task needs no tracing; one that differs in more than its numbers does."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from training_cases import network, regression, table
 
 import chainrule as cr
+from chainrule.graph.value import PRIMITIVES
 from chainrule.training import memo, trainer
 
 X, Y = table()
@@ -29,6 +31,14 @@ def fit(rate=0.1, strength=0.5, optimizer=cr.SGD, activation="tanh", x=X, **opti
     net = network(cr.Dropout(rate), activation=activation)
     model = regression(net, optimizer=optimizer(0.05), penalties=cr.L2(strength), **options)
     return model.fit(x, Y, epochs=2, batch_size=5)["loss"]
+
+
+def test_a_derivative_that_is_replaced_is_not_one_that_was_traced(traced, monkeypatch):
+    fit()
+    wrong = dataclasses.replace(PRIMITIVES["tanh"], derivative=lambda dy, y, x: (dy,))
+    monkeypatch.setitem(PRIMITIVES, "tanh", wrong)
+    fit()
+    assert traced == ["step", "step"]
 
 
 def test_other_numbers_need_no_other_graph(traced):

@@ -184,13 +184,21 @@ def check(
     The exit status is 1 if one of them is wrong.
     """
     trained, description = load_trained(model)
-    known = _known(description, read_table(table, delimiter))
+    data = read_table(table, delimiter)
+    known = _known(description, data)
     count = min(rows, len(known.rows))
     chosen = known.take([len(known.rows) * i // count for i in range(count)])
     found = trained.check_gradients(
         description.encode(chosen), learn.learnable(description, chosen), samples=samples
     )
     report.print_lines(str(found).splitlines())
+    notes, left = description.remarks(data), len(data.rows) - len(known.rows)
+    if left:
+        notes.append(
+            f"left out {left:,} of {len(data.rows):,} rows: the model does not know their "
+            f"{description.target.name!r}"
+        )
+    report.print_notes(notes)
     if not found:
         raise typer.Exit(WRONG)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -13,9 +12,9 @@ import numpy as np
 from chainrule.diagnosis.cross_entropy import cross_entropy
 from chainrule.diagnosis.examples import examples
 from chainrule.diagnosis.mistakes import ArrayFinding, Examiner
-from chainrule.diagnosis.own_step import OwnStep, Step, close
+from chainrule.diagnosis.own_step import OwnStep, Step, close, quiet
 from chainrule.diagnosis.roles import is_bias
-from chainrule.diagnosis.rules import decay, other_rule, without_state
+from chainrule.diagnosis.rules import State, at_usual_rate, decay, other_rule, without_state
 from chainrule.diagnosis.softmax import loss_has_two, update_has_two
 from chainrule.diagnosis.step_report import StepReport
 from chainrule.diagnosis.verdict import Verdict
@@ -28,6 +27,7 @@ MOVE = 0.1
 
 
 @checked_options
+@quiet()
 def check_step(
     step: Step,
     weights: Any = None,
@@ -125,7 +125,11 @@ def check_step(
         _examined, rate=learning_rate, samples=samples, tolerance=tolerance, generator=generator
     )
     examiner, findings, notes = _examined_off_kinks(own, examined, generator)
-    notes += _notes(own, state)
+    part = state.first_part(findings, own.rows)
+    if part != 1:
+        own = at_usual_rate(own, part)
+        examiner, findings, notes = _examined_off_kinks(own, examined, generator)
+    notes += _notes(own, state, part)
     twice = _softmax_twice(examiner, findings)
     if twice:
         findings = _without_factors(examiner, findings)
@@ -163,9 +167,7 @@ def _own_step(step: Step, weights: Any, x: Any, y: Any, rate: float) -> OwnStep:
     for example in examples():
         own = OwnStep(step, *example)
         try:
-            with np.errstate(all="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                own(own.arrays, rate)
+            own(own.arrays, rate)
             return own
         except Exception as failure:  # it is the user's code that fails
             first = first or failure
@@ -403,9 +405,14 @@ def _cut_off(findings: Sequence[ArrayFinding]) -> str:
     )
 
 
-def _notes(own: OwnStep, state: Sequence[str]) -> list[str]:
+def _notes(own: OwnStep, state: State, part: float) -> list[str]:
     """Return what is worth knowing: a state of the rule, and a loss that is a sum over the rows."""
-    notes = [f"{', '.join(state)}: the state of the rule, at 0 for the check"] if state else []
+    notes = [f"{', '.join(state.names)}: the state of the rule, at 0 for the check"] if state.names else []
+    if part != 1:
+        notes.append(
+            f"the state keeps {state.kept:.4g} of itself, and from 0 a step uses {part:.4g} times the "
+            "gradient: gradients were compared times this"
+        )
     try:
         loss, twice, thrice = (own.on_rows([*range(own.rows)] * k).loss(own.arrays) for k in (1, 2, 3))
     except Exception:  # a step may be made for one number of rows

@@ -57,10 +57,9 @@ class CrossEntropy:
     def normalised(self, arrays: list[Array]) -> tuple[Array, Array]:
         """Return ln p, (rows, classes), and the constants that make the p of each row sum to 1."""
         numbers = np.array([[batch.loss(arrays) for batch in row] for row in self.batches]) / -self.unit
-        with np.errstate(all="ignore"):  # weights may be too large
-            largest = np.max(numbers, axis=1, keepdims=True)
-            constants = largest + np.log(np.sum(np.exp(numbers - largest), axis=1, keepdims=True))
-            return numbers - constants, constants
+        largest = np.max(numbers, axis=1, keepdims=True)
+        constants = largest + np.log(np.sum(np.exp(numbers - largest), axis=1, keepdims=True))
+        return numbers - constants, constants
 
     def points(
         self, generator: np.random.Generator, telling: tuple[float, float] = TELLING

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from chainrule.diagnosis.parts import takes_numbers
+from chainrule.diagnosis.patient import Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
@@ -13,6 +15,12 @@ from chainrule.graph.types import Array
 SHOWN = 3
 #: What to do about features.
 STANDARDIZE = "standardize the columns: (x - x.mean(axis=0)) / x.std(axis=0)"
+
+
+def features(patient: Patient) -> Iterator[Verdict]:
+    """Look at the scale of the features where they reach weights as they are."""
+    if takes_numbers(patient.trainer.task.network) and patient.data["x"].ndim == 2:
+        yield from feature_scale(patient.data["x"].astype(float))
 
 
 def feature_scale(x: Array) -> Iterator[Verdict]:

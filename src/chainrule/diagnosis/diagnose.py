@@ -10,9 +10,9 @@ import numpy as np
 from chainrule.diagnosis import data
 from chainrule.diagnosis.by_heart import two_rows
 from chainrule.diagnosis.finite import finite_at_start
-from chainrule.diagnosis.flow import gradient_flow, relative_gradients, update_ratios
+from chainrule.diagnosis.flow import gradient_flow, large_weights, relative_gradients, update_ratios
 from chainrule.diagnosis.leaks import leaking_columns
-from chainrule.diagnosis.parts import takes_numbers
+from chainrule.diagnosis.parts import part_of
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient
 from chainrule.diagnosis.start import output_for_loss, slope_of_ignorance, start_loss
 from chainrule.diagnosis.thresholds import LIMITS
@@ -20,7 +20,6 @@ from chainrule.diagnosis.trials import learning_rate, rate_trial
 from chainrule.diagnosis.units import FEW_STEPS, dropped_units, identical_units, silent_units
 from chainrule.diagnosis.use_of_input import sees_input
 from chainrule.diagnosis.verdict import Verdict
-from chainrule.graph.types import Array
 from chainrule.losses import CrossEntropy
 from chainrule.optimizers import Adam
 
@@ -86,14 +85,10 @@ _SCALE = ("features of wildly different scale", "features far from unit scale")
 _TARGET = "target far from unit scale"
 _TWICE = ("softmax twice", "sigmoid twice")
 _SILENT = ("units that are copies", "dead units", "saturated units", "dropout too high")
-_FLOW = ("vanishing gradients", "exploding gradients")
+_EXPLODING = "exploding gradients"
+_FLOW = ("vanishing gradients", _EXPLODING)
 _START = "loss at the start too high"
 _NOT_FINITE = ("loss is not finite", "gradient is not finite")
-
-
-def _features(patient: Patient) -> Iterator[Verdict]:
-    if takes_numbers(patient.trainer.task.network) and patient.data["x"].ndim == 2:
-        yield from data.feature_scale(_wide(patient))
 
 
 def _target(patient: Patient) -> Iterator[Verdict]:
@@ -106,10 +101,19 @@ def _target(patient: Patient) -> Iterator[Verdict]:
 
 def _columns(patient: Patient) -> Iterator[Verdict]:
     if patient.data["x"].ndim == 2:
-        yield from data.duplicated_columns(_wide(patient))
+        yield from data.duplicated_columns(patient.data["x"].astype(float))
         if "y" in patient.data:
             few = patient.some(MOST_TRAINED_ON)
             yield from leaking_columns(few["x"].astype(float), few["y"])
+
+
+def _start_loss(patient: Patient) -> Iterator[Verdict]:
+    """Look at the loss; where weights before the last layer are too large, gradients explode with it."""
+    found = list(start_loss(patient))
+    last = part_of(list(patient.weights)[-1])
+    if any(verdict.name == _START for verdict in found) and large_weights(patient.weights).keys() - {last}:
+        found = [verdict for verdict in _flow_of(patient) if verdict.name == _EXPLODING] or found
+    yield from found
 
 
 def _units(patient: Patient) -> Iterator[Verdict]:
@@ -127,7 +131,8 @@ def _flow(patient: Patient) -> Iterator[Verdict]:
 
 def _flow_of(patient: Patient) -> Iterator[Verdict]:
     relative = relative_gradients(patient.weights, patient.gradients)
-    yield from gradient_flow(patient.trainer.task.network, relative, slope_of_ignorance(patient))
+    large = large_weights(patient.weights)
+    yield from gradient_flow(patient.trainer.task.network, relative, slope_of_ignorance(patient), large)
 
 
 def _steps(patient: Patient) -> Iterator[Verdict]:
@@ -144,21 +149,17 @@ def _of_epochs(ratios: Sequence[float]) -> float:
     return ratios[0] if ratios[0] > 10 * LIMITS.largest_update else float(np.median(ratios))
 
 
-def _wide(patient: Patient) -> Array:
-    return patient.data["x"].astype(float)
-
-
 CHECKS = [
-    Check("scale of the features", _features),
+    Check("scale of the features", data.features),
     Check("scale of the target", _target),
     Check("duplicated and leaking columns", _columns),
     Check("finite loss and gradients", finite_at_start),
     Check("output for the loss", output_for_loss, _NOT_FINITE),
-    Check("loss at the start", start_loss, (*_NOT_FINITE, *_SCALE, _TARGET, *_TWICE)),
+    Check("loss at the start", _start_loss, (*_NOT_FINITE, *_SCALE, _TARGET, *_TWICE)),
     Check("units that are copies", identical_units, _NOT_FINITE),
     Check("dead and saturated units", _units, (*_NOT_FINITE, *_SCALE, "units that are copies")),
     Check("dropout", dropped_units, _NOT_FINITE),
-    Check("gradients by layer", _flow, (*_NOT_FINITE, *_SCALE, _TARGET, _START, *_SILENT)),
+    Check("gradients by layer", _flow, (*_NOT_FINITE, *_SCALE, _TARGET, _START, _EXPLODING, *_SILENT)),
     Check(
         "learning rate and updates",
         _steps,

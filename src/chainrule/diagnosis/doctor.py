@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Set
 
-from chainrule.diagnosis.flow import gradient_flow, layer_sizes, update_ratios
+from chainrule.diagnosis.data import features
+from chainrule.diagnosis.flow import gradient_flow, large_weights, layer_sizes, update_ratios
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.start import loss_of_ignorance, slope_of_ignorance
 from chainrule.diagnosis.thresholds import LIMITS
@@ -19,9 +20,9 @@ from chainrule.training.history import History
 class Doctor(Callback):
     """Looks at a network while it is trained, and tells what is wrong: verdicts by layer, with a remedy.
 
-    It looks after epochs 1, 2, 4, 8, ... and the last: at gradients that vanish or explode, at dead and
-    saturated units, at how far steps change the weights (about a thousandth is usual), and at the loss. Each
-    verdict is told once.
+    It looks at the scale of the features, and after epochs 1, 2, 4, 8, ... and the last: at gradients that
+    vanish or explode, at dead and saturated units, at how far steps change the weights (about a thousandth is
+    usual), and at the loss. Each verdict is told once.
 
     Parameters
     ----------
@@ -60,9 +61,9 @@ class Doctor(Callback):
         """Forget the last patient, and see which layers of this one are silent before the first step."""
         self.verdicts, self._looked_at = [], 0
         self._steps_before = progress.steps
-        self._silent_from_birth = {verdict.where for verdict in _silent(progress)}
         patient = Patient(progress.model._trainer, _looked_at(progress))
-        self._from_birth = [*identical_units(patient), *dropped_units(patient)]
+        self._silent_from_birth = {verdict.where for verdict in silent_units(patient.trainer, patient.data)}
+        self._from_birth = [*features(patient), *identical_units(patient), *dropped_units(patient)]
 
     def on_epoch(self, progress: Progress) -> None:
         """Look after epochs 1, 2, 4, 8, ..."""
@@ -90,15 +91,11 @@ def _looked_at(progress: Progress) -> dict[str, Array]:
     return {name: array[:MOST_LOOKED_AT] for name, array in progress.data.items()}
 
 
-def _silent(progress: Progress) -> list[Verdict]:
-    return list(silent_units(progress.model._trainer, _looked_at(progress)))
-
-
 def _findings(progress: Progress, silent_from_birth: Set[str], steps: int) -> Iterator[Verdict]:
     """Yield what is wrong at this moment, after so many steps, the likely cause first."""
     trainer, history = progress.model._trainer, progress.history
     network = trainer.task.network
-    silent = _silent(progress)
+    silent = list(silent_units(trainer, _looked_at(progress), silent_from_birth))
     patient = Patient(trainer, _looked_at(progress))
     sizes = layer_sizes(patient.weights)
     last = {
@@ -111,10 +108,12 @@ def _findings(progress: Progress, silent_from_birth: Set[str], steps: int) -> It
     rash = list(_too_fast(patient, history, ratios, fell_silent))
     rising = list(_rises(history)) if steps >= LIMITS.steps_to_settle else []
     yield from rash or rising
-    yield from silent
-    if silent:
+    large = large_weights(patient.weights)
+    flow = gradient_flow(network, relative, slope_of_ignorance(patient), large)
+    causes = silent or list(flow)
+    yield from causes
+    if causes:
         return
-    yield from gradient_flow(network, relative, slope_of_ignorance(patient))
     slow = list(_too_slow(history, ratios, relative))
     yield from slow
     falling = _falls(history)

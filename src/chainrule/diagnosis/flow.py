@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from chainrule.diagnosis.parts import part_of, title
+from chainrule.diagnosis.parts import in_layers, part_of, so_in, title
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
@@ -35,6 +36,26 @@ def layer_sizes(weights: Mapping[str, Array]) -> dict[str, float]:
     return {part: float(np.sqrt(max(square, usual[part]))) for part, square in squares.items()}
 
 
+def large_weights(weights: Mapping[str, Array]) -> dict[str, float]:
+    """Return the layers whose weights are unusually large, and how many times √(2 / inputs) they are."""
+    sizes = {
+        part_of(name): float(np.sqrt(np.mean(array.astype(float) ** 2) * array.shape[-2] / 2))
+        for name, array in weights.items()
+        if array.ndim >= 2
+    }
+    return {part: size for part, size in sizes.items() if size > LIMITS.large_weights}
+
+
+def told_of_large(network: Layer, large: Mapping[str, float]) -> str:
+    """Return the end of a sentence about unusually large weights; nothing where there are none."""
+    if not large:
+        return ""
+    most, parts = max(large.values()), list(large)
+    if len(parts) == 1:
+        return f"; weights of {title(network, parts[0])} are {most:.2g} times as large as usual"
+    return f"; weights are up to {most:.2g} times as large as usual{in_layers(parts)}"
+
+
 def relative_gradients(weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> dict[str, float]:
     """Return for each layer with a matrix of weights |gradient| / |weights|, from the input to the output."""
     matrices = {name: array for name, array in weights.items() if array.ndim >= 2}
@@ -47,7 +68,10 @@ def _norm(array: Array) -> float:
 
 
 def gradient_flow(
-    network: Layer, relative: Mapping[str, float], usual: float | None = None
+    network: Layer,
+    relative: Mapping[str, float],
+    usual: float | None,
+    large: Mapping[str, float],
 ) -> Iterator[Verdict]:
     """Find the layers in which gradients vanish, or explode.
 
@@ -57,24 +81,28 @@ def gradient_flow(
         Whose layers they are.
     relative : mapping of float
         For each layer, from the input on, |gradient| / |weights|.
-    usual : float, optional
+    usual : float or None
         How steep the loss is where nothing is known. Without it layers are compared with each other only: a
         loss a thousand times as large has gradients as much larger, which is no fault.
+    large : mapping of float
+        `large_weights`: where gradients explode, the likely cause.
     """
     if not relative:
         return
     largest, last = max(relative.values()), list(relative.values())[-1]
+    limits = [LIMITS.exploded_of_last * last or math.inf]
+    limits += [] if usual is None else [LIMITS.exploded_gradient * usual]
+    exploded = [part for part, size in relative.items() if not size <= min(limits)]
     vanished = [part for part, size in relative.items() if size < LIMITS.vanished_gradient * largest]
-    worst = max(relative, key=lambda part: (not np.isfinite(relative[part]), relative[part]))
-    steep = usual is not None and relative[worst] > LIMITS.exploded_gradient * usual
-    infinite = not np.isfinite(relative[worst])
-    if infinite or steep or relative[worst] > LIMITS.exploded_of_last * last > 0:
+    if exploded:
+        part = max(exploded, key=lambda part: (not np.isfinite(relative[part]), relative[part]))
+        steep = usual is not None and relative[part] > LIMITS.exploded_gradient * usual
         beside = f"; the loss of a guess has a slope of {usual:.2g}" if steep else ""
         yield Verdict(
             "exploding gradients",
-            title(network, worst),
-            f"the gradient is {relative[worst]:.2g} times as large as the weights, at the output {last:.2g}"
-            f"{beside}",
+            title(network, part),
+            f"the gradient is {relative[part]:.2g} times as large as the weights, at the output {last:.2g}"
+            f"{beside}{so_in(exploded)}{told_of_large(network, large)}",
             CALM,
         )
     elif vanished:
@@ -83,7 +111,7 @@ def gradient_flow(
             "vanishing gradients",
             title(network, part),
             f"the gradient is {relative[part]:.1g} of the weights, and {largest:.1g} where it is largest"
-            + (f"; so it is in {len(vanished)} layers" if len(vanished) > 1 else ""),
+            f"{so_in(vanished)}",
             "use relu or gelu in place of sigmoid, fewer layers, Residual layers, or normalize between them",
         )
 

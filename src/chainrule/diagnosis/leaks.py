@@ -46,18 +46,23 @@ def leaking_columns(x: Array, y: Array) -> Iterator[Verdict]:
     if len(x) < LIMITS.table_rows or x.shape[1] < 2:
         return
     outputs = y.reshape(len(y), -1).T
+    are_classes = [y.dtype.kind in "iu" or len(np.unique(output)) == 2 for output in outputs]
+    tellers = [
+        list((_telling_class if is_class else _telling_number)(x, output))
+        for output, is_class in zip(outputs, are_classes, strict=True)
+    ]
+    told = {teller.place for several in tellers for teller in several}
+    if len(outputs) > 1 and len(told) >= LIMITS.given_back * x.shape[1]:
+        return
     found: dict[int, str] = {}
-    told = set()
-    for output in outputs:
-        is_class = y.dtype.kind in "iu" or len(np.unique(output)) == 2
-        tellers = list((_telling_class if is_class else _telling_number)(x, output))
-        told |= {teller.place for teller in tellers}
-        others = np.delete(x, [teller.place for teller in tellers], axis=1)
+    for several, is_class in zip(tellers, are_classes, strict=True):
+        others = np.delete(x, [teller.place for teller in several], axis=1)
+        # all that tell a number have the same goal
         partly = _is_partly_told_class if is_class else _is_partly_told_number
-        if any(teller.is_copy or partly(others, teller) for teller in tellers):
-            found |= {teller.place: teller.how for teller in tellers}
-    gives_back = len(outputs) > 1 and len(told) >= LIMITS.given_back * x.shape[1]
-    if found and not gives_back:
+        different = several if is_class else several[:1]
+        if any(teller.is_copy for teller in several) or any(partly(others, teller) for teller in different):
+            found |= {teller.place: teller.how for teller in several}
+    if found:
         shown = ", ".join(map(str, sorted(found)[:SHOWN])) + (", ..." if len(found) > SHOWN else "")
         yield Verdict(
             "leaking columns",

@@ -16,6 +16,8 @@ from chainrule.graph.types import Array
 
 Index = tuple[int, ...]
 Entries = list[tuple[Index, float, Slope]]  # where, what the update uses, and the derivative of the loss
+#: So many rows are looked at for two that tell most.
+ROWS_TRIED = 6
 
 
 @dataclass
@@ -209,17 +211,29 @@ class Examiner:
     @functools.cached_property
     def _comparisons(self) -> list[tuple[Comparison, Comparison, Comparison | None]]:
         """What to compare on: batches, others, and the first with every row twice; without decay at last."""
-        rows, whole, twice = self.own.rows, self.whole, self._twice
-        first, last = (Batch(self.own.on_rows([row] * rows), self.used_by) for row in (0, rows - 1))
+        whole, twice = self.whole, self._twice
+        (row, first), (_, last) = self._telling_rows()
         if twice is None:
             doubled: list[Comparison | None] = [None, None]
         else:
-            more = Batch(self.own.on_rows([0] * 2 * rows), self.used_by)
+            more = Batch(self.own.on_rows([row] * 2 * self.own.rows), self.used_by)
             doubled = [Comparison(twice), Comparison(twice, more)]
         return [
             (Comparison(whole), Comparison(first), doubled[0]),
             (Comparison(whole, first), Comparison(whole, last), doubled[1]),
         ]
+
+    def _telling_rows(self) -> list[tuple[int, Batch]]:
+        """Return two rows, and batches of copies of each: those that change most weights.
+
+        In a row that no unit of a layer lets through, the sums of the next are its biases: with biases of 0
+        they stand at kinks.
+        """
+        rows = self.own.rows
+        tried = [int(row) for row in np.unique(np.linspace(0, rows - 1, ROWS_TRIED).astype(int))]
+        batches = [(row, Batch(self.own.on_rows([row] * rows), self.used_by)) for row in tried]
+        batches.sort(key=lambda pair: sum(map(np.count_nonzero, pair[1].used)), reverse=True)
+        return (2 * batches)[:2]
 
     def _indices(self, used: Array) -> list[Index]:
         """Return the places to compare: all of a small array, some of a large one, with the steepest."""

@@ -6,7 +6,8 @@ import copy
 import functools
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -141,10 +142,8 @@ class OwnStep:
         return Update(float(loss.reshape(())), [np.asarray(leaf, np.float64) for leaf in new], epsilon)
 
     def loss(self, arrays: Sequence[Array]) -> float:
-        """Return the loss at these weights, however extreme."""
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return self(arrays, 0.0).loss
+        """Return the loss at these weights."""
+        return self(arrays, 0.0).loss
 
     def change(self, rate: float) -> list[Array]:
         """Return how much the step takes off each weight."""
@@ -243,6 +242,14 @@ def smallest(epsilon: float) -> float:
 def _short(item: Any) -> str:
     text = " ".join(repr(item).split())
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let no warning out: a step is also called where its numbers are extreme."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def close(first: float, second: float, tolerance: float, least: float = 0.0) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from chainrule.layers import BatchNorm, Embedding, Layer, LayerNorm
@@ -29,6 +30,22 @@ def title(network: Layer, path: str) -> str:
     """
     kind = kind_of(network, path)
     return (f"{path} ({kind})" if path else kind) if kind else path
+
+
+def so_in(paths: Sequence[str]) -> str:
+    """Return in how many layers something is found, as the end of a sentence; nothing where it is one.
+
+    Examples
+    --------
+    >>> so_in(["layers.0", "layers.2", "layers.4"]), so_in(["layers.0"])
+    ('; so it is in 3 layers, layers.0 to layers.4', '')
+    """
+    return f"; so it is{in_layers(paths)}" if len(paths) > 1 else ""
+
+
+def in_layers(paths: Sequence[str]) -> str:
+    """Return in which of several layers something is."""
+    return f" in {len(paths)} layers, {paths[0]} to {paths[-1]}"
 
 
 def kind_of(network: Layer, path: str) -> str:

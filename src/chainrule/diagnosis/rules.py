@@ -7,14 +7,14 @@ clipping do is seen where all updates have the sign of their derivative, and gro
 
 from __future__ import annotations
 
-import warnings
+import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.diagnosis.mistakes import ArrayFinding
-from chainrule.diagnosis.own_step import OwnStep
+from chainrule.diagnosis.own_step import OwnStep, close
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.structure import flatten, unflatten
 from chainrule.graph.types import Array
@@ -25,15 +25,39 @@ FEWEST, ALIKE = 8, 1e-2
 SIZES, FEWEST_SIZES = (1.0, 0.1, 0.01, 1e-3, 1e-4), 2
 
 
-def without_state(own: OwnStep, rate: float, generator: np.random.Generator) -> tuple[OwnStep, list[str]]:
+class State(NamedTuple):
+    """What of a step's arrays is state.
+
+    `kept` is the part β of itself that it keeps at a step, s ← β s + ...; 0 where it is not of this form.
+    """
+
+    names: list[str]
+    kept: float = 0.0
+
+    def first_part(self, findings: Sequence[ArrayFinding], rows: int) -> float:
+        """Return the part of the gradient that a first step of such a rule uses, if it is seen; otherwise 1.
+
+        It is 1 - β where the state is a mean of gradients, 1 + β if Nesterov looks ahead, or both.
+        """
+        b = self.kept
+        parts = (1 - b, 1 + b, 1 - b * b) if b else ()
+        seen = [abs(found.factor) / float(rows) ** found.power for found in findings]
+        return next((part for part in parts for one in seen if close(one, part, 1e-3)), 1.0)
+
+
+def without_state(own: OwnStep, rate: float, generator: np.random.Generator) -> tuple[OwnStep, State]:
     """Return the step as one of its weights only, its state at 0 but for counters; and what is state."""
     state = [place for place in range(len(own.arrays)) if _is_state(own, place, rate, generator)]
     weights = [place for place in range(len(own.arrays)) if place not in state]
     if not state or not weights:
-        return own, []
+        return own, State([])
+    at_start = [
+        np.zeros_like(array) if place in state and array.ndim else array
+        for place, array in enumerate(own.arrays)
+    ]
 
     def step(chosen: Sequence[Array], x: Array, y: Array, learning_rate: float) -> Any:
-        arrays = [np.zeros_like(array) if array.ndim else array for array in own.arrays]
+        arrays = list(at_start)
         for place, array in zip(weights, chosen, strict=True):
             arrays[place] = array
         loss, new = own.step(unflatten(own.structure, arrays), x, y, learning_rate)
@@ -42,7 +66,27 @@ def without_state(own: OwnStep, rate: float, generator: np.random.Generator) -> 
 
     other = OwnStep(step, [own.arrays[place] for place in weights], own.x, own.y)
     other.names = [own.names[place] for place in weights]
-    return other, [own.names[place] for place in state]
+    return other, State([own.names[place] for place in state], _kept(own, at_start, state, rate))
+
+
+def _kept(own: OwnStep, at_start: Sequence[Array], state: Sequence[int], rate: float) -> float:
+    """Return the part of itself that a state keeps: two steps of equal weights leave 1 + β times one."""
+    first = own(at_start, rate).weights
+    moved = [first[place] if place in state else array for place, array in enumerate(at_start)]
+    second = own(moved, rate).weights
+    for place in state:
+        one, two = first[place].ravel(), second[place].ravel()
+        kept = float(two @ one / (one @ one)) - 1 if one.any() else 0.0
+        if at_start[place].ndim and 0 < kept < 1 and np.allclose(two, (1 + kept) * one, rtol=1e-6, atol=0):
+            return kept
+    return 0.0
+
+
+def at_usual_rate(own: OwnStep, part: float) -> OwnStep:
+    """Return the step with a rate so much larger that it takes off the gradient, not a part of it."""
+    other = copy.copy(own)
+    other.step = lambda weights, x, y, learning_rate: own.step(weights, x, y, learning_rate / part)
+    return other
 
 
 def _is_state(own: OwnStep, place: int, rate: float, generator: np.random.Generator) -> bool:
@@ -57,9 +101,7 @@ def _is_state(own: OwnStep, place: int, rate: float, generator: np.random.Genera
         others = [*arrays]
         others[place] = 2 * arrays[place]
         try:
-            with np.errstate(all="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                one, other = own(arrays, rate), own(others, rate)
+            one, other = own(arrays, rate), own(others, rate)
         except Exception:  # a step may refuse such numbers
             return False
         if not np.isfinite([one.loss, other.loss]).all():

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from chainrule.diagnosis.data import STANDARDIZE, standardized
+from chainrule.diagnosis.flow import large_weights, told_of_large
 from chainrule.diagnosis.parts import takes_numbers
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.thresholds import LIMITS
@@ -79,12 +80,12 @@ def start_loss(patient: Patient) -> Iterator[Verdict]:
             evidence = f"{reach}; with standardized columns it would be {other:.4g}"
             yield Verdict("features far from unit scale", "x", evidence, STANDARDIZE)
             return
-    yield Verdict(
-        "loss at the start too high",
-        "",
-        f"it is {found}",
-        "start with smaller weights in the last layer, and standardize features and targets",
-    )
+    large = large_weights(patient.weights)
+    remedy = "start with smaller weights in the last layer, and standardize features and targets"
+    if large:
+        remedy = "start with smaller weights there: a variance of 1 / inputs to 2 / inputs is usual"
+    found += told_of_large(patient.trainer.task.network, large)
+    yield Verdict("loss at the start too high", "", f"it is {found}", remedy)
 
 
 class Guess(NamedTuple):

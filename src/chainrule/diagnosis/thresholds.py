@@ -44,6 +44,8 @@ class Thresholds:
     fresh_output : float
         The same, of numbers to predict: and more than the loss of outputs of ± so much. Those of a fresh
         network may well have a deviation of more than 1, and be about the same for all rows.
+    large_weights : float
+        The same: a layer's weights are named that are so many times √(2 / inputs), the largest usual size.
     unit_rows : int
         *dead units*, *saturated units*: with fewer rows nothing is said.
     dead_units, saturated_units : float
@@ -52,6 +54,8 @@ class Thresholds:
         *saturated units*: a slope below this is flat.
     mostly_flat : float
         The same: in more than this part of the rows.
+    flat_at_start : float
+        The same, before the first step: this part of a layer's slopes is flat, each unit's in some rows.
     much_dropped, least_left : float
         *dropout too high*: more than this part of the units, and fewer than so many are left.
     vanished_gradient : float
@@ -119,11 +123,13 @@ class Thresholds:
     given_back: float = 0.5
     start_loss: float = 5.0
     fresh_output: float = 4.0
+    large_weights: float = 1.5
     unit_rows: int = 16
     dead_units: float = 0.7
     saturated_units: float = 0.5
     flat_slope: float = 0.01
     mostly_flat: float = 0.95
+    flat_at_start: float = 0.6
     much_dropped: float = 0.75
     least_left: float = 3.0
     vanished_gradient: float = 1e-3

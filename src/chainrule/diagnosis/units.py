@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 import numpy as np
 
-from chainrule.diagnosis.parts import layer_at, part_of, title
+from chainrule.diagnosis.parts import layer_at, part_of, so_in, title
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
@@ -25,11 +25,25 @@ from chainrule.training.trainer import Trainer
 #: Plain descent that shows whether units are copies: after it they differ by at most this part of its way.
 RATE, FEW_STEPS, SAME = 0.1, 20, 1e-3
 
+#: What to do about saturated units.
+SMALLER = "start with smaller weights, or standardize the features"
+
 Arrays = Mapping[str, Array]
 
 
-def silent_units(trainer: Trainer, data: Arrays) -> Iterator[Verdict]:
-    """Find layers in which most units are dead, or half of them saturated."""
+def silent_units(trainer: Trainer, data: Arrays, at_start: Set[str] | None = None) -> Iterator[Verdict]:
+    """Find layers in which most units are dead, or half of them saturated.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Whose layers they are.
+    data : mapping of arrays
+        Some rows.
+    at_start : set of str, optional
+        Layers that were saturated before the first step, as verdicts name them: of these, and of all before
+        that step, most slopes are flat, no matter of which units. What is learnt may make them so, too.
+    """
     if len(data["x"]) < LIMITS.unit_rows:
         return
     found: dict[str, Verdict] = {}  # one for each layer, however often the network is called
@@ -44,6 +58,8 @@ def silent_units(trainer: Trainer, data: Arrays) -> Iterator[Verdict]:
             np.mean((np.mean(flat, axis=rows) > LIMITS.mostly_flat) & np.any(flat & ~off, axis=rows))
         )
         where = title(trainer.task.network, part)
+        flat_share = float(np.mean(flat & ~off))
+        fresh = trainer.run.step == 0 if at_start is None else where in at_start
         if dead >= LIMITS.dead_units:
             found[part] = Verdict(
                 "dead units",
@@ -57,7 +73,14 @@ def silent_units(trainer: Trainer, data: Arrays) -> Iterator[Verdict]:
                 where,
                 f"{100 * saturated:.0f} % have a slope below {LIMITS.flat_slope} in nearly all of {len(y)} "
                 "rows",
-                "start with smaller weights, or standardize the features",
+                SMALLER,
+            )
+        elif fresh and flat_share >= LIMITS.flat_at_start:
+            found[part] = Verdict(
+                "saturated units",
+                where,
+                f"{100 * flat_share:.0f} % of its slopes in {len(y)} rows are below {LIMITS.flat_slope}",
+                SMALLER,
             )
     yield from found.values()
 
@@ -101,11 +124,11 @@ def identical_units(patient: Patient) -> Iterator[Verdict]:
     moved.train(patient.some(MOST_LOOKED_AT), steps=FEW_STEPS)
     found = [part for part in copies if _are_copies(moved.weights, part, patient.weights)]
     if found:
-        more = f"; so it is in {len(found)} layers" if len(found) > 1 else ""
         yield Verdict(
             "units that are copies",
             title(patient.trainer.task.network, found[0]),
-            f"its {copies[found[0]]} units start with the same weights and change alike, as one unit{more}",
+            f"its {copies[found[0]]} units start with the same weights and change alike, as one unit"
+            f"{so_in(found)}",
             "draw the initial weights at random, as layers do unless a weight_initializer is given",
         )
 

@@ -12,6 +12,7 @@ from chainrule.graph.graph import Graph
 from chainrule.graph.loop import bind
 from chainrule.graph.types import ROWS, Array
 from chainrule.graph.value import Value
+from chainrule.training.remedies import remedy
 
 _SMALLER = "a smaller learning rate, clipped gradients or scaled features may help"
 
@@ -88,7 +89,7 @@ def _told(value: Value, known: Mapping[Value, Array], rows: Array) -> Beginning:
     number = array[~np.isfinite(array)][0]
     sample = f"{number}{_sample(value, known, rows)}"
     found = f"the first is {sample}, made by {value.primitive.name}{where}{stage}"
-    return Beginning(found, value.origin.part, _remedy(value))
+    return Beginning(found, value.origin.part, remedy(value, known, rows))
 
 
 def _sample(value: Value, known: Mapping[Value, Array], rows: Array) -> str:
@@ -110,14 +111,3 @@ def _largest_by_row(value: Value, array: Array) -> Array:
     sizes = np.max(np.abs(array.astype(np.float64)), axis=tuple(i for i in range(array.ndim) if i != axis))
     result: Array = sizes / (np.max(sizes) or 1.0)
     return result
-
-
-def _remedy(value: Value) -> str:
-    """Return what to do about the value that was not finite first; nothing where only its size is known."""
-    assert value.primitive is not None
-    table = value.operands[0]
-    if value.primitive.name != "take" or (table.data is not None and not np.isfinite(table.data).all()):
-        return ""
-    last = "rows - 1" if table.shape[0] is ROWS else table.shape[0] - 1
-    what = f"the input of {value.origin.part}" if value.origin.part else "what it is to take"
-    return f"{what} holds a number there that is no category; give whole numbers from 0 to {last}"

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from chainrule.graph.hyperparameters import structure
 from chainrule.graph.loop import Stage
 from chainrule.graph.types import ArrayType
+from chainrule.graph.value import PRIMITIVES
 from chainrule.layers import Declaration, Layer, declare
 from chainrule.training.task import CarriedTypes, DataTypes, Task
 
@@ -32,7 +33,8 @@ def remembered(
 ) -> Stage:
     """Return the stage of this kind, traced if it is new.
 
-    A task with a part of a user's own is traced each time: what such a part does may have changed.
+    A task with a part of a user's own is traced each time: what such a part does may have changed. So is all
+    where a primitive has another derivative than before: somebody tries what a wrong one does.
 
     Parameters
     ----------
@@ -47,7 +49,8 @@ def remembered(
     if form is None:
         return make()
     groups = (carried.parameters, carried.state, carried.optimizer_state)
-    key = (kind, form, tuple(_ordered(group) for group in groups), data)
+    derivatives = tuple(row.derivative for row in PRIMITIVES.values())
+    key = (kind, form, tuple(_ordered(group) for group in groups), data, derivatives)
     return _found(key, make)
 
 
