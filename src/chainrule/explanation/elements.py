@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.explanation.collect import collected
 from chainrule.explanation.formula import Apply, Formula, Index, Name, Number, Stop, Symbol, Total, Variable
 from chainrule.explanation.layout import word
 from chainrule.explanation.printer import CONSTANTS, MOST_TERMS
@@ -64,7 +65,10 @@ class Expander:
 
     def array(self, value: Value, stop: Stop) -> Formula:
         """Return the formula of a whole array; `stop` tells the names of values below it."""
-        return simplified(self.shares.told(value, stop, self._told, None))
+        return simplified(self._collected(value, None, stop))
+
+    def _collected(self, value: Value, index: Index | None, stop: Stop) -> Formula:
+        return collected(shortened(self.shares.told(value, stop, self._told, index)))
 
     def _told(self, value: Value, index: Index | None, stop: Stop) -> Formula:
         if index is None:
@@ -101,11 +105,11 @@ class Expander:
 
     def element(self, value: Value, index: Index, stop: Stop) -> Formula:
         """Return the formula of one element; with a `Variable` in the index, of any."""
-        return simplified(self.shares.told(value, stop, self._told, index))
+        return simplified(self._collected(value, index, stop))
 
     def terms(self, value: Value, index: Index, stop: Stop) -> Formula:
         """Return the same with the terms of each sum apart, also where one condition chooses in several."""
-        return shortened(self.shares.told(value, stop, self._told, index))
+        return self._collected(value, index, stop)
 
     def _element(self, value: Value, index: Index, stop: Stop, top: bool = False) -> Formula:
         """Return an element's formula; what it needs in several places is one formula there."""

@@ -66,7 +66,7 @@ def _by_cases(formula: Formula, part: Parts) -> Formula:
         if condition is not None:
             cases = [simplified(_assumed(formula, condition, held)) for held in (True, False)]
             told = cases[0] if cases[0] == cases[1] else Apply(PRIMITIVES["where"], (condition, *cases), {})
-            if _size(told) <= _size(formula):
+            if size_of(told) <= size_of(formula):
                 return told
     match formula:
         case Apply(primitive, operands, attributes, gathered):
@@ -103,12 +103,13 @@ def _assumed(formula: Formula, condition: Formula, held: bool) -> Formula:
     return Apply(formula.primitive, operands, formula.attributes)
 
 
-def _size(formula: Formula) -> int:
+def size_of(formula: Formula) -> int:
+    """Return how many parts a formula has."""
     match formula:
         case Apply(_, operands, _, _):
-            return 1 + sum(map(_size, operands))
+            return 1 + sum(map(size_of, operands))
         case Total(terms):
-            return 1 + sum(map(_size, terms))
+            return 1 + sum(map(size_of, terms))
     return 1
 
 
