@@ -153,7 +153,7 @@ def test_every_element_of_a_step_can_be_reached(large, opened):
     page, arrays = opened(explanation), told(explanation)
     titles = [step.title for step in explanation.steps]
     number = 1 + next(
-        n for n, title in enumerate(titles) if title.startswith("given: the weights of layers.0")
+        n for n, title in enumerate(titles) if title.startswith("given: W⁽⁰⁾, which is layers.0.weight")
     )
     page.locator("#step").fill(str(number))
     for count in (6, 106, 206):

@@ -34,6 +34,7 @@ SIGMOID = cr.Sequential([cr.Dense(2, activation="sigmoid"), cr.Dense(2, activati
 def test_every_formula_comes_to_its_number(name, model, x, y, weight):
     before = {**model.weights, **model._trainer.run.carried}
     explanation = model.explain(x, y, sample_weight=weight)
+    assert len({step.title for step in explanation.steps}) == len(explanation.steps)  # none is told twice
     stages = [step.stage for step in explanation.steps]
     in_order = [stage for stage, _ in itertools.groupby(stages)]
     assert in_order == ["given", "forward", "loss", "backward", "update"]
@@ -365,8 +366,10 @@ def test_a_scheduled_learning_rate_is_eta(optimizer):
 def test_a_mask_is_told_in_the_forward_pass_and_a_target_with_the_loss():
     net = cr.Sequential([cr.Dense(5), cr.Dropout(0.4), cr.Dense(3)])
     steps = built(net, "cross_entropy").explain(ROWS, CLASSES).steps
-    constant = [(step.stage, step.part) for step in steps if "no weight changes" in step.title]
-    assert constant == [("forward", "layers.1"), ("loss", "")]
+    titles = {step.title: (step.stage, step.part) for step in steps}
+    assert titles["layers.1: r⁽¹⁾, drawn at random"] == ("forward", "layers.1")
+    one_hot = "the loss: t, the target as one-hot: 1 at the class y, and 0 at the others"
+    assert titles[one_hot] == ("loss", "")
     at = {step.quantity.symbol.key: step.number for step in steps}
     assert at["layers.0.z"] < at["layers.1.data"] < at["layers.1.a"] < at["layers.2.z"] < at["target"]
 

@@ -19,7 +19,7 @@ from chainrule.explanation.printer import CONSTANTS, MOST_TERMS
 from chainrule.explanation.shares import Shares
 from chainrule.explanation.simplify import shortened, simplified
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
-from chainrule.graph.types import ROWS, Array, is_float
+from chainrule.graph.types import BOOL, ROWS, Array, is_float
 from chainrule.graph.value import PRIMITIVES, Value
 
 #: An array of numbers that the network's own function brought along.
@@ -99,7 +99,7 @@ class Expander:
             attributes = {
                 "axes": tuple(_axis_letter(value.operands[0], axis) for axis in value.attributes["axes"])
             }
-        return Apply(value.primitive, operands, attributes)
+        return _applied(value, operands, attributes)
 
     # Elements ------------------------------------------------------------------------------------
 
@@ -153,7 +153,7 @@ class Expander:
     def _expression(self, value: Value, index: Index, stop: Stop) -> Formula:
         assert value.primitive is not None
         operands = tuple(self._element(x, index if x.ndim else (), stop) for x in self._operands(value))
-        return operands[0] if _is_plain_cast(value) else Apply(value.primitive, operands, value.attributes)
+        return operands[0] if _is_plain_cast(value) else _applied(value, operands, value.attributes)
 
     def _reindex(self, value: Value, index: Index, stop: Stop) -> Formula:
         assert value.primitive is not None
@@ -303,6 +303,15 @@ def _is_plain_cast(value: Value) -> bool:
         and is_float(value.dtype)
         and value.operands[0].dtype.kind in "fi"
     )
+
+
+def _applied(value: Value, operands: tuple[Formula, ...], attributes: Mapping[str, Any]) -> Formula:
+    """Return a row applied to formulas; what is true or false as a number is 1 or 0."""
+    assert value.primitive is not None
+    if value.primitive is PRIMITIVES["cast"] and is_float(value.dtype) and value.operands[0].dtype == BOOL:
+        one, zero = (Number(value.dtype.type(number)) for number in (1, 0))
+        return Apply(PRIMITIVES["where"], (*operands, one, zero), {})
+    return Apply(value.primitive, operands, attributes)
 
 
 def _axis_letter(x: Value, axis: int) -> str:

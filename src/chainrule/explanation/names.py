@@ -71,12 +71,12 @@ class Names:
 
     @cached_property
     def new_names(self) -> dict[Value, Symbol]:
-        """What the update computes: slots and parameters, primed."""
+        """What is kept for the next step: parameters, slots and what layers keep, primed."""
         return {value: symbol_of(name, "′") for name, value in self.recording.step.new.items()}
 
     @cached_property
     def state(self) -> dict[Value, str]:
-        """What the optimizer keeps, as it is before the step, and whose it is."""
+        """What layers and the optimizer keep, as it is before the step, by their names."""
         step = self.recording.step
         kept = {value: name for name, value in step.state.items() if name in step.new}
         return {value: name for value, name in kept.items() if value in self.names}

@@ -173,11 +173,10 @@ class Quantity:
 def whole(line: ElementLine, names: Names, answers: bool = True) -> Layout:
     """Return left = formula = numbers = value; without answers, left = formula = and a place to write."""
     parts: list[Layout] = [line.left]
+    value = names.printer.number(line.value)
     shown = (line.formula, line.numbers) if answers else (line.formula,)
     for part in dict.fromkeys(part for part in shown if part is not None):
-        parts += [operator("="), part]
+        if to_text(part) != to_text(value):  # a formula that is the number itself is not written twice
+            parts += [operator("="), part]
     blank = operator("______", r"\underline{\qquad\qquad}")
-    value = names.printer.number(line.value) if answers else blank
-    if answers and to_text(parts[-1]) == to_text(value):
-        return row(*parts)
-    return row(*parts, operator("="), value)
+    return row(*parts, operator("="), value if answers else blank)
