@@ -398,3 +398,12 @@ def test_one_quantity_has_one_name():
     weighted = built(dense(), "cross_entropy").explain(ROWS, CLASSES, sample_weight=[1.0, 0.5, 2.0])
     copies = [to_text(step.quantity.equation) for step in weighted.steps if step.stage == "loss"]
     assert not [one for one in copies if re.fullmatch(r"\w+ = \w[⁽⁾\d]*", one)]
+
+
+def test_numbers_before_a_product_are_one():
+    steps = built(cr.Dense(2), penalties=[cr.L2(0.1)]).explain(ROWS, NUMBERS).steps
+    told = {step.quantity.symbol.key: to_text(step.quantity.equation) for step in steps}
+    assert told["d weight"] == "∂L/∂W = strength · W + xᵀ ∂L/∂z"
+    weighted = cr.MLPRegressor(hidden_layer_sizes=(2,), alpha=0.1, random_state=0).explain(ROWS, [1, 2, 3])
+    told = {step.quantity.symbol.key: to_text(step.quantity.equation) for step in weighted.steps}
+    assert told["d layers.0.weight"] == "∂L/∂W⁽⁰⁾ = 0.333333 · strength · W⁽⁰⁾ + xᵀ ∂L/∂z⁽⁰⁾"

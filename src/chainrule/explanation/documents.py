@@ -56,7 +56,8 @@ def _lines(explanation: Explanation, answers: bool) -> Iterator[tuple[str, str]]
             yield f"   {step.rule}", "italic"
         if step.quantity.formula is not None:
             yield f"   {to_text(step.quantity.equation)}", "cyan"
-        yield from ((f"     {to_text(line)}", "") for line in _elements(explanation, step, answers))
+        for line, label in _elements(explanation, step, answers):
+            yield f"     {to_text(line)}" + (f"   ({label})" if label else ""), ""
         yield from ((line, "dim") for line in _rest(explanation, step, answers, "     "))
     yield "", ""
     yield from ((line, "") for line in _ending(explanation, answers))
@@ -71,7 +72,9 @@ def as_markdown(explanation: Explanation, answers: bool = True) -> str:
         lines += ["", f"**{step.number}. {step.title}**" + (f" ({step.rule})" if step.rule else "")]
         if step.quantity.formula is not None:
             lines += ["", f"$${to_latex(step.quantity.equation)}$$"]
-        lines += ["", *(f"- ${to_latex(line)}$" for line in _elements(explanation, step, answers))]
+        lines.append("")
+        for line, label in _elements(explanation, step, answers):
+            lines.append(f"- ${to_latex(line)}$" + (f" ({_as_plain(label)})" if label else ""))
         lines += _rest(explanation, step, answers, "- ")
     return "\n".join([*lines, "", "## The end", "", *_ending(explanation, answers)]) + "\n"
 
@@ -91,9 +94,11 @@ def as_latex(explanation: Explanation, answers: bool = True) -> str:
             lines.append(rf"\subsection*{{{heading}}}")
         rule = f" ({_escaped(step.rule)})" if step.rule else ""
         lines.append(rf"\paragraph{{{step.number}.}} {_escaped(step.title)}{rule}")
-        formulas = [] if step.quantity.formula is None else [step.quantity.equation]
-        formulas += _elements(explanation, step, answers)
-        lines += [rf"\[ {to_latex(formula)} \]" for formula in formulas]
+        if step.quantity.formula is not None:
+            lines.append(rf"\[ {to_latex(step.quantity.equation)} \]")
+        for line, label in _elements(explanation, step, answers):
+            called = rf" \quad \text{{({_escaped(label)})}}" if label else ""
+            lines.append(rf"\[ {to_latex(line)}{called} \]")
         lines += map(_escaped, _rest(explanation, step, answers, ""))
     lines += [r"\subsection*{The end}", *map(_escaped, _ending(explanation, answers)), r"\end{document}"]
     return "\n".join(lines) + "\n"
@@ -106,7 +111,7 @@ def as_dict(explanation: Explanation) -> dict[str, Any]:
         "title": explanation.title,
         "loss": explanation.loss,
         "loss_after": explanation.loss_after,
-        "steps": [_step_as_dict(step) for step in explanation.steps],
+        "steps": [_step_as_dict(explanation, step) for step in explanation.steps],
         "verdict": {
             "right": verdict.right,
             "finite_differences": verdict.differences,
@@ -118,7 +123,7 @@ def as_dict(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _step_as_dict(step: StoryStep) -> dict[str, Any]:
+def _step_as_dict(explanation: Explanation, step: StoryStep) -> dict[str, Any]:
     quantity = step.quantity
     return {
         "number": step.number,
@@ -130,6 +135,7 @@ def _step_as_dict(step: StoryStep) -> dict[str, Any]:
         "formula": to_text(quantity.equation),
         "latex": to_latex(quantity.equation),
         "value": np.asarray(quantity.array).tolist(),
+        "labels": list(explanation.labels.listed.get(quantity.symbol.key, ())),
     }
 
 
@@ -147,12 +153,16 @@ def _is_asked(explanation: Explanation, step: StoryStep) -> bool:
     return step.stage != "given" or (explanation.goes_on and step.quantity.value in kept)
 
 
-def _elements(explanation: Explanation, step: StoryStep, answers: bool) -> list[Layout]:
-    """Return the equations of the first elements; on a worksheet of all that is given, in full."""
+def _elements(explanation: Explanation, step: StoryStep, answers: bool) -> Iterator[tuple[Layout, str]]:
+    """Yield the equations of the first elements; on a worksheet of all that is given, in full.
+
+    Beside each stands what a person calls the element, if anything.
+    """
     quantity, asked = step.quantity, _is_asked(explanation, step)
     most = MOST_ELEMENTS if answers else MOST_ASKED if asked else None
-    shown = answers or not asked
-    return [whole(quantity.line(place), quantity.names, shown) for place in quantity.places(most)]
+    for place in quantity.places(most):
+        label = explanation.labels.of(quantity.symbol.key, quantity.value, place)
+        yield whole(quantity.line(place), quantity.names, answers or not asked), label
 
 
 def _rest(explanation: Explanation, step: StoryStep, answers: bool, indent: str) -> list[str]:
@@ -178,6 +188,11 @@ def _ending(explanation: Explanation, answers: bool) -> list[str]:
         "",
         *explanation.verdict.sentences(),
     ]
+
+
+def _as_plain(text: str) -> str:
+    """Return text of a person's so that Markdown reads no marks in it."""
+    return re.sub(r"([\\`*_{}\[\]<>$#|])", r"\\\1", text)
 
 
 def _escaped(text: str) -> str:

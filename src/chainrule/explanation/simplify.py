@@ -129,6 +129,32 @@ def _coefficient(formula: Formula) -> tuple[float, Formula] | None:
     return None
 
 
+def _first_factor(formula: Formula) -> Formula:
+    """Return k of k x y z."""
+    while isinstance(formula, Apply) and formula.primitive.name == "multiply":
+        formula = formula.operands[0]
+    return formula
+
+
+def _takes_number(factor: Formula) -> bool:
+    """Whether a number before it becomes one with its own."""
+    if isinstance(factor, Apply) and factor.primitive.name == "divide":
+        factor = factor.operands[1]
+    return isinstance(factor, Number)
+
+
+def _scaled(c: Number, formula: Formula) -> Formula:
+    """Return (c k) x y z for k x y z;  (c / k) x y z for x / k y z."""
+    if isinstance(formula, Number):
+        return Number(c.value * formula.value)
+    assert isinstance(formula, Apply)
+    first, last = formula.operands
+    if formula.primitive.name == "divide":
+        assert isinstance(last, Number)
+        return apply("multiply", Number(c.value / last.value), first)
+    return apply("multiply", _scaled(c, first), last)
+
+
 def _add(a: Formula, b: Formula) -> Formula | None:
     """Apply x + 0 = x;  (e^x - 1) + 1 = e^x;  -x + y = y - x;  k x + (-k) y = k (x - y); like terms."""
     if _is(a, 0):
@@ -168,7 +194,7 @@ def _subtract(a: Formula, b: Formula) -> Formula | None:
 
 
 def _multiply(a: Formula, b: Formula) -> Formula | None:  # noqa: PLR0911  (one for each rule)
-    """Apply x 0 = 0;  x 1 = x;  x c = c x;  -1 x = -x;  c (k x) = (c k) x;  x x = x²; and with y as well.
+    """Apply x 0 = 0;  x 1 = x;  x c = c x;  -1 x = -x;  c (k x) = (c k) x;  c (k x y) = (c k) x y;  x x = x².
 
     (-x) y = -(x y);  (1 / x) y = y / x.
     """
@@ -185,6 +211,8 @@ def _multiply(a: Formula, b: Formula) -> Formula | None:  # noqa: PLR0911  (one 
     inner = _coefficient(b)
     if isinstance(a, Number) and inner:
         return apply("multiply", Number(a.value * inner[0]), inner[1])
+    if isinstance(a, Number) and _takes_number(_first_factor(b)):
+        return _scaled(a, b)
     if isinstance(a, Apply) and a.primitive.name == "negative":
         return apply("negative", apply("multiply", a.operands[0], b))
     if isinstance(a, Apply) and a.primitive.name == "divide" and _is(a.operands[0], 1):

@@ -15,7 +15,7 @@ from chainrule.explanation.quantity import Product, Quantity
 from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Reduction
 from chainrule.graph.types import INT32, ROWS, UINT32
-from chainrule.graph.value import Value
+from chainrule.graph.value import PRIMITIVES, Value
 
 #: The rules of differentiation, as they are named.
 CHAIN = "chain rule"
@@ -28,6 +28,8 @@ SLOPE = "f′, the derivative of the activation by what it is applied to"
 PAIRS = f"{SLOPE}: of each unit by each, as it takes all of them together"
 HANDED = "handed on unchanged"
 SOFTMAX = "the share of each power in the sum of all: the derivative of the logarithm of that sum"
+
+STOPPED = "stop: it counts as a constant, and no derivative is handed on through it"
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,10 @@ class Teller:
     def _forward(self) -> Iterator[Told]:
         for mark in self._in_order():
             quantity = Quantity(self.names, mark.value, mark.symbol, self._forward_stop(mark))
-            yield mark.stage, mark.part, self._forward_title(mark), self._values_of(quantity), quantity
+            rule = (
+                STOPPED if mark.value.primitive is PRIMITIVES["stop_gradient"] else self._values_of(quantity)
+            )
+            yield mark.stage, mark.part, self._forward_title(mark), rule, quantity
 
     def _in_order(self) -> list[Landmark]:
         """Return what is computed, the loss last: a target is made ready while the network computes.

@@ -90,10 +90,17 @@ export function writePlace(key, index) {
   return index.length ? `${key}[${index.join(", ")}]` : key;
 }
 
+/** What a person calls an element, such as the column of a table; empty where it has no name. */
+export function labelOf(key, index) {
+  const listed = data.labels[key];
+  if (!listed) return "";
+  return listed[index.length > 1 ? index.at(-1) : numberAt(key, index)]; // one axis alone holds class numbers
+}
+
 /** The same in words: a derivative's name begins with d, a slope's with slope. */
 export function spoken(key, index) {
-  const place = writePlace(key, index);
-  return place.replace(/^d /, "derivative of the loss by ").replace(/^slopes? /, "slope f′ of ");
+  const place = writePlace(key, index).replace(/^d /, "derivative of the loss by ").replace(/^slopes? /, "slope f′ of ");
+  return [place, labelOf(key, index)].filter(Boolean).join(", ");
 }
 
 /** A number to six significant digits, as Python's %.6g writes it. */

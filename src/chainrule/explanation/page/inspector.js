@@ -1,5 +1,5 @@
 // What a person has pointed at: its formulas with numbers, and where each number came from.
-import { data, numberAt, parsePlace, rankOf, spoken, writePlace, written } from "./arrays.js";
+import { data, labelOf, numberAt, parsePlace, rankOf, spoken, writePlace, written } from "./arrays.js";
 import { formulaOf, nameOf } from "./formulas.js";
 
 /** A line: name = formula = formula with numbers = number; with an action `pin`, the name is a button for it. */
@@ -17,6 +17,8 @@ export function lineOf(key, index, { pin } = {}) {
   value.dataset.value = writePlace(key, index);
   value.textContent = number;
   line.append(" = ", value);
+  const label = labelOf(key, index);
+  if (label) line.append(Object.assign(document.createElement("span"), { className: "label", textContent: label }));
   return line;
 }
 

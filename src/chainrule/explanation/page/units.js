@@ -1,12 +1,14 @@
 // A small network: its units as circles, its weights as lines.
-import { data, largestOf, numberAt, spoken, writePlace, written } from "./arrays.js";
+import { data, labelOf, largestOf, numberAt, spoken, writePlace, written } from "./arrays.js";
 import { colourOf } from "./colours.js";
 import { mathOf } from "./formulas.js";
 import { isLater, light, makeChoosable, shownBy } from "./lights.js";
 import { svg } from "./svg.js";
 
 const [NARROWEST, WIDEST] = [128, 190]; // from column to column
-const PITCH = 64;
+const isNamed = (column) => column.keys.some((one) => data.labels[one.key]);
+const PITCH = data.columns.some(isNamed) ? 78 : 64; // names stand below the numbers
+const MOST_LETTERS = 18; // letters of a name
 const RADIUS = 20;
 
 /** Draws columns of units; `shelf(parent, column)` is called for what stands below each. */
@@ -102,6 +104,9 @@ function drawUnit(picture, column, unit, [x, y], join) {
   const group = svg("g", { class: "unit", tabindex: 0, role: "button" }, picture);
   const circle = svg("circle", { cx: x, cy: y, r: RADIUS }, group);
   const text = svg("text", { x, y: y + RADIUS + 14 }, group);
+  const label = labelOf(column.keys[0].key, indexOf(column, 0, unit));
+  const short = label.length > MOST_LETTERS ? `${label.slice(0, MOST_LETTERS - 1)}…` : label;
+  if (label) svg("text", { x, y: y + RADIUS + 27, class: "label" }, group).textContent = short;
   join(column, (row) => indexOf(column, row, unit), group, (number, largest, later) => {
     circle.style.fill = later ? "" : colourOf(number, largest);
     text.textContent = later ? "" : written(number);
