@@ -41,7 +41,7 @@ class ElementLine:
     left, formula, numbers : Layout
         z₁, what it is computed from, and the same with numbers.
     value : float
-        The number.
+        The number; of what is true or false that.
     """
 
     name: str
@@ -162,7 +162,7 @@ class Quantity:
             left,
             printer.layout(formula) if formula else None,
             printer.layout(formula, numbers=True) if formula else None,
-            float(self.array[index]),
+            self.array[index].item(),
         )
 
     def places(self, most: int | None = None) -> Iterator[tuple[int, ...]]:

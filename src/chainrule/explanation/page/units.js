@@ -1,5 +1,5 @@
 // A small network: its units as circles, its weights as lines.
-import { data, labelOf, largestOf, numberAt, spoken, writePlace, written } from "./arrays.js";
+import { data, labelOf, largestOf, numberAt, toldAs, writePlace, writtenAt } from "./arrays.js";
 import { colourOf } from "./colours.js";
 import { mathOf } from "./formulas.js";
 import { isLater, light, makeChoosable, shownBy } from "./lights.js";
@@ -47,9 +47,10 @@ export function drawUnits(box, actions, shelf) {
         const shownNow = shownBy(item, step);
         const [key, index] = [shownNow.key, indexIn(row)];
         const number = numberAt(key, index);
-        paint(number, largestOf(key), isLater(shownNow, step));
+        const later = isLater(shownNow, step);
+        paint({ number, largest: largestOf(key), text: later ? "" : writtenAt(key, index), later });
         element.dataset.shows = writePlace(key, index);
-        element.setAttribute("aria-label", `${spoken(key, index)} is ${written(number)}`);
+        element.setAttribute("aria-label", toldAs(key, index, later));
         light(element, item, step);
       }
       for (const { item, element } of heads) element.replaceChildren(mathOf(shownBy(item, step).symbol));
@@ -107,9 +108,9 @@ function drawUnit(picture, column, unit, [x, y], join) {
   const label = labelOf(column.keys[0].key, indexOf(column, 0, unit));
   const short = label.length > MOST_LETTERS ? `${label.slice(0, MOST_LETTERS - 1)}…` : label;
   if (label) svg("text", { x, y: y + RADIUS + 27, class: "label" }, group).textContent = short;
-  join(column, (row) => indexOf(column, row, unit), group, (number, largest, later) => {
+  join(column, (row) => indexOf(column, row, unit), group, ({ number, largest, text: shown, later }) => {
     circle.style.fill = later ? "" : colourOf(number, largest);
-    text.textContent = later ? "" : written(number);
+    text.textContent = shown;
   });
 }
 
@@ -121,7 +122,7 @@ function drawEdge(picture, edge, at, join) {
       const group = svg("g", { class: "edge", tabindex: 0, role: "button" }, picture);
       svg("line", { ...ends, class: "hit" }, group);
       const seen = svg("line", { ...ends, class: "seen" }, group);
-      join(edge, () => [i, j], group, (number, largest) => {
+      join(edge, () => [i, j], group, ({ number, largest }) => {
         seen.style.stroke = `var(--${number < 0 ? "low" : "high"})`;
         seen.style.strokeWidth = 1 + (5 * Math.abs(number)) / largest;
         seen.style.strokeDasharray = number < 0 ? "6 4" : "";
