@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.explanation.latex import to_latex
+from chainrule.explanation.latex import to_display, to_latex
 from chainrule.explanation.layout import Layout
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.quantity import whole
@@ -85,22 +85,22 @@ def as_latex(explanation: Explanation, answers: bool = True) -> str:
         r"\documentclass{article}",
         r"\usepackage{amsmath}",
         r"\usepackage[a4paper,margin=2cm]{geometry}",
+        r"\sloppy",
         r"\begin{document}",
-        rf"\section*{{{_escaped(explanation.title)}}}",
+        rf"\section*{{{escaped(explanation.title)}}}",
         "Subscripts count from 0. A number in raised parentheses is the layer's; a prime marks what is new.",
     ]
     for heading, step in _under_headings(explanation):
         if heading:
             lines.append(rf"\subsection*{{{heading}}}")
-        rule = f" ({_escaped(step.rule)})" if step.rule else ""
-        lines.append(rf"\paragraph{{{step.number}.}} {_escaped(step.title)}{rule}")
+        rule = f" ({escaped(step.rule)})" if step.rule else ""
+        lines.append(rf"\paragraph{{{step.number}.}} {escaped(step.title)}{rule}")
         if step.quantity.formula is not None:
-            lines.append(rf"\[ {to_latex(step.quantity.equation)} \]")
+            lines.append(to_display(step.quantity.equation))
         for line, label in _elements(explanation, step, answers):
-            called = rf" \quad \text{{({_escaped(label)})}}" if label else ""
-            lines.append(rf"\[ {to_latex(line)}{called} \]")
-        lines += map(_escaped, _rest(explanation, step, answers, ""))
-    lines += [r"\subsection*{The end}", *map(_escaped, _ending(explanation, answers)), r"\end{document}"]
+            lines.append(to_display(line, rf"\quad \text{{({escaped(label)})}}" if label else ""))
+        lines += map(escaped, _rest(explanation, step, answers, ""))
+    lines += [r"\subsection*{The end}", *map(escaped, _ending(explanation, answers)), r"\end{document}"]
     return "\n".join(lines) + "\n"
 
 
@@ -195,7 +195,7 @@ def _as_plain(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>$#|])", r"\\\1", text)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Return text as LaTeX prints it: signs that belong to formulas go into mathematics mode."""
     text = "".join(_ESCAPES.get(sign, sign) for sign in text)
     return re.sub(f"[{''.join(_SIGNS)}]+", lambda found: f"${_mathematics(found[0])}$", text)
