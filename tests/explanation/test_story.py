@@ -6,7 +6,7 @@ import io
 import itertools
 import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from rich.console import Console
 
 import chainrule as cr
 from chainrule import explaining
-from chainrule.explanation.formula import numeric
+from chainrule.explanation.formula import names, numeric
 from chainrule.explanation.latex import to_latex
 from chainrule.explanation.mathml import to_mathml
 from chainrule.explanation.plain import to_text
@@ -63,6 +63,18 @@ def test_every_formula_comes_to_its_number(name, model, x, y, weight):
     assert explanation.loss_after == pytest.approx(
         _loss_at(model, x, y, weight, model._trainer.run.step - 1), rel=1e-9
     )
+
+
+@pytest.mark.parametrize(("name", "model", "x", "y", "weight"), CASES, ids=[case[0] for case in CASES])
+def test_nothing_is_used_before_it_is_told(name, model, x, y, weight):
+    explanation = model.explain(x, y, sample_weight=weight)
+    told = set()
+    for step in explanation.steps:
+        assert step.quantity.symbol.key not in told
+        for used in names(step.quantity.formula) if step.quantity.formula else ():
+            is_told = explanation.names.landmark(used.value) is not None or used.symbol.derivative
+            assert not is_told or used.symbol.key in told, step.title
+        told.add(step.quantity.symbol.key)
 
 
 def _loss_at(model, x, y, weight, step):
@@ -407,3 +419,35 @@ def test_numbers_before_a_product_are_one():
     weighted = cr.MLPRegressor(hidden_layer_sizes=(2,), alpha=0.1, random_state=0).explain(ROWS, [1, 2, 3])
     told = {step.quantity.symbol.key: to_text(step.quantity.equation) for step in weighted.steps}
     assert told["d layers.0.weight"] == "∂L/∂W⁽⁰⁾ = 0.333333 · strength · W⁽⁰⁾ + xᵀ ∂L/∂z⁽⁰⁾"
+
+
+@dataclass(frozen=True)
+class Gate(cr.Layer):
+    """A layer of one's own, whose parameters meet in its output alone."""
+
+    def forward(self, x, context):
+        """Return tanh(x W) σ(gain)."""
+        weight = context.parameter("weight", (int(x.shape[-1]), 3), "glorot_uniform")
+        return cr.tanh(x @ weight) * cr.sigmoid(context.parameter("gain", (3,), "ones"))
+
+
+def test_a_layer_of_ones_own_is_told_in_short_formulas_and_in_order():
+    """Its product has a name; what is drawn does not turn the order of the parts around."""
+    table = cr.Sequential([cr.Columns([2]), cr.Embedding(3, 2), cr.Flatten()])
+    layers = [cr.Concatenate([cr.Columns([0, 1]), table]), Gate(), cr.Dropout(0.3), cr.Dense(2)]
+    model = cr.Model(cr.Sequential(layers), loss="mean_squared_error", dtype="float64")
+    explanation = model.explain(np.column_stack([ROWS[:, :2], [0, 2, 1]]), NUMBERS)
+    told = {step.quantity.symbol.key: to_text(step.quantity.equation) for step in explanation.steps}
+    assert told["layers.1.u"] == "u⁽¹⁾ = a⁽⁰⁾ W⁽¹⁾"
+    assert told["layers.1.z"] == "z⁽¹⁾ = tanh(u⁽¹⁾) · σ(gain⁽¹⁾)"
+    assert told["d layers.1.u"] == "∂L/∂u⁽¹⁾ = ∂L/∂z⁽¹⁾ · σ(gain⁽¹⁾) · (1 − tanh(u⁽¹⁾)²)"
+    assert told["d layers.1.weight"] == "∂L/∂W⁽¹⁾ = a⁽⁰⁾ᵀ ∂L/∂u⁽¹⁾"
+    at = {key: number for number, key in enumerate(told)}
+    assert at["layers.1.z"] < at["layers.2.data"] < at["layers.2.a"]
+    assert (
+        at["d layers.3.z"]
+        < at["d layers.2.a"]
+        < at["d layers.1.z"]
+        < at["d layers.0.layers.1.layers.1.weight"]
+    )
+    assert told["layers.0.layers.1.layers.1.z"].startswith("z⁽⁰·¹·¹⁾ = W⁽⁰·¹·¹⁾_(int32(")

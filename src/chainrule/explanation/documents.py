@@ -13,6 +13,7 @@ from chainrule.explanation.layout import Layout
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.quantity import whole
 from chainrule.explanation.story import StoryStep
+from chainrule.graph.types import BOOL
 
 if TYPE_CHECKING:
     from chainrule.explanation.explanation import Explanation
@@ -174,6 +175,10 @@ def _rest(explanation: Explanation, step: StoryStep, answers: bool, indent: str)
     if array.size <= MOST_ELEMENTS:
         return []
     text = step.quantity.names.printer.text
+    if array.dtype == BOOL:
+        return [
+            f"{indent}and {array.size - MOST_ELEMENTS} more; {np.sum(array)} of all {array.size} are true"
+        ]
     more, low, high = array.size - MOST_ELEMENTS, text(array.min()), text(array.max())
     return [f"{indent}and {more} more; all lie from {low} to {high}"]
 

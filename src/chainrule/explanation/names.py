@@ -10,7 +10,14 @@ import numpy as np
 
 from chainrule.explanation.elements import Expander
 from chainrule.explanation.formula import Name, Stop, Symbol
-from chainrule.explanation.landmarks import LETTERS, Landmark, find_landmarks, is_transparent, symbol_of
+from chainrule.explanation.landmarks import (
+    LETTERS,
+    Landmark,
+    find_landmarks,
+    is_transparent,
+    looked_through,
+    symbol_of,
+)
 from chainrule.explanation.layout import Script, letter, number
 from chainrule.explanation.printer import Printer
 from chainrule.explanation.shares import Shares
@@ -179,6 +186,18 @@ def _is_same_in_rows(value: Value, kinds: frozenset[str], recording: Recording) 
 
 
 def _is_passed_guard(value: Value, recording: Recording) -> bool:
-    """Whether a value only tells that all numbers are finite, and they are."""
-    is_guard = value.primitive is PRIMITIVES["is_finite"]
+    """Whether a value only tells that all numbers are finite, or whole, and they are."""
+    is_guard = value.primitive is PRIMITIVES["is_finite"] or _asks_if_whole(value)
     return is_guard and bool(np.all(recording.numbers[value]))
+
+
+def _asks_if_whole(value: Value) -> bool:
+    """Whether it compares numbers with themselves, rounded to whole ones."""
+    if value.primitive is not PRIMITIVES["equal"]:
+        return False
+    seen = [looked_through(operand) for operand in value.operands]
+    while any(one.primitive is PRIMITIVES["cast"] for one in seen):
+        seen = [
+            looked_through(one.operands[0]) if one.primitive is PRIMITIVES["cast"] else one for one in seen
+        ]
+    return seen[0] is seen[1]

@@ -137,22 +137,29 @@ def _first_factor(formula: Formula) -> Formula:
 
 
 def _takes_number(factor: Formula) -> bool:
-    """Whether a number before it becomes one with its own."""
+    """Whether a number before it becomes one with its own: k;  x / k;  k / y;  x / (k y)."""
     if isinstance(factor, Apply) and factor.primitive.name == "divide":
-        factor = factor.operands[1]
+        above, below = factor.operands
+        return isinstance(above, Number) or isinstance(_first_factor(below), Number)
     return isinstance(factor, Number)
 
 
 def _scaled(c: Number, formula: Formula) -> Formula:
-    """Return (c k) x y z for k x y z;  (c / k) x y z for x / k y z."""
+    """Return (c k) x y z for k x y z;  (c / k) x y z for x / k y z;  (c / k) (x / y) for x / (k y)."""
     if isinstance(formula, Number):
         return Number(c.value * formula.value)
     assert isinstance(formula, Apply)
     first, last = formula.operands
-    if formula.primitive.name == "divide":
-        assert isinstance(last, Number)
+    if formula.primitive.name == "multiply":
+        return apply("multiply", _scaled(c, first), last)
+    if isinstance(first, Number):
+        return apply("divide", _scaled(c, first), last)
+    if isinstance(last, Number):
         return apply("multiply", Number(c.value / last.value), first)
-    return apply("multiply", _scaled(c, first), last)
+    inner = _coefficient(last)
+    if inner is None:
+        return Apply(PRIMITIVES["multiply"], (c, formula), {})
+    return apply("multiply", Number(c.value / inner[0]), apply("divide", first, inner[1]))
 
 
 def _add(a: Formula, b: Formula) -> Formula | None:
@@ -223,7 +230,7 @@ def _multiply(a: Formula, b: Formula) -> Formula | None:  # noqa: PLR0911  (one 
 
 
 def _divide(a: Formula, b: Formula) -> Formula | None:
-    """Apply x / 1 = x;  0 / x = 0;  (c x) / k = (c / k) x."""
+    """Apply x / 1 = x;  0 / x = 0;  (c x) / k = (c / k) x;  c / (k y) = (c / k) / y."""
     if _is(b, 1):
         return a
     if _is(a, 0):
@@ -231,6 +238,9 @@ def _divide(a: Formula, b: Formula) -> Formula | None:
     inner = _coefficient(a)
     if inner and isinstance(b, Number):
         return apply("multiply", Number(inner[0] / b.value), inner[1])
+    below = _coefficient(b)
+    if isinstance(a, Number) and below:
+        return apply("divide", Number(a.value / below[0]), below[1])
     return None
 
 

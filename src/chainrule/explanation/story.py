@@ -29,6 +29,7 @@ PAIRS = f"{SLOPE}: of each unit by each, as it takes all of them together"
 HANDED = "handed on unchanged"
 SOFTMAX = "the share of each power in the sum of all: the derivative of the logarithm of that sum"
 
+LAID_OUT = "the same numbers, laid out in another shape"
 STOPPED = "stop: it counts as a constant, and no derivative is handed on through it"
 
 
@@ -107,12 +108,25 @@ class Teller:
             )
             yield mark.stage, mark.part, self._forward_title(mark), rule, quantity
 
+    def _forward_rule(self, mark: Landmark, quantity: Quantity) -> str:
+        if mark.value.primitive is PRIMITIVES["stop_gradient"]:
+            return STOPPED
+        return LAID_OUT if isinstance(quantity.formula, Name) else self._values_of(quantity)
+
     def _in_order(self) -> list[Landmark]:
         """Return what is computed, the loss last: a target is made ready while the network computes.
 
         Only what the network itself is computed from, as in an objective, comes before it.
         """
-        computed = [mark for mark in self.marks.listed if mark.stage != "input"]
+        computed: list[Landmark] = []
+        early: list[Landmark] = []  # what is drawn is told where its part begins
+        for mark in self.marks.listed:
+            if mark.stage == "forward" and mark.role == "data":
+                early.append(mark)
+            elif mark.stage != "input":
+                computed += [one for one in early if one.part == mark.part] + [mark]
+                early = [one for one in early if one.part != mark.part]
+        computed = [*early, *computed]
         before = set(needed([mark.value for mark in computed if mark.stage == "forward"]))
         return sorted(computed, key=lambda mark: mark.value not in before)
 
