@@ -451,3 +451,18 @@ def test_a_layer_of_ones_own_is_told_in_short_formulas_and_in_order():
         < at["d layers.0.layers.1.layers.1.weight"]
     )
     assert told["layers.0.layers.1.layers.1.z"].startswith("z⁽⁰·¹·¹⁾ = W⁽⁰·¹·¹⁾_(int32(")
+
+
+def test_a_norm_is_told_as_it_is_and_not_how_overflow_is_kept_away():
+    model = built(dense(), optimizer=cr.SGD(0.5, clip_global_norm=0.1))
+    explanation = model.explain(ROWS, NUMBERS)
+    shared = [step for step in explanation.steps if step.quantity.symbol.key.startswith("update.")]
+    assert [step.title for step in shared] == ["c₀, which several updates use"]
+    parts = ["√(∑_(i,j) (∂L/∂W⁽⁰⁾)²)", "√(∑_i (∂L/∂b⁽⁰⁾)²)", "√(∑_(i,j) (∂L/∂W⁽¹⁾)²)", "√(∑_i (∂L/∂b⁽¹⁾)²)"]
+    quantity = shared[0].quantity
+    assert to_text(quantity.equation) == f"c₀ = √(∑_i concat({', '.join(parts)})²)"
+    _, gradients = model.gradients(ROWS, NUMBERS)
+    norm = np.sqrt(sum(np.sum(gradient**2) for gradient in gradients.values()))
+    assert float(quantity.array) == pytest.approx(norm, rel=1e-12)
+    assert float(numeric(quantity.element(()))) == pytest.approx(norm, rel=1e-12)
+    assert to_text(quantity.line(()).formula).startswith("√((∂L/∂")

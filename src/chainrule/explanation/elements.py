@@ -60,6 +60,7 @@ class Expander:
         self.fixed = fixed
         self.chosen = chosen
         self._found: dict[tuple[Value, Index], Formula] = {}
+        self._arrays: dict[Value, Formula] = {}
 
     # Arrays --------------------------------------------------------------------------------------
 
@@ -71,12 +72,19 @@ class Expander:
         return collected(shortened(self.shares.told(value, stop, self._told, index)))
 
     def _told(self, value: Value, index: Index | None, stop: Stop) -> Formula:
-        if index is None:
-            return self._array(value, stop, top=True)
         self._found.clear()
+        if index is None:
+            self._arrays.clear()
+            return self._array(value, stop, top=True)
         return self._element(value, index, stop, top=True)
 
     def _array(self, value: Value, stop: Stop, top: bool = False) -> Formula:
+        """Return an array's formula; what it needs in several places is one formula there."""
+        if value not in self._arrays:
+            self._arrays[value] = self._whole(value, stop, top)
+        return self._arrays[value]
+
+    def _whole(self, value: Value, stop: Stop, top: bool) -> Formula:
         symbol = None if top else stop(value)
         if symbol:
             return Name(symbol, value)

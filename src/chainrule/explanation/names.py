@@ -98,7 +98,8 @@ class Names:
                     users.setdefault(operand, set()).add(value.serial)
         found = [value for value, by in users.items() if len(by) > 1 and not _is_shown_as_its_operand(value)]
         found.sort(key=lambda value: value.serial)
-        varied = [value for value in found if self.landmarks.sources[value]]
+        guards = {one for value in found if _is_scale(value) for one in (value, value.operands[1])}
+        varied = [value for value in found if self.landmarks.sources[value] and value not in guards]
         rate = self._scheduled_rate(varied)
         counted = [value for value in varied if value is not rate]
         symbols = {
@@ -170,6 +171,14 @@ class Names:
 
 def _is_shown_as_its_operand(value: Value) -> bool:
     return is_transparent(value) or value.primitive is PRIMITIVES["cast"]
+
+
+def _is_scale(value: Value) -> bool:
+    """Whether it is {m if m > 0, 1 otherwise}: what is divided out so that squares do not overflow."""
+    if value.primitive is not PRIMITIVES["where"]:
+        return False
+    condition, chosen, _ = value.operands
+    return condition.primitive is PRIMITIVES["greater"] and condition.operands[0] is chosen
 
 
 def _share_symbol(share: Share, count: int) -> Symbol:

@@ -43,11 +43,16 @@ def _shortened(formula: Formula, part: Parts) -> Formula:
         case Total(terms, variable, size):
             terms = tuple(map(part, terms))
             if variable is None:
-                terms = tuple(term for term in terms if not _is(term, 0))
+                terms = tuple(one for term in terms for one in _terms(term) if not _is(one, 0))
                 if all(isinstance(term, Number) for term in terms):
                     return Number(sum(numeric(term) for term in terms) if terms else 0.0)
             return terms[0] if variable is None and len(terms) == 1 else Total(terms, variable, size)
     return formula
+
+
+def _terms(formula: Formula) -> tuple[Formula, ...]:
+    """Return the terms of a sum; anything else by itself."""
+    return formula.terms if isinstance(formula, Total) and formula.variable is None else (formula,)
 
 
 def apply(name: str, *operands: Formula) -> Formula:
@@ -226,6 +231,50 @@ def _multiply(a: Formula, b: Formula) -> Formula | None:  # noqa: PLR0911  (one 
         return apply("divide", b, a.operands[1])
     if a == b and not isinstance(a, Number):
         return Apply(PRIMITIVES["power"], (a, Number(2)), {})
+    return _norm(a, b)
+
+
+def _norm(k: Formula, root: Formula) -> Formula | None:
+    """Return √(Σ x²) for k √(Σ (x / k)²), where k = {m if m > 0, 1 otherwise} keeps squares from overflow."""
+    if not (_is_above_zero(k) and isinstance(root, Apply) and root.primitive.name == "sqrt"):
+        return None
+    (inside,) = root.operands
+    is_whole = isinstance(inside, Apply) and inside.primitive.name == "sum"
+    terms = inside.terms if isinstance(inside, Total) else inside.operands if is_whole else (inside,)  # type: ignore[union-attr]
+    squares = [_times_square(term, k) for term in terms]
+    if any(square is None for square in squares):
+        return None
+    whole = [square for square in squares if square is not None]
+    if isinstance(inside, Total):
+        return apply("sqrt", shortened(Total(tuple(whole), inside.variable, inside.size)))
+    if isinstance(inside, Apply) and is_whole:
+        whole = [Apply(inside.primitive, tuple(whole), inside.attributes)]
+    return apply("sqrt", whole[0])
+
+
+def _is_above_zero(k: Formula) -> bool:
+    if not isinstance(k, Apply) or k.primitive.name != "where":
+        return False
+    condition, chosen, other = k.operands
+    compared = (
+        condition.operands if isinstance(condition, Apply) and condition.primitive.name == "greater" else ()
+    )
+    return len(compared) == 2 and compared[0] is chosen and _is(compared[1], 0) and _is(other, 1)
+
+
+def _times_square(term: Formula, k: Formula) -> Formula | None:
+    """Return x² for (x / k)²."""
+    if isinstance(term, Apply) and term.primitive.name == "power" and _is(term.operands[1], 2):
+        (quotient, two) = term.operands
+        if isinstance(quotient, Apply) and quotient.primitive.name == "divide" and quotient.operands[1] is k:
+            return apply("power", quotient.operands[0], two)
+    return None
+
+
+def _power(x: Formula, exponent: Formula) -> Formula | None:
+    """Apply (√x)² = x."""
+    if isinstance(x, Apply) and x.primitive.name == "sqrt" and _is(exponent, 2):
+        return x.operands[0]
     return None
 
 
@@ -262,5 +311,6 @@ RULES: dict[str, Rule] = {
     "multiply": _multiply,
     "divide": _divide,
     "negative": _negative,
+    "power": _power,
     "where": _where,
 }

@@ -267,7 +267,7 @@ class Teller:
             title = (
                 "the learning rate of this step, η"
                 if is_rate
-                else f"{to_text(symbol.layout)}, which all updates share"
+                else f"{to_text(symbol.layout)}, which several updates use"
             )
             yield "update", "", title, self._values_of(quantity), quantity
         updated = list(self.step.parameters)
