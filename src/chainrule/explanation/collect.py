@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
@@ -41,8 +42,8 @@ def _collected(formula: Formula, part: Parts) -> Formula:
                 if size_of(shorter) < size_of(formula):
                     return shorter
             return Apply(primitive, tuple(map(part, operands)), attributes, gathered)
-        case Total(terms, variable, size):
-            return Total(tuple(map(part, terms)), variable, size)
+        case Total(terms):
+            return replace(formula, terms=tuple(map(part, terms)))
     return formula
 
 
@@ -81,7 +82,7 @@ class _Polynomial:
         match formula:
             case Number(value) if np.ndim(value) == 0:
                 return {(): float(value)}
-            case Apply(primitive, operands, _, False):
+            case Apply(primitive, operands, _, 0):
                 if primitive.name == "negative":
                     return _scaled(self._multiplied_out(operands[0]), -1)
                 if primitive.name in ("add", "subtract"):

@@ -9,6 +9,7 @@ Only the writing changes. Numbers that are shown beside a formula are those that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,19 +41,23 @@ def _shortened(formula: Formula, part: Parts) -> Formula:
             rule = RULES.get(primitive.name)
             shorter = rule(*operands) if rule else None
             return whole if shorter is None else shorter
-        case Total(terms, variable, size):
-            terms = tuple(map(part, terms))
-            if variable is None:
-                terms = tuple(one for term in terms for one in _terms(term) if not _is(one, 0))
-                if all(isinstance(term, Number) for term in terms):
-                    return Number(sum(numeric(term) for term in terms) if terms else 0.0)
-            return terms[0] if variable is None and len(terms) == 1 else Total(terms, variable, size)
+        case Total(terms):
+            return _summed(replace(formula, terms=tuple(map(part, terms))))
     return formula
 
 
-def _terms(formula: Formula) -> tuple[Formula, ...]:
-    """Return the terms of a sum; anything else by itself."""
-    return formula.terms if isinstance(formula, Total) and formula.variable is None else (formula,)
+def _summed(total: Total) -> Formula:
+    """Return a sum without zeros, and without sums in it."""
+    if total.variable is not None:
+        return total
+    parts = [one if isinstance(one, Total) and one.variable is None else Total((one,)) for one in total.terms]
+    terms = tuple(term for part in parts for term in part.terms if not _is(term, 0))
+    rests = [one.rest for one in (total, *parts) if one.rest is not None]
+    if rests:
+        return Total(terms, rest=sum(rests))
+    if all(isinstance(term, Number) for term in terms):
+        return Number(sum(numeric(term) for term in terms) if terms else 0.0)
+    return terms[0] if len(terms) == 1 else Total(terms)
 
 
 def apply(name: str, *operands: Formula) -> Formula:
@@ -76,8 +81,8 @@ def _by_cases(formula: Formula, part: Parts) -> Formula:
     match formula:
         case Apply(primitive, operands, attributes, gathered):
             return Apply(primitive, tuple(map(part, operands)), attributes, gathered)
-        case Total(terms, variable, size):
-            return Total(tuple(map(part, terms)), variable, size)
+        case Total(terms):
+            return replace(formula, terms=tuple(map(part, terms)))
     return formula
 
 
@@ -246,7 +251,8 @@ def _norm(k: Formula, root: Formula) -> Formula | None:
         return None
     whole = [square for square in squares if square is not None]
     if isinstance(inside, Total):
-        return apply("sqrt", shortened(Total(tuple(whole), inside.variable, inside.size)))
+        rest = None if inside.rest is None else inside.rest * float(numeric(k)) ** 2
+        return apply("sqrt", replace(inside, terms=tuple(whole), rest=rest))
     if isinstance(inside, Apply) and is_whole:
         whole = [Apply(inside.primitive, tuple(whole), inside.attributes)]
     return apply("sqrt", whole[0])
