@@ -30,7 +30,7 @@ LETTERS: Mapping[str, Sign] = {
     "weight_decay": Sign("λ", r"\lambda"), "velocity": letter("v"), "mean": letter("m"),
     "mean_square": letter("s"), "scale": Sign("γ", r"\gamma"), "shift": Sign("β", r"\beta"),
     "beta_1": Sign("β₁", r"\beta_1"), "beta_2": Sign("β₂", r"\beta_2"), "sample_weight": Sign("ω", r"\omega"),
-    "gamma": Sign("γ", r"\gamma"), "label_smoothing": Sign("ε", r"\epsilon"),
+    "square": letter("s"), "gamma": Sign("γ", r"\gamma"), "label_smoothing": Sign("ε", r"\epsilon"),
 }  # fmt: skip
 _SHARED = "uvqhgcde"
 #: What is made of data alone: in the loss, beside the target, and in the network, such as what is drawn.
