@@ -20,6 +20,9 @@ from chainrule.training.trainer import Trainer
 
 #: Numbers that differ by this part of themselves, or of the step's largest derivative, are the same.
 SAME = {"float32": 1e-4, "float64": 1e-11}
+#: Finite differences are taken at so many entries of a parameter, and of all parameters together; at the
+#: least at one of each, where its derivative is largest.
+MOST_OF_EACH, MOST_OF_ALL = 20, 250
 
 Arrays = Mapping[str, Array]
 
@@ -55,7 +58,8 @@ def explain(trainer: Trainer, x: Any, y: Any, weight: Any, steps: int) -> Explan
 
 def _verdict(trainer: Trainer, stage: Stage, arrays: Arrays, gradients: Arrays) -> Verdict:
     """Compute the gradient in other ways: by differences, by compiled code, and as `Model.gradients` does."""
-    report = check_model_gradients(trainer.task.network, stage, arrays)
+    samples = max(1, min(MOST_OF_EACH, MOST_OF_ALL // len(gradients)))
+    report = check_model_gradients(trainer.task.network, stage, arrays, samples=samples)
     evaluated = run_stage(stage, arrays)
     largest = max(map(largest_finite, gradients.values()))
     comparisons, faults = [], list(report.faults)

@@ -95,3 +95,10 @@ def test_a_row_without_a_known_class_is_told(run, write, flowers):
     assert "row 2 has no 'kind'" in run("explain", "table.safetensors", other, "--row", 2).stderr
     lacking = write([["size", "colour"], [1, "red"]], "lacking.csv")
     assert "there is no column 'kind'" in run("explain", "table.safetensors", lacking).stderr
+
+
+def test_columns_and_classes_are_named(run, model, penguins):
+    told = run("explain", model, penguins, "--row", 12).stdout
+    assert "   (bill_length_mm (standardized))" in told
+    assert re.search(r"y = \d   \((Adelie|Chinstrap|Gentoo)\)", told)
+    assert re.search(r"z₁⁽.⁾ = .*   \(Chinstrap\)", told)

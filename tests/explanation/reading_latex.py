@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from latex2mathml.converter import convert
 
 
@@ -10,7 +12,8 @@ def is_well_formed(formula):
     if formula.count("{") - formula.count(r"\{") != formula.count("}") - formula.count(r"\}"):
         return False
     try:
-        read = convert(formula)
+        plain = re.sub(r"\\allowbreak|\\(?=[_%&])", "", formula)  # what the parser need not know
+        read = convert(plain)
     except Exception:
         return False
     return "\\" not in read  # a command that it does not know stays as it is

@@ -21,7 +21,7 @@ def steps(explanations):
     """Each step, and whether a worksheet leaves it out: of a later update also what it begins with."""
     for update, explanation in enumerate(explanations):
         for step in explanation.steps:
-            begins = "weights of" in step.title or "optimizer keeps" in step.title
+            begins = "which is" in step.title or "optimizer keeps" in step.title
             yield step, step.stage != "given" or (update > 0 and begins)
 
 

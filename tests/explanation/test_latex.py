@@ -12,6 +12,8 @@ from reading_latex import is_well_formed
 
 import chainrule as cr
 from chainrule.examples import EXAMPLES
+from chainrule.explanation import layout
+from chainrule.explanation.latex import to_display
 
 FORMULA = re.compile(r"\\\[ (.*?) \\\]|(?<!\\)\$(.*?)(?<!\\)\$")
 
@@ -24,7 +26,16 @@ def documents():
     net = built(dense("gelu"), "cross_entropy", cr.Adam(0.01)).explain(ROWS, CLASSES)
     net.title = r"row 3 of C:\a_b^c {100 %} & #1 ~$5 é.csv"
     weights = built(dense()).explain(ROWS, NUMBERS, sample_weight=[1, 0, 2])
-    return {**sheets, **answers, "net": net.to_latex(), "weights": weights.to_latex()}
+    net.call(["length_mm", "a & b", "100 %", "mass"], ["yes", "no"])
+    own = built(
+        dense(), penalties=[cr.L1(0.1)], optimizer=cr.SGD(cr.CosineDecay(0.1, steps=9), clip_norm=1.0)
+    )
+    wide = {
+        "net": net.to_latex(),
+        "weights": weights.to_latex(),
+        "own": own.explain(ROWS, NUMBERS).to_latex(),
+    }
+    return {**sheets, **answers, **wide}
 
 
 def test_every_formula_is_read_by_another_parser(documents):
@@ -43,11 +54,29 @@ def test_the_parser_finds_what_is_wrong(formula):
     assert not is_well_formed(formula)
 
 
-@pytest.mark.parametrize("which", ["net", "weights", "sigmoid sheet", "xor answers"])
-def test_whole_documents_are_set(which, documents, tmp_path):
+@pytest.mark.parametrize("which", ["net", "weights", "own", "sigmoid sheet", "xor answers"])
+def test_whole_documents_are_set_and_nothing_is_wider_than_the_page(which, documents, tmp_path):
     if shutil.which("pdflatex") is None:
         pytest.skip("there is no pdflatex on this machine; apt-get install texlive-latex-base")
     (tmp_path / "told.tex").write_text(documents[which], "utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "told.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
-    assert done.returncode == 0, done.stdout.decode(errors="replace")[-1500:]
+    log = done.stdout.decode(errors="replace")
+    assert done.returncode == 0, log[-1500:]
+    assert not re.findall(r"Overfull \\hbox .*", log)
+
+
+def test_only_a_formula_that_is_wide_is_broken():
+    short, long = layout.letter("x"), layout.row(*[layout.letter("y"), layout.operator("+")] * 60)
+    assert to_display(short) == r"\[ x  \]"
+    assert to_display(long).startswith(r"{\raggedright\noindent\hangindent=2em $\displaystyle y + y")
+    fraction = to_display(layout.Fraction(long, layout.number("3")))
+    assert r"\frac" not in fraction
+    assert r"\bigr) / \allowbreak 3" in fraction
+    assert is_well_formed(FORMULA.search(fraction)[2])
+
+
+def test_a_worksheet_in_latex_has_its_task(documents):
+    for name, example in EXAMPLES.items():
+        sheet = documents[f"{name} sheet"]
+        assert re.sub(r"\W", "", example.task)[:30] in re.sub(r"\W", "", sheet)

@@ -88,12 +88,17 @@ def test_units_and_edges_show_the_numbers_of_the_step(small, opened):
     page, arrays = opened(explanation), told(explanation)
     assert page.locator(".unit").count() == 4 + 3 + 2 + 1
     assert page.locator(".edge").count() == 4 * 3 + 3 * 2
+    steps = {step.quantity.symbol.key: step.number for step in explanation.steps}
     for number in (1, 9, 14, len(explanation.steps)):
         page.locator("#step").fill(str(number))
         for element in page.locator(".units [data-shows]").all():
             place, label = element.get_attribute("data-shows"), element.get_attribute("aria-label")
             assert place.replace("d ", "derivative of the loss by ") in label
-            assert close(label.rpartition(" ")[2], at(arrays, place))
+            if label.endswith(", not computed yet"):
+                assert steps[place.partition("[")[0]] > number
+                assert element.text_content() == ""
+            else:
+                assert close(label.rpartition(" ")[2], at(arrays, place))
 
 
 def test_what_flows_is_lit(small, opened):
@@ -153,7 +158,7 @@ def test_every_element_of_a_step_can_be_reached(large, opened):
     page, arrays = opened(explanation), told(explanation)
     titles = [step.title for step in explanation.steps]
     number = 1 + next(
-        n for n, title in enumerate(titles) if title.startswith("given: the weights of layers.0")
+        n for n, title in enumerate(titles) if title.startswith("given: W⁽⁰⁾, which is layers.0.weight")
     )
     page.locator("#step").fill(str(number))
     for count in (6, 106, 206):
@@ -269,25 +274,6 @@ def test_play_walks_by_itself_and_stops(small, opened):
     page.wait_for_function("document.getElementById('step').value === '2'")
     page.locator("#play").click()
     assert page.locator("#play").get_attribute("aria-pressed") == "false"
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("which", ["small", "large"])
-def test_a_screen_reader_can_use_it(which, scheme, opened, request):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
-    _, explanation = request.getfixturevalue(which)
-    page = opened(explanation, color_scheme=scheme)
-    for number in (12, len(explanation.steps)):
-        page.locator("#step").fill(str(number))
-        page.locator(".unit, canvas").first.focus()
-        results = axe.Axe().run(page)
-        assert not results.response["violations"], results.generate_report()
-    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(23, 23, 27)"}[scheme]
-    assert page.get_by_role("slider", name=re.compile("^Step")).count() == 1
-    assert page.get_by_role("button", name="Next step").count() == 1
-    for name in ("Steps", "Network", "Chosen element", "Verdict"):
-        assert page.get_by_role("region", name=name, exact=True).count() == 1
 
 
 def test_a_page_is_small_and_whole(large, small, tmp_path):

@@ -89,6 +89,7 @@ def test_the_factors_of_a_told_line_with_keys_alone(small, opened):
     steps = {step.quantity.symbol.key: step.number for step in explanation.steps}
     page.locator("#step").fill(str(steps["layers.0.z"]))
     page.locator("#told").focus()
+    page.keyboard.press("Tab")  # z = x W + b as a whole
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     assert chosen(page) == "layers.0.z[0, 0]"
@@ -97,6 +98,43 @@ def test_the_factors_of_a_told_line_with_keys_alone(small, opened):
     page.locator("#step").fill("2")  # the line is no longer there
     page.keyboard.press("Escape")
     assert page.evaluate(FOCUSED) == "told"
+
+
+def test_every_factor_of_a_told_formula_is_visited_with_keys_alone(small, opened):
+    explanation = small[1]
+    page = opened(explanation)
+    steps = {step.quantity.symbol.key: step.number for step in explanation.steps}
+    page.locator("#step").fill(str(steps["d layers.1.z"]))
+    formulas = page.locator("#told .visitable")
+    stops = formulas.evaluate_all(
+        "all => all.map(one => one.querySelectorAll('[data-at], [data-all]').length)"
+    )
+    assert len(stops) == 1 + 6  # the whole, and one for each line
+    page.locator("#told").focus()
+    reached, expected = [], []
+    for formula, count in zip(formulas.all(), stops, strict=True):
+        while not formula.evaluate("one => one === document.activeElement"):
+            page.keyboard.press("Tab")
+        for _ in range(count):
+            visited = page.locator("#told .visited")
+            assert visited.count() == 1
+            place = visited.evaluate("one => one.dataset.at ?? one.dataset.all")
+            spoken = place.replace("d ", "derivative of the loss by ")
+            assert formula.get_attribute("aria-label").partition("pins one. ")[2].startswith(spoken)
+            assert page.locator("#drawing .pointed").count() > 0, place
+            reached.append(place)
+            page.keyboard.press("ArrowRight")
+        expected += formula.locator("[data-at], [data-all]").evaluate_all(
+            "all => all.map(one => one.dataset.at ?? one.dataset.all)"
+        )
+    assert reached == expected
+    assert page.text_content("#count").startswith(f"{steps['d layers.1.z']} of")  # no step was walked
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    assert chosen(page) == expected[-2]
+    assert page.evaluate(FOCUSED) == "chosen"
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.className") == "visitable"
 
 
 def test_a_cell_of_a_heat_map_is_pinned(large, opened):

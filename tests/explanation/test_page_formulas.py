@@ -71,4 +71,4 @@ def test_every_element_has_a_formula_whose_numbers_come_to_it(name, opened):
         if found != pytest.approx(number, rel=2e-3, abs=2e-4):
             wrong.append((place, formula, found, number))
     assert wrong == []
-    assert len(lines) > 70
+    assert len(lines) > 50

@@ -1,4 +1,4 @@
-"""On a laptop's screen the drawing stands beside the formulas, and what is lit is in view."""
+"""The drawing stands beside the formulas or, in a narrow window, above them: what is lit is in view."""
 
 from __future__ import annotations
 
@@ -32,3 +32,27 @@ def test_what_is_lit_is_in_view_beside_the_formulas(which, opened, request):
     told, drawing = (page.locator(name).bounding_box() for name in ("#told", "#drawing"))
     assert drawing["x"] + drawing["width"] <= told["x"]
     assert told["y"] < 300
+
+
+@pytest.mark.parametrize(("which", "size"), [("small", (800, 1000)), ("large", (1024, 768))], ids=str)
+def test_in_a_narrow_window_it_stays_above_them(which, size, opened, request):
+    _, explanation = request.getfixturevalue(which)
+    page = opened(explanation)
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    for step in explanation.steps[::3]:
+        page.locator("#step").fill(str(step.number))
+        fits, seen = page.evaluate(SEEN)
+        assert any(seen), step.title
+        assert all(seen) or not fits, step.title
+        drawing, formula = (
+            page.locator(name).first.bounding_box() for name in ("#drawing", "#told .formula")
+        )
+        assert drawing["y"] + drawing["height"] <= formula["y"]
+        assert formula["y"] + formula["height"] <= size[1]
+    last = page.locator("#told .formula").last
+    last.evaluate("one => one.scrollIntoView({ block: 'end' })")
+    page.mouse.wheel(0, 200)
+    page.wait_for_function("scrollY > 0")
+    drawing = page.locator("#drawing").bounding_box()
+    assert drawing["y"] >= 0
+    assert drawing["height"] <= 0.37 * size[1]

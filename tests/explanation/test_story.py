@@ -6,7 +6,7 @@ import io
 import itertools
 import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from rich.console import Console
 
 import chainrule as cr
 from chainrule import explaining
-from chainrule.explanation.formula import numeric
+from chainrule.explanation.formula import names, numeric
 from chainrule.explanation.latex import to_latex
 from chainrule.explanation.mathml import to_mathml
 from chainrule.explanation.plain import to_text
@@ -34,6 +34,7 @@ SIGMOID = cr.Sequential([cr.Dense(2, activation="sigmoid"), cr.Dense(2, activati
 def test_every_formula_comes_to_its_number(name, model, x, y, weight):
     before = {**model.weights, **model._trainer.run.carried}
     explanation = model.explain(x, y, sample_weight=weight)
+    assert len({step.title for step in explanation.steps}) == len(explanation.steps)  # none is told twice
     stages = [step.stage for step in explanation.steps]
     in_order = [stage for stage, _ in itertools.groupby(stages)]
     assert in_order == ["given", "forward", "loss", "backward", "update"]
@@ -62,6 +63,18 @@ def test_every_formula_comes_to_its_number(name, model, x, y, weight):
     assert explanation.loss_after == pytest.approx(
         _loss_at(model, x, y, weight, model._trainer.run.step - 1), rel=1e-9
     )
+
+
+@pytest.mark.parametrize(("name", "model", "x", "y", "weight"), CASES, ids=[case[0] for case in CASES])
+def test_nothing_is_used_before_it_is_told(name, model, x, y, weight):
+    explanation = model.explain(x, y, sample_weight=weight)
+    told = set()
+    for step in explanation.steps:
+        assert step.quantity.symbol.key not in told
+        for used in names(step.quantity.formula) if step.quantity.formula else ():
+            is_told = explanation.names.landmark(used.value) is not None or used.symbol.derivative
+            assert not is_told or used.symbol.key in told, step.title
+        told.add(step.quantity.symbol.key)
 
 
 def _loss_at(model, x, y, weight, step):
@@ -142,7 +155,7 @@ def test_the_text_has_the_numbers_put_in(explanation):
     assert "z₀⁽⁰⁾ = x₀ · W₀,₀⁽⁰⁾ + x₁ · W₁,₀⁽⁰⁾ + b₀⁽⁰⁾ = 0.05 · 0.15 + 0.1 · 0.2 + 0.35 = 0.3775" in text
     assert "W₀,₀⁽⁰⁾′ = W₀,₀⁽⁰⁾ − η · ∂L/∂W₀,₀⁽⁰⁾ = 0.15 − 0.5 · 0.000438568 = 0.149781" in text
     assert "The gradient is right" in text
-    assert "Finite differences at 12 entries: relative error" in text
+    assert "Finite differences at all 12 entries: relative error" in text
     assert "before the step and is" in text
     assert text.index("Forward pass") < text.index("The loss") < text.index("Backward pass")
 
@@ -365,8 +378,10 @@ def test_a_scheduled_learning_rate_is_eta(optimizer):
 def test_a_mask_is_told_in_the_forward_pass_and_a_target_with_the_loss():
     net = cr.Sequential([cr.Dense(5), cr.Dropout(0.4), cr.Dense(3)])
     steps = built(net, "cross_entropy").explain(ROWS, CLASSES).steps
-    constant = [(step.stage, step.part) for step in steps if "no weight changes" in step.title]
-    assert constant == [("forward", "layers.1"), ("loss", "")]
+    titles = {step.title: (step.stage, step.part) for step in steps}
+    assert titles["layers.1: r⁽¹⁾, drawn at random"] == ("forward", "layers.1")
+    one_hot = "the loss: t, the target as one-hot: 1 at the class y, and 0 at the others"
+    assert titles[one_hot] == ("loss", "")
     at = {step.quantity.symbol.key: step.number for step in steps}
     assert at["layers.0.z"] < at["layers.1.data"] < at["layers.1.a"] < at["layers.2.z"] < at["target"]
 
@@ -395,3 +410,59 @@ def test_one_quantity_has_one_name():
     weighted = built(dense(), "cross_entropy").explain(ROWS, CLASSES, sample_weight=[1.0, 0.5, 2.0])
     copies = [to_text(step.quantity.equation) for step in weighted.steps if step.stage == "loss"]
     assert not [one for one in copies if re.fullmatch(r"\w+ = \w[⁽⁾\d]*", one)]
+
+
+def test_numbers_before_a_product_are_one():
+    steps = built(cr.Dense(2), penalties=[cr.L2(0.1)]).explain(ROWS, NUMBERS).steps
+    told = {step.quantity.symbol.key: to_text(step.quantity.equation) for step in steps}
+    assert told["d weight"] == "∂L/∂W = strength · W + xᵀ ∂L/∂z"
+    weighted = cr.MLPRegressor(hidden_layer_sizes=(2,), alpha=0.1, random_state=0).explain(ROWS, [1, 2, 3])
+    told = {step.quantity.symbol.key: to_text(step.quantity.equation) for step in weighted.steps}
+    assert told["d layers.0.weight"] == "∂L/∂W⁽⁰⁾ = 0.333333 · strength · W⁽⁰⁾ + xᵀ ∂L/∂z⁽⁰⁾"
+
+
+@dataclass(frozen=True)
+class Gate(cr.Layer):
+    """A layer of one's own, whose parameters meet in its output alone."""
+
+    def forward(self, x, context):
+        """Return tanh(x W) σ(gain)."""
+        weight = context.parameter("weight", (int(x.shape[-1]), 3), "glorot_uniform")
+        return cr.tanh(x @ weight) * cr.sigmoid(context.parameter("gain", (3,), "ones"))
+
+
+def test_a_layer_of_ones_own_is_told_in_short_formulas_and_in_order():
+    """Its product has a name; what is drawn does not turn the order of the parts around."""
+    table = cr.Sequential([cr.Columns([2]), cr.Embedding(3, 2), cr.Flatten()])
+    layers = [cr.Concatenate([cr.Columns([0, 1]), table]), Gate(), cr.Dropout(0.3), cr.Dense(2)]
+    model = cr.Model(cr.Sequential(layers), loss="mean_squared_error", dtype="float64")
+    explanation = model.explain(np.column_stack([ROWS[:, :2], [0, 2, 1]]), NUMBERS)
+    told = {step.quantity.symbol.key: to_text(step.quantity.equation) for step in explanation.steps}
+    assert told["layers.1.u"] == "u⁽¹⁾ = a⁽⁰⁾ W⁽¹⁾"
+    assert told["layers.1.z"] == "z⁽¹⁾ = tanh(u⁽¹⁾) · σ(gain⁽¹⁾)"
+    assert told["d layers.1.u"] == "∂L/∂u⁽¹⁾ = ∂L/∂z⁽¹⁾ · σ(gain⁽¹⁾) · (1 − tanh(u⁽¹⁾)²)"
+    assert told["d layers.1.weight"] == "∂L/∂W⁽¹⁾ = a⁽⁰⁾ᵀ ∂L/∂u⁽¹⁾"
+    at = {key: number for number, key in enumerate(told)}
+    assert at["layers.1.z"] < at["layers.2.data"] < at["layers.2.a"]
+    assert (
+        at["d layers.3.z"]
+        < at["d layers.2.a"]
+        < at["d layers.1.z"]
+        < at["d layers.0.layers.1.layers.1.weight"]
+    )
+    assert told["layers.0.layers.1.layers.1.z"].startswith("z⁽⁰·¹·¹⁾ = W⁽⁰·¹·¹⁾_(int32(")
+
+
+def test_a_norm_is_told_as_it_is_and_not_how_overflow_is_kept_away():
+    model = built(dense(), optimizer=cr.SGD(0.5, clip_global_norm=0.1))
+    explanation = model.explain(ROWS, NUMBERS)
+    shared = [step for step in explanation.steps if step.quantity.symbol.key.startswith("update.")]
+    assert [step.title for step in shared] == ["c₀, which several updates use"]
+    parts = ["√(∑_(i,j) (∂L/∂W⁽⁰⁾)²)", "√(∑_i (∂L/∂b⁽⁰⁾)²)", "√(∑_(i,j) (∂L/∂W⁽¹⁾)²)", "√(∑_i (∂L/∂b⁽¹⁾)²)"]
+    quantity = shared[0].quantity
+    assert to_text(quantity.equation) == f"c₀ = √(∑_i concat({', '.join(parts)})²)"
+    _, gradients = model.gradients(ROWS, NUMBERS)
+    norm = np.sqrt(sum(np.sum(gradient**2) for gradient in gradients.values()))
+    assert float(quantity.array) == pytest.approx(norm, rel=1e-12)
+    assert float(numeric(quantity.element(()))) == pytest.approx(norm, rel=1e-12)
+    assert to_text(quantity.line(()).formula).startswith("√((∂L/∂")

@@ -27,7 +27,7 @@ def test_numbers_that_rounding_has_taken_are_not_said_to_agree():
     assert first.startswith("The formulas of the gradient are right, but rounding leaves few digits")
     assert "or none: they are" in first
     assert not any("agree" in sentence for sentence in verdict.sentences())
-    assert "at 6 entries, in float64: relative error" in differences
+    assert "at all 6 entries, in float64: relative error" in differences
     assert verdict.differences < 1e-5
     true = 2 * np.exp(-18.0)
     assert f"by up to {true:.1e}, " in rounding
@@ -50,3 +50,21 @@ def test_only_the_parameters_that_have_lost_their_digits_are_named():
     verdict = model.explain([[1.0]], [3.0]).verdict
     assert verdict.right
     assert "or none, in layers.0.weight, layers.0.bias: " in verdict.sentences()[0]
+
+
+@pytest.mark.parametrize(
+    ("layers", "width", "each"),
+    [(1, 30, "up to 20 of each"), (30, 3, "up to 4 of each"), (130, 2, "one of each")],
+)
+def test_finite_differences_stay_few_and_the_verdict_counts_them(layers, width, each):
+    net = cr.Sequential([cr.Dense(width, use_bias=layers < 130) for _ in range(layers)])
+    model = cr.Model(net, loss="mean_squared_error", optimizer=cr.SGD(0.1), dtype="float64")
+    model.build(features=2)
+    verdict = model.explain([[1.0, 2.0]], np.zeros((1, width))).verdict
+    checked, entries = (
+        sum(getattr(one, name) for one in verdict.comparisons) for name in ("checked", "entries")
+    )
+    assert len(verdict.comparisons) <= checked <= 250
+    assert entries == sum(array.size for array in model.weights.values())
+    told = f"Finite differences at {checked} of {entries:,} entries, {each} parameter, with its largest"
+    assert verdict.sentences()[1].startswith(told)

@@ -121,9 +121,7 @@ def test_the_path_of_a_penalty_is_told_by_its_formula():
     left, right = str(why).splitlines()[0].split(" = ")
     assert left == "∂L/∂W₁,₀"
     assert left not in right.split(" + ")
-    assert "strength/2 · W₁,₀" in right
+    assert "strength · W₁,₀" in right
     assert "∂L/∂W₁,₀ = " not in "\n".join(str(why).splitlines()[1:])
     paths = [path["factors"] for path in why.to_dict()["paths"]]
-    assert [[one["formula"] for one in path] for path in paths if len(path) == 1] == [
-        ["2 · (strength/2 · W₁,₀)"]
-    ]
+    assert [[one["formula"] for one in path] for path in paths if len(path) == 1] == [["strength · W₁,₀"]]

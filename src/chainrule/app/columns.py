@@ -51,6 +51,11 @@ class NumberColumn:
         """How many features the column becomes."""
         return 1 + (self.missing > 0)
 
+    @property
+    def labels(self) -> list[str]:
+        """What each of the features is called."""
+        return [f"{self.name} (standardized)", f"{self.name} is missing"][: self.features]
+
     def encode(self, table: Table) -> Features:
         """Return the features, one row for each of the table's."""
         numbers = np.array([np.nan if number is None else number for number in self._numbers(table)])
@@ -109,6 +114,12 @@ class CategoryColumn:
         """How many features the column becomes."""
         return len(self.values) + (self.missing > 0)
 
+    @property
+    def labels(self) -> list[str]:
+        """What each of the features is called."""
+        listed = [f"{self.name} = {value}" for value in self.values]
+        return [*listed, f"{self.name} is missing"][: self.features]
+
     def encode(self, table: Table) -> Features:
         """Return the features, one row for each of the table's."""
         patterns = np.eye(self.features)
@@ -143,6 +154,11 @@ class IgnoredColumn:
     def features(self) -> int:
         """No features."""
         return 0
+
+    @property
+    def labels(self) -> list[str]:
+        """No names for no features."""
+        return []
 
     def encode(self, table: Table) -> Features:
         """Return the features: none for each row."""

@@ -63,4 +63,6 @@ def explain_row(model: Model, description: Description, table: Table, row: int, 
         )
     explanation = model.explain(description.encode(chosen), y, steps=steps)
     explanation.title = f"One training step on row {row} of {Path(table.path).name}"
+    features = [label for column in description.used for label in column.labels]
+    explanation.call(features, target.labels)
     return explanation

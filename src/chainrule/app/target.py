@@ -42,6 +42,11 @@ class ClassTarget:
         """How many outputs the network needs."""
         return len(self.classes)
 
+    @property
+    def labels(self) -> list[str]:
+        """What each of the outputs is called."""
+        return list(self.classes)
+
     def encode(self, table: Table) -> NDArray[np.int32]:
         """Return the class numbers, -1 for a class that training did not see."""
         place = {name: position for position, name in enumerate(self.classes)}
@@ -72,6 +77,11 @@ class NumberTarget:
     task: ClassVar[str] = "regression"
     loss: ClassVar[str] = "mean_squared_error"
     outputs: ClassVar[int] = 1
+
+    @property
+    def labels(self) -> list[str]:
+        """What the output is called."""
+        return [f"{self.name} (standardized)"]
 
     def encode(self, table: Table) -> NDArray[np.float64]:
         """Return the numbers as they are in the table."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sklearn.base import clone
@@ -56,7 +57,7 @@ class Inspected:
         ModelGradientReport
             True if nothing is wrong; printed, a table by layer.
         """
-        trainer, data = _prepared(self, X, y, sample_weight)
+        _, trainer, data = _prepared(self, X, y, sample_weight)
         stage = trainer.stage("gradients", trainer.data_types(data))
         return check_model_gradients(
             trainer.task.network,
@@ -81,7 +82,7 @@ class Inspected:
         Diagnosis
             True if nothing is wrong; otherwise few verdicts, each with its evidence and a remedy.
         """
-        trainer, data = _prepared(self, X, y, sample_weight)
+        _, trainer, data = _prepared(self, X, y, sample_weight)
         return examine(Patient(trainer, data, n_threads=self.n_threads))
 
     @checked_options
@@ -110,12 +111,25 @@ class Inspected:
                 'explain tells the step of a solver by its formula, and "lbfgs" is SciPy\'s; '
                 'set another solver, such as set_params(solver="sgd")'
             )
-        trainer, data = _prepared(self, X, y, sample_weight)
-        return explain(trainer, data["x"], data["y"], data.get("sample_weight"), as_count(steps, "steps"))
+        copy, trainer, data = _prepared(self, X, y, sample_weight)
+        weight = data.get("sample_weight")
+        explanation = explain(trainer, data["x"], data["y"], weight, as_count(steps, "steps"))
+        explanation.call(getattr(copy, "feature_names_in_", ()), _names_of_outputs(copy))
+        return explanation
 
 
-def _prepared(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Trainer, dict[str, Array]]:
-    """Return a trainer that stands where the next step begins, and the rows as it takes them."""
+def _names_of_outputs(estimator: BaseMLP) -> Sequence[str]:
+    """Return the names of the classes; where one output tells two apart, that for which it is above 0."""
+    classes = [str(one) for one in getattr(estimator, "classes_", ())]
+    if len(classes) == 2 and estimator.n_outputs_ == 1:
+        return (f"{classes[1]}, not {classes[0]}",)
+    return classes
+
+
+def _prepared(
+    estimator: Any, X: Any, y: Any, sample_weight: Any
+) -> tuple[BaseMLP, Trainer, dict[str, Array]]:
+    """Return a copy whose trainer stands where the next step begins, that trainer, and the rows for it."""
     copy: BaseMLP = clone(estimator)
     if hasattr(estimator, "coefs_"):
         copy.__dict__.update(estimator.__dict__)
@@ -138,4 +152,4 @@ def _prepared(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Train
         carried = {**left["carried"], **weights, **state}
         own = {name: carried.get(name, array) for name, array in trainer.run.carried.items()}
         trainer.run = LoopState(own, left["step"], left["epoch"])
-    return trainer, data
+    return copy, trainer, data

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from chainrule.explanation.documents import escaped
 from chainrule.explanation.explanation import Explanation
 from chainrule.graph.names import unknown_name
 from chainrule.model import Model
@@ -78,8 +79,10 @@ class Example:
         told: list[str] = [getattr(one, f"to_{format}")(answers=answers) for one in self.explanations()]
         if format == "latex":  # one document: the later bodies go before the end of the first
             first, *later = told
+            note, end = "\nSubscripts count", r"\end{document}"
+            first = first.replace(note, f"\n{escaped(self.task)}\n{note}", 1)
             bodies = [_body(one) for one in later]
-            return first.replace(r"\end{document}", "\n".join([*bodies, r"\end{document}"]))
+            return first.replace(end, "\n".join([*bodies, end]))
         return f"{self.title}\n\n{self.task}\n\n" + "\n\n".join(told)
 
 

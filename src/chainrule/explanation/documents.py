@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.explanation.latex import to_latex
+from chainrule.explanation.latex import to_display, to_latex
 from chainrule.explanation.layout import Layout
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.quantity import whole
 from chainrule.explanation.story import StoryStep
+from chainrule.graph.types import BOOL
 
 if TYPE_CHECKING:
     from chainrule.explanation.explanation import Explanation
@@ -56,7 +57,8 @@ def _lines(explanation: Explanation, answers: bool) -> Iterator[tuple[str, str]]
             yield f"   {step.rule}", "italic"
         if step.quantity.formula is not None:
             yield f"   {to_text(step.quantity.equation)}", "cyan"
-        yield from ((f"     {to_text(line)}", "") for line in _elements(explanation, step, answers))
+        for line, label in _elements(explanation, step, answers):
+            yield f"     {to_text(line)}" + (f"   ({label})" if label else ""), ""
         yield from ((line, "dim") for line in _rest(explanation, step, answers, "     "))
     yield "", ""
     yield from ((line, "") for line in _ending(explanation, answers))
@@ -71,7 +73,9 @@ def as_markdown(explanation: Explanation, answers: bool = True) -> str:
         lines += ["", f"**{step.number}. {step.title}**" + (f" ({step.rule})" if step.rule else "")]
         if step.quantity.formula is not None:
             lines += ["", f"$${to_latex(step.quantity.equation)}$$"]
-        lines += ["", *(f"- ${to_latex(line)}$" for line in _elements(explanation, step, answers))]
+        lines.append("")
+        for line, label in _elements(explanation, step, answers):
+            lines.append(f"- ${to_latex(line)}$" + (f" ({_as_plain(label)})" if label else ""))
         lines += _rest(explanation, step, answers, "- ")
     return "\n".join([*lines, "", "## The end", "", *_ending(explanation, answers)]) + "\n"
 
@@ -82,20 +86,22 @@ def as_latex(explanation: Explanation, answers: bool = True) -> str:
         r"\documentclass{article}",
         r"\usepackage{amsmath}",
         r"\usepackage[a4paper,margin=2cm]{geometry}",
+        r"\sloppy",
         r"\begin{document}",
-        rf"\section*{{{_escaped(explanation.title)}}}",
+        rf"\section*{{{escaped(explanation.title)}}}",
         "Subscripts count from 0. A number in raised parentheses is the layer's; a prime marks what is new.",
     ]
     for heading, step in _under_headings(explanation):
         if heading:
             lines.append(rf"\subsection*{{{heading}}}")
-        rule = f" ({_escaped(step.rule)})" if step.rule else ""
-        lines.append(rf"\paragraph{{{step.number}.}} {_escaped(step.title)}{rule}")
-        formulas = [] if step.quantity.formula is None else [step.quantity.equation]
-        formulas += _elements(explanation, step, answers)
-        lines += [rf"\[ {to_latex(formula)} \]" for formula in formulas]
-        lines += map(_escaped, _rest(explanation, step, answers, ""))
-    lines += [r"\subsection*{The end}", *map(_escaped, _ending(explanation, answers)), r"\end{document}"]
+        rule = f" ({escaped(step.rule)})" if step.rule else ""
+        lines.append(rf"\paragraph{{{step.number}.}} {escaped(step.title)}{rule}")
+        if step.quantity.formula is not None:
+            lines.append(to_display(step.quantity.equation))
+        for line, label in _elements(explanation, step, answers):
+            lines.append(to_display(line, rf"\quad \text{{({escaped(label)})}}" if label else ""))
+        lines += map(escaped, _rest(explanation, step, answers, ""))
+    lines += [r"\subsection*{The end}", *map(escaped, _ending(explanation, answers)), r"\end{document}"]
     return "\n".join(lines) + "\n"
 
 
@@ -106,7 +112,7 @@ def as_dict(explanation: Explanation) -> dict[str, Any]:
         "title": explanation.title,
         "loss": explanation.loss,
         "loss_after": explanation.loss_after,
-        "steps": [_step_as_dict(step) for step in explanation.steps],
+        "steps": [_step_as_dict(explanation, step) for step in explanation.steps],
         "verdict": {
             "right": verdict.right,
             "finite_differences": verdict.differences,
@@ -118,7 +124,7 @@ def as_dict(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _step_as_dict(step: StoryStep) -> dict[str, Any]:
+def _step_as_dict(explanation: Explanation, step: StoryStep) -> dict[str, Any]:
     quantity = step.quantity
     return {
         "number": step.number,
@@ -130,6 +136,7 @@ def _step_as_dict(step: StoryStep) -> dict[str, Any]:
         "formula": to_text(quantity.equation),
         "latex": to_latex(quantity.equation),
         "value": np.asarray(quantity.array).tolist(),
+        "labels": list(explanation.labels.listed.get(quantity.symbol.key, ())),
     }
 
 
@@ -147,12 +154,16 @@ def _is_asked(explanation: Explanation, step: StoryStep) -> bool:
     return step.stage != "given" or (explanation.goes_on and step.quantity.value in kept)
 
 
-def _elements(explanation: Explanation, step: StoryStep, answers: bool) -> list[Layout]:
-    """Return the equations of the first elements; on a worksheet of all that is given, in full."""
+def _elements(explanation: Explanation, step: StoryStep, answers: bool) -> Iterator[tuple[Layout, str]]:
+    """Yield the equations of the first elements; on a worksheet of all that is given, in full.
+
+    Beside each stands what a person calls the element, if anything.
+    """
     quantity, asked = step.quantity, _is_asked(explanation, step)
     most = MOST_ELEMENTS if answers else MOST_ASKED if asked else None
-    shown = answers or not asked
-    return [whole(quantity.line(place), quantity.names, shown) for place in quantity.places(most)]
+    for place in quantity.places(most):
+        label = explanation.labels.of(quantity.symbol.key, quantity.value, place)
+        yield whole(quantity.line(place), quantity.names, answers or not asked), label
 
 
 def _rest(explanation: Explanation, step: StoryStep, answers: bool, indent: str) -> list[str]:
@@ -164,6 +175,10 @@ def _rest(explanation: Explanation, step: StoryStep, answers: bool, indent: str)
     if array.size <= MOST_ELEMENTS:
         return []
     text = step.quantity.names.printer.text
+    if array.dtype == BOOL:
+        return [
+            f"{indent}and {array.size - MOST_ELEMENTS} more; {np.sum(array)} of all {array.size} are true"
+        ]
     more, low, high = array.size - MOST_ELEMENTS, text(array.min()), text(array.max())
     return [f"{indent}and {more} more; all lie from {low} to {high}"]
 
@@ -180,7 +195,12 @@ def _ending(explanation: Explanation, answers: bool) -> list[str]:
     ]
 
 
-def _escaped(text: str) -> str:
+def _as_plain(text: str) -> str:
+    """Return text of a person's so that Markdown reads no marks in it."""
+    return re.sub(r"([\\`*_{}\[\]<>$#|])", r"\\\1", text)
+
+
+def escaped(text: str) -> str:
     """Return text as LaTeX prints it: signs that belong to formulas go into mathematics mode."""
     text = "".join(_ESCAPES.get(sign, sign) for sign in text)
     return re.sub(f"[{''.join(_SIGNS)}]+", lambda found: f"${_mathematics(found[0])}$", text)

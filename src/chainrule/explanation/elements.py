@@ -12,16 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.explanation.collect import collected
 from chainrule.explanation.formula import Apply, Formula, Index, Name, Number, Stop, Symbol, Total, Variable
 from chainrule.explanation.layout import word
-from chainrule.explanation.printer import CONSTANTS, MOST_TERMS
+from chainrule.explanation.printer import CONSTANTS, LARGEST, MOST_TERMS
 from chainrule.explanation.shares import Shares
 from chainrule.explanation.simplify import shortened, simplified
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
-from chainrule.graph.types import ROWS, Array, is_float
+from chainrule.graph.types import BOOL, ROWS, Array, is_float
 from chainrule.graph.value import PRIMITIVES, Value
 
-#: An array of numbers that the network's own function brought along.
+#: Of more elements than these the largest ones are looked at, as those of a penalty on all weights.
+MOST_PLACES = 1000
 #: So many numbers that stand in the network itself are written out.
 _MOST_CONSTANTS = 4
 
@@ -59,20 +61,32 @@ class Expander:
         self.fixed = fixed
         self.chosen = chosen
         self._found: dict[tuple[Value, Index], Formula] = {}
+        self._arrays: dict[Value, Formula] = {}
+        self._is_complete = False  # whether very many terms are to be written as well
 
     # Arrays --------------------------------------------------------------------------------------
 
     def array(self, value: Value, stop: Stop) -> Formula:
         """Return the formula of a whole array; `stop` tells the names of values below it."""
-        return simplified(self.shares.told(value, stop, self._told, None))
+        return simplified(self._collected(value, None, stop))
+
+    def _collected(self, value: Value, index: Index | None, stop: Stop) -> Formula:
+        return collected(shortened(self.shares.told(value, stop, self._told, index)))
 
     def _told(self, value: Value, index: Index | None, stop: Stop) -> Formula:
-        if index is None:
-            return self._array(value, stop, top=True)
         self._found.clear()
+        if index is None:
+            self._arrays.clear()
+            return self._array(value, stop, top=True)
         return self._element(value, index, stop, top=True)
 
     def _array(self, value: Value, stop: Stop, top: bool = False) -> Formula:
+        """Return an array's formula; what it needs in several places is one formula there."""
+        if value not in self._arrays:
+            self._arrays[value] = self._whole(value, stop, top)
+        return self._arrays[value]
+
+    def _whole(self, value: Value, stop: Stop, top: bool) -> Formula:
         symbol = None if top else stop(value)
         if symbol:
             return Name(symbol, value)
@@ -95,17 +109,21 @@ class Expander:
             attributes = {
                 "axes": tuple(_axis_letter(value.operands[0], axis) for axis in value.attributes["axes"])
             }
-        return Apply(value.primitive, operands, attributes)
+        return _applied(value, operands, attributes)
 
     # Elements ------------------------------------------------------------------------------------
 
     def element(self, value: Value, index: Index, stop: Stop) -> Formula:
         """Return the formula of one element; with a `Variable` in the index, of any."""
-        return simplified(self.shares.told(value, stop, self._told, index))
+        return simplified(self._collected(value, index, stop))
 
     def terms(self, value: Value, index: Index, stop: Stop) -> Formula:
-        """Return the same with the terms of each sum apart, also where one condition chooses in several."""
-        return shortened(self.shares.told(value, stop, self._told, index))
+        """Return the same with all terms of each sum apart, also where one condition chooses in several."""
+        self._is_complete = True
+        try:
+            return self._collected(value, index, stop)
+        finally:
+            self._is_complete = False
 
     def _element(self, value: Value, index: Index, stop: Stop, top: bool = False) -> Formula:
         """Return an element's formula; what it needs in several places is one formula there."""
@@ -149,7 +167,7 @@ class Expander:
     def _expression(self, value: Value, index: Index, stop: Stop) -> Formula:
         assert value.primitive is not None
         operands = tuple(self._element(x, index if x.ndim else (), stop) for x in self._operands(value))
-        return operands[0] if _is_plain_cast(value) else Apply(value.primitive, operands, value.attributes)
+        return operands[0] if _is_plain_cast(value) else _applied(value, operands, value.attributes)
 
     def _reindex(self, value: Value, index: Index, stop: Stop) -> Formula:
         assert value.primitive is not None
@@ -186,10 +204,28 @@ class Expander:
         is_open = any(isinstance(place, Variable) for place in index)
         if is_open and _is_sum(value) and math.prod(sizes) > MOST_TERMS:
             return self._over(sizes, term)
-        terms = tuple(term(places) for places in itertools.product(*map(range, sizes)))
-        return (
-            Total(terms) if _is_sum(value) else Apply(value.primitive, terms, value.attributes, gathered=True)
-        )
+        count = math.prod(sizes)
+        chosen, rest = self._chosen(value, index, count) if not is_open else (None, None)
+        terms = tuple(map(term, itertools.product(*map(range, sizes)) if chosen is None else chosen))
+        if _is_sum(value):
+            return Total(terms, rest=rest)
+        return Apply(value.primitive, terms, value.attributes, gathered=count)
+
+    def _chosen(self, value: Value, index: Index, count: int) -> tuple[list[Index] | None, float | None]:
+        """Return the places that matter most among very many: of a sum, with what all others come to."""
+        name = value.primitive.name if value.primitive else ""
+        if count <= MOST_PLACES or self._is_complete or name not in ("sum", "max", "min"):
+            return None, None
+        (x,), axes = value.operands, value.attributes["axes"]
+        at = list(concrete(index) or ())
+        part = self.numbers[x][tuple(slice(None) if axis in axes else at.pop(0) for axis in range(x.ndim))]
+        far = -np.abs(part) if name == "sum" else np.abs(part - self.numbers[value][concrete(index) or ()])
+        nearest = np.argsort(far, axis=None, kind="stable")[:LARGEST]
+        places = [np.unravel_index(place, part.shape) for place in np.sort(nearest)]
+        chosen: list[Index] = [tuple(map(int, place)) for place in places]
+        if name != "sum":
+            return chosen, None
+        return chosen, float(np.sum(part, dtype=np.float64) - sum(float(part[place]) for place in places))
 
     def _over(self, sizes: Sequence[int], term: Callable[[Sequence[int | Variable]], Formula]) -> Formula:
         """Return a sum over variables; along an axis of one place there is nothing to sum."""
@@ -299,6 +335,15 @@ def _is_plain_cast(value: Value) -> bool:
         and is_float(value.dtype)
         and value.operands[0].dtype.kind in "fi"
     )
+
+
+def _applied(value: Value, operands: tuple[Formula, ...], attributes: Mapping[str, Any]) -> Formula:
+    """Return a row applied to formulas; what is true or false as a number is 1 or 0."""
+    assert value.primitive is not None
+    if value.primitive is PRIMITIVES["cast"] and is_float(value.dtype) and value.operands[0].dtype == BOOL:
+        one, zero = (Number(value.dtype.type(number)) for number in (1, 0))
+        return Apply(PRIMITIVES["where"], (*operands, one, zero), {})
+    return Apply(value.primitive, operands, attributes)
 
 
 def _axis_letter(x: Value, axis: int) -> str:

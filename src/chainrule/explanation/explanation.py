@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from chainrule.explanation.documents import as_dict, as_latex, as_markdown, as_rich, as_text
+from chainrule.explanation.labels import Labels
 from chainrule.explanation.landmarks import Landmark
 from chainrule.explanation.names import Names
 from chainrule.explanation.page import as_html
@@ -41,6 +42,8 @@ class Explanation:
         weights, gradients and updates.
     kinds : dict of str to str
         What each part of the network is, by its path: ``"Dropout"``.
+    labels : Labels
+        What the inputs and outputs are called, where they have names; `call` gives them some.
     goes_on : bool
         Whether it follows an update that is worked out before: a worksheet then leaves out the weights, too.
 
@@ -79,16 +82,29 @@ class Explanation:
         self.history = list(history)
         self.kinds = dict(kinds)
         self.title = title
+        self.labels = Labels(self.names)
         self.goes_on = False
         self._write = write
 
+    def call(self, features: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:
+        """Give the network's inputs and outputs names, which then stand beside their numbers.
+
+        Parameters
+        ----------
+        features, outputs : sequence of str
+            One for each; where there are more or fewer, they are not used.
+        """
+        self.labels = Labels(self.names, tuple(map(str, features)), tuple(map(str, outputs)))
+
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy is made from: the names and the steps are found again from the recording."""
-        kept = {name: item for name, item in vars(self).items() if name not in ("names", "steps")}
-        return {**kept, "recording": self.names.recording}
+        kept = {name: item for name, item in vars(self).items() if name not in ("names", "steps", "labels")}
+        called = (self.labels.features, self.labels.outputs)
+        return {**kept, "recording": self.names.recording, "called": called}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.names = Names(state.pop("recording"))
+        self.labels = Labels(self.names, *state.pop("called"))
         self.__dict__ |= state
 
     @cached_property

@@ -7,6 +7,7 @@ A `Name` stands for a named array or, with an index, for one element of it.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,21 +73,29 @@ class Name:
 
 @dataclass(frozen=True)
 class Apply:
-    """A primitive applied to formulas. Where `gathered`, the operands are the elements of one array."""
+    """A primitive applied to formulas.
+
+    Where `gathered` is not 0, the operands are elements of one array, which has so many; of very many only
+    those that matter are there.
+    """
 
     primitive: Primitive
     operands: tuple[Formula, ...]
     attributes: Mapping[str, Any]
-    gathered: bool = False
+    gathered: int = 0
 
 
 @dataclass(frozen=True)
 class Total:
-    """A sum of many terms, or, with a variable, of the term at each of its `size` places."""
+    """A sum of many terms, or, with a variable, of the term at each of its `size` places.
+
+    Of very many terms some of the largest are there, and `rest` is what the others come to.
+    """
 
     terms: tuple[Formula, ...]
     variable: Variable | None = None
     size: int = 0
+    rest: float | None = None
 
 
 Formula = Number | Name | Apply | Total
@@ -130,8 +139,8 @@ def _numeric(formula: Formula, part: Parts) -> Any:
             return value
         case Name(number=number):
             return number
-        case Total(terms):
-            return sum((part(term) for term in terms[1:]), part(terms[0])) if terms else 0.0
+        case Total(terms, rest=rest):
+            return sum((part(term) for term in terms[1:]), part(terms[0])) + (rest or 0.0) if terms else 0.0
         case Apply(primitive, operands, attributes, gathered):
             arrays = [np.asarray(part(operand)) for operand in operands]
             if gathered:
@@ -162,6 +171,6 @@ def substituted(formula: Formula, replace: Callable[[Name], Formula]) -> Formula
         case Apply(primitive, operands, attributes, gathered):
             new = tuple(substituted(operand, replace) for operand in operands)
             return Apply(primitive, new, attributes, gathered)
-        case Total(terms, variable, size):
-            return Total(tuple(substituted(term, replace) for term in terms), variable, size)
+        case Total(terms):
+            return dataclasses.replace(formula, terms=tuple(substituted(term, replace) for term in terms))
     return formula

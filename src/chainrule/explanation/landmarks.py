@@ -8,6 +8,7 @@ elements are computed from.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections import Counter
@@ -18,7 +19,7 @@ from chainrule.explanation.formula import Symbol
 from chainrule.explanation.layout import Layout, Script, letter, word
 from chainrule.explanation.layout import Symbol as Sign
 from chainrule.graph.graph import needed
-from chainrule.graph.lowering import Expression, Reduction
+from chainrule.graph.lowering import Contraction, Expression, Reduction
 from chainrule.graph.types import BOOL, ROWS, is_float
 from chainrule.graph.value import Value
 
@@ -29,6 +30,7 @@ LETTERS: Mapping[str, Sign] = {
     "weight_decay": Sign("λ", r"\lambda"), "velocity": letter("v"), "mean": letter("m"),
     "mean_square": letter("s"), "scale": Sign("γ", r"\gamma"), "shift": Sign("β", r"\beta"),
     "beta_1": Sign("β₁", r"\beta_1"), "beta_2": Sign("β₂", r"\beta_2"), "sample_weight": Sign("ω", r"\omega"),
+    "square": letter("s"), "gamma": Sign("γ", r"\gamma"), "label_smoothing": Sign("ε", r"\epsilon"),
 }  # fmt: skip
 _SHARED = "uvqhgcde"
 #: What is made of data alone: in the loss, beside the target, and in the network, such as what is drawn.
@@ -83,8 +85,10 @@ class Landmarks:
 
     @property
     def parts(self) -> list[str]:
-        """The parts of the network in the order of the forward pass."""
-        return list(dict.fromkeys(one.part for one in self.listed if one.stage == "forward"))
+        """The parts of the network in the order of the forward pass; what is drawn may be there before."""
+        forward = [one for one in self.listed if one.stage == "forward"]
+        ordered = sorted(forward, key=lambda one: one.role == "data")
+        return list(dict.fromkeys(one.part for one in ordered))
 
 
 def find_landmarks(
@@ -127,6 +131,13 @@ def symbol_of(name: str, mark: str = "") -> Symbol:
     is_of_layer = not owner.startswith("task") or owner.startswith("task.network")
     above = _raised(_digits(owner) if is_of_layer else "", mark)
     return Symbol(Script(_letter(last), None, above) if above else _letter(last), False, name + mark)
+
+
+def _letters() -> Iterator[str]:
+    """Yield the names of what is on the way: u, v, ..., and then u2, v2, ..."""
+    yield from _SHARED
+    for number in itertools.count(2):
+        yield from (f"{one}{number}" for one in _SHARED)
 
 
 def _letter(name: str) -> Sign:
@@ -255,17 +266,18 @@ class _Finder:
             named = part is not None and self._is_spread(value, members, set(roles))
             if named or self._is_shared(value, members, within):
                 roles[value] = "shared"
-        letters = iter(_SHARED)
+        letters = _letters()
         marks = []
         count = 0
         for value, role in roles.items():
             count += role == "output"
             linear = role == "output" and (inner is value)
-            name = {"inner": "z", "output": "z" if linear else "a"}.get(role) or next(letters, "u")
-            above = _raised(_digits(part or ""), "′" * max(count - 1, 0))
+            name = {"inner": "z", "output": "z" if linear else "a"}.get(role) or next(letters)
+            above = _raised(_digits(part or ""), "*" * max(count - 1, 0))
             key = f"{part}.{name}" if part else name
             key += f"#{count}" if count > 1 else ""
-            symbol = Symbol(Script(letter(name), None, above) if above else letter(name), False, key)
+            base = _letter(name)
+            symbol = Symbol(Script(base, None, above) if above else base, False, key)
             marks.append(Landmark(value, symbol, "loss" if part is None else "forward", part or "", role))
         return marks
 
@@ -307,7 +319,16 @@ class _Finder:
             return False
         if value.primitive is not None and value.primitive.derivative is None:
             return True  # what is derived stops here
-        return not within and len(self._users(value, members)) > 1
+        return not within and (len(self._users(value, members)) > 1 or self._is_applied(value, members))
+
+    def _is_applied(self, value: Value, members: set[Value]) -> bool:
+        """Whether it is a matrix product to which more is done than to add something: a z of its own."""
+        assert value.primitive is not None
+        if not isinstance(value.primitive.lower, Contraction):
+            return False
+        serials = self._users(value, members)
+        users = [user for user in members if user.serial in serials and user.primitive is not None]
+        return any(user.primitive and user.primitive.name not in ("add", "subtract") for user in users)
 
     def _is_spread(self, value: Value, members: set[Value], named: set[Value]) -> bool:
         """Whether many elements are computed from it, and it from a sum of more than what has a name.

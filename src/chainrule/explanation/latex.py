@@ -17,6 +17,8 @@ from chainrule.explanation.layout import (
 )
 
 _COMMANDS = {sign: command + " " for command, sign in FENCES.items()}
+#: So many letters are next to each other on a page; what TeX never breaks is written so up to some of them.
+WIDEST, _UNBROKEN = 78.0, 40.0
 
 
 def to_latex(layout: Layout) -> str:  # noqa: PLR0911  (one for each kind)
@@ -29,13 +31,8 @@ def to_latex(layout: Layout) -> str:  # noqa: PLR0911  (one for each kind)
         case Fraction(above, below):
             return rf"\frac{{{to_latex(above)}}}{{{to_latex(below)}}}"
         case Script(base, below, above):
-            sub = f"_{{{to_latex(below)}}}" if below else ""
-            sup = f"^{{{to_latex(above)}}}" if above else ""
-            return (
-                f"{{{to_latex(base)}}}{sub}{sup}"
-                if not isinstance(base, Symbol)
-                else to_latex(base) + sub + sup
-            )
+            held = to_latex(base)
+            return (held if isinstance(base, Symbol) else f"{{{held}}}") + _scripts(below, above)
         case Root(inside):
             return rf"\sqrt{{{to_latex(inside)}}}"
         case Fenced(left, inside, right):
@@ -50,6 +47,76 @@ def to_latex(layout: Layout) -> str:  # noqa: PLR0911  (one for each kind)
             raise ValueError(f"the slot {name} was not filled")
 
 
+def _scripts(below: Layout | None, above: Layout | None) -> str:
+    sub = f"_{{{to_latex(below)}}}" if below else ""
+    return sub + (f"^{{{to_latex(above)}}}" if above else "")
+
+
 def _when(when: Layout) -> str:
     is_word = isinstance(when, Symbol) and when.kind == "word"
     return to_latex(when) if is_word else rf"\text{{if }} {to_latex(when)}"
+
+
+def to_display(layout: Layout, beside: str = "") -> str:
+    """Return the layout, and LaTeX beside it, as a formula of its own in a document, on lines if it is wide.
+
+    TeX breaks a formula in a paragraph behind signs, but not within brackets that grow, fractions, roots and
+    the like: wide ones are written so that they have signs to break at.
+    """
+    if width(layout) + len(beside) <= WIDEST:
+        return rf"\[ {to_latex(layout)} {beside} \]"
+    return rf"{{\raggedright\noindent\hangindent=2em $\displaystyle {_breakable(layout)} {beside}$\par}}"
+
+
+def width(layout: Layout) -> float:  # noqa: PLR0911  (one for each kind)
+    """Return about how many letters wide a layout is."""
+    match layout:
+        case Symbol(text, _, kind):
+            return len(text) + (1.6 if kind == "operator" else 0.0)
+        case Row(items):
+            return sum(map(width, items))
+        case Fraction(above, below):
+            return max(width(above), width(below)) + 0.5
+        case Script(base, below, above):
+            return width(base) + 0.7 * max(width(part) if part else 0.0 for part in (below, above))
+        case Root(inside) | Fenced(_, inside, _):
+            return width(inside) + 1.5
+        case Cases(branches):
+            return max(width(value) for value, _ in branches) + max(width(when) for _, when in branches) + 4
+        case Mark(inside):
+            return width(inside)
+    return 0.0
+
+
+def _breakable(layout: Layout) -> str:  # noqa: PLR0911  (one for each kind)
+    """Return the layout as LaTeX in which nothing wide is in one piece."""
+    if isinstance(layout, Row):
+        return " ".join(_breakable(item) + r" \allowbreak" * _is_comma(item) for item in layout.items)
+    if isinstance(layout, Mark):
+        return _breakable(layout.inside)
+    if width(layout) <= _UNBROKEN:
+        return to_latex(layout)
+    match layout:
+        case Fraction(above, below):
+            return rf"{_bracketed(above)} / \allowbreak {_bracketed(below)}"
+        case Script(Symbol("e"), None, above) if above is not None:
+            return rf"\exp {_bracketed(above)}"
+        case Script(base, below, above):
+            return _breakable(base) + _scripts(below, above)
+        case Root(inside):
+            return rf"{_bracketed(inside)}^{{1/2}}"
+        case Fenced(left, inside, right):
+            opened, closed = (_COMMANDS.get(end, end) for end in (left, right))
+            return rf"\bigl{opened} {_breakable(inside)} \bigr{closed}"
+        case Cases(branches):
+            told = (rf"{_breakable(value)} \allowbreak\ {_when(when)}" for value, when in branches)
+            return r"\bigl\{ " + r", \allowbreak ".join(told) + r" \bigr\}"
+    return to_latex(layout)
+
+
+def _is_comma(layout: Layout) -> bool:
+    return isinstance(layout, Symbol) and layout.text == ","
+
+
+def _bracketed(layout: Layout) -> str:
+    return to_latex(layout) if isinstance(layout, Symbol) else rf"\bigl( {_breakable(layout)} \bigr)"

@@ -10,7 +10,14 @@ import numpy as np
 
 from chainrule.explanation.elements import Expander
 from chainrule.explanation.formula import Name, Stop, Symbol
-from chainrule.explanation.landmarks import LETTERS, Landmark, find_landmarks, is_transparent, symbol_of
+from chainrule.explanation.landmarks import (
+    LETTERS,
+    Landmark,
+    find_landmarks,
+    is_transparent,
+    looked_through,
+    symbol_of,
+)
 from chainrule.explanation.layout import Script, letter, number
 from chainrule.explanation.printer import Printer
 from chainrule.explanation.shares import Shares
@@ -71,12 +78,12 @@ class Names:
 
     @cached_property
     def new_names(self) -> dict[Value, Symbol]:
-        """What the update computes: slots and parameters, primed."""
+        """What is kept for the next step: parameters, slots and what layers keep, primed."""
         return {value: symbol_of(name, "′") for name, value in self.recording.step.new.items()}
 
     @cached_property
     def state(self) -> dict[Value, str]:
-        """What the optimizer keeps, as it is before the step, and whose it is."""
+        """What layers and the optimizer keep, as it is before the step, by their names."""
         step = self.recording.step
         kept = {value: name for name, value in step.state.items() if name in step.new}
         return {value: name for value, name in kept.items() if value in self.names}
@@ -91,7 +98,8 @@ class Names:
                     users.setdefault(operand, set()).add(value.serial)
         found = [value for value, by in users.items() if len(by) > 1 and not _is_shown_as_its_operand(value)]
         found.sort(key=lambda value: value.serial)
-        varied = [value for value in found if self.landmarks.sources[value]]
+        guards = {one for value in found if _is_scale(value) for one in (value, value.operands[1])}
+        varied = [value for value in found if self.landmarks.sources[value] and value not in guards]
         rate = self._scheduled_rate(varied)
         counted = [value for value in varied if value is not rate]
         symbols = {
@@ -165,6 +173,14 @@ def _is_shown_as_its_operand(value: Value) -> bool:
     return is_transparent(value) or value.primitive is PRIMITIVES["cast"]
 
 
+def _is_scale(value: Value) -> bool:
+    """Whether it is {m if m > 0, 1 otherwise}: what is divided out so that squares do not overflow."""
+    if value.primitive is not PRIMITIVES["where"]:
+        return False
+    condition, chosen, _ = value.operands
+    return condition.primitive is PRIMITIVES["greater"] and condition.operands[0] is chosen
+
+
 def _share_symbol(share: Share, count: int) -> Symbol:
     part = share.power.origin.part
     return symbol_of(f"{part}.p" if part else "p", "″" * count)
@@ -179,6 +195,18 @@ def _is_same_in_rows(value: Value, kinds: frozenset[str], recording: Recording) 
 
 
 def _is_passed_guard(value: Value, recording: Recording) -> bool:
-    """Whether a value only tells that all numbers are finite, and they are."""
-    is_guard = value.primitive is PRIMITIVES["is_finite"]
+    """Whether a value only tells that all numbers are finite, or whole, and they are."""
+    is_guard = value.primitive is PRIMITIVES["is_finite"] or _asks_if_whole(value)
     return is_guard and bool(np.all(recording.numbers[value]))
+
+
+def _asks_if_whole(value: Value) -> bool:
+    """Whether it compares numbers with themselves, rounded to whole ones."""
+    if value.primitive is not PRIMITIVES["equal"]:
+        return False
+    seen = [looked_through(operand) for operand in value.operands]
+    while any(one.primitive is PRIMITIVES["cast"] for one in seen):
+        seen = [
+            looked_through(one.operands[0]) if one.primitive is PRIMITIVES["cast"] else one for one in seen
+        ]
+    return seen[0] is seen[1]

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from chainrule.explanation.explanation import Explanation
 
 #: The modules of the page, each after those that it imports.
-_NAMES = "arrays colours svg formulas grids heatmap joins lights units maps drawing inspector history main"
+_NAMES = (
+    "arrays colours svg formulas factors grids heatmap joins lights units maps drawing inspector history main"
+)
 MODULES = tuple(_NAMES.split())
 
 

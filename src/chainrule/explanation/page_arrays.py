@@ -17,7 +17,7 @@ import numpy as np
 from chainrule.explanation.formula import names
 from chainrule.explanation.patterns import name_pattern
 from chainrule.explanation.quantity import Quantity
-from chainrule.graph.types import FLOAT32, FLOAT64, Array
+from chainrule.graph.types import BOOL, FLOAT32, FLOAT64, Array
 
 #: Smaller arrays are written as they are.
 LEAST_PRODUCT = 1000
@@ -35,6 +35,7 @@ def packed(quantities: Mapping[str, Quantity]) -> tuple[dict[str, Any], str]:
             "shape": list(quantity.array.shape),
             "dtype": array.dtype.name,
             "name": name_pattern(quantity),
+            "truth": quantity.array.dtype == BOOL,
         }
         factors = _factors(quantity, array, arrays)
         if factors:

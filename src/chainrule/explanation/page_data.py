@@ -39,6 +39,7 @@ def page_data(explanation: Explanation) -> dict[str, Any]:
         "steps": [_step(step) for step in explanation.steps],
         "arrays": arrays,
         "numbers": numbers,
+        "labels": {key: list(listed) for key, listed in explanation.labels.listed.items()},
         "patterns": patterns,
         "explicit": compressed(json.dumps(explicit, ensure_ascii=False).encode()),
         **Drawing(explanation, quantities, shown).collect(),

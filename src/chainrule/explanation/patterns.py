@@ -64,7 +64,7 @@ class PatternPrinter(Printer):
                 return float(value)
             case Name():
                 return self.place(formula)
-            case Apply(primitive, operands, _, False) if primitive.name in CALCULATED:
+            case Apply(primitive, operands, _, 0) if primitive.name in CALCULATED:
                 return [primitive.name, *map(self._calculation, operands)]
         raise NotPlain
 

@@ -16,7 +16,7 @@ from chainrule.explanation.layout import (
 )
 
 _BELOW = str.maketrans("0123456789+-−=(),.", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎,.")
-_ABOVE = str.maketrans("0123456789+-−=()nT·′", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿᵀ·′")
+_ABOVE = str.maketrans("0123456789+-−=()nT·′*", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿᵀ·′*")
 _SPACED = set("=+−·×←→≈≤≥≠<>∧∨⊙")
 
 

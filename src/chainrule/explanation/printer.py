@@ -118,8 +118,8 @@ class Printer:
                 if index is None and symbol.key == CONSTANTS:
                     return layout, tightness
                 return Mark(layout, self.place(formula), "all" if index is None else "at"), tightness
-            case Total(terms, None, _):
-                return self._total(terms, numbers)
+            case Total(variable=None):
+                return self._total(formula, numbers)
             case Total():
                 return self._big_sum(formula, numbers)
         return self._applied(formula, numbers)
@@ -144,7 +144,7 @@ class Printer:
         if formula.gathered:
             shown = self._shown_of(formula)
             listed = [self._printed(operand, numbers)[0] for operand in shown]
-            listed += [operator("…", r"\dots")] if len(shown) < len(formula.operands) else []
+            listed += [operator("…", r"\dots")] if len(shown) < formula.gathered else []
             inside = row(*[part for item in listed for part in (operator(","), item)][1:])
             return row(word(formula.primitive.name), Fenced("(", inside, ")")), ATOM
         if notation.template == "<0>":
@@ -183,16 +183,16 @@ class Printer:
         layout, own = self._printed(formula, numbers)
         return layout if own >= tightness else Fenced("(", layout, ")")
 
-    def _total(self, terms: Sequence[Formula], numbers: bool) -> tuple[Layout, int]:
-        shown, rest = largest(terms, self._numeric)
+    def _total(self, total: Total, numbers: bool) -> tuple[Layout, int]:
+        shown, rest = largest(total.terms, self._numeric)
         parts: list[Layout] = []
         for term in shown:
             if parts and isinstance(term, Apply) and _is_negative(term):
                 parts += [operator("−", "-"), self._operand(term.operands[0], SUM + 1, numbers)]
             else:
                 parts += [operator("+"), self._operand(term, SUM + 1 if parts else SUM, numbers)]
-        if rest:
-            others = sum(float(self._numeric(term)) for term in rest)
+        if rest or total.rest is not None:
+            others = sum((float(self._numeric(term)) for term in rest), total.rest or 0.0)
             dots = Mark(Sign("⋯", r"\cdots", "number"), repr(others), "rest")
             layout, own = self._number(others) if numbers else (dots, ATOM)
             parts += [operator("+"), layout if own > SUM else Fenced("(", layout, ")")]

@@ -41,7 +41,7 @@ class ElementLine:
     left, formula, numbers : Layout
         z₁, what it is computed from, and the same with numbers.
     value : float
-        The number.
+        The number; of what is true or false that.
     """
 
     name: str
@@ -162,7 +162,7 @@ class Quantity:
             left,
             printer.layout(formula) if formula else None,
             printer.layout(formula, numbers=True) if formula else None,
-            float(self.array[index]),
+            self.array[index].item(),
         )
 
     def places(self, most: int | None = None) -> Iterator[tuple[int, ...]]:
@@ -173,11 +173,10 @@ class Quantity:
 def whole(line: ElementLine, names: Names, answers: bool = True) -> Layout:
     """Return left = formula = numbers = value; without answers, left = formula = and a place to write."""
     parts: list[Layout] = [line.left]
+    value = names.printer.number(line.value)
     shown = (line.formula, line.numbers) if answers else (line.formula,)
     for part in dict.fromkeys(part for part in shown if part is not None):
-        parts += [operator("="), part]
+        if to_text(part) != to_text(value):  # a formula that is the number itself is not written twice
+            parts += [operator("="), part]
     blank = operator("______", r"\underline{\qquad\qquad}")
-    value = names.printer.number(line.value) if answers else blank
-    if answers and to_text(parts[-1]) == to_text(value):
-        return row(*parts)
-    return row(*parts, operator("="), value)
+    return row(*parts, operator("="), value if answers else blank)

@@ -7,6 +7,7 @@ named, so that the quotient can be seen; where there is none, they are written o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from chainrule.explanation.formula import Apply, Formula, Index, Name, Parts, Stop, Symbol, Total
 from chainrule.explanation.layout import word
@@ -57,8 +58,8 @@ class Shares:
                         rest, share = quotient
                         return Apply(primitive, (parts(rest), share), {})
                     return Apply(primitive, tuple(map(parts, operands)), attributes, gathered)
-                case Total(terms, variable, size):
-                    return Total(tuple(map(parts, terms)), variable, size)
+                case Total(terms):
+                    return replace(part, terms=tuple(map(parts, terms)))
             return part
 
         return Parts(open_again)(formula)  # type: ignore[no-any-return]

@@ -9,6 +9,7 @@ Only the writing changes. Numbers that are shown beside a formula are those that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,14 +41,23 @@ def _shortened(formula: Formula, part: Parts) -> Formula:
             rule = RULES.get(primitive.name)
             shorter = rule(*operands) if rule else None
             return whole if shorter is None else shorter
-        case Total(terms, variable, size):
-            terms = tuple(map(part, terms))
-            if variable is None:
-                terms = tuple(term for term in terms if not _is(term, 0))
-                if all(isinstance(term, Number) for term in terms):
-                    return Number(sum(numeric(term) for term in terms) if terms else 0.0)
-            return terms[0] if variable is None and len(terms) == 1 else Total(terms, variable, size)
+        case Total(terms):
+            return _summed(replace(formula, terms=tuple(map(part, terms))))
     return formula
+
+
+def _summed(total: Total) -> Formula:
+    """Return a sum without zeros, and without sums in it."""
+    if total.variable is not None:
+        return total
+    parts = [one if isinstance(one, Total) and one.variable is None else Total((one,)) for one in total.terms]
+    terms = tuple(term for part in parts for term in part.terms if not _is(term, 0))
+    rests = [one.rest for one in (total, *parts) if one.rest is not None]
+    if rests:
+        return Total(terms, rest=sum(rests))
+    if all(isinstance(term, Number) for term in terms):
+        return Number(sum(numeric(term) for term in terms) if terms else 0.0)
+    return terms[0] if len(terms) == 1 else Total(terms)
 
 
 def apply(name: str, *operands: Formula) -> Formula:
@@ -66,13 +76,13 @@ def _by_cases(formula: Formula, part: Parts) -> Formula:
         if condition is not None:
             cases = [simplified(_assumed(formula, condition, held)) for held in (True, False)]
             told = cases[0] if cases[0] == cases[1] else Apply(PRIMITIVES["where"], (condition, *cases), {})
-            if _size(told) <= _size(formula):
+            if size_of(told) <= size_of(formula):
                 return told
     match formula:
         case Apply(primitive, operands, attributes, gathered):
             return Apply(primitive, tuple(map(part, operands)), attributes, gathered)
-        case Total(terms, variable, size):
-            return Total(tuple(map(part, terms)), variable, size)
+        case Total(terms):
+            return replace(formula, terms=tuple(map(part, terms)))
     return formula
 
 
@@ -103,12 +113,13 @@ def _assumed(formula: Formula, condition: Formula, held: bool) -> Formula:
     return Apply(formula.primitive, operands, formula.attributes)
 
 
-def _size(formula: Formula) -> int:
+def size_of(formula: Formula) -> int:
+    """Return how many parts a formula has."""
     match formula:
         case Apply(_, operands, _, _):
-            return 1 + sum(map(_size, operands))
+            return 1 + sum(map(size_of, operands))
         case Total(terms):
-            return 1 + sum(map(_size, terms))
+            return 1 + sum(map(size_of, terms))
     return 1
 
 
@@ -126,6 +137,39 @@ def _coefficient(formula: Formula) -> tuple[float, Formula] | None:
         if isinstance(a, Number):
             return a.value, b
     return None
+
+
+def _first_factor(formula: Formula) -> Formula:
+    """Return k of k x y z."""
+    while isinstance(formula, Apply) and formula.primitive.name == "multiply":
+        formula = formula.operands[0]
+    return formula
+
+
+def _takes_number(factor: Formula) -> bool:
+    """Whether a number before it becomes one with its own: k;  x / k;  k / y;  x / (k y)."""
+    if isinstance(factor, Apply) and factor.primitive.name == "divide":
+        above, below = factor.operands
+        return isinstance(above, Number) or isinstance(_first_factor(below), Number)
+    return isinstance(factor, Number)
+
+
+def _scaled(c: Number, formula: Formula) -> Formula:
+    """Return (c k) x y z for k x y z;  (c / k) x y z for x / k y z;  (c / k) (x / y) for x / (k y)."""
+    if isinstance(formula, Number):
+        return Number(c.value * formula.value)
+    assert isinstance(formula, Apply)
+    first, last = formula.operands
+    if formula.primitive.name == "multiply":
+        return apply("multiply", _scaled(c, first), last)
+    if isinstance(first, Number):
+        return apply("divide", _scaled(c, first), last)
+    if isinstance(last, Number):
+        return apply("multiply", Number(c.value / last.value), first)
+    inner = _coefficient(last)
+    if inner is None:
+        return Apply(PRIMITIVES["multiply"], (c, formula), {})
+    return apply("multiply", Number(c.value / inner[0]), apply("divide", first, inner[1]))
 
 
 def _add(a: Formula, b: Formula) -> Formula | None:
@@ -167,7 +211,7 @@ def _subtract(a: Formula, b: Formula) -> Formula | None:
 
 
 def _multiply(a: Formula, b: Formula) -> Formula | None:  # noqa: PLR0911  (one for each rule)
-    """Apply x 0 = 0;  x 1 = x;  x c = c x;  -1 x = -x;  c (k x) = (c k) x;  x x = x²; and with y as well.
+    """Apply x 0 = 0;  x 1 = x;  x c = c x;  -1 x = -x;  c (k x) = (c k) x;  c (k x y) = (c k) x y;  x x = x².
 
     (-x) y = -(x y);  (1 / x) y = y / x.
     """
@@ -184,17 +228,64 @@ def _multiply(a: Formula, b: Formula) -> Formula | None:  # noqa: PLR0911  (one 
     inner = _coefficient(b)
     if isinstance(a, Number) and inner:
         return apply("multiply", Number(a.value * inner[0]), inner[1])
+    if isinstance(a, Number) and _takes_number(_first_factor(b)):
+        return _scaled(a, b)
     if isinstance(a, Apply) and a.primitive.name == "negative":
         return apply("negative", apply("multiply", a.operands[0], b))
     if isinstance(a, Apply) and a.primitive.name == "divide" and _is(a.operands[0], 1):
         return apply("divide", b, a.operands[1])
     if a == b and not isinstance(a, Number):
         return Apply(PRIMITIVES["power"], (a, Number(2)), {})
+    return _norm(a, b)
+
+
+def _norm(k: Formula, root: Formula) -> Formula | None:
+    """Return √(Σ x²) for k √(Σ (x / k)²), where k = {m if m > 0, 1 otherwise} keeps squares from overflow."""
+    if not (_is_above_zero(k) and isinstance(root, Apply) and root.primitive.name == "sqrt"):
+        return None
+    (inside,) = root.operands
+    is_whole = isinstance(inside, Apply) and inside.primitive.name == "sum"
+    terms = inside.terms if isinstance(inside, Total) else inside.operands if is_whole else (inside,)  # type: ignore[union-attr]
+    squares = [_times_square(term, k) for term in terms]
+    if any(square is None for square in squares):
+        return None
+    whole = [square for square in squares if square is not None]
+    if isinstance(inside, Total):
+        rest = None if inside.rest is None else inside.rest * float(numeric(k)) ** 2
+        return apply("sqrt", replace(inside, terms=tuple(whole), rest=rest))
+    if isinstance(inside, Apply) and is_whole:
+        whole = [Apply(inside.primitive, tuple(whole), inside.attributes)]
+    return apply("sqrt", whole[0])
+
+
+def _is_above_zero(k: Formula) -> bool:
+    if not isinstance(k, Apply) or k.primitive.name != "where":
+        return False
+    condition, chosen, other = k.operands
+    compared = (
+        condition.operands if isinstance(condition, Apply) and condition.primitive.name == "greater" else ()
+    )
+    return len(compared) == 2 and compared[0] is chosen and _is(compared[1], 0) and _is(other, 1)
+
+
+def _times_square(term: Formula, k: Formula) -> Formula | None:
+    """Return x² for (x / k)²."""
+    if isinstance(term, Apply) and term.primitive.name == "power" and _is(term.operands[1], 2):
+        (quotient, two) = term.operands
+        if isinstance(quotient, Apply) and quotient.primitive.name == "divide" and quotient.operands[1] is k:
+            return apply("power", quotient.operands[0], two)
+    return None
+
+
+def _power(x: Formula, exponent: Formula) -> Formula | None:
+    """Apply (√x)² = x."""
+    if isinstance(x, Apply) and x.primitive.name == "sqrt" and _is(exponent, 2):
+        return x.operands[0]
     return None
 
 
 def _divide(a: Formula, b: Formula) -> Formula | None:
-    """Apply x / 1 = x;  0 / x = 0;  (c x) / k = (c / k) x."""
+    """Apply x / 1 = x;  0 / x = 0;  (c x) / k = (c / k) x;  c / (k y) = (c / k) / y."""
     if _is(b, 1):
         return a
     if _is(a, 0):
@@ -202,6 +293,9 @@ def _divide(a: Formula, b: Formula) -> Formula | None:
     inner = _coefficient(a)
     if inner and isinstance(b, Number):
         return apply("multiply", Number(inner[0] / b.value), inner[1])
+    below = _coefficient(b)
+    if isinstance(a, Number) and below:
+        return apply("divide", Number(a.value / below[0]), below[1])
     return None
 
 
@@ -223,5 +317,6 @@ RULES: dict[str, Rule] = {
     "multiply": _multiply,
     "divide": _divide,
     "negative": _negative,
+    "power": _power,
     "where": _where,
 }

@@ -77,7 +77,7 @@ class StepGraph:
     gradients : dict of Value
         The derivative of the loss by every parameter.
     new : dict of Value
-        Parameters and optimizer state after the step, by name.
+        Parameters, and what layers and the optimizer keep, after the step, by name.
     """
 
     stage: Stage

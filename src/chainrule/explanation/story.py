@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from chainrule.explanation.formula import Apply, Formula, Name, Number, Stop, Symbol, Total, names
 from chainrule.explanation.landmarks import Landmark, is_short, is_transparent
 from chainrule.explanation.names import Names
@@ -12,8 +14,8 @@ from chainrule.explanation.plain import to_text
 from chainrule.explanation.quantity import Product, Quantity
 from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Reduction
-from chainrule.graph.types import ROWS
-from chainrule.graph.value import Value
+from chainrule.graph.types import INT32, ROWS, UINT32
+from chainrule.graph.value import PRIMITIVES, Value
 
 #: The rules of differentiation, as they are named.
 CHAIN = "chain rule"
@@ -26,6 +28,9 @@ SLOPE = "f′, the derivative of the activation by what it is applied to"
 PAIRS = f"{SLOPE}: of each unit by each, as it takes all of them together"
 HANDED = "handed on unchanged"
 SOFTMAX = "the share of each power in the sum of all: the derivative of the logarithm of that sum"
+
+LAID_OUT = "the same numbers, laid out in another shape"
+STOPPED = "stop: it counts as a constant, and no derivative is handed on through it"
 
 
 @dataclass(frozen=True)
@@ -80,35 +85,53 @@ class Teller:
     def _given(self) -> Iterator[Told]:
         for mark in self.marks.listed:
             if mark.stage == "input":
-                what = {"x": "the input", "parameter": f"the weights of {mark.part or 'the network'}"}
-                title = f"given: {what.get(mark.role, 'the target')}"
-                if mark.symbol.key == "sample_weight":
-                    title = "given: how much each row counts"
                 quantity = Quantity(self.names, mark.value, self.names.names[mark.value])
-                yield "given", mark.part, title, "", quantity
+                yield "given", mark.part, f"given: {self._what_is_given(mark)}", "", quantity
         for value, name in self.names.state.items():
             quantity = Quantity(self.names, value, self.names.names[value])
-            part = name.partition("/")[0].rpartition(".")[0]
-            yield "given", part, f"given: what the optimizer keeps: {name}", "", quantity
+            yield "given", _part_of(name), f"given: what {_keeper(name)} keeps: {name}", "", quantity
+
+    def _what_is_given(self, mark: Landmark) -> str:
+        letter = to_text(self.names.names[mark.value].layout)
+        if mark.role == "parameter":
+            return f"{letter}, which is {mark.symbol.key}"
+        if mark.role == "x":
+            return f"the input {letter}"
+        weighs = mark.symbol.key == "sample_weight"
+        return f"how much each row counts, {letter}" if weighs else f"the target {letter}"
 
     def _forward(self) -> Iterator[Told]:
         for mark in self._in_order():
             quantity = Quantity(self.names, mark.value, mark.symbol, self._forward_stop(mark))
-            yield mark.stage, mark.part, self._forward_title(mark), self._values_of(quantity), quantity
+            rule = (
+                STOPPED if mark.value.primitive is PRIMITIVES["stop_gradient"] else self._values_of(quantity)
+            )
+            yield mark.stage, mark.part, self._forward_title(mark), rule, quantity
+
+    def _forward_rule(self, mark: Landmark, quantity: Quantity) -> str:
+        if mark.value.primitive is PRIMITIVES["stop_gradient"]:
+            return STOPPED
+        return LAID_OUT if isinstance(quantity.formula, Name) else self._values_of(quantity)
 
     def _in_order(self) -> list[Landmark]:
         """Return what is computed, the loss last: a target is made ready while the network computes.
 
         Only what the network itself is computed from, as in an objective, comes before it.
         """
-        computed = [mark for mark in self.marks.listed if mark.stage != "input"]
+        computed: list[Landmark] = []
+        early: list[Landmark] = []  # what is drawn is told where its part begins
+        for mark in self.marks.listed:
+            if mark.stage == "forward" and mark.role == "data":
+                early.append(mark)
+            elif mark.stage != "input":
+                computed += [one for one in early if one.part == mark.part] + [mark]
+                early = [one for one in early if one.part != mark.part]
+        computed = [*early, *computed]
         before = set(needed([mark.value for mark in computed if mark.stage == "forward"]))
         return sorted(computed, key=lambda mark: mark.value not in before)
 
     def _forward_stop(self, mark: Landmark) -> Stop | None:
-        if mark.role != "data":
-            return self.names.forward_stop
-        return None  # made of data alone: there is nothing to derive
+        return None if _is_drawn(mark) else self.names.forward_stop
 
     def _forward_title(self, mark: Landmark) -> str:
         letter = to_text(mark.symbol.layout)
@@ -117,9 +140,19 @@ class Teller:
             "inner": f"{part}: what the activation will be applied to, {letter}",
             "output": f"{part}: its output, {letter}",
             "shared": f"{part if mark.stage == 'forward' else 'the loss'}: on the way, {letter}",
-            "data": f"{part if mark.part else 'the loss'}: {letter}, which no weight changes",
+            "data": f"{part if mark.part else 'the loss'}: {letter}, {self._what_is_made(mark)}",
             "loss": "the loss, one number",
         }[mark.role]
+
+    def _what_is_made(self, mark: Landmark) -> str:
+        """Say what is made of data alone; a target of class numbers is often one-hot."""
+        y, made = self.step.data.get("y"), self.names.numbers[mark.value]
+        if mark.symbol.key == "target" and y is not None and y.dtype == INT32 and made.ndim == y.ndim + 1:
+            classes = self.names.numbers[y]
+            if np.array_equal(made, classes[..., None] == np.arange(made.shape[-1])):
+                name = to_text(self.names.names[y].layout)
+                return f"the target as one-hot: 1 at the class {name}, and 0 at the others"
+        return "drawn at random" if _is_drawn(mark) else "which no weight changes"
 
     # The backward pass ------------------------------------------------------------------------------
 
@@ -231,16 +264,20 @@ class Teller:
         for value, symbol in self.names.shared_updates.items():
             quantity = Quantity(self.names, value, symbol, stop)
             is_rate = symbol.key == "update.learning_rate"
-            title = "the learning rate of this step, η" if is_rate else "what all updates have in common"
+            title = (
+                "the learning rate of this step, η"
+                if is_rate
+                else f"{to_text(symbol.layout)}, which several updates use"
+            )
             yield "update", "", title, self._values_of(quantity), quantity
-        for name in self.step.parameters:
-            slots = [key for key in self.step.new if key.startswith(f"{name}/")]
-            for key in (*slots, name):
-                value = self.step.new[key]
-                quantity = Quantity(self.names, value, self.names.new_names[value], stop)
-                part = name.rpartition(".")[0]
-                what = f"the new {name}" if key == name else f"what the optimizer keeps: {key}"
-                yield "update", part, what, self._values_of(quantity), quantity
+        updated = list(self.step.parameters)
+        slots = {name: [key for key in self.step.new if key.startswith(f"{name}/")] for name in updated}
+        by_layers = [name for name in self.names.state.values() if "/" not in name]
+        for key in (*[key for name in updated for key in (*slots[name], name)], *by_layers):
+            value = self.step.new[key]
+            quantity = Quantity(self.names, value, self.names.new_names[value], stop)
+            what = f"the new {key}" if key in slots else f"what {_keeper(key)} keeps: {key}"
+            yield "update", _part_of(key), what, self._values_of(quantity), quantity
 
     def _values_of(self, quantity: Quantity) -> str:
         """Return the plain numbers in a formula: η = 0.5, μ = 0.9."""
@@ -250,8 +287,25 @@ class Teller:
         for name in names(quantity.formula):
             number = self.names.numbers[name.value]
             if name.value.name and not number.ndim and self.names.landmark(name.value) is None:
-                found[name.value] = f"{to_text(name.symbol.layout)} = {self.names.printer.text(number)}"
+                found[name.value] = (
+                    f"{to_text(name.symbol.layout)} = {to_text(self.names.printer.number(number))}"
+                )
         return ", ".join(found.values())
+
+
+def _is_drawn(mark: Landmark) -> bool:
+    """Whether it is made of random numbers, which have no formula that a person would work out."""
+    return mark.role == "data" and any(value.dtype == UINT32 for value in needed([mark.value]))
+
+
+def _part_of(name: str) -> str:
+    """Return the part of the network that a parameter, or what is kept for it, belongs to."""
+    return name.partition("/")[0].rpartition(".")[0]
+
+
+def _keeper(name: str) -> str:
+    """Return who keeps an array: the optimizer for a parameter, ``layers.0.weight/velocity``, or a layer."""
+    return "the optimizer" if "/" in name else _part_of(name) or "the network"
 
 
 def _is_sum_of_several(formula: Formula) -> bool:

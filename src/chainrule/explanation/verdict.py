@@ -91,20 +91,30 @@ class Verdict:
 
     def sentences(self) -> list[str]:
         """Return the verdict as sentences."""
-        checked = sum(one.checked for one in self.comparisons)
+        checked = self._counted()
         unjudged = sum(one.unjudged for one in self.comparisons)
         word = "right" if self.right else "WRONG"
         at = f", {unjudged} of them at a kink or too small to measure, and not judged" if unjudged else ""
         found = "two other ways agree with it." if self.right else "another way gives something else."
         single = f" Rounding to float32: {self.rounding:.1e}." if self.rounding else ""
         if self.right and (coarse := [one for one in self.comparisons if one.is_coarse]):
-            return self._rounded(coarse, f"Finite differences at {checked} entries{at}")
+            return self._rounded(coarse, f"Finite differences at {checked}{at}")
         return [
             f"The gradient is {word}: {found}",
-            f"Finite differences at {checked} entries{at}: relative error {self.differences:.1e}.{single}",
+            f"Finite differences at {checked}{at}: relative error {self.differences:.1e}.{single}",
             f"The compiled code, all entries: relative error {self.compiled:.1e}.",
             *(f"{fault[0].upper()}{fault[1:]}." for fault in self.faults),
         ]
+
+    def _counted(self) -> str:
+        """Say at how many entries differences were taken: at all, or at some of each parameter."""
+        checked = sum(one.checked for one in self.comparisons)
+        entries = sum(one.entries for one in self.comparisons)
+        if checked == entries:
+            return f"all {entries} entries"
+        most = max(one.checked for one in self.comparisons)
+        each = f"up to {most} of each parameter" if most > 1 else "one of each parameter"
+        return f"{checked} of {entries:,} entries, {each}, with its largest"
 
     def _rounded(self, coarse: list[Comparison], differences: str) -> list[str]:
         """Return the verdict where formulas are right, and rounding has taken the digits of some numbers."""

@@ -302,6 +302,6 @@ def _addends(formula: Formula) -> list[Formula]:
     match formula:
         case Total(terms, None, _):
             return [inner for term in terms for inner in _addends(term)]
-        case Apply(primitive, operands, _, False) if primitive.name == "add":
+        case Apply(primitive, operands, _, 0) if primitive.name == "add":
             return [inner for operand in operands for inner in _addends(operand)]
     return [formula]

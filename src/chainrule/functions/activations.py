@@ -11,10 +11,10 @@ from typing import Any
 
 from chainrule.functions.arguments import as_real
 from chainrule.functions.reductions import below_largest, sum
-from chainrule.functions.transcendental import log_of_sum
 from chainrule.graph.trace import array_function
 from chainrule.graph.value import Operand
 from chainrule.primitives import elementwise as rows
+from chainrule.primitives import sigmoids
 
 SELU_SCALE = 1.0507009873554805
 SELU_ALPHA = 1.6732632423543772
@@ -186,7 +186,7 @@ def sigmoid(x: Operand, /) -> Any:
     >>> cr.sigmoid(np.array([0.0, 2.0]))
     array([0.5       , 0.88079708])
     """
-    return rows.logistic(as_real(x))
+    return sigmoids.logistic(as_real(x))
 
 
 @array_function
@@ -215,7 +215,7 @@ def softplus(x: Operand, /) -> Any:
     >>> cr.softplus(np.array([0.0, 1000.0]))
     array([6.93147181e-01, 1.00000000e+03])
     """
-    return log_of_sum(as_real(x), 0)
+    return sigmoids.softplus(as_real(x))
 
 
 @array_function
@@ -274,7 +274,7 @@ def silu(x: Operand, /) -> Any:
     array([-0.26894142,  1.76159416])
     """
     x = as_real(x)
-    return x * rows.logistic(x)
+    return x * sigmoids.logistic(x)
 
 
 @array_function

@@ -4,6 +4,24 @@ Importing this package fills the table `chainrule.graph.value.PRIMITIVES`. To ad
 in one of these files: see docs/adding-a-primitive.md.
 """
 
-from chainrule.primitives import contraction, division, elementwise, indexing, random, reductions, shaping
+from chainrule.primitives import (
+    contraction,
+    division,
+    elementwise,
+    indexing,
+    random,
+    reductions,
+    shaping,
+    sigmoids,
+)
 
-__all__ = ["contraction", "division", "elementwise", "indexing", "random", "reductions", "shaping"]
+__all__ = [
+    "contraction",
+    "division",
+    "elementwise",
+    "indexing",
+    "random",
+    "reductions",
+    "shaping",
+    "sigmoids",
+]

@@ -275,7 +275,7 @@ power = primitive(
     broadcasts=True,
 )
 
-# Trigonometric and sigmoid functions -------------------------------------------------------------
+# Trigonometric and error functions ---------------------------------------------------------------
 
 sin = primitive(
     "sin",
@@ -322,22 +322,6 @@ erf = primitive(
     lower=Expression(lambda b, x: b.erf(x)),
     notation=function(r"\operatorname{erf}"),
     samples=reals((-3, 3)),
-)
-
-
-def _logistic(x: Array) -> Any:
-    decay = np.exp(-np.abs(x))  # at most 1: exp(-x) itself overflows
-    return np.where(x >= 0, np.ones_like(decay), decay) / (1 + decay)
-
-
-logistic = primitive(
-    "logistic",
-    shape=real,
-    value=_logistic,
-    derivative=lambda dy, y, x: (dy * y * (1 - y),),
-    lower=Expression(lambda b, x: b.logistic(x)),
-    notation=function(r"\sigma"),
-    samples=reals((-6, 6)),
 )
 
 # Comparison --------------------------------------------------------------------------------------

@@ -30,12 +30,14 @@ def explained_step(task: Task, carried: CarriedTypes, data: DataTypes) -> StepGr
     t = Trace(task, carried, data, training=True)
     loss, weight = t.mean_loss(t.row_losses())
     activations = [value for _, z, a in t.variables.activations for value in (z, a)]
-    loss, weight, *activations = merged([loss, weight, *activations])  # one quantity has one name
+    kept = {name: value for name, value in t.variables.state.items() if value is not t.state[name]}
+    loss, weight, *others = merged([loss, weight, *kept.values(), *activations])  # one quantity has one name
+    layer_state, activations = dict(zip(kept, others, strict=False)), others[len(kept) :]
     with origin("backward"):
         d = derivatives_between(loss, [t.x, *t.parameters.values()])
         gradients = {name: d[w] if w in d else filled_like(w, 0) for name, w in t.parameters.items()}
     parameters, optimizer_state = t.update(gradients)
-    new = t.replaceable({**parameters, **optimizer_state}, weight)
+    new = t.replaceable({**parameters, **layer_state, **optimizer_state}, weight)
 
     given = {"y": t.y, "sample_weight": t.sample_weight}
     known = {name: value for name, value in given.items() if value is not None}

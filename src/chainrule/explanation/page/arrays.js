@@ -90,10 +90,28 @@ export function writePlace(key, index) {
   return index.length ? `${key}[${index.join(", ")}]` : key;
 }
 
+/** An element as it is written: true or false for what is no number. */
+export function writtenAt(key, index) {
+  const number = numberAt(key, index);
+  return data.arrays[key].truth ? String(number !== 0) : written(number);
+}
+
+/** What a person calls an element, such as the column of a table; empty where it has no name. */
+export function labelOf(key, index) {
+  const listed = data.labels[key];
+  if (!listed) return "";
+  return listed[index.length > 1 ? index.at(-1) : numberAt(key, index)]; // one axis alone holds class numbers
+}
+
 /** The same in words: a derivative's name begins with d, a slope's with slope. */
 export function spoken(key, index) {
-  const place = writePlace(key, index);
-  return place.replace(/^d /, "derivative of the loss by ").replace(/^slopes? /, "slope f′ of ");
+  const place = writePlace(key, index).replace(/^d /, "derivative of the loss by ").replace(/^slopes? /, "slope f′ of ");
+  return [place, labelOf(key, index)].filter(Boolean).join(", ");
+}
+
+/** An element with its number in words; what a step has not come to yet has none. */
+export function toldAs(key, index, later) {
+  return later ? `${spoken(key, index)}, not computed yet` : `${spoken(key, index)} is ${writtenAt(key, index)}`;
 }
 
 /** A number to six significant digits, as Python's %.6g writes it. */

@@ -1,5 +1,5 @@
 // The network: units and weights where they fit, heat maps where they do not; beside each layer all its other arrays.
-import { data, numberAt, spoken, writePlace, written } from "./arrays.js";
+import { data, spoken, writePlace, writtenAt } from "./arrays.js";
 import { mathOf } from "./formulas.js";
 import { gridOfArray } from "./grids.js";
 import { heatMap } from "./heatmap.js";
@@ -72,8 +72,8 @@ function drawNumbers(box, actions) {
     const element = document.createElement("button");
     element.type = "button";
     element.dataset.shows = writePlace(key, []);
-    element.setAttribute("aria-label", `${spoken(key, [])} is ${written(numberAt(key, []))}`);
-    element.append(mathOf(symbol), ` = ${written(numberAt(key, []))}`);
+    element.setAttribute("aria-label", `${spoken(key, [])} is ${writtenAt(key, [])}`);
+    element.append(mathOf(symbol), ` = ${writtenAt(key, [])}`);
     makeChoosable(element, item, () => [], actions);
     line.append(element);
     return { item, element };

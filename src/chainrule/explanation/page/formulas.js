@@ -1,5 +1,5 @@
 // The formula of one element, with names or with numbers, from the pattern that holds for the whole array.
-import { data, numberAt, parsePlace, written } from "./arrays.js";
+import { data, numberAt, parsePlace, written, writtenAt } from "./arrays.js";
 
 const MOST_TERMS = 6;
 const LARGEST = 4;
@@ -73,8 +73,9 @@ export function putNumbers(math) {
   for (const leaf of math.querySelectorAll("[data-at]")) {
     const { key, index } = parsePlace(leaf.dataset.at);
     if (!data.arrays[key]) continue;
-    const number = numberAt(key, index);
-    leaf.replaceChildren(make("mn", standsFree(leaf) ? written(number) : bracketed(number)));
+    const free = standsFree(leaf) || !(numberAt(key, index) < 0);
+    const text = writtenAt(key, index);
+    leaf.replaceChildren(make(data.arrays[key].truth ? "mtext" : "mn", free ? text : `(${text})`));
   }
   for (const rest of math.querySelectorAll("[data-rest]")) {
     rest.replaceChildren(make("mn", bracketed(Number(rest.dataset.rest))));

@@ -1,5 +1,5 @@
 // An array as a picture: one cell for each element, which pointer and arrow keys can visit.
-import { data, largestOf, numbersOf, placeOf, spoken, writePlace, written } from "./arrays.js";
+import { data, largestOf, numbersOf, placeOf, toldAs, writePlace } from "./arrays.js";
 import { painter } from "./colours.js";
 import { mathOf } from "./formulas.js";
 
@@ -27,7 +27,7 @@ export function heatMap(box, item, grid, { actions, widest, cell, size = 0 }) {
   box.append(figure);
   const name = [item.label, item.kind].filter(Boolean).join(" ");
   const map = { item, canvas, at: [0, 0] };
-  let [key, row, scheme] = [null, 0, null];
+  let [key, row, scheme, isEmpty] = [null, 0, null, false];
 
   const element = (at) => placeOf(key, row * size + grid.at(at));
 
@@ -41,7 +41,7 @@ export function heatMap(box, item, grid, { actions, widest, cell, size = 0 }) {
 
   function label() {
     const place = element(map.at);
-    const text = `${spoken(key, place)} is ${written(numbersOf(key)[row * size + grid.at(map.at)])}`;
+    const text = toldAs(key, place, isEmpty);
     canvas.dataset.shows = writePlace(key, place);
     canvas.setAttribute("aria-label", `${name}: ${rows} by ${columns} cells; the arrow keys visit them, Enter pins one. ${text}`);
   }
@@ -84,10 +84,10 @@ export function heatMap(box, item, grid, { actions, widest, cell, size = 0 }) {
   /** Shows an array of the item, in one row of the batch. */
   map.paint = ({ key: next, symbol }, shownRow, later) => {
     const now = getComputedStyle(document.documentElement).getPropertyValue("--ground");
-    canvas.classList.toggle("later", later);
-    if (next === key && scheme === now && (row === shownRow || !size)) return;
+    frame.classList.toggle("later", later);
+    if (next === key && scheme === now && later === isEmpty && (row === shownRow || !size)) return;
     if (next !== key) caption.replaceChildren(mathOf(symbol));
-    [key, row, scheme] = [next, shownRow, now];
+    [key, row, scheme, isEmpty] = [next, shownRow, now, later];
     const [colour, numbers] = [painter(largestOf(key)), numbersOf(key)];
     const context = canvas.getContext("2d");
     const picture = context.createImageData(columns, rows);

@@ -1,22 +1,26 @@
 // What a person has pointed at: its formulas with numbers, and where each number came from.
-import { data, numberAt, parsePlace, rankOf, spoken, writePlace, written } from "./arrays.js";
+import { data, labelOf, parsePlace, rankOf, spoken, writePlace, writtenAt } from "./arrays.js";
+import { visitable } from "./factors.js";
 import { formulaOf, nameOf } from "./formulas.js";
 
-/** A line: name = formula = formula with numbers = number; with an action `pin`, the name is a button for it. */
-export function lineOf(key, index, { pin } = {}) {
+/** A line: name = formula = formula with numbers = number; with actions, the name is a button that pins it, and the factors are reached by keys. */
+export function lineOf(key, index, { point, pin } = {}) {
   const line = document.createElement("div");
   line.className = "formula";
   line.dataset.line = writePlace(key, index);
   const formula = formulaOf(key, index);
-  const number = written(numberAt(key, index));
+  const number = writtenAt(key, index);
   const already = new Set([number]); // what is there already is not written twice
   const told = (formula ? [formula.names, formula.numbers] : []).filter(({ textContent: text }) => !already.has(text) && already.add(text));
-  const parts = [pin ? nameButton(key, index, pin) : nameOf(key, index), ...told];
+  const reached = told.map((math) => (pin && math === formula.names ? visitable(math, { point }) : math));
+  const parts = [pin ? nameButton(key, index, pin) : nameOf(key, index), ...reached];
   parts.forEach((part, i) => line.append(...(i ? [" = ", part] : [part])));
   const value = document.createElement("output");
   value.dataset.value = writePlace(key, index);
   value.textContent = number;
   line.append(" = ", value);
+  const label = labelOf(key, index);
+  if (label) line.append(Object.assign(document.createElement("span"), { className: "label", textContent: label }));
   return line;
 }
 
@@ -59,8 +63,8 @@ function leavesList(places, { point, pin }) {
     button.type = "button";
     button.className = "leaf";
     button.dataset.at = place;
-    button.setAttribute("aria-label", `${spoken(key, index)} is ${written(numberAt(key, index))}`);
-    button.append(nameOf(key, index), ` = ${written(numberAt(key, index))}`);
+    button.setAttribute("aria-label", `${spoken(key, index)} is ${writtenAt(key, index)}`);
+    button.append(nameOf(key, index), ` = ${writtenAt(key, index)}`);
     button.addEventListener("click", (event) => pin(itemOf(key), index, event));
     button.addEventListener("focus", () => point(place));
     button.addEventListener("blur", () => point(null));

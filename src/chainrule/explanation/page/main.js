@@ -1,5 +1,6 @@
 // The page: the walk through the steps, the drawing, and what is pointed at.
 import { countOf, data, parsePlace, placeOf, written } from "./arrays.js";
+import { factorOf, visitable } from "./factors.js";
 import { mathOf } from "./formulas.js";
 import { drawNetwork, isSmall, rowOf } from "./drawing.js";
 import { showHistory } from "./history.js";
@@ -77,7 +78,7 @@ function show(number) {
   stage.textContent = [data.stages[step.stage], step.rule].filter(Boolean).join(" · ");
   const equation = document.createElement("div");
   equation.className = "formula whole";
-  equation.append(mathOf(step.equation));
+  equation.append(visitable(mathOf(step.equation), actions));
   find("told").replaceChildren(title, stage, equation);
   if (data.arrays[step.key]) tellElements(step.key, 0, MOST_LINES);
   else find("told").append("These are too many for a page; explanation.to_dict() has them.");
@@ -178,10 +179,11 @@ for (const event of ["pointerover", "pointerout"]) {
   });
 }
 document.addEventListener("click", ({ target, detail }) => {
-  const leaf = target.closest?.("mrow[data-at]");
+  const leaf = target.closest?.("mrow[data-at], mrow[data-all]");
   if (!leaf || leaf.closest("button")) return;
-  const { key, index } = parsePlace(leaf.dataset.at);
-  if (data.arrays[key]) pin(itemOf(key), index, { detail, currentTarget: leaf.closest("[role=region]") });
+  const { key, index } = factorOf(leaf);
+  const origin = leaf.closest(".visitable, [role=region]");
+  if (data.arrays[key]) pin(itemOf(key), index, { detail, currentTarget: origin });
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => show(Number(slider.value)));
 

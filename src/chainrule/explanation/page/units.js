@@ -1,12 +1,14 @@
 // A small network: its units as circles, its weights as lines.
-import { data, largestOf, numberAt, spoken, writePlace, written } from "./arrays.js";
+import { data, labelOf, largestOf, numberAt, toldAs, writePlace, writtenAt } from "./arrays.js";
 import { colourOf } from "./colours.js";
 import { mathOf } from "./formulas.js";
 import { isLater, light, makeChoosable, shownBy } from "./lights.js";
 import { svg } from "./svg.js";
 
 const [NARROWEST, WIDEST] = [128, 190]; // from column to column
-const PITCH = 64;
+const isNamed = (column) => column.keys.some((one) => data.labels[one.key]);
+const PITCH = data.columns.some(isNamed) ? 78 : 64; // names stand below the numbers
+const MOST_LETTERS = 18; // letters of a name
 const RADIUS = 20;
 
 /** Draws columns of units; `shelf(parent, column)` is called for what stands below each. */
@@ -45,9 +47,10 @@ export function drawUnits(box, actions, shelf) {
         const shownNow = shownBy(item, step);
         const [key, index] = [shownNow.key, indexIn(row)];
         const number = numberAt(key, index);
-        paint(number, largestOf(key), isLater(shownNow, step));
+        const later = isLater(shownNow, step);
+        paint({ number, largest: largestOf(key), text: later ? "" : writtenAt(key, index), later });
         element.dataset.shows = writePlace(key, index);
-        element.setAttribute("aria-label", `${spoken(key, index)} is ${written(number)}`);
+        element.setAttribute("aria-label", toldAs(key, index, later));
         light(element, item, step);
       }
       for (const { item, element } of heads) element.replaceChildren(mathOf(shownBy(item, step).symbol));
@@ -102,9 +105,12 @@ function drawUnit(picture, column, unit, [x, y], join) {
   const group = svg("g", { class: "unit", tabindex: 0, role: "button" }, picture);
   const circle = svg("circle", { cx: x, cy: y, r: RADIUS }, group);
   const text = svg("text", { x, y: y + RADIUS + 14 }, group);
-  join(column, (row) => indexOf(column, row, unit), group, (number, largest, later) => {
+  const label = labelOf(column.keys[0].key, indexOf(column, 0, unit));
+  const short = label.length > MOST_LETTERS ? `${label.slice(0, MOST_LETTERS - 1)}…` : label;
+  if (label) svg("text", { x, y: y + RADIUS + 27, class: "label" }, group).textContent = short;
+  join(column, (row) => indexOf(column, row, unit), group, ({ number, largest, text: shown, later }) => {
     circle.style.fill = later ? "" : colourOf(number, largest);
-    text.textContent = later ? "" : written(number);
+    text.textContent = shown;
   });
 }
 
@@ -116,7 +122,7 @@ function drawEdge(picture, edge, at, join) {
       const group = svg("g", { class: "edge", tabindex: 0, role: "button" }, picture);
       svg("line", { ...ends, class: "hit" }, group);
       const seen = svg("line", { ...ends, class: "seen" }, group);
-      join(edge, () => [i, j], group, (number, largest) => {
+      join(edge, () => [i, j], group, ({ number, largest }) => {
         seen.style.stroke = `var(--${number < 0 ? "low" : "high"})`;
         seen.style.strokeWidth = 1 + (5 * Math.abs(number)) / largest;
         seen.style.strokeDasharray = number < 0 ? "6 4" : "";
