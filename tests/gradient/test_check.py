@@ -383,6 +383,14 @@ def test_a_wrong_primitive_is_named_beside_numbers_that_are_not_finite(monkeypat
     assert [wrong.primitive for wrong in report.wrong_primitives] == ["sin"]
 
 
+def test_a_wrong_derivative_is_named_beside_a_nan_that_is_never_chosen(monkeypatch):
+    """A loss is NaN where a target is no class; all of it goes through that choice."""
+    where = scale_derivative(monkeypatch, "where", 1.01)
+    unknown = np.full(2, np.nan)
+    report = cr.check_gradients(lambda w: cr.sum(where(w < 9, w * w, unknown)), np.array([1.0, 2.0]))
+    assert {(wrong.primitive, wrong.operand) for wrong in report.wrong_primitives} == {("where", 1)}
+
+
 def test_functions_that_differ_from_call_to_call():
     generator = np.random.default_rng(0)
     with pytest.raises(

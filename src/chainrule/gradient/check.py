@@ -172,10 +172,11 @@ def _wrong_primitives(
     worst: dict[tuple[str, str, int], CheckedEntry] = {}
     for y in path:
         assert y.primitive is not None
-        if y.primitive.derivative is None or not all(all_finite(x, known) for x in (y, *y.operands)):
+        operands = [i for i, x in enumerate(y.operands) if x.serial in varying and is_float(x.dtype)]
+        judged = [y, *(y.operands[i] for i in operands)]  # a constant may be a NaN that is never chosen
+        if y.primitive.derivative is None or not all(all_finite(value, known) for value in judged):
             continue
         dy = plan.generator.normal(size=known[y].shape)
-        operands = [i for i, x in enumerate(y.operands) if x.serial in varying and is_float(x.dtype)]
         claim = _equation_claim(y, operands, [*(known[x] for x in y.operands), dy])
         for operand in operands:
             key = (y.primitive.name, str(y.origin), operand)
