@@ -5,10 +5,14 @@ import pytest
 
 import chainrule as cr
 from chainrule.compiler import executable, matmul
+from chainrule.compiler.code import BYTES, LANES
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.fuse import kernels_of
+from chainrule.compiler.llvm import Registers
+from chainrule.compiler.matmul import panels_of
 from chainrule.compiler.narrow import FEW_COLUMNS
 from chainrule.compiler.pipeline import run_passes
+from chainrule.compiler.tile import MANY_VECTORS, tile_for
 from chainrule.graph.trace import trace
 
 #: Rows, inner size and columns: around tiles, blocks and panels, with what is packed and what isn't.
@@ -23,6 +27,11 @@ SIZES = [
     (300, 65, 256),  # wide tiles
     (261, 33, 307),
     (16, 7, 700),
+    (20, 9, 112),  # panels of two and of three vectors
+    (21, 9, 128),
+    (22, 9, 120),  # what is left is as wide as a panel, or less
+    (23, 9, 150),
+    (24, 9, 72),
     (1, 1, 1),  # few columns: less than a vector of rows or terms, a whole one, some left over
     (5, 16, 2),
     (16, 3, 3),
@@ -135,11 +144,34 @@ def test_the_sizes_are_on_both_sides_of_each_limit():
     """Whoever moves a limit moves the sizes of these tests, too."""
     rows = {size[0] for size in SIZES}
     assert {matmul.FAR_ROWS, matmul.FAR_ROWS - 1} <= rows
-    columns = {size[2] for size in SIZES}
-    assert matmul.MANY_COLUMNS in columns
-    assert min(columns) < matmul.MANY_COLUMNS < max(columns)
+    vectors = {size[2] / LANES for size in SIZES}
+    assert {MANY_VECTORS, MANY_VECTORS - 1} <= vectors
     room = {matmul.BLOCK_BYTES // (4 * inner) // 16 * 16 for _, inner, _ in SIZES}
     assert min(room) < 16 < max(room)
+
+
+@pytest.mark.parametrize("most", range(1, 5))
+def test_panels_cover_all_columns(most):
+    for columns in range(1, 600):
+        panels = panels_of(columns, most)
+        place = 0
+        for each in panels:
+            assert int(each.begin) == place < int(each.end)
+            assert 1 <= each.vectors <= most
+            place = place + each.left if each.left else int(each.end)
+            assert each.left or (place - int(each.begin)) % each.width == 0
+        assert place == columns
+        assert not any(each.left for each in panels[:-1])
+
+
+@pytest.mark.parametrize("columns", [1, 10, 16, 17, 33, 64, 100, 112, 128, 256, 300, 1024])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("registers", [(32, 64), (32, 16), (16, 32), (16, 16)], ids=str)
+def test_a_tile_stays_in_registers(registers, dtype, columns):
+    number, width = registers
+    tile = tile_for(dtype, Registers(number, width), columns)
+    across = tile.vectors * LANES * BYTES[dtype] // width
+    assert tile.rows == tile.vectors == 1 or tile.rows * across + across < number
 
 
 @pytest.mark.parametrize(("width", "uses", "kernels"), [(20, 1, 1), (20, 2, 3), (512, 2, 2)])

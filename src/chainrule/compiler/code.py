@@ -225,9 +225,9 @@ class Code:
         """Copy some bytes."""
         self.run("llvm.memcpy.p0.p0.i64", f"ptr {to}, ptr {source}, i64 {size}, i1 false")
 
-    def prefetch(self, address: str, write: bool) -> None:
-        """Have the caches fetch what lies at an address, to be read or written soon."""
-        self.run("llvm.prefetch.p0", f"ptr {address}, i32 {int(write)}, i32 3, i32 1")
+    def prefetch(self, address: str, write: bool, near: bool = True) -> None:
+        """Have the first cache, or the second, fetch what lies at an address, to be read or written soon."""
+        self.run("llvm.prefetch.p0", f"ptr {address}, i32 {int(write)}, i32 {3 if near else 2}, i32 1")
 
     def loop(
         self,

@@ -17,23 +17,19 @@ from chainrule.compiler.index import Affine, affines
 from chainrule.compiler.llvm import vector_registers
 from chainrule.compiler.loops import Index, KernelWriter, extent_of, first_lanes
 from chainrule.compiler.narrow import are_few, write_few_columns
-from chainrule.compiler.operand import Operand, Panel
-from chainrule.compiler.tile import Area, Block, Product, Rows, Tiles, tile_for
+from chainrule.compiler.operand import FAR_BYTES, Operand, Panel
+from chainrule.compiler.tile import Area, Block, Product, Rows, Tiles, lanes_of_row, tile_for
 from chainrule.graph.types import ROWS, Dim
 
-#: From so many columns on a tile is as wide as it can be.
-MANY_COLUMNS = 256
 #: With fewer tiles than this in a panel it is not worth packing.
 WORTH_PACKING = 4
-#: What the first cache holds, and what the second holds beside other arrays.
+#: What the first cache holds.
 NEAR_BYTES = 1 << 15
-FAR_BYTES = 1 << 19
 #: A left operand that lies transposed is packed if it is far and has so many rows: so much at a time.
 FAR_ROWS = 128
 BLOCK_BYTES = 1 << 19
-#: The most groups of panels, which threads take one by one, and the panels that one has at least.
+#: The most groups of panels, which threads take one by one.
 MOST_GROUPS = 8
-LEAST_GROUP = 2
 
 
 @dataclass(frozen=True)
@@ -59,6 +55,27 @@ class Panels:
     def width(self) -> int:
         """The columns of a panel."""
         return LANES * self.vectors
+
+
+def panels_of(columns: int, most: int) -> list[Panels]:
+    """Return panels of so many vectors at most: all of the same width, or some with one vector more.
+
+    Where the last vector is not full, its panel stands for itself and takes what the others leave.
+    """
+    vectors = -(-columns // LANES)
+    number = -(-vectors // most)
+    width, more = divmod(vectors, max(1, number))
+    widths = [(more, width + 1), (number - more, width)]
+    if columns % LANES:
+        widths = [(number - 1, -(-(vectors - most) // max(1, number - 1)))]
+    panels, begin = list[Panels](), 0
+    for count, width in widths:
+        if count:
+            end = begin + count * width * LANES
+            panels.append(Panels(str(begin), str(end), width))
+            begin = end
+    left = columns - begin
+    return panels + ([Panels(str(begin), str(begin + 1), -(-left // LANES), left)] if left else [])
 
 
 class ProductWriter:
@@ -116,22 +133,37 @@ class ProductWriter:
             for each in panels:
                 self._panels(each, bounds, shared)
 
+        if shared:
+            self._bring_near(bounds)
         if self._is_crossed():
             self._blocks(bounds, write)
         else:
             write(bounds)
 
+    def _bring_near(self, bounds: tuple[str, str]) -> None:
+        """Fetch what the tiles will read of rows that other threads wrote: all of one operand or of both."""
+        zero = Affine({})
+
+        def fetch() -> None:
+            self.right.bring_near([zero, zero], self.inner, extent_of(self.columns))
+            if self.left.distance(0) == "1":
+                rows = self.code.integer("sub", bounds[1], bounds[0])
+                self.left.bring_near([Affine({bounds[0]: 1}), zero], rows, self.inner)
+
+        if self.writer.groups == 1:
+            fetch()
+        else:
+            self.code.when(self.code.value("icmp eq i64 %group, 0"), fetch)
+
     def _of_columns(self, shared: bool) -> list[Panels]:
-        """Return the panels of columns: those of a tile's width, and what is left."""
+        """Return the panels of columns, which threads take in groups."""
         if self.columns is ROWS:
             return [Panels("0", "%rows", 1)]
-        width = LANES * self.tile.vectors
-        number, left = divmod(int(self.columns), width)
-        whole = number * width
+        panels = panels_of(int(self.columns), self.tile.vectors)
         if shared:
-            self.writer.groups = max(1, min(MOST_GROUPS, number // LEAST_GROUP))
-        panels = [Panels("0", str(whole), self.tile.vectors)] if whole else []
-        return panels + ([Panels(str(whole), str(whole + 1), -(-left // LANES), left)] if left else [])
+            number = sum((int(each.end) - int(each.begin) - 1) // each.width + 1 for each in panels)
+            self.writer.groups = max(1, min(MOST_GROUPS, number))
+        return panels
 
     # Blocks of rows ----------------------------------------------------------------------------------
 
@@ -203,7 +235,9 @@ class ProductWriter:
     def _panel(self, column: str, panels: Panels, bounds: tuple[str, str]) -> None:
         """Write the loop over the tiles of a panel, between these rows."""
         first = [*self.outer, Affine({}), Affine({column: 1})]
-        panel = Panel(first, self._tails(column, panels), self._columns_in(column, panels), self.turned)
+        number = self._columns_in(column, panels)
+        lanes = lanes_of_row(self.dtype, vector_registers(), number, panels.vectors)
+        panel = Panel(first, self._tails(column, panels), lanes, number, self.turned)
         tiles = self._units(self.code.integer("sub", bounds[1], bounds[0]), self.tile.rows)
         area = Area(self.outer, bounds, self.block)
         Tiles(self.product, panel, self._right(panel, tiles), area).write(tiles)

@@ -11,12 +11,16 @@ from collections.abc import Sequence
 
 from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.builder import Element
-from chainrule.compiler.code import LANES, SCALARS
+from chainrule.compiler.code import BYTES, LANES, SCALARS
 from chainrule.compiler.fuse import as_view
 from chainrule.compiler.index import Affine
 from chainrule.compiler.loops import Index, KernelWriter
 from chainrule.compiler.packing import Packing, pack_columns, pack_rows
+from chainrule.compiler.sweep import sweep
 from chainrule.graph.value import Value
+
+#: What the second cache holds beside other arrays.
+FAR_BYTES = 1 << 19
 
 
 class Operand:
@@ -82,6 +86,22 @@ class Operand:
         """Return how many elements neighbours along an axis lie apart."""
         return self._writer.access.distance(self.buffer, self.indices, f"%{axis}")
 
+    def bring_near(self, first: Sequence[Affine], rows: str, columns: str) -> None:
+        """Have the cache fetch so many rows and columns, some of which other threads may have written."""
+        code, number, rank = self._code, self._code.integer, len(first) - 2
+        steps, size = [self.distance(rank), self.distance(rank + 1)], BYTES[self.buffer.dtype]
+        if steps[1] != "1":
+            steps, rows, columns = steps[::-1], columns, rows
+        if steps[1] != "1":
+            return
+        length = number("mul", steps[0], size)
+        small = code.value(f"icmp sle i64 {number('mul', rows, length)}, {FAR_BYTES}")
+        several = code.value("icmp sgt i64 %own_threads, 1")
+        code.when(
+            code.value(f"and i1 {several}, {small}"),
+            lambda: sweep(code, self.address(first), length, rows, number("mul", columns, size)),
+        )
+
     def pack(self, panel: Panel, inner: str, to: str) -> None:
         """Pack a panel, so many elements high, one row after the other."""
         start, dtype = self.address(panel.first), self.buffer.dtype
@@ -119,6 +139,8 @@ class Panel:
         The index of the first column's first element; the last two entries are the row and the column.
     tails : sequence of Element or None
         For each vector of the panel which lanes are columns; None where all are.
+    lanes : sequence of int
+        For each vector of the panel how many lanes are computed.
     number : str
         How many columns it has.
     turned : bool
@@ -126,10 +148,15 @@ class Panel:
     """
 
     def __init__(
-        self, first: Sequence[Affine], tails: Sequence[Element | None], number: str, turned: bool
+        self,
+        first: Sequence[Affine],
+        tails: Sequence[Element | None],
+        lanes: Sequence[int],
+        number: str,
+        turned: bool,
     ) -> None:
         self.first = list(first)
-        self.tails = list(tails)
+        self.tails, self.lanes = list(tails), list(lanes)
         self.number = number
         self.turned = turned
 

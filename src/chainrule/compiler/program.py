@@ -208,8 +208,11 @@ def _write_group(
         _write_blocks(code, rows, block)
         sharing.chain(name, MOST_PARTS, _parts_of_chain(main, rows))
     else:
-        code.switch("%part", [partial(call, kernel, "0", "1") for kernel in group])
-        sharing.bundle(name, len(group))
+        number = len(group)
+        which = code.value(f"urem i64 %part, {number}")
+        thread, threads = (code.value(f"udiv i64 %{all_parts}, {number}") for all_parts in ("part", "parts"))
+        code.switch(which, [partial(call, kernel, thread, threads) for kernel in group])
+        sharing.bundle(name, number)
     return [code]
 
 

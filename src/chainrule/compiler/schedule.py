@@ -3,9 +3,8 @@
 A kernel *goes by rows* if what it computes for a row depends on no other row: a layer forward, a row's loss,
 a layer backward. Such kernels in succession are a *chain*: some rows go through all of it while what belongs
 to them is still in the caches, and threads need not meet between its kernels. What sums over rows, such as
-the gradient of a weight, comes after it: a *bundle* of small kernels that need nothing of each other. Every
-thread takes some of them whole, since the half of a small sum would cost it as many transfers from the other
-core's caches as all of it.
+the gradient of a weight, comes after it: a *bundle* of small kernels that need nothing of each other. A
+thread does its share of one after the other, and need not meet the others between them, either.
 
     program ::= (kernel | chain | bundle)*
 """
@@ -87,7 +86,7 @@ def is_chain(group: Sequence[Kernel]) -> bool:
 
 
 def _is_small(group: Sequence[Kernel]) -> bool:
-    """Whether the results of kernels are so small that one thread should compute each whole."""
+    """Whether the results of kernels are so small that meeting between them would take long beside them."""
     return all(
         ROWS not in kernel.shape and layout(kernel.shape, padded=True)[1] <= MOST_OF_BUNDLED
         for kernel in group

@@ -181,8 +181,8 @@ class Sharing:
         self._item(function, most, [-1, 0, -1])
 
     def bundle(self, function: str, number: int) -> None:
-        """Write an item of which each part is something else; threads take them in turn."""
-        self._item(function, number, [0, number, number])
+        """Write an item of several kernels, each of which has a part for each thread."""
+        self._item(function, number, [number, 0, number])
 
     def single(self, function: str) -> None:
         """Write an item that one of the threads does."""

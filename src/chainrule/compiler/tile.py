@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from chainrule.compiler.builder import Element
-from chainrule.compiler.code import BYTES, LANES, llvm_type
+from chainrule.compiler.code import BYTES, LANES, SCALARS, llvm_type
 from chainrule.compiler.fuse import is_inside
 from chainrule.compiler.index import Affine
 from chainrule.compiler.llvm import Registers
@@ -22,8 +22,11 @@ from chainrule.compiler.operand import Operand, Panel
 from chainrule.graph.types import ROWS, Dim
 from chainrule.graph.value import Value
 
-#: From so many columns on a tile is as wide as it can be.
-MANY_COLUMNS = 256
+#: The tile of so many vectors of columns that fill it: its rows, and the registers of each.
+MANY_VECTORS = 8
+WIDE_ROWS, WIDE_REGISTERS = 6, 4
+#: The most vectors in a row of another tile.
+MOST_VECTORS = 3
 #: With more members than this a tile is finished row by row: afterwards, or beside the next one's sums.
 MOST_AT_ONCE = 5
 #: An update of more bytes than the first cache holds has its arrays fetched ahead.
@@ -39,14 +42,34 @@ class Tile:
 
 
 def tile_for(dtype: str, registers: Registers, columns: Dim) -> Tile:
-    """Return the largest tile whose sums stay in registers, beside a row of the panel and a factor.
+    """Return the tile whose sums stay in registers, beside a row of the panel and a factor.
 
-    A wide tile reads fewer factors for as many sums; a high one wastes nothing on few columns.
+    Of as many sums those are best that need the fewest loads: where a neighbour is at work on the other half
+    of a core, a tile waits for these. Rows that divide a vector's lanes waste none at the end of a block.
     """
     each = max(1, LANES * BYTES[dtype] // registers.width)
-    wide = columns is not ROWS and int(columns) >= MANY_COLUMNS
-    across = each * max(1, registers.number // (8 if wide else 16) // each)
-    return Tile(max(1, min(8, (registers.number - 1 - across) // across)), across // each)
+    total = 1 if columns is ROWS else max(1, -(-int(columns) // LANES))
+
+    def rows(vectors: int) -> int:
+        return (registers.number - 1) // (each * vectors) - 1
+
+    wide = max(1, WIDE_REGISTERS // each)
+    if total >= MANY_VECTORS and total % wide == 0 and rows(wide) >= WIDE_ROWS:
+        return Tile(WIDE_ROWS, wide)
+    panels = -(-total // MOST_VECTORS)
+    for vectors in range(-(-total // panels), 1, -1):
+        if rows(vectors) >= 4:
+            return Tile(min(8, rows(vectors) // 4 * 4), vectors)
+    return Tile(max(1, min(8, rows(1))), 1)
+
+
+def lanes_of_row(dtype: str, registers: Registers, columns: str, vectors: int) -> list[int]:
+    """Return how many lanes of a row's vectors are computed: of the last, those in registers with columns."""
+    if not columns.isdigit():
+        return [LANES] * vectors
+    left = int(columns) - LANES * (vectors - 1)
+    needed = 1 << (left - 1).bit_length()
+    return [LANES] * (vectors - 1) + [min(LANES, max(needed, registers.width // BYTES[dtype]))]
 
 
 @dataclass(frozen=True)
@@ -207,7 +230,8 @@ class Tiles:
         rows = self._rows(tile)
         for number, text in enumerate(self._whole_sum(rows)):
             row, v = divmod(number, len(self._panel.tails))
-            self._finish(rows[row], v, Element(text, self._dtype, True))
+            whole = self._filled(text, self._panel.lanes[v])
+            self._finish(rows[row], v, Element(whole, self._dtype, True))
         return []
 
     def _kept(self, tile: str) -> list[str]:
@@ -257,8 +281,10 @@ class Tiles:
             self._writer.fetch(tuple(map(self._b.at, place)))
 
     def _keep(self, sums: list[str]) -> None:
-        for place, text in enumerate(sums):
-            self._code.do(f"store {self._wide} {text}, ptr {self._slot(place)}, align 64")
+        lanes = self._panel.lanes * self._product.tile.rows
+        for place, (text, some) in enumerate(zip(sums, lanes, strict=True)):
+            whole = self._filled(text, some)
+            self._code.do(f"store {self._wide} {whole}, ptr {self._slot(place)}, align 64")
 
     def _finish_kept(self, r: str, top: str) -> None:
         """Finish a row of the tile that lies on the stack."""
@@ -320,9 +346,8 @@ class Tiles:
 
     def _zeros(self) -> list[tuple[str, str]]:
         """Return what a sum begins with: the places in both operands, and zeros."""
-        zero = self._b.spread(self._b.constant(0, self._dtype)).text
-        count = self._product.tile.rows * len(self._panel.tails)
-        return [("i64", "0"), ("i64", "0"), *[(self._wide, zero)] * count]
+        row = [(self._type(lanes), "zeroinitializer") for lanes in self._panel.lanes]
+        return [("i64", "0"), ("i64", "0"), *row * self._product.tile.rows]
 
     def _whole_sum(self, rows: Sequence[Affine]) -> list[str]:
         """Return the sums of a tile over all k."""
@@ -335,19 +360,50 @@ class Tiles:
 
         The place in the left operand is what counts.
         """
-        b, (_, begin), *sums = self._b, *carried
-        tails, operand, right = self._panel.tails, self._product.right, self._right
+        (_, begin), *sums = carried
+        panel, operand, right = self._panel, self._product.right, self._right
 
         def turn(at_left: str, held: list[str]) -> list[str]:
             at_right, *sums = held
             row = operand.after(right.start, at_right)
-            ys = [operand.vector(operand.after(row, LANES * v), tail) for v, tail in enumerate(tails)]
+            ys = [operand.vector(operand.after(row, LANES * v), tail) for v, tail in enumerate(panel.tails)]
+            cut = [self._first(y.text, lanes) for y, lanes in zip(ys, panel.lanes, strict=True)]
             results = []
-            for number, x in enumerate(map(b.spread, factors.at(at_left))):
-                for v, y in enumerate(ys):
-                    total = Element(sums[number * len(ys) + v], self._dtype, True)
-                    results.append(b.fma(x, y, total).text)
+            for number, x in enumerate(map(self._b.spread, factors.at(at_left))):
+                for v, (y, lanes) in enumerate(zip(cut, panel.lanes, strict=True)):
+                    total = sums[number * len(cut) + v]
+                    results.append(self._add_product(self._first(x.text, lanes), y, total, lanes))
             return [self._code.integer("add", at_right, right.step), *results]
 
         results = self._code.loop(begin, end, factors.step, turn, sums)
         return [end, *results]
+
+    # Vectors of which not all lanes are columns ----------------------------------------------------------
+
+    def _type(self, lanes: int) -> str:
+        return f"<{lanes} x {SCALARS[self._dtype]}>"
+
+    def _first(self, text: str, lanes: int) -> str:
+        """Return the first lanes of a vector."""
+        if lanes == LANES:
+            return text
+        order = ", ".join(f"i32 {lane}" for lane in range(lanes))
+        return self._code.value(
+            f"shufflevector {self._wide} {text}, {self._wide} poison, <{lanes} x i32> <{order}>"
+        )
+
+    def _filled(self, text: str, lanes: int) -> str:
+        """Return a vector whose first lanes are these, and whose others are zero."""
+        if lanes == LANES:
+            return text
+        order = ", ".join(f"i32 {min(lane, lanes)}" for lane in range(LANES))
+        kind = self._type(lanes)
+        return self._code.value(
+            f"shufflevector {kind} {text}, {kind} zeroinitializer, <{LANES} x i32> <{order}>"
+        )
+
+    def _add_product(self, x: str, y: str, total: str, lanes: int) -> str:
+        kind, suffix = self._type(lanes), {"float": "f32", "double": "f64"}[SCALARS[self._dtype]]
+        return self._code.call(
+            kind, f"llvm.fmuladd.v{lanes}{suffix}", f"{kind} {x}, {kind} {y}, {kind} {total}"
+        )
