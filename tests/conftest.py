@@ -4,6 +4,7 @@ Most of the time of a run is LLVM's. So what one test has compiled another takes
 """
 
 import functools
+import gc
 import os
 import tempfile
 from contextlib import ExitStack
@@ -26,6 +27,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     """Make a folder in which every process of this run finds what any of them has compiled."""
+    config.addinivalue_line("markers", "shares_code: what this test changes is no part of the compiler")
     if "PYTEST_XDIST_WORKER" not in os.environ:
         folder = tempfile.TemporaryDirectory(prefix="chainrule-tests-")
         config.add_cleanup(folder.cleanup)
@@ -39,6 +41,13 @@ def pytest_xdist_make_scheduler(config, log):
 
     config.option.loadscopereorder = False  # many tests may be short ones
     return LoadFileScheduling(config, log)
+
+
+def pytest_collection_finish():
+    """Have Python search less often for what could be thrown away, and not among what stays to the end."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -64,7 +73,10 @@ def own_graphs(request):
     if "monkeypatch" not in request.fixturenames:
         yield
         return
-    with patch.object(memo, "_kept", {}), patch.object(native, "_cache", _no_cache):
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(memo, "_kept", {}))
+        if request.node.get_closest_marker("shares_code") is None:
+            stack.enter_context(patch.object(native, "_cache", _no_cache))
         yield
 
 

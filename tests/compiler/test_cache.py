@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import itertools
 import os
 import subprocess
 import sys
@@ -127,6 +128,28 @@ def test_the_least_recently_used_go_first(tmp_path):
     assert set(contents(tmp_path)) == {"not ours", *(key + SUFFIX for key in kept)}
 
 
+@pytest.mark.parametrize("processes", [1, 10])
+def test_a_folder_is_listed_now_and_then_and_never_above_its_limit(processes, tmp_path, monkeypatch):
+    limit, listings, scandir = 320 * (100 + HEADER), [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: listings.append(folder) or scandir(folder))
+    caches, counts = [ObjectCache(tmp_path, limit) for _ in range(processes)], []
+    for n in range(700):
+        caches[n % processes].put(cache_key(str(n)), bytes(100))
+        counts.append(len(os.listdir(tmp_path)))
+    assert max(counts) <= 320
+    assert sum(before > after for before, after in itertools.pairwise(counts)) >= 4, "full again and again"
+    assert len(listings) < 700 / 2
+
+
+def test_an_empty_folder_is_listed_once_for_many_files(tmp_path, monkeypatch):
+    listings, scandir = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: listings.append(folder) or scandir(folder))
+    cache = ObjectCache(tmp_path)
+    for n in range(50):
+        cache.put(cache_key(str(n)), bytes(50_000))
+    assert len(listings) == 1
+
+
 def test_code_that_would_drive_out_all_else_is_not_kept(tmp_path):
     cache = ObjectCache(tmp_path, limit=1000)
     cache.put(KEY, bytes(100))
@@ -140,7 +163,7 @@ def test_what_killed_processes_left_is_removed_when_it_is_old(cache):
     for path, age in [(old, 7200), (young, 600), (foreign, 7200)]:
         path.write_bytes(b"half")
         os.utime(path, (time.time() - age,) * 2)
-    cache.put(KEY, CODE)
+    ObjectCache(cache.folder).put(KEY, CODE)
     assert set(contents(cache.folder)) == {file_of(cache, KEY).name, young.name, foreign.name}
 
 

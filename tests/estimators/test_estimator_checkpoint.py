@@ -20,7 +20,10 @@ from chainrule.graph.loop import EvaluatedRun
 from chainrule.training.checkpoint import Checkpoint
 from every_write import keep_every_write
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.shares_code,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 
 X, Y = load_iris(return_X_y=True)
 X = scale(X)

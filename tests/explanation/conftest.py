@@ -17,7 +17,7 @@ def browser():
     yield from start()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def small():
     """A small network, with steps recorded."""
     model = built(dense("sigmoid"), optimizer=cr.SGD(0.5, momentum=0.9))
@@ -25,7 +25,7 @@ def small():
     return model, model.explain(ROWS, NUMBERS, steps=50)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def large():
     """64-100-10 in single precision, with Adam."""
     net = cr.Sequential([cr.Dense(100, activation="relu"), cr.Dense(10)])
@@ -37,11 +37,12 @@ def large():
 @pytest.fixture
 def opened(browser, tmp_path):
     """Open an explanation's page; anything that it prints as an error, or asks the network for, fails."""
-    problems = []
+    problems, pages = [], []
 
     def open_(explanation, **options):
         explanation.to_html(tmp_path / "page.html")
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, **options)
+        pages.append(page)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.on("request", lambda request: problems.append(request.url) if _is_foreign(request.url) else None)
@@ -50,6 +51,8 @@ def opened(browser, tmp_path):
         return page
 
     yield open_
+    for page in pages:
+        page.close()
     assert not problems
 
 

@@ -1,8 +1,10 @@
-"""A program that the tests kill: it fits a model or an estimator with a checkpoint, and writes down the end.
+"""A program whose processes the tests kill: each fits a model or an estimator with a checkpoint.
 
-Its argument is JSON: `path` of the checkpoint, `end` for what the fit leaves, `fit` for the arguments of
-`fitted`, `seconds` from one write to the next, and optionally `cut`: in the write of this number it kills
-itself, when so many bytes have come through, or "before" or "after" the old file is replaced.
+It has imported everything before it is asked. Then it has a process for each line that it reads, and tells
+how that ended. The line is JSON: `path` of the checkpoint, `end` for what the fit leaves, `problems` for what
+it prints as errors, `fit` for the arguments of `fitted`, `seconds` from one write to the next, and optionally
+`cut`: in the write of this number it kills itself, when so many bytes have come through, or "before" or
+"after" the old file is replaced.
 """
 
 import json
@@ -15,6 +17,7 @@ import numpy as np
 
 import chainrule as cr
 from chainrule.compiler import epochs as compiled_epochs
+from chainrule.compiler import native_loop  # noqa: F401  a fit needs it
 from chainrule.files import atomic
 from chainrule.training import checkpoint
 
@@ -134,10 +137,24 @@ def end_of(model, history, prediction):
     return {**model.weights, **model.state, **losses, "prediction": prediction, "counters": counters}
 
 
-if __name__ == "__main__":
-    given = json.loads(sys.argv[1])
+def fit_and_write_the_end(given):
+    """Do what a line asks for; the first line of the output is the number of this process."""
+    with open(given["problems"], "w") as problems:
+        os.dup2(problems.fileno(), sys.stderr.fileno())
+    print(os.getpid(), flush=True)
     look_often(given["seconds"])
     if "cut" in given:
         kill_in_write(*given["cut"])
     tell_each_write()
     np.savez(given["end"], **ended(**given["fit"], path=given["path"]))
+
+
+if __name__ == "__main__":
+    cr.MLPClassifier  # noqa: B018  scikit-learn is imported by this, and most of chainrule by a fit
+    ended("numpy", rows=1, epochs=2)
+    while line := sys.stdin.readline():
+        process = os.fork()
+        if process == 0:
+            fit_and_write_the_end(json.loads(line))
+            break
+        print("ended", os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)

@@ -25,6 +25,8 @@ from chainrule.graph.loop import EvaluatedRun
 from chainrule.training.checkpoint import Checkpoint
 from every_write import keep_every_write, write_at_every_step
 
+pytestmark = pytest.mark.shares_code
+
 OPTIMIZERS = {
     **{
         name: getattr(cr, name)()

@@ -20,25 +20,49 @@ PROGRAM = Path(killed_fit.__file__)
 BLOCK = 2048
 
 
+class Killed:
+    """A process of the program that waits to be killed, or that ends."""
+
+    def __init__(self, program, given):
+        self.program, self._problems = program, Path(given["problems"])
+        program.stdin.write(json.dumps(given) + "\n")
+        program.stdin.flush()
+        self.number = int(program.stdout.readline())
+        self.status = None
+
+    def wait(self, writes=None):
+        """Return its exit status when it has ended, or None when it has begun to write so often."""
+        while self.status is None and writes != 0:
+            word, *status = self.program.stdout.readline().split()
+            if word == "ended":
+                self.status = int(status[0])
+            elif writes:
+                writes -= 1
+        return self.status
+
+    @property
+    def problems(self):
+        """What it has written to stderr."""
+        return self._problems.read_text()
+
+
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
-    """Start the program in a folder; return the process when it has begun to write so often, or has ended."""
+    """Start a process in a folder; return it when it has begun to write so often, or has ended."""
     environment = {**os.environ, "CHAINRULE_CACHE_DIR": str(tmp_path_factory.mktemp("cache"))}
+    problems = tmp_path_factory.mktemp("problems") / "stderr"
+    command, pipes = [sys.executable, str(PROGRAM)], dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    with subprocess.Popen(command, **pipes, env=environment, text=True) as program:
 
-    def start(folder, writes=1, **given):
-        given = {"path": str(folder / "run.ckpt"), "end": str(folder / "end.npz"), **given}
-        process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), json.dumps(given)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            text=True,
-        )
-        for _ in range(writes):
-            process.stdout.readline()
-        return process
+        def start(folder, writes=1, **given):
+            paths = {"path": folder / "run.ckpt", "end": folder / "end.npz", "problems": problems}
+            process = Killed(program, {**{name: str(path) for name, path in paths.items()}, **given})
+            process.wait(writes)
+            return process
 
-    return start
+        yield start
+        program.stdin.close()
+    assert program.returncode == 0
 
 
 def place(path):
@@ -48,7 +72,7 @@ def place(path):
 
 @pytest.mark.parametrize(
     ("executor", "rows", "epochs", "kills"),
-    [("compiled", 50_000, 100, 25), ("numpy", 300, 20, 6), ("estimator", 20_000, 12, 4)],
+    [("compiled", 50_000, 30, 25), ("numpy", 300, 8, 6), ("estimator", 20_000, 12, 4)],
 )
 def test_killed_at_random_moments(executor, rows, epochs, kills, tmp_path, start, thorough):
     """Each process writes its checkpoint a few times, and then lives a little longer; the last one ends."""
@@ -57,16 +81,16 @@ def test_killed_at_random_moments(executor, rows, epochs, kills, tmp_path, start
     expected = killed_fit.ended(**fit)
     generator, places = random.Random(executor), []
     for kill in range(kills):
-        with start(tmp_path, generator.randint(1, 4), fit=fit, seconds=0.005) as process:
-            time.sleep(generator.uniform(0, 0.02))
-            interrupted = kill % 6 == 5 and executor != "estimator"  # some by Ctrl-C
-            ending = signal.SIGINT if interrupted else signal.SIGKILL
-            process.send_signal(ending)
-            assert process.wait() == -ending, process.stderr.read()
+        process = start(tmp_path, generator.randint(1, 4), fit=fit, seconds=0.005)
+        assert process.status is None, process.problems
+        time.sleep(generator.uniform(0, 0.02))
+        interrupted = kill % 6 == 5 and executor != "estimator"  # some by Ctrl-C
+        ending = signal.SIGINT if interrupted else signal.SIGKILL
+        os.kill(process.number, ending)
+        assert process.wait() == -ending, process.problems
         places.append(place(tmp_path / "run.ckpt"))
-    with start(tmp_path, fit=fit, seconds=0.005) as process:
-        output = process.communicate()
-        assert (process.returncode, output[0].strip("writes\n"), output[1]) == (0, "", "")
+    process = start(tmp_path, fit=fit, seconds=0.005)
+    assert (process.wait(), process.problems) == (0, "")
     with np.load(tmp_path / "end.npz") as end:
         assert_same(dict(end), expected)
     steps = [place["step"] for place in places]
@@ -86,8 +110,8 @@ def test_a_write_cut_off_at_every_block(tmp_path, start):
         folder = tmp_path / str(i)
         folder.mkdir()
         number = 1 if i % 5 == 0 else generator.randint(2, 30)
-        with start(folder, fit=fit, seconds=0.0, cut=(number, cut)) as process:
-            assert process.wait() == -signal.SIGKILL, process.stderr.read()
+        process = start(folder, fit=fit, seconds=0.0, cut=(number, cut))
+        assert process.wait() == -signal.SIGKILL, process.problems
         whole = number - (cut != "after")  # how many writes came to their end
         assert (folder / "run.ckpt").exists() == (whole > 0)
         assert place(folder / "run.ckpt")["step"] == max(whole - 1, 0)

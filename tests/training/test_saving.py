@@ -86,6 +86,11 @@ def saved(model, folder):
     return cr.load(folder / "model.safetensors")
 
 
+def trained(model, x, y, epochs=1):
+    """Return the history of a fit; all are alike, so that they share their code."""
+    return model.fit(x, y, epochs=epochs, batch_size=6, validation_data=(x, y))
+
+
 def assert_goes_on(model, loaded, x, y):
     """Both predict the same bits, and do so after more training."""
     assert repr(loaded) == repr(model)
@@ -94,8 +99,7 @@ def assert_goes_on(model, loaded, x, y):
     np.testing.assert_array_equal(loaded.predict(x, link=True), model.predict(x, link=True))
     assert loaded.evaluate(x, y) == model.evaluate(x, y)
     assert_same(arrays_of(loaded), arrays_of(model))
-    options = {"epochs": 3, "batch_size": 6, "validation_data": (x, y)}
-    assert loaded.fit(x, y, **options) == model.fit(x, y, **options)
+    assert trained(loaded, x, y, epochs=3) == trained(model, x, y, epochs=3)
     assert_same(arrays_of(loaded), arrays_of(model))
 
 
@@ -103,7 +107,7 @@ def assert_goes_on(model, loaded, x, y):
 def test_every_optimizer_goes_on(optimizer, tmp_path):
     x, y = classes()
     model = classification(optimizer=optimizer, seed=9)
-    model.fit(x, y, epochs=2, batch_size=6)
+    trained(model, x, y, epochs=2)
     assert_goes_on(model, saved(model, tmp_path), x, y)
 
 
@@ -113,7 +117,7 @@ def test_every_layer_goes_on(dtype, tmp_path):
     x[:, 2] = np.arange(len(x)) % 4
     penalties = [cr.L1(0.01), cr.L2(0.1, parameters=("weight", "bias"))]
     model = cr.Model(EVERY_LAYER, loss="cross_entropy", dtype=dtype, seed=2**40, penalties=penalties)
-    model.fit(x, y, epochs=2, batch_size=6)
+    trained(model, x, y, epochs=2)
     loaded = saved(model, tmp_path)
     assert loaded.dtype == np.dtype(dtype)
     assert loaded.network == EVERY_LAYER
@@ -134,7 +138,7 @@ def test_every_loss_goes_on(loss, tmp_path):
     elif isinstance(loss, cr.Gamma):
         y = np.exp(y)
     model = regression(network(outputs=4), loss=loss)
-    model.fit(x, y, epochs=2, batch_size=6)
+    trained(model, x, y, epochs=2)
     loaded = saved(model, tmp_path)
     assert loaded.loss == loss
     assert_goes_on(model, loaded, x, y)
@@ -156,7 +160,7 @@ def test_activations_by_name(tmp_path):
         "tanh",
     ]
     model = regression(cr.Sequential([*(cr.Dense(3, activation=name) for name in names), cr.Dense(1)]))
-    model.fit(x, y)
+    trained(model, x, y)
     assert_goes_on(model, saved(model, tmp_path), x, y)
 
 

@@ -18,6 +18,7 @@ HEADER = len(MAGIC) + hashlib.sha256().digest_size
 SUFFIX = ".chainrule-object"
 UNFINISHED = ".chainrule-unfinished"
 ABANDONED = 3600.0  # seconds after which the writer of an unfinished file is taken for dead
+TOGETHER = 16  # how many processes may fill a folder at the same pace, none of which lists it at each write
 
 
 def cache_key(*parts: str) -> str:
@@ -58,7 +59,8 @@ class ObjectCache:
         Where the files are; it is made when first written to. By default what the environment variable
         ``CHAINRULE_CACHE_DIR`` says (empty or ``off``: no cache), or else the user's cache folder.
     limit : int, default=256 * 2**20
-        The most bytes that the folder is to hold; the least recently used files go first.
+        The most bytes that the folder is to hold; the least recently used files go first. Processes that
+        write at once don't see each other's files at every write: each may add a 64th of it meanwhile.
 
     Examples
     --------
@@ -71,6 +73,7 @@ class ObjectCache:
     def __init__(self, folder: Path | None = None, limit: int = 256 * 2**20) -> None:
         self.folder = folder or _usual_folder()
         self.limit = limit
+        self._until_listing = 0  # bytes that may be written before the folder has to be listed again
 
     def get(self, key: str) -> bytes | None:
         """Return what was put under a key, or None if there is nothing that can be trusted.
@@ -115,7 +118,9 @@ class ObjectCache:
         with contextlib.suppress(OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._write(self.folder / (key + SUFFIX), _header(key, data), data)
-            self._evict()
+            self._until_listing -= HEADER + len(data)
+            if self._until_listing < 0:
+                self._evict()
 
     def _write(self, path: Path, header: bytes, data: bytes) -> None:
         unfinished = path.with_name(secrets.token_hex(16) + UNFINISHED)
@@ -135,26 +140,28 @@ class ObjectCache:
     def _evict(self) -> None:
         """Remove what killed processes left and, above the limit, the files that were used longest ago."""
         finished = []
-        for path, status in self._files():
-            if path.name.endswith(SUFFIX):
-                finished.append((status.st_mtime_ns, status.st_size, path))
+        for entry, status in self._files():
+            if entry.name.endswith(SUFFIX):
+                finished.append((status.st_mtime_ns, status.st_size, entry.path))
             elif time.time() - status.st_mtime > ABANDONED:
-                _remove(path)
+                _remove(Path(entry.path))
         total = sum(size for _, size, _ in finished)
         if total > self.limit:
             for _, size, path in sorted(finished):
                 if total <= self._after_eviction:
                     break
-                total -= size if _remove(path) else 0
+                total -= size if _remove(Path(path)) else 0
+        room = min(self.limit - total, self.limit - self._after_eviction)
+        self._until_listing = room // TOGETHER
 
-    def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
+    def _files(self) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
         """Yield our files; one may vanish at any time, by the eviction of another process."""
         assert self.folder is not None
         with os.scandir(self.folder) as entries:
             for entry in entries:
-                with contextlib.suppress(OSError):
-                    if entry.name.endswith((SUFFIX, UNFINISHED)):
-                        yield Path(entry.path), entry.stat()
+                if entry.name.endswith((SUFFIX, UNFINISHED)):
+                    with contextlib.suppress(OSError):
+                        yield entry, entry.stat()
 
 
 def _usual_folder() -> Path | None:
