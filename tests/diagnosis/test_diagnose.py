@@ -397,3 +397,74 @@ def test_a_rate_that_is_far_too_high_also_where_the_loss_comes_down():
     found = [names(model.diagnose(*iris())) for model in models]
     assert all(each in (["updates too large"], ["learning rate too high"]) for each in found)
     assert ["updates too large"] in found
+
+
+# Learning rates that are too low, to both doctors -------------------------------------------------
+
+
+def regression():
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(500, 8))
+    return x, np.sin(x[:, 0]) + x[:, 1] * x[:, 2] / 2 + 0.1 * generator.normal(size=500)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize(
+    ("optimizer", "found"),
+    [
+        *[(cr.SGD(rate), []) for rate in (0.1, 0.01)],
+        *[(cr.SGD(rate), ["learning rate too low"]) for rate in (1e-4, 1e-5, 1e-6, 1e-8)],
+        (cr.SGD(1e-5, momentum=0.9), ["learning rate too low"]),
+        (cr.Adam(1e-4), []),
+        *[(cr.Adam(rate), ["learning rate too low"]) for rate in (1e-5, 1e-7)],
+    ],
+    ids=repr,
+)
+def test_a_regression_at_a_thousandth_of_its_rate_and_less(optimizer, found, activation):
+    net = cr.Sequential([cr.Dense(32, activation=activation), cr.Dense(1)])
+    model = cr.Model(net, loss="mean_squared_error", optimizer=optimizer)
+    doctor = cr.Doctor(tell=None)
+    assert names(model.diagnose(*regression())) == found
+    model.fit(*regression(), epochs=5, callbacks=[doctor])
+    assert names(doctor) == found
+
+
+def test_a_schedule_that_warms_up_is_not_too_low_yet():
+    for steps, found in ((5000, []), (0, ["learning rate too low"])):
+        schedule = cr.CosineDecay(1e-1 if steps else 1e-5, steps=10000, warmup_steps=steps)
+        for x, y in (regression(), DATA["wine"][0]):
+            outputs, loss = (1, "mean_squared_error") if y.dtype.kind == "f" else (3, "cross_entropy")
+            net = cr.Sequential([cr.Dense(32, activation="relu"), cr.Dense(outputs)])
+            model = cr.Model(net, loss=loss, optimizer=cr.SGD(schedule))
+            doctor = cr.Doctor(tell=None)
+            assert names(model.diagnose(x, y)) == found
+            model.fit(x, y, epochs=1, callbacks=[doctor])
+            assert names(doctor) == found
+
+
+# Units that are copies before a layer that is drawn at random ------------------------------------
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("initializer", ["zeros", cr.Constant(0.1)], ids=["zeros", "constant"])
+@pytest.mark.parametrize("name", ["iris", "diabetes"])
+def test_copies_before_a_layer_that_is_drawn(activation, initializer, name):
+    model = model_for(name, activation=activation, weight_initializer=initializer)
+    doctor = cr.Doctor(tell=None)
+    (found,) = model.diagnose(*DATA[name][0]).verdicts
+    assert (found.name, found.where) == ("units that are copies", "layers.0 (Dense)")
+    assert "its 32 units start with the same weights" in found.evidence
+    model.fit(*DATA[name][0], epochs=1, callbacks=[doctor])
+    assert names(doctor) == ["units that are copies"]
+
+
+def test_branches_that_start_at_0_are_no_copies():
+    """What is added to them differs from unit to unit."""
+
+    def block():
+        inner = [cr.LayerNorm(), cr.Dense(64, activation="gelu"), cr.Dense(32, weight_initializer="zeros")]
+        return cr.Residual(inner)
+
+    net = cr.Sequential([cr.Dense(32), block(), block(), cr.LayerNorm(), cr.Dense(10)])
+    found = cr.Model(net, loss="cross_entropy").diagnose(*digits())
+    assert found, found

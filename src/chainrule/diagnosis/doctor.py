@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Set
+from typing import NamedTuple
 
 from chainrule.diagnosis.data import features
 from chainrule.diagnosis.flow import gradient_flow, large_weights, layer_sizes, update_ratios
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.start import loss_of_ignorance, slope_of_ignorance
 from chainrule.diagnosis.thresholds import LIMITS
+from chainrule.diagnosis.trials import falls_too_slowly
 from chainrule.diagnosis.units import dropped_units, identical_units, silent_units
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 from chainrule.training.callbacks import Callback, Progress
 from chainrule.training.history import History
+
+_TOO_LOW = "learning rate too low"
 
 
 class Doctor(Callback):
@@ -76,10 +80,12 @@ class Doctor(Callback):
             self._look(progress)
 
     def _look(self, progress: Progress) -> None:
-        self._looked_at = progress.epoch
         known = {verdict.name for verdict in self.verdicts}
         steps = progress.steps - self._steps_before
-        for verdict in self._from_birth or _findings(progress, self._silent_from_birth, steps):
+        is_first = self._looked_at == self._steps_before == 0
+        so_far = _SoFar(self._silent_from_birth, steps, is_first, _TOO_LOW in known)
+        self._looked_at = progress.epoch
+        for verdict in self._from_birth or _findings(progress, so_far):
             if verdict.name not in known:
                 known.add(verdict.name)
                 self.verdicts.append(verdict)
@@ -87,15 +93,28 @@ class Doctor(Callback):
                     self._tell(verdict)
 
 
-def _looked_at(progress: Progress) -> dict[str, Array]:
-    return {name: array[:MOST_LOOKED_AT] for name, array in progress.data.items()}
+def _looked_at(progress: Progress, most: int | None = MOST_LOOKED_AT) -> dict[str, Array]:
+    return {name: array[:most] for name, array in progress.data.items()}
 
 
-def _findings(progress: Progress, silent_from_birth: Set[str], steps: int) -> Iterator[Verdict]:
-    """Yield what is wrong at this moment, after so many steps, the likely cause first."""
+class _SoFar(NamedTuple):
+    """What is known of a fit before a look at it.
+
+    Where the network was new and nobody has looked yet, this is the first look. It is slow where the
+    learning rate has been called too low.
+    """
+
+    silent_from_birth: Set[str]
+    steps: int
+    is_first: bool
+    is_slow: bool
+
+
+def _findings(progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
+    """Yield what is wrong at this moment, the likely cause first."""
     trainer, history = progress.model._trainer, progress.history
     network = trainer.task.network
-    silent = list(silent_units(trainer, _looked_at(progress), silent_from_birth))
+    silent = list(silent_units(trainer, _looked_at(progress), so_far.silent_from_birth))
     patient = Patient(trainer, _looked_at(progress))
     sizes = layer_sizes(patient.weights)
     last = {
@@ -104,9 +123,9 @@ def _findings(progress: Progress, silent_from_birth: Set[str], steps: int) -> It
     }
     relative = {part: norm / sizes[part] for part, norm in last["gradient_norm"].items() if sizes[part]}
     ratios = last["update_ratio"]
-    fell_silent = any(verdict.where not in silent_from_birth for verdict in silent)
+    fell_silent = any(verdict.where not in so_far.silent_from_birth for verdict in silent)
     rash = list(_too_fast(patient, history, ratios, fell_silent))
-    rising = list(_rises(history)) if steps >= LIMITS.steps_to_settle else []
+    rising = list(_rises(history)) if so_far.steps >= LIMITS.steps_to_settle else []
     yield from rash or rising
     large = large_weights(patient.weights)
     flow = gradient_flow(network, relative, slope_of_ignorance(patient), large)
@@ -114,14 +133,19 @@ def _findings(progress: Progress, silent_from_birth: Set[str], steps: int) -> It
     yield from causes
     if causes:
         return
-    slow = list(_too_slow(history, ratios, relative))
-    yield from slow
+    slow = so_far.is_slow
+    if not slow:
+        found = list(_too_slow(history, ratios, relative))
+        if so_far.is_first and not found:
+            found = list(_slower_than_others(progress, ratios))
+        yield from found
+        slow = bool(found)
     falling = _falls(history)
     some_move = max(ratios.values(), default=0.0) > LIMITS.slow_update
     for verdict in update_ratios(network, ratios):
         if verdict.name == "updates too large" or some_move or not (falling or slow):
             yield verdict
-    if steps >= LIMITS.steps_to_learn and not (falling or slow or rash or rising):
+    if so_far.steps >= LIMITS.steps_to_learn and not (falling or slow or rash or rising):
         yield Verdict(
             "nothing is learnt",
             "",
@@ -181,12 +205,21 @@ def _too_slow(
     fall = (losses[0] - losses[-1]) / (len(losses) - 1)
     if losses[0] > 0 and fall < LIMITS.slow_fall * losses[0]:
         yield Verdict(
-            "learning rate too low",
+            _TOO_LOW,
             "",
             f"in {len(losses)} epochs the loss has come from {_course(history)}; a step changes weights by "
             f"{most:.1g} of themselves, and about {LIMITS.usual_update:g} is usual",
             f"raise the learning rate, {_times(LIMITS.usual_update / most)} for example",
         )
+
+
+def _slower_than_others(progress: Progress, ratios: Mapping[str, float]) -> Iterator[Verdict]:
+    """Find by trials, as before training, that another rate comes much further; where steps are short."""
+    model = progress.model
+    if max(ratios.values(), default=0.0) <= LIMITS.slow_descent:
+        data = _looked_at(progress, most=None)
+        patient = Patient(model._trainer, data, model.executor, model.n_threads, model.seed)
+        yield from falls_too_slowly(patient)
 
 
 def _times(factor: float) -> str:
