@@ -408,19 +408,19 @@ def regression():
     return x, np.sin(x[:, 0]) + x[:, 1] * x[:, 2] / 2 + 0.1 * generator.normal(size=500)
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize(
-    ("optimizer", "found"),
+    ("activation", "optimizer", "found"),
     [
-        *[(cr.SGD(rate), []) for rate in (0.1, 0.01)],
-        *[(cr.SGD(rate), ["learning rate too low"]) for rate in (1e-4, 1e-5, 1e-6, 1e-8)],
-        (cr.SGD(1e-5, momentum=0.9), ["learning rate too low"]),
-        (cr.Adam(1e-4), []),
-        *[(cr.Adam(rate), ["learning rate too low"]) for rate in (1e-5, 1e-7)],
+        ("relu", cr.SGD(0.01), []),
+        ("tanh", cr.SGD(1e-4), ["learning rate too low"]),
+        ("relu", cr.SGD(1e-8), ["learning rate too low"]),
+        ("relu", cr.SGD(1e-5, momentum=0.9), ["learning rate too low"]),
+        ("relu", cr.Adam(1e-4), []),
+        ("tanh", cr.Adam(1e-5), ["learning rate too low"]),
     ],
-    ids=repr,
+    ids=["sgd", "thousandth", "nothing moves", "momentum", "adam", "slow adam"],
 )
-def test_a_regression_at_a_thousandth_of_its_rate_and_less(optimizer, found, activation):
+def test_a_regression_at_a_thousandth_of_its_rate_and_less(activation, optimizer, found):
     net = cr.Sequential([cr.Dense(32, activation=activation), cr.Dense(1)])
     model = cr.Model(net, loss="mean_squared_error", optimizer=optimizer)
     doctor = cr.Doctor(tell=None)
@@ -430,24 +430,21 @@ def test_a_regression_at_a_thousandth_of_its_rate_and_less(optimizer, found, act
 
 
 def test_a_schedule_that_warms_up_is_not_too_low_yet():
-    for steps, found in ((5000, []), (0, ["learning rate too low"])):
-        schedule = cr.CosineDecay(1e-1 if steps else 1e-5, steps=10000, warmup_steps=steps)
-        for x, y in (regression(), DATA["wine"][0]):
-            outputs, loss = (1, "mean_squared_error") if y.dtype.kind == "f" else (3, "cross_entropy")
-            net = cr.Sequential([cr.Dense(32, activation="relu"), cr.Dense(outputs)])
-            model = cr.Model(net, loss=loss, optimizer=cr.SGD(schedule))
-            doctor = cr.Doctor(tell=None)
-            assert names(model.diagnose(x, y)) == found
-            model.fit(x, y, epochs=1, callbacks=[doctor])
-            assert names(doctor) == found
+    x, y = DATA["wine"][0]
+    warming = cr.SGD(cr.CosineDecay(0.1, steps=10000, warmup_steps=20000))
+    doctor = cr.Doctor(tell=None)
+    assert model_for("wine", optimizer=warming).diagnose(x, y)
+    model_for("wine", optimizer=warming).fit(x, y, epochs=3, callbacks=[doctor])
+    assert not doctor.verdicts
 
 
 # Units that are copies before a layer that is drawn at random ------------------------------------
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
 @pytest.mark.parametrize("initializer", ["zeros", cr.Constant(0.1)], ids=["zeros", "constant"])
-@pytest.mark.parametrize("name", ["iris", "diabetes"])
+@pytest.mark.parametrize(
+    ("activation", "name"), [("relu", "iris"), ("tanh", "diabetes"), ("sigmoid", "iris")]
+)
 def test_copies_before_a_layer_that_is_drawn(activation, initializer, name):
     model = model_for(name, activation=activation, weight_initializer=initializer)
     doctor = cr.Doctor(tell=None)
@@ -468,3 +465,21 @@ def test_branches_that_start_at_0_are_no_copies():
     net = cr.Sequential([cr.Dense(32), block(), block(), cr.LayerNorm(), cr.Dense(10)])
     found = cr.Model(net, loss="cross_entropy").diagnose(*digits())
     assert found, found
+
+
+# Targets that are odd ----------------------------------------------------------------------------
+
+
+def test_targets_that_are_all_alike_teach_nothing():
+    x, y = iris()
+    assert names(model_for("iris").diagnose(x, 0 * y)) == FAULTS[-1:]
+    assert names(model_for("diabetes").diagnose(x, np.full(150, 2.0))) == FAULTS[-1:]
+    assert names(model_for("cancer").diagnose(x, np.zeros(150))) == FAULTS[-1:]
+    residual = model_for("diabetes").diagnose(x, np.zeros(150))  # as of an equation: it is to become 0
+    assert residual, residual
+
+
+@pytest.mark.parametrize("size", [1e20, 1e30])
+def test_a_huge_target_is_named_and_warns_of_nothing(size):
+    x, y = DATA["diabetes"][0]
+    assert "target far from unit scale" in names(model_for("diabetes").diagnose(x, size * y))

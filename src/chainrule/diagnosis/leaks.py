@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chainrule.diagnosis.data import standardized
+from chainrule.diagnosis.data import duplicated_columns, standardized
+from chainrule.diagnosis.patient import MOST_TRAINED_ON, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
@@ -45,6 +46,16 @@ class Teller(NamedTuple):
     goal: Array
     is_copy: bool = False
     noise: float = 0.0
+
+
+def columns(patient: Patient) -> Iterator[Verdict]:
+    """Find columns of a table that say the same, or tell the target."""
+    if patient.data["x"].ndim == 2:
+        yield from duplicated_columns(patient.data["x"].astype(float))
+        if "y" in patient.data:
+            few = patient.some(MOST_TRAINED_ON)
+            y = few["y"]
+            yield from leaking_columns(few["x"].astype(float), y.astype(float) if y.dtype.kind == "f" else y)
 
 
 def leaking_columns(x: Array, y: Array) -> Iterator[Verdict]:

@@ -18,8 +18,8 @@ from chainrule.training.history import History
 MOST_FASTER = 7
 #: Of faster rates the least is advised that comes so far of the way of the best.
 NEARLY = 0.8
-#: Steps at which a schedule is asked for its rate.
-LATER = np.geomspace(STEPS, 1e6, 40)
+#: Up to which step, and how often, a schedule is asked for its rate.
+LAST_STEP, RATES_SEEN = 10**6, 40
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ def _too_low(patient: Patient, usual: Trial) -> Iterator[Verdict]:
     """Find a learning rate that is far too low: a larger one comes much further in as many steps."""
     optimizer, start = patient.trainer.task.optimizer, patient.trained_loss
     is_plain = isinstance(optimizer, SGD)
-    if usual.moved > (LIMITS.slow_descent if is_plain else LIMITS.slow_update) or _is_warming_up(optimizer):
+    if usual.moved > (LIMITS.slow_descent if is_plain else LIMITS.slow_update) or is_warming_up(
+        optimizer, patient.trainer.run.step + STEPS
+    ):
         return
     trials = _faster_trials(patient, usual)
     best, gain = trials[-1], max(start - usual.loss, 0.0)
@@ -106,12 +108,15 @@ def _faster_trials(patient: Patient, usual: Trial) -> list[Trial]:
     return trials
 
 
-def _is_warming_up(optimizer: Optimizer) -> bool:
-    """Whether a schedule's rates are still to become twice as large as the trials see, and more."""
+def is_warming_up(optimizer: Optimizer, steps: int) -> bool:
+    """Whether a schedule's rates are still to become twice as large as in so many steps, and more."""
     rate = optimizer.learning_rate
     if not callable(rate):
         return False
-    seen, later = (max(float(rate(int(t))) for t in ts) for ts in (np.geomspace(1, STEPS, 9), LATER))
+    seen, later = (
+        max(float(rate(int(step))) for step in np.geomspace(*between, RATES_SEEN))
+        for between in ((1, max(1, steps)), (max(1, steps), LAST_STEP))
+    )
     return later > 2 * seen
 
 
