@@ -1,5 +1,6 @@
 """`chainrule report`: how a model was trained, as text and drawn."""
 
+import json
 import re
 
 import pytest
@@ -80,5 +81,26 @@ def test_outputs_that_cannot_be(run, model):
         ("no/r.svg", "no/"),
     ):
         result = run("report", model, "-o", name)
+        assert result.exit_code == 2
+        assert sentence in result.stderr
+
+
+def test_a_checkpoint_and_a_history_as_json(run, penguins, tmp_path):
+    run("train", penguins, "--target", "species", "--epochs", 3, "--checkpoint", "run.ckpt")
+    expected = run("report", "penguins.safetensors").stdout
+    assert run("report", "run.ckpt").stdout == expected
+    history = cr.load(tmp_path / "penguins.safetensors").metadata["history"]
+    (tmp_path / "h.json").write_text(json.dumps(history))
+    assert run("report", "h.json").stdout == expected
+    (tmp_path / "plain.json").write_text(json.dumps(history["results"]))
+    assert run("report", "plain.json").stdout.splitlines()[3].split()[0] == "3"
+    for content, sentence in (
+        ("{}", "was trained for no epoch"),
+        ("", "its history is damaged"),
+        ("[1]", "its history is damaged"),
+        ('{"loss": 3}', "its history is damaged"),
+    ):
+        (tmp_path / "bad.json").write_text(content)
+        result = run("report", "bad.json")
         assert result.exit_code == 2
         assert sentence in result.stderr

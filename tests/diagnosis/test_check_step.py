@@ -459,3 +459,37 @@ def test_a_bias_that_is_the_last_row_of_a_matrix(inputs, trained):
     matrix, x, y = (generator.normal(size=shape) for shape in shapes)
     found = [mistake.name for mistake in cr.check_step(step, [matrix], x, y).mistakes]
     assert found == ([] if trained else ["bias not trained"])
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("loss", "slope", "name", "words"),
+    [
+        (lambda e: np.mean(e**2), lambda e: 2 * e, "sum where mean was meant", "number of rows, 9; it is 3"),
+        (lambda e: np.mean(e**2) / 2, lambda e: e, "sum where mean was meant", "number of rows, 9; it is 3"),
+        (lambda e: np.sum(e**2), lambda e: 2 * e / e.size, "mean where sum was meant", "9; it is 1/3"),
+        (lambda e: np.mean(e**2), lambda e: 2 * e / len(e), "sum where mean was meant", "uses 3 times"),
+        (lambda e: np.sum(e**2) / len(e), lambda e: 2 * e / e.size, "mean where sum was meant", "uses 1/3"),
+    ],
+    ids=["sum", "sum of halves", "mean", "sum over outputs", "mean over outputs"],
+)
+def test_sums_over_rows_and_outputs_have_one_name(outputs, loss, slope, name, words):
+    generator = np.random.default_rng(outputs)
+    x, y = generator.normal(size=(9, 4)), generator.normal(size=(9, outputs))
+    weights = [generator.normal(size=(4, outputs)), generator.normal(size=outputs)]
+
+    def step(weights, x, y, learning_rate):
+        error = x @ weights[0] + weights[1] - y
+        delta = slope(error)
+        gradients = [x.T @ delta, delta.sum(axis=0)]
+        return loss(error), [w - learning_rate * g for w, g in zip(weights, gradients, strict=True)]
+
+    found = cr.check_step(step, weights, x, y).mistakes
+    of_outputs_only = words.startswith("uses")
+    if of_outputs_only and outputs < 3:  # a factor of 2 may be that of a square
+        assert [mistake.name for mistake in found] == ["gradient scaled"] * (outputs - 1)
+    else:
+        assert [mistake.name for mistake in found] == [name]
+    if outputs == 3:
+        assert words in found[0].evidence
+        assert "outputs" in found[0].remedy

@@ -397,3 +397,89 @@ def test_a_rate_that_is_far_too_high_also_where_the_loss_comes_down():
     found = [names(model.diagnose(*iris())) for model in models]
     assert all(each in (["updates too large"], ["learning rate too high"]) for each in found)
     assert ["updates too large"] in found
+
+
+# Learning rates that are too low, to both doctors -------------------------------------------------
+
+
+def regression():
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(500, 8))
+    return x, np.sin(x[:, 0]) + x[:, 1] * x[:, 2] / 2 + 0.1 * generator.normal(size=500)
+
+
+@pytest.mark.parametrize(
+    ("activation", "optimizer", "found"),
+    [
+        ("relu", cr.SGD(0.01), []),
+        ("tanh", cr.SGD(1e-4), ["learning rate too low"]),
+        ("relu", cr.SGD(1e-8), ["learning rate too low"]),
+        ("relu", cr.SGD(1e-5, momentum=0.9), ["learning rate too low"]),
+        ("relu", cr.Adam(1e-4), []),
+        ("tanh", cr.Adam(1e-5), ["learning rate too low"]),
+    ],
+    ids=["sgd", "thousandth", "nothing moves", "momentum", "adam", "slow adam"],
+)
+def test_a_regression_at_a_thousandth_of_its_rate_and_less(activation, optimizer, found):
+    net = cr.Sequential([cr.Dense(32, activation=activation), cr.Dense(1)])
+    model = cr.Model(net, loss="mean_squared_error", optimizer=optimizer)
+    doctor = cr.Doctor(tell=None)
+    assert names(model.diagnose(*regression())) == found
+    model.fit(*regression(), epochs=5, callbacks=[doctor])
+    assert names(doctor) == found
+
+
+def test_a_schedule_that_warms_up_is_not_too_low_yet():
+    x, y = DATA["wine"][0]
+    warming = cr.SGD(cr.CosineDecay(0.1, steps=10000, warmup_steps=20000))
+    doctor = cr.Doctor(tell=None)
+    assert model_for("wine", optimizer=warming).diagnose(x, y)
+    model_for("wine", optimizer=warming).fit(x, y, epochs=3, callbacks=[doctor])
+    assert not doctor.verdicts
+
+
+# Units that are copies before a layer that is drawn at random ------------------------------------
+
+
+@pytest.mark.parametrize("initializer", ["zeros", cr.Constant(0.1)], ids=["zeros", "constant"])
+@pytest.mark.parametrize(
+    ("activation", "name"), [("relu", "iris"), ("tanh", "diabetes"), ("sigmoid", "iris")]
+)
+def test_copies_before_a_layer_that_is_drawn(activation, initializer, name):
+    model = model_for(name, activation=activation, weight_initializer=initializer)
+    doctor = cr.Doctor(tell=None)
+    (found,) = model.diagnose(*DATA[name][0]).verdicts
+    assert (found.name, found.where) == ("units that are copies", "layers.0 (Dense)")
+    assert "its 32 units start with the same weights" in found.evidence
+    model.fit(*DATA[name][0], epochs=1, callbacks=[doctor])
+    assert names(doctor) == ["units that are copies"]
+
+
+def test_branches_that_start_at_0_are_no_copies():
+    """What is added to them differs from unit to unit."""
+
+    def block():
+        inner = [cr.LayerNorm(), cr.Dense(64, activation="gelu"), cr.Dense(32, weight_initializer="zeros")]
+        return cr.Residual(inner)
+
+    net = cr.Sequential([cr.Dense(32), block(), block(), cr.LayerNorm(), cr.Dense(10)])
+    found = cr.Model(net, loss="cross_entropy").diagnose(*digits())
+    assert found, found
+
+
+# Targets that are odd ----------------------------------------------------------------------------
+
+
+def test_targets_that_are_all_alike_teach_nothing():
+    x, y = iris()
+    assert names(model_for("iris").diagnose(x, 0 * y)) == FAULTS[-1:]
+    assert names(model_for("diabetes").diagnose(x, np.full(150, 2.0))) == FAULTS[-1:]
+    assert names(model_for("cancer").diagnose(x, np.zeros(150))) == FAULTS[-1:]
+    residual = model_for("diabetes").diagnose(x, np.zeros(150))  # as of an equation: it is to become 0
+    assert residual, residual
+
+
+@pytest.mark.parametrize("size", [1e20, 1e30])
+def test_a_huge_target_is_named_and_warns_of_nothing(size):
+    x, y = DATA["diabetes"][0]
+    assert "target far from unit scale" in names(model_for("diabetes").diagnose(x, size * y))

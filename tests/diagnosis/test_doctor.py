@@ -39,7 +39,7 @@ def test_a_network_that_has_converged_is_sound():
         ("dead units", {"optimizer": cr.SGD(200.0)}, {"epochs": 4}),
         ("saturated units", {"activation": "tanh", "optimizer": cr.Adam(5.0)}, {"epochs": 4}),
         ("vanishing gradients", {"depth": 9, "activation": "sigmoid"}, {}),
-        ("updates too large", {"activation": "leaky_relu", "optimizer": cr.Adam(1.0)}, {"batch_size": 600}),
+        ("updates too large", {"activation": "leaky_relu", "optimizer": cr.Adam(0.1)}, {"batch_size": 600}),
         ("updates too small", {"optimizer": cr.Adam(learning_rate_factors={"layers.0": 1e-7})}, {}),
         ("learning rate too low", {"optimizer": cr.SGD(1e-8)}, {"epochs": 2}),
         ("learning rate too low", {"optimizer": cr.SGD(1e-5)}, {"epochs": 2}),
@@ -216,3 +216,20 @@ def test_updates_that_are_small_as_gradients_vanish_are_not_told_besides():
     assert looked_after(model_for("digits", depth=20, activation="sigmoid"), digits(), epochs=4) == [
         "vanishing gradients"
     ]
+
+
+def test_what_is_wrong_with_columns_or_the_output_is_told_as_before_training():
+    x, y = iris()
+    for data, options, name in (
+        ((np.c_[x, x[:, 1]], y), {}, "duplicated columns"),
+        ((np.c_[x, y], y), {}, "leaking columns"),
+        ((x, y), {"last": "softmax"}, "softmax twice"),
+    ):
+        assert looked_after(model_for("iris", **options), data, epochs=2) == [name]
+        assert names(model_for("iris", **options).diagnose(*data)) == [name]
+
+
+def test_a_rate_that_is_too_high_is_told_without_its_updates():
+    found = looked_after(model_for("iris", optimizer=cr.SGD(10.0)), iris(), epochs=3)
+    assert found[0] == "learning rate too high"
+    assert "updates too large" not in found

@@ -181,3 +181,32 @@ def test_what_gives_back_its_input_costs_no_fit_of_each_column(monkeypatch):
     assert leaks(x, x[:, 0])
     monkeypatch.setattr("numpy.linalg.svd", None)
     assert not leaks(x, x)
+
+
+@pytest.mark.parametrize("size", [0.001, 0.01, 0.015])
+def test_a_number_with_hardly_any_noise_is_told(size):
+    x, y = DATA["diabetes"][0]
+    (found,) = leaks(np.c_[x, 3 - 2 * (y + noise(0, size, len(y)))], y)
+    assert "column 10 alone tells the target: in 442 rows it is the target, up to scale" in found
+    assert f"with {100 * size:.1g} % noise" in found
+    assert not leaks(np.c_[x, y + noise(0, 0.05, len(y))], y)
+    nothing_else = np.random.default_rng(1).normal(size=(len(y), 3))
+    assert not leaks(np.c_[nothing_else, y + noise(0, size, len(y))], y)
+
+
+@pytest.mark.parametrize("rows", [500, 5000, 50000])
+def test_the_value_of_the_day_before_is_no_leak(rows):
+    walk = np.cumsum(noise(0, 1.0, rows))
+    weather = walk[1:-1] + noise(1, np.std(walk), rows - 2)
+    assert not leaks(np.c_[walk[1:-1], weather], walk[2:])
+    shuffled = np.random.default_rng(0).permutation(rows - 2)
+    assert not leaks(np.c_[walk[1:-1], walk[:-2], weather][shuffled], walk[2:][shuffled])
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "cancer"])
+def test_one_place_for_each_class_with_hardly_any_noise(name):
+    x, y = DATA[name][0]
+    places = 1.7 * np.random.default_rng(0).permutation(y.max() + 1)[y] + 0.6
+    (found,) = leaks(np.c_[x, places + noise(0, 0.01, len(y))], y)
+    assert "one value for each class, but for tiny noise" in found
+    assert not leaks(np.c_[x, places + noise(0, 0.3, len(y))], y)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from chainrule.gradient.report import aligned
 from chainrule.loading import load
-from chainrule.training.history import History
+from chainrule.training.checkpoint import history_in
+from chainrule.training.history import DamagedHistoryError, History
 
 #: How many epochs are shown.
 EPOCHS_SHOWN = 10
@@ -16,20 +18,39 @@ FORMATS = (".svg", ".png", ".pdf")
 
 
 def load_history(path: Path) -> History:
-    """Return the history that a model file holds; a ValueError says that there is none."""
+    """Return the history that a file holds; a ValueError says that there is none.
+
+    The file is a model's, the checkpoint of a run, also of one that goes on, or JSON.
+    """
+    try:
+        history = _from_json(path) if path.suffix.lower() == ".json" else history_in(path)
+        if history is None:
+            history = _of_model(path)
+    except DamagedHistoryError as problem:
+        raise ValueError(f"{path} cannot be used: {problem}; train the model again") from None
+    if not history.epochs:
+        raise ValueError(f"{path} was trained for no epoch, so that there is nothing to tell")
+    return history
+
+
+def _from_json(path: Path) -> History:
+    """Return what `History.to_json` gave, or a history that was written as the dict that it is."""
+    try:
+        item = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise DamagedHistoryError from None
+    is_plain = isinstance(item, dict) and "results" not in item
+    return History.from_json({"results": item, "recorded": {}} if is_plain else item)
+
+
+def _of_model(path: Path) -> History:
     kept = load(path).metadata
     if not isinstance(kept, dict) or "history" not in kept:
         raise ValueError(
             f"{path} holds no history of its training: chainrule train keeps one; from Python, set "
             'model.metadata["history"] = history.to_json() before model.save'
         )
-    try:
-        history = History.from_json(kept["history"])
-    except ValueError as problem:
-        raise ValueError(f"{path} cannot be used: {problem}; train the model again") from None
-    if not history.epochs:
-        raise ValueError(f"{path} was trained for no epoch, so that there is nothing to tell")
-    return history
+    return History.from_json(kept["history"])
 
 
 def history_lines(history: History) -> list[str]:

@@ -204,7 +204,7 @@ def check(
 
 
 @app.command("report")
-def report_command(model: options.ModelArgument, output: options.FigureOutput = None) -> None:
+def report_command(model: options.HistoryArgument, output: options.FigureOutput = None) -> None:
     """Tell how a model was trained: losses, learning rate, gradient norms and update ratios by layer."""
     history = load_history(model)
     if output is None:

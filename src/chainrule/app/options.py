@@ -51,6 +51,12 @@ TableArgument = Annotated[
 ModelArgument = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A file that chainrule train has written.")
 ]
+HistoryArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL", help="A model file, the checkpoint of a run, or a history as JSON (.json)."
+    ),
+]
 Target = Annotated[str, typer.Option(metavar="COLUMN", help="The column to predict.")]
 ModelOutput = Annotated[
     Path | None,

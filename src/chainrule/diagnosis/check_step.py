@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.diagnosis.cross_entropy import cross_entropy
 from chainrule.diagnosis.examples import examples
-from chainrule.diagnosis.mistakes import ArrayFinding, Examiner
+from chainrule.diagnosis.factors import scaled
+from chainrule.diagnosis.mistakes import ArrayFinding, Examiner, names_of
 from chainrule.diagnosis.own_step import OwnStep, Step, close, quiet
 from chainrule.diagnosis.roles import is_bias
 from chainrule.diagnosis.rules import State, at_usual_rate, decay, other_rule, without_state
@@ -145,7 +146,7 @@ def check_step(
         *_order(examiner, findings),
         *_untrained(examiner, findings),
         *_transposed(findings),
-        *_scaled(examiner, findings),
+        *scaled(examiner, findings),
         *left_out,
         *([] if twice else other_rule(findings) or _unnamed(findings)),
         *_rate_and_loss(examiner),
@@ -262,7 +263,7 @@ def _order(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Verdict
     steady = [i for i, change in enumerate(examiner.change) if i not in dependent and np.any(change)]
     if not dependent:
         return []
-    where = _names(findings[i] for i in dependent)
+    where = names_of(findings[i] for i in dependent)
     if not steady:
         return [
             Verdict(
@@ -280,7 +281,7 @@ def _order(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Verdict
             "weights updated before the deltas are taken",
             where,
             f"their gradient changes with the learning rate, by {100 * apart:.2g} % at "
-            f"{examiner.rate:g}, and that of {_names(findings[i] for i in steady)} does not",
+            f"{examiner.rate:g}, and that of {names_of(findings[i] for i in steady)} does not",
             "compute all gradients with the old weights, and only then update any of them",
         )
     ]
@@ -298,7 +299,7 @@ def _untrained(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Ver
             verdicts.append(
                 Verdict(
                     name,
-                    _names(chosen),
+                    names_of(chosen),
                     f"the step leaves it as it is, though {chosen[0]}",
                     "update it too" + (": its gradient is the sum of the deltas over the rows" * of_bias),
                 )
@@ -310,48 +311,7 @@ def _transposed(findings: Sequence[ArrayFinding]) -> list[Verdict]:
     chosen = [found for found in findings if found.kind == "transposed"]
     remedy = "the gradient of W in x @ W is x.T @ delta, and in W @ x it is delta @ x.T"
     evidence = f"the update uses the transpose of the derivative: {chosen[0]}" if chosen else ""
-    return [Verdict("transposed weight gradient", _names(chosen), evidence, remedy)] if chosen else []
-
-
-def _scaled(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Verdict]:
-    """Name what a gradient is multiplied by: the number of rows, -1, and the rest."""
-    rows = examiner.own.rows
-    chosen = [found for found in findings if found.factor != 1.0]
-    rest = {found.name: found.factor / rows**found.power for found in chosen}
-    kinds: list[tuple[str, Callable[[ArrayFinding], bool], str, str]] = [
-        (
-            "sum where mean was meant",
-            lambda found: found.power == 1,
-            f"the loss is a mean, and the update grows with the number of rows, {rows}",
-            "divide the deltas by the number of rows",
-        ),
-        (
-            "mean where sum was meant",
-            lambda found: found.power == -1,
-            f"the loss is a sum over the rows, and the update is divided by their number, {rows}",
-            "make a mean of the loss too, or a sum of the gradient",
-        ),
-        (
-            "step uphill",
-            lambda found: rest[found.name] < 0,
-            "the update goes along the derivative of the loss, not against it",
-            "subtract the gradient: w - learning_rate * gradient",
-        ),
-        (
-            "gradient scaled",
-            lambda found: not examiner.ignores_rate and not close(abs(rest[found.name]), 1.0, 1e-3),
-            "",
-            "carry every factor through: the 2 of a square, the 1/2 before it, the mean over the outputs",
-        ),
-    ]
-    verdicts = []
-    for name, is_it, evidence, remedy in kinds:
-        mine = [found for found in chosen if is_it(found)]
-        if mine:
-            factors = ", ".join(dict.fromkeys(f"{abs(rest[found.name]):.4g}" for found in mine))
-            told = evidence or f"the update uses {factors} times the derivative"
-            verdicts.append(Verdict(name, _names(mine), told, remedy))
-    return verdicts
+    return [Verdict("transposed weight gradient", names_of(chosen), evidence, remedy)] if chosen else []
 
 
 def _unnamed(findings: Sequence[ArrayFinding]) -> list[Verdict]:
@@ -359,9 +319,9 @@ def _unnamed(findings: Sequence[ArrayFinding]) -> list[Verdict]:
     right = [found for found in findings if found.kind == "right" and found.entries]
     remedy = "look at what the gradients of all arrays share, the delta of the output"
     if right:
-        remedy = f"that of {_names(right)} is right: look at what comes between"
+        remedy = f"that of {names_of(right)} is right: look at what comes between"
     worst = max(wrong, key=lambda found: found.error, default=None)
-    return [Verdict("wrong gradient", _names(wrong), str(worst), remedy)] if worst else []
+    return [Verdict("wrong gradient", names_of(wrong), str(worst), remedy)] if worst else []
 
 
 def _rate_and_loss(examiner: Examiner) -> list[Verdict]:
@@ -424,7 +384,3 @@ def _notes(own: OwnStep, state: State, part: float) -> list[str]:
         "the loss is the sum over the rows, so steps grow with the batch; divide loss and gradient by the "
         "number of rows if a mean was meant",
     ]
-
-
-def _names(findings: Iterable[ArrayFinding]) -> str:
-    return ", ".join(found.name for found in findings)

@@ -11,9 +11,9 @@ from chainrule.diagnosis import data
 from chainrule.diagnosis.by_heart import two_rows
 from chainrule.diagnosis.finite import finite_at_start
 from chainrule.diagnosis.flow import gradient_flow, large_weights, relative_gradients, update_ratios
-from chainrule.diagnosis.leaks import leaking_columns
+from chainrule.diagnosis.leaks import columns
 from chainrule.diagnosis.parts import part_of
-from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient
+from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.start import output_for_loss, slope_of_ignorance, start_loss
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.trials import learning_rate, rate_trial
@@ -99,14 +99,6 @@ def _target(patient: Patient) -> Iterator[Verdict]:
         yield from data.target_scale(y.astype(float))
 
 
-def _columns(patient: Patient) -> Iterator[Verdict]:
-    if patient.data["x"].ndim == 2:
-        yield from data.duplicated_columns(patient.data["x"].astype(float))
-        if "y" in patient.data:
-            few = patient.some(MOST_TRAINED_ON)
-            yield from leaking_columns(few["x"].astype(float), few["y"])
-
-
 def _start_loss(patient: Patient) -> Iterator[Verdict]:
     """Look at the loss; where weights before the last layer are too large, gradients explode with it."""
     found = list(start_loss(patient))
@@ -152,7 +144,7 @@ def _of_epochs(ratios: Sequence[float]) -> float:
 CHECKS = [
     Check("scale of the features", data.features),
     Check("scale of the target", _target),
-    Check("duplicated and leaking columns", _columns),
+    Check("duplicated and leaking columns", columns),
     Check("finite loss and gradients", finite_at_start),
     Check("output for the loss", output_for_loss, _NOT_FINITE),
     Check("loss at the start", _start_loss, (*_NOT_FINITE, *_SCALE, _TARGET, *_TWICE)),

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Set
+from typing import NamedTuple
 
 from chainrule.diagnosis.data import features
 from chainrule.diagnosis.flow import gradient_flow, large_weights, layer_sizes, update_ratios
-from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
-from chainrule.diagnosis.start import loss_of_ignorance, slope_of_ignorance
+from chainrule.diagnosis.leaks import columns
+from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient
+from chainrule.diagnosis.start import loss_of_ignorance, output_for_loss, slope_of_ignorance
 from chainrule.diagnosis.thresholds import LIMITS
+from chainrule.diagnosis.trials import falls_too_slowly, is_warming_up
 from chainrule.diagnosis.units import dropped_units, identical_units, silent_units
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 from chainrule.training.callbacks import Callback, Progress
 from chainrule.training.history import History
 
+_TOO_LOW, _TOO_HIGH = "learning rate too low", "learning rate too high"
+
 
 class Doctor(Callback):
     """Looks at a network while it is trained, and tells what is wrong: verdicts by layer, with a remedy.
 
-    It looks at the scale of the features, and after epochs 1, 2, 4, 8, ... and the last: at gradients that
-    vanish or explode, at dead and saturated units, at how far steps change the weights (about a thousandth is
-    usual), and at the loss. Each verdict is told once.
+    It looks at the features (their scale, and columns that say the same or tell the target), and after epochs
+    1, 2, 4, 8, ... and the last: at gradients that vanish or explode, at dead and saturated units, at how far
+    steps change the weights (about a thousandth is usual), and at the loss. Each verdict is told once.
 
     Parameters
     ----------
@@ -42,7 +47,8 @@ class Doctor(Callback):
     >>> bias = cr.Constant(-20.0)  # no row gets over it
     >>> net = cr.Sequential([cr.Dense(8, activation="relu", bias_initializer=bias), cr.Dense(1)])
     >>> doctor = cr.Doctor(tell=lambda verdict: print(verdict.name, "in", verdict.where))
-    >>> history = cr.Model(net, loss="mean_squared_error").fit(x, x[:, 0], epochs=2, callbacks=[doctor])
+    >>> model = cr.Model(net, loss="mean_squared_error")
+    >>> history = model.fit(x, x[:, 0] * x[:, 1], epochs=2, callbacks=[doctor])
     dead units in layers.0 (Dense)
     """
 
@@ -55,6 +61,7 @@ class Doctor(Callback):
         self.verdicts: list[Verdict] = []
         self._looked_at = self._steps_before = 0
         self._from_birth: list[Verdict] = []
+        self._besides: list[Verdict] = []
         self._silent_from_birth: set[str] = set()
 
     def on_start(self, progress: Progress) -> None:
@@ -64,6 +71,9 @@ class Doctor(Callback):
         patient = Patient(progress.model._trainer, _looked_at(progress))
         self._silent_from_birth = {verdict.where for verdict in silent_units(patient.trainer, patient.data)}
         self._from_birth = [*features(patient), *identical_units(patient), *dropped_units(patient)]
+        everything = Patient(patient.trainer, _looked_at(progress, most=None))
+        few = Patient(patient.trainer, everything.some(MOST_TRAINED_ON))
+        self._besides = [*columns(few), *output_for_loss(few)]
 
     def on_epoch(self, progress: Progress) -> None:
         """Look after epochs 1, 2, 4, 8, ..."""
@@ -76,10 +86,12 @@ class Doctor(Callback):
             self._look(progress)
 
     def _look(self, progress: Progress) -> None:
-        self._looked_at = progress.epoch
         known = {verdict.name for verdict in self.verdicts}
         steps = progress.steps - self._steps_before
-        for verdict in self._from_birth or _findings(progress, self._silent_from_birth, steps):
+        is_first = self._looked_at == self._steps_before == 0
+        so_far = _SoFar(self._silent_from_birth, steps, is_first, _TOO_LOW in known, _TOO_HIGH in known)
+        self._looked_at = progress.epoch
+        for verdict in [*self._besides, *(self._from_birth or _findings(progress, so_far))]:
             if verdict.name not in known:
                 known.add(verdict.name)
                 self.verdicts.append(verdict)
@@ -87,15 +99,29 @@ class Doctor(Callback):
                     self._tell(verdict)
 
 
-def _looked_at(progress: Progress) -> dict[str, Array]:
-    return {name: array[:MOST_LOOKED_AT] for name, array in progress.data.items()}
+def _looked_at(progress: Progress, most: int | None = MOST_LOOKED_AT) -> dict[str, Array]:
+    return {name: array[:most] for name, array in progress.data.items()}
 
 
-def _findings(progress: Progress, silent_from_birth: Set[str], steps: int) -> Iterator[Verdict]:
-    """Yield what is wrong at this moment, after so many steps, the likely cause first."""
+class _SoFar(NamedTuple):
+    """What is known of a fit before a look at it.
+
+    Where the network was new and nobody has looked yet, this is the first look. It is slow, or fast,
+    where the learning rate has been called too low, or too high.
+    """
+
+    silent_from_birth: Set[str]
+    steps: int
+    is_first: bool
+    is_slow: bool
+    is_fast: bool
+
+
+def _findings(progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
+    """Yield what is wrong at this moment, the likely cause first."""
     trainer, history = progress.model._trainer, progress.history
     network = trainer.task.network
-    silent = list(silent_units(trainer, _looked_at(progress), silent_from_birth))
+    silent = list(silent_units(trainer, _looked_at(progress), so_far.silent_from_birth))
     patient = Patient(trainer, _looked_at(progress))
     sizes = layer_sizes(patient.weights)
     last = {
@@ -104,9 +130,9 @@ def _findings(progress: Progress, silent_from_birth: Set[str], steps: int) -> It
     }
     relative = {part: norm / sizes[part] for part, norm in last["gradient_norm"].items() if sizes[part]}
     ratios = last["update_ratio"]
-    fell_silent = any(verdict.where not in silent_from_birth for verdict in silent)
+    fell_silent = any(verdict.where not in so_far.silent_from_birth for verdict in silent)
     rash = list(_too_fast(patient, history, ratios, fell_silent))
-    rising = list(_rises(history)) if steps >= LIMITS.steps_to_settle else []
+    rising = list(_rises(history)) if so_far.steps >= LIMITS.steps_to_settle else []
     yield from rash or rising
     large = large_weights(patient.weights)
     flow = gradient_flow(network, relative, slope_of_ignorance(patient), large)
@@ -114,14 +140,15 @@ def _findings(progress: Progress, silent_from_birth: Set[str], steps: int) -> It
     yield from causes
     if causes:
         return
-    slow = list(_too_slow(history, ratios, relative))
-    yield from slow
+    found = [] if so_far.is_slow else list(_too_slow(progress, ratios, relative, so_far.is_first))
+    yield from found
+    slow, fast = so_far.is_slow or found, so_far.is_fast or rash or rising
     falling = _falls(history)
     some_move = max(ratios.values(), default=0.0) > LIMITS.slow_update
     for verdict in update_ratios(network, ratios):
-        if verdict.name == "updates too large" or some_move or not (falling or slow):
+        if not fast if verdict.name == "updates too large" else some_move or not (falling or slow):
             yield verdict
-    if steps >= LIMITS.steps_to_learn and not (falling or slow or rash or rising):
+    if so_far.steps >= LIMITS.steps_to_learn and not (falling or slow or fast):
         yield Verdict(
             "nothing is learnt",
             "",
@@ -151,7 +178,7 @@ def _too_fast(
     if fell_silent or (guess is not None and reached > LIMITS.risen_loss * guess.loss > 0):
         beside = "" if guess is None else f", and a guess alike for all rows has {guess.loss:.4g}"
         yield Verdict(
-            "learning rate too high",
+            _TOO_HIGH,
             "",
             f"a step changes weights by {most:.1g} of themselves, about {LIMITS.usual_update:g} is usual; "
             f"the loss is {reached:.4g}{beside}",
@@ -163,7 +190,7 @@ def _rises(history: History) -> Iterator[Verdict]:
     losses = history["loss"]
     if losses[-1] > LIMITS.risen_loss * min(losses) and losses[-1] > losses[0] > 0:
         yield Verdict(
-            "learning rate too high",
+            _TOO_HIGH,
             "",
             f"the loss has risen from {losses[0]:.4g} in epoch 1 to {losses[-1]:.4g} in epoch {len(losses)}",
             "lower the learning rate, to a tenth for example",
@@ -171,21 +198,30 @@ def _rises(history: History) -> Iterator[Verdict]:
 
 
 def _too_slow(
-    history: History, ratios: Mapping[str, float], relative: Mapping[str, float]
+    progress: Progress, ratios: Mapping[str, float], relative: Mapping[str, float], is_first: bool
 ) -> Iterator[Verdict]:
-    """Find steps so short that the loss stays, though its gradient is large enough to go by."""
-    losses, most = history["loss"], max(ratios.values(), default=0.0)
-    steepest = max(relative.values(), default=0.0)
-    if len(losses) < 2 or not 0 < most < LIMITS.slow_update or steepest < LIMITS.slope_to_go_by:
+    """Find steps so short that the loss stays, though its gradient is large enough to go by.
+
+    At a first look trials tell it, as before training: another rate comes much further.
+    """
+    model, losses, most = progress.model, progress.history["loss"], max(ratios.values(), default=0.0)
+    if is_warming_up(model._trainer.task.optimizer, progress.steps):
         return
-    fall = (losses[0] - losses[-1]) / (len(losses) - 1)
-    if losses[0] > 0 and fall < LIMITS.slow_fall * losses[0]:
+    fall = (losses[0] - losses[-1]) / max(1, len(losses) - 1)
+    is_steep = max(relative.values(), default=0.0) >= LIMITS.slope_to_go_by
+    is_short = len(losses) > 1 and is_steep and 0 < most < LIMITS.slow_update
+    if is_short and losses[0] > 0 and fall < LIMITS.slow_fall * losses[0]:
         yield Verdict(
-            "learning rate too low",
+            _TOO_LOW,
             "",
-            f"in {len(losses)} epochs the loss has come from {_course(history)}; a step changes weights by "
-            f"{most:.1g} of themselves, and about {LIMITS.usual_update:g} is usual",
+            f"in {len(losses)} epochs the loss has come from {_course(progress.history)}; a step changes "
+            f"weights by {most:.1g} of themselves, and about {LIMITS.usual_update:g} is usual",
             f"raise the learning rate, {_times(LIMITS.usual_update / most)} for example",
+        )
+    elif is_first and most <= LIMITS.slow_descent:
+        data = _looked_at(progress, most=None)
+        yield from falls_too_slowly(
+            Patient(model._trainer, data, model.executor, model.n_threads, model.seed)
         )
 
 

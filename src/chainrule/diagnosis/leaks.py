@@ -4,12 +4,14 @@ A column that is the target leaks it. Any other that tells the target may be wha
 degrees Celsius tell degrees Fahrenheit, and some features separate classes. So it is only called a leak where
 
 - it is made of the target as features are not: of a number it is a function, with no noise, such as its
-  square or its sign; it has one value for each class, or for one, or lies at the number of the class; and
-- without it the target can be predicted, but only in part.
+  square or its sign, or the number itself with hardly any; it has one value for each class, or for one,
+  up to hardly any noise, or lies at the number of the class; and
+- without it the target can be predicted, but only in part: far less well, where there is noise.
 
-What is noisy looks like the value of the day before. What takes several columns, such as a sum that is the
-target, looks like any target that is easy to predict. Nothing is said of these, nor of a network whose
-several outputs are to give back its input, as an autoencoder's are.
+What has more noise looks like the value of the day before, and that of the day before is known by its
+numbers, which are other rows' targets. What takes several columns, such as a sum that is the target, looks
+like any target that is easy to predict. Nothing is said of these, nor of a network whose several outputs are
+to give back its input, as an autoencoder's are.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chainrule.diagnosis.data import standardized
+from chainrule.diagnosis.data import duplicated_columns, standardized
+from chainrule.diagnosis.patient import MOST_TRAINED_ON, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
@@ -32,13 +35,27 @@ CHANCE = 10
 
 
 class Teller(NamedTuple):
-    """A column that tells an output: how, in which part of the rows or how well, and what is to be told."""
+    """A column that tells an output: how, in which part of the rows, what is to be told, and the noise.
+
+    The noise is the part of a number's variance that the column leaves.
+    """
 
     place: int
     how: str
     told: float
     goal: Array
     is_copy: bool = False
+    noise: float = 0.0
+
+
+def columns(patient: Patient) -> Iterator[Verdict]:
+    """Find columns of a table that say the same, or tell the target."""
+    if patient.data["x"].ndim == 2:
+        yield from duplicated_columns(patient.data["x"].astype(float))
+        if "y" in patient.data:
+            few = patient.some(MOST_TRAINED_ON)
+            y = few["y"]
+            yield from leaking_columns(few["x"].astype(float), y.astype(float) if y.dtype.kind == "f" else y)
 
 
 def leaking_columns(x: Array, y: Array) -> Iterator[Verdict]:
@@ -57,9 +74,9 @@ def leaking_columns(x: Array, y: Array) -> Iterator[Verdict]:
     found: dict[int, str] = {}
     for several, is_class in zip(tellers, are_classes, strict=True):
         others = np.delete(x, [teller.place for teller in several], axis=1)
-        # all that tell a number have the same goal
         partly = _is_partly_told_class if is_class else _is_partly_told_number
-        different = several if is_class else several[:1]
+        # all that tell a number have the same goal; the noisiest is the hardest to call a leak
+        different = several if is_class else sorted(several, key=lambda teller: -teller.noise)[:1]
         if any(teller.is_copy for teller in several) or any(partly(others, teller) for teller in different):
             found |= {teller.place: teller.how for teller in several}
     if found:
@@ -97,6 +114,17 @@ def _telling_class(x: Array, classes: Array) -> Iterator[Teller]:
             if told > LIMITS.told_rows:
                 how = f"it is about the number of the class in {100 * told:.4g} % of {len(x)} rows"
                 yield Teller(place, how, told, numbers)
+            elif np.min(counts) >= LIMITS.unusual_rows and _lies_at_places(x[:, place], numbers):
+                how = f"in {len(x)} rows it has one value for each class, but for tiny noise"
+                yield Teller(place, how, 1.0, numbers)
+
+
+def _lies_at_places(column: Array, numbers: Array) -> bool:
+    """Whether a column lies at one place for each class, and hardly varies there beside their distances."""
+    counts = np.bincount(numbers)
+    means = np.bincount(numbers, column) / counts
+    spreads = np.sqrt(np.bincount(numbers, (column - means[numbers]) ** 2) / counts)
+    return bool(np.max(spreads) < LIMITS.tiny_noise * np.min(np.diff(np.sort(means))))
 
 
 def _one_to_one(first: Array, second: Array) -> float:
@@ -145,6 +173,13 @@ def _telling_number(x: Array, output: Array) -> Iterator[Teller]:
                 yield Teller(place, how, 1.0, goal)
         elif _turns(in_order) <= LIMITS.told_turns:
             yield Teller(place, f"in {rows} rows it is a function of the target, with no noise", 1.0, goal)
+        else:
+            left = 1 - float(np.corrcoef(column, output)[0, 1]) ** 2
+            is_earlier = np.mean(np.isin(column, output)) > LIMITS.earlier_rows
+            if left < LIMITS.tiny_noise**2 and not is_earlier:
+                noise = f"{100 * left**0.5:.1g} % noise"
+                how = f"in {rows} rows it is the target, up to scale and offset, with {noise}"
+                yield Teller(place, how, 1.0, goal, noise=left)
 
 
 def _turns(numbers: Array) -> int:
@@ -165,7 +200,8 @@ def _is_partly_told_number(others: Array, teller: Teller) -> bool:
         return False
     left = (goal - space @ (space.T @ goal)) / (1 - weight)  # of each row where it is fitted to the others
     told = 1 - float(left @ left) / float(goal @ goal)
-    return told > LIMITS.told_partly + CHANCE / len(goal)
+    clearly_less = 1 - told > LIMITS.noise_beside_others * teller.noise
+    return told > LIMITS.told_partly + CHANCE / len(goal) and clearly_less
 
 
 def _ranks(numbers: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -67,6 +67,11 @@ class ArrayFinding:
         index, used, slope = self.entries[self.worst]
         place = f"{self.name}[{', '.join(map(str, index))}]" if index else self.name
         return f"at {place} the update uses {used:.6g}, and the loss changes by {slope.value:.6g}"
+
+
+def names_of(findings: Iterable[ArrayFinding]) -> str:
+    """Return the names of arrays, as a list in a sentence."""
+    return ", ".join(found.name for found in findings)
 
 
 class Batch:

@@ -67,6 +67,11 @@ class OwnStep:
         """How many numbers a row of x has."""
         return self.x.size // self.rows
 
+    @property
+    def outputs(self) -> int:
+        """How many numbers a row of y has."""
+        return self.y.size // self.rows
+
     def on_rows(self, chosen: Sequence[int]) -> OwnStep:
         """Return the same step on some rows of the batch."""
         return self.with_batch(np.take(self.x, chosen, self.axis), np.take(self.y, chosen, self.axis))

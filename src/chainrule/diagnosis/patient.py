@@ -78,6 +78,11 @@ class Patient:
         return float(self.gradients["batch_loss"])
 
     @cached_property
+    def trained_loss(self) -> float:
+        """The same on the rows that copies are trained on."""
+        return float(self.gradients_of(self.some(MOST_TRAINED_ON))["batch_loss"])
+
+    @cached_property
     def gradients(self) -> dict[str, Array]:
         """The gradients of a training step on some rows."""
         return self.gradients_of(self.some(MOST_LOOKED_AT))

@@ -122,7 +122,7 @@ def loss_of_ignorance(patient: Patient) -> Guess | None:
 
 
 def slope_of_ignorance(patient: Patient) -> float | None:
-    """Return how steep the loss is by a row's prediction where all are 0; None if that is unknown.
+    """Return how steep the loss is by a row's prediction where all are 0; None if that is unknown, or 0.
 
     It tells the loss's unit: of a loss that is a thousand times as large, it is that, too.
     """
@@ -133,4 +133,4 @@ def slope_of_ignorance(patient: Patient) -> float | None:
     guess = np.zeros((len(y), *output.shape[1:]), output.dtype)
     by_row = grad(lambda prediction: mean(loss(prediction, y)))(guess)
     slope = float(np.sum(np.sqrt(np.sum(by_row.reshape(len(y), -1).astype(float) ** 2, axis=-1))))
-    return slope if np.isfinite(slope) else None
+    return slope if 0 < slope < np.inf else None

@@ -34,6 +34,14 @@ class Thresholds:
     told_turns : int
         The same: as a number to be predicted rises, the column turns from rising to falling, or the other
         way, so often at most.
+    tiny_noise : float
+        The same: a column is the number with noise of less than this part of its deviation, or lies at one
+        place for each class with noise of less than this part of their distance.
+    noise_beside_others : float
+        The same: and the other columns leave so many times as much of the number's variance.
+    earlier_rows : float
+        The same: but not where more than this part of a column's numbers are targets of other rows, as the
+        value of the day before is.
     told_partly : float
         The same: without the column so much of what is to be told can be predicted, and not all.
     given_back : float
@@ -76,6 +84,9 @@ class Thresholds:
         *learning rate too low*: a faster one takes the loss down by so many times as much, and by a fifth.
     slow_update : float
         The same: and a step changes every layer's weights by less than this part of them.
+    far_faster, far_faster_gain, slow_descent : float
+        The same, of plain descent, whose rates are in no unit: so many times the rate are the best, they take
+        the loss down by so many times as much, and a step changes weights by less than this part of them.
     rash_update : float
         *learning rate too high*, in a fit: a step changes weights by more than this part of them, and units
         have become dead or saturated, or the loss is that of *risen_loss* guesses.
@@ -119,6 +130,9 @@ class Thresholds:
     unusual_rows: int = 5
     told_rows: float = 0.985
     told_turns: int = 3
+    tiny_noise: float = 0.02
+    noise_beside_others: float = 20.0
+    earlier_rows: float = 0.5
     told_partly: float = 0.1
     given_back: float = 0.5
     start_loss: float = 5.0
@@ -141,6 +155,9 @@ class Thresholds:
     slower_gain: float = 2.0
     faster_gain: float = 10.0
     slow_update: float = 1e-4
+    far_faster: float = 1e3
+    far_faster_gain: float = 4.0
+    slow_descent: float = 3e-4
     rash_update: float = 0.1
     slow_fall: float = 3e-3
     slope_to_go_by: float = 1e-2

@@ -11,8 +11,15 @@ from chainrule.diagnosis.flow import CALM
 from chainrule.diagnosis.patient import MOST_TRAINED_ON, STEPS, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
-from chainrule.optimizers import Optimizer
+from chainrule.optimizers import SGD, Optimizer
 from chainrule.training.history import History
+
+#: Rates are tried up to ten to the power of this times the model's.
+MOST_FASTER = 7
+#: Of faster rates the least is advised that comes so far of the way of the best.
+NEARLY = 0.8
+#: Up to which step, and how often, a schedule is asked for its rate.
+LAST_STEP, RATES_SEEN = 10**6, 40
 
 
 @dataclass(frozen=True)
@@ -49,29 +56,75 @@ def _faster(optimizer: Optimizer, factor: float) -> Optimizer:
 
 def learning_rate(patient: Patient, usual: Trial) -> Iterator[Verdict]:
     """Find a learning rate with which nothing is learnt, while a tenth of it, or ten times, would do."""
-    start, reached = patient.start_loss, usual.loss
-    gain = max(start - reached, 0.0)
+    start, reached = patient.trained_loss, usual.loss
     if not np.isfinite(reached):
         yield _diverging(patient, usual)
     elif reached > start / 2:
-        slower = [rate_trial(patient, factor) for factor in (0.1, 0.01)]
-        best = min(slower, key=lambda trial: trial.loss)
+        gain = max(start - reached, 0.0)
+        best = min((rate_trial(patient, factor) for factor in (0.1, 0.01)), key=lambda trial: trial.loss)
         if start - best.loss > LIMITS.slower_gain * gain and start - best.loss > 0.1 * abs(start):
             yield _rate_verdict(patient, "learning rate too high", usual, best)
-            return
-        if usual.moved > LIMITS.slow_update:
-            return
-        faster = [rate_trial(patient, factor) for factor in (10.0, 100.0, 1000.0)]
-        best = min(faster, key=lambda trial: trial.loss if np.isfinite(trial.loss) else np.inf)
-        if start - best.loss > LIMITS.faster_gain * gain and start - best.loss > 0.2 * abs(start):
-            yield _rate_verdict(patient, "learning rate too low", usual, best)
+        else:
+            yield from _too_low(patient, usual)
+
+
+def _too_low(patient: Patient, usual: Trial) -> Iterator[Verdict]:
+    """Find a learning rate that is far too low: a larger one comes much further in as many steps."""
+    optimizer, start = patient.trainer.task.optimizer, patient.trained_loss
+    is_plain = isinstance(optimizer, SGD)
+    if usual.moved > (LIMITS.slow_descent if is_plain else LIMITS.slow_update) or is_warming_up(
+        optimizer, patient.trainer.run.step + STEPS
+    ):
+        return
+    trials = _faster_trials(patient, usual)
+    best, gain = trials[-1], max(start - usual.loss, 0.0)
+    more = start - best.loss
+    needed = LIMITS.faster_gain
+    if is_plain and best.factor >= LIMITS.far_faster:
+        needed = LIMITS.far_faster_gain
+    elif usual.moved > LIMITS.slow_update:
+        return
+    if more > needed * gain and more > 0.2 * abs(start):
+        careful = next(trial for trial in trials if start - trial.loss >= NEARLY * more)
+        yield _rate_verdict(patient, "learning rate too low", usual, careful)
+
+
+def falls_too_slowly(patient: Patient) -> Iterator[Verdict]:
+    """Find a learning rate that is far too low, as `learning_rate` does."""
+    usual = rate_trial(patient, 1.0)
+    if np.isfinite(usual.loss) and usual.loss > patient.trained_loss / 2:
+        yield from _too_low(patient, usual)
+
+
+def _faster_trials(patient: Patient, usual: Trial) -> list[Trial]:
+    """Return trials with ten times the rate, and again, as long as that helps; the last comes furthest."""
+    trials, start = [usual], patient.trained_loss
+    for factor in 10.0 ** np.arange(1, MOST_FASTER + 1):
+        trial = rate_trial(patient, float(factor))
+        moves = abs(start - trials[-1].loss) > 1e-2 * abs(start)
+        if not np.isfinite(trial.loss) or (moves and not trial.loss < trials[-1].loss):
+            break
+        trials.append(trial)
+    return trials
+
+
+def is_warming_up(optimizer: Optimizer, steps: int) -> bool:
+    """Whether a schedule's rates are still to become twice as large as in so many steps, and more."""
+    rate = optimizer.learning_rate
+    if not callable(rate):
+        return False
+    seen, later = (
+        max(float(rate(int(step))) for step in np.geomspace(*between, RATES_SEEN))
+        for between in ((1, max(1, steps)), (max(1, steps), LAST_STEP))
+    )
+    return later > 2 * seen
 
 
 def _diverging(patient: Patient, usual: Trial) -> Verdict:
     """Return what to do where the loss becomes infinite: a smaller rate, if one takes it down."""
     for factor in 10.0 ** -np.arange(1, 10):
         slower = rate_trial(patient, float(factor))
-        if np.isfinite(slower.loss) and patient.start_loss - slower.loss > 0.1 * abs(patient.start_loss):
+        if np.isfinite(slower.loss) and patient.trained_loss - slower.loss > 0.1 * abs(patient.trained_loss):
             return _rate_verdict(patient, "learning rate too high", usual, slower)
     evidence = f"within about {STEPS} steps the loss is infinite, and however small the learning rate, none "
     return Verdict("exploding gradients", "", f"{evidence}takes it down by a tenth", CALM)
@@ -85,7 +138,7 @@ def _rate_verdict(patient: Patient, name: str, usual: Trial, best: Trial) -> Ver
     return Verdict(
         name,
         "",
-        f"about {STEPS} steps take the loss from {patient.start_loss:.4g} to {usual.loss:.4g} at "
+        f"about {STEPS} steps take the loss from {patient.trained_loss:.4g} to {usual.loss:.4g} at "
         f"{said}{change}, and to {best.loss:.4g} at {better}",
         f"try {better}",
     )

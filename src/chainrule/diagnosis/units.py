@@ -107,9 +107,10 @@ def _activation_stage(trainer: Trainer, data: Arrays) -> tuple[Stage | None, lis
 
 
 def identical_units(patient: Patient) -> Iterator[Verdict]:
-    """Find layers before the last all of whose units start as copies of one, and stay so when they move.
+    """Find layers before the last all of whose units start as copies of one, and say the same.
 
-    What is after them, or dropout, may tell them apart; a few steps of plain descent show it.
+    What is after them, or dropout, may tell them apart before that: the gradient of the next layer, or some
+    steps of plain descent, show it.
     """
     last = part_of(list(patient.weights)[-1])
     units = {
@@ -117,20 +118,48 @@ def identical_units(patient: Patient) -> Iterator[Verdict]:
         for name, array in patient.weights.items()
         if array.ndim > 1 and array.shape[-1] > 1 and part_of(name) != last
     }
-    copies = {part: count for part, count in units.items() if _are_copies(patient.weights, part)}
+    copies = [part for part in units if _are_copies(patient.weights, part)]
     if not copies:
         return
     moved = patient.copy(SGD(RATE))
     moved.train(patient.some(MOST_LOOKED_AT), steps=FEW_STEPS)
-    found = [part for part in copies if _are_copies(moved.weights, part, patient.weights)]
+    staying = [part for part in copies if _are_copies(moved.weights, part, patient.weights)]
+    found = [part for part in copies if part in staying or _say_the_same(patient, part, units[part])]
     if found:
+        count = units[found[0]]
+        same = " and change alike, as one unit"
+        if found[0] not in staying:
+            same = f", so the next layer is given one number {count} times"
         yield Verdict(
             "units that are copies",
             title(patient.trainer.task.network, found[0]),
-            f"its {copies[found[0]]} units start with the same weights and change alike, as one unit"
-            f"{so_in(found)}",
+            f"its {count} units start with the same weights{same}{so_in(found)}",
             "draw the initial weights at random, as layers do unless a weight_initializer is given",
         )
+
+
+def _say_the_same(patient: Patient, part: str, units: int) -> bool:
+    """Whether the next matrix that takes so many numbers is given the same one for each of them.
+
+    Its gradient tells: it is that of its sums times what it is given. It is looked at where nothing that
+    starts at 0 lets nothing through.
+    """
+    names = [name for name, array in patient.weights.items() if array.ndim > 1]
+    after = max(i for i, name in enumerate(names) if part_of(name) == part) + 1
+    taking = next((name for name in names[after:] if patient.weights[name].shape[-2] == units), None)
+    if taking is None:
+        return False
+    other, generator, drawn = patient.copy(), np.random.default_rng(patient.seed), {}
+    for name in names:
+        array = patient.weights[name]
+        if part_of(name) == part or not array.any():
+            shape = (*array.shape[:-1], 1) if part_of(name) == part else array.shape
+            numbers = generator.normal(size=shape) / np.sqrt(array.shape[-2])
+            drawn[name] = np.broadcast_to(numbers, array.shape).astype(array.dtype)
+    other.trainer.replace_arrays(drawn)
+    gradient = other.gradients[taking]
+    largest = np.max(np.abs(gradient))
+    return bool(np.all(np.ptp(gradient, axis=-2) <= SAME * largest) and largest > 0)
 
 
 def _are_copies(weights: Arrays, part: str, before: Arrays | None = None) -> bool:

@@ -14,6 +14,7 @@ from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.loop import run_stage
 from chainrule.graph.types import Array
+from chainrule.losses import BinaryCrossEntropy, CrossEntropy
 from chainrule.optimizers import Adam
 
 #: Of few rows all are held out, a part of them at a time.
@@ -32,6 +33,7 @@ RATE = 3e-3
 GROUP, FLOOR_ROWS = 8, 32
 #: What to do about it.
 APART = "check that rows of x and y belong together, that x tells anything about y, and that rows are enough"
+ALIKE = "look where y comes from: rows of one class only, or one number, teach nothing"
 HIDDEN = "put a hidden layer with an activation, such as relu, before the last layer"
 
 
@@ -43,6 +45,8 @@ def sees_input(patient: Patient) -> Iterator[Verdict]:
     if "sample_weight" in data:
         data = taken(data, np.flatnonzero(data["sample_weight"]))
     if np.all(data["y"] == data["y"][:1]):
+        if len(data["y"]) >= LIMITS.table_rows and _is_told(patient, data):
+            yield _useless(f"the targets of {len(data['y'])} rows are all alike", ALIKE)
         return
     if np.all(data["x"] == data["x"][:1]):
         yield _useless(f"{len(data['x'])} rows of x are all alike", APART)
@@ -52,6 +56,12 @@ def sees_input(patient: Patient) -> Iterator[Verdict]:
     elif is_linear(patient) and told_by_lines(data) < LIMITS.told_by_lines:
         part = f"{100 * told_by_lines(data):.1g} % of the target in {len(data['x'])} rows"
         yield _useless(f"outputs that are linear in the input explain {part}", HIDDEN)
+
+
+def _is_told(patient: Patient, data: Data) -> bool:
+    """Whether a target is a class, or a number other than 0, as the residual of an equation is to be."""
+    loss = patient.trainer.task.loss
+    return loss is not None and (isinstance(loss, CrossEntropy | BinaryCrossEntropy) or bool(data["y"].any()))
 
 
 def _is_truth_table(x: Array) -> bool:

@@ -318,6 +318,17 @@ class Checkpoint:
         self._due = ended + max(SECONDS, SHARE * (ended - began))
 
 
+def history_in(path: str | os.PathLike[str]) -> History | None:
+    """Return the history in a checkpoint, also of a fit that goes on; None where it is no checkpoint."""
+    try:
+        _, header = read_arrays(path)
+    except ValueError:
+        return None
+    if "checkpoint" not in header:
+        return None
+    return History.from_json({"results": header.get("history"), "recorded": header.get("recorded")})
+
+
 def _program() -> dict[str, str]:
     """Return what the last bits of a fit depend on besides its data and options."""
     from chainrule.compiler.llvm import host  # a fit without a checkpoint does not ask

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 RECORDED = ("learning_rate", "gradient_norm", "update_ratio")
 
 
+class DamagedHistoryError(ValueError):
+    """Something that is no history was to be read as one."""
+
+    def __init__(self) -> None:
+        super().__init__("its history is damaged")
+
+
 class History(dict[str, list[float]]):
     """What a fit measured: a dict from a name to a list with one number an epoch.
 
@@ -103,5 +110,5 @@ class History(dict[str, list[float]]):
                     for number in numbers:
                         history.record(kind, str(layer), float(number))
         except (KeyError, TypeError, AttributeError, ValueError):
-            raise ValueError("its history is damaged") from None
+            raise DamagedHistoryError from None
         return history
