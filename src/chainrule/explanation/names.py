@@ -131,15 +131,19 @@ class Names:
         """Return ∂L/∂v for a named value v."""
         return Symbol(mark.symbol.layout, True, f"d {mark.symbol.key}")
 
-    def derivatives_after(self, mark: Landmark) -> dict[Value, Landmark]:
-        """Return which values are derivatives by what is computed after a named value."""
-        derivatives = self.recording.step.derivatives
-        later = [one for one in self.landmarks.listed if one.value.serial > mark.value.serial]
-        return {
-            derivatives[one.value]: one
-            for one in sorted(later, key=lambda one: -one.value.serial)
-            if self.is_derived(one) and one.role != "loss"
-        }
+    @cached_property
+    def _derived(self) -> dict[Value, list[Landmark]]:
+        """What each derivative is one by, in the order of the forward pass."""
+        found: dict[Value, list[Landmark]] = {}
+        for one in sorted(self.landmarks.listed, key=lambda one: one.value.serial):
+            if self.is_derived(one) and one.role != "loss":
+                found.setdefault(self.recording.step.derivatives[one.value], []).append(one)
+        return found
+
+    def derived_after(self, mark: Landmark, value: Value) -> Landmark | None:
+        """Return by what a value is the derivative: the next such that is computed after a named value."""
+        after = (one for one in self._derived.get(value, ()) if one.value.serial > mark.value.serial)
+        return next(after, None)
 
     def is_derived(self, mark: Landmark) -> bool:
         """Whether the story tells how the loss changes with a named value."""
@@ -155,8 +159,12 @@ class Names:
 
     def derivative_stop(self, mark: Landmark) -> Stop:
         """Return where the formula of ∂L/∂v stops: at later derivatives, and at forward values."""
-        later = {value: self.derivative_symbol(one) for value, one in self.derivatives_after(mark).items()}
-        return lambda value: later.get(value) or self.names.get(value)
+
+        def stop(value: Value) -> Symbol | None:
+            later = self.derived_after(mark, value)
+            return self.derivative_symbol(later) if later else self.names.get(value)
+
+        return stop
 
     def update_stop(self) -> Stop:
         """Return where the formulas of an update stop: at gradients, and at what it has computed already."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -103,10 +104,8 @@ class Teller:
     def _forward(self) -> Iterator[Told]:
         for mark in self._in_order():
             quantity = Quantity(self.names, mark.value, mark.symbol, self._forward_stop(mark))
-            rule = (
-                STOPPED if mark.value.primitive is PRIMITIVES["stop_gradient"] else self._values_of(quantity)
-            )
-            yield mark.stage, mark.part, self._forward_title(mark), rule, quantity
+            title, rule = self._forward_title(mark), self._forward_rule(mark, quantity)
+            yield mark.stage, mark.part, title, rule, quantity
 
     def _forward_rule(self, mark: Landmark, quantity: Quantity) -> str:
         if mark.value.primitive is PRIMITIVES["stop_gradient"]:
@@ -187,7 +186,7 @@ class Teller:
         value = self.step.derivatives[mark.value]
         stop = self.names.derivative_stop(mark)
         symbol, handed = self.names.derivative_symbol(mark), stop(value)
-        later = self.names.derivatives_after(mark).get(value)
+        later = self.names.derived_after(mark, value)
         is_first = later is not None and mark.stage == "forward" and later.stage == "loss"
         first = self.derivative(later) if later is not None and is_first else None
         return Quantity(self.names, value, symbol, stop, handed, self._through_activation(mark), first)
@@ -235,11 +234,16 @@ class Teller:
         root = quantity.value
         while is_transparent(root) and len(root.operands) == 1:
             (root,) = root.operands
-        users = [user for user in needed([self.step.loss]) if any(x is mark.value for x in user.operands)]
-        repeated = any(is_transparent(user) for user in users)
+        repeated = mark.value.serial in self._repeated
         if repeated and root.primitive is not None and isinstance(root.primitive.lower, Reduction):
             return self._rule_of_sum(root)
         return PATHS if self._has_paths(quantity) else CHAIN
+
+    @cached_property
+    def _repeated(self) -> set[int]:
+        """What is repeated on the way to the loss, by its serial number."""
+        on_the_way = filter(is_transparent, needed([self.step.loss]))
+        return {operand.serial for value in on_the_way for operand in value.operands}
 
     def _rule_of_sum(self, root: Value) -> str:
         """Return the rule for what was repeated, by what is added up."""
