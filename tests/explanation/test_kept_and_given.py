@@ -50,7 +50,7 @@ def test_a_target_of_classes_is_said_to_be_one_hot():
     smoothed = built(dense(), cr.CrossEntropy(label_smoothing=0.1)).explain(ROWS, CLASSES).steps
     (target,) = [step for step in smoothed if step.quantity.symbol.key == "target"]
     assert "one-hot" not in target.title
-    assert to_text(target.quantity.equation) == "t = (1 − ε) · {1 if y = (0, …, 2 − 1), 0 otherwise} + ε/2"
+    assert to_text(target.quantity.equation) == "t_(n,k) = (1 − ε) · {1 if y_n = k, 0 otherwise} + ε/2"
 
 
 def test_a_worksheet_says_what_t_is_and_not_its_numbers():

@@ -73,6 +73,48 @@ def test_the_largest_paths_come_first_and_the_rest_is_stated():
     assert len(why.to_dict()["paths"]) == 30
 
 
+WIDE = cr.Sequential([cr.Dense(2, activation="tanh"), cr.Dense(9, activation="tanh"), cr.Dense(9)])
+
+
+def test_what_is_handed_on_has_its_formula_too():
+    """∂L/∂a of the layer above: its own sum, the largest terms first, the remainder stated, in each form."""
+    model = built(WIDE)
+    explanation = model.explain(ROWS[:1], np.ones((1, 9)))
+    why = explanation.why("layers.0.weight[1, 0]")
+    (factor, *_) = why.terms[0].factors
+    numbers = {step.quantity.symbol.key: step.quantity.array for step in explanation.steps}
+    products = numbers["d layers.1.z"][0] * model.weights["layers.1.weight"][0]
+    largest = sorted(range(9), key=lambda i: -abs(products[i]))
+    name, formula, with_numbers, value = str(factor).split(" = ")
+    assert name == "∂L/∂a₀⁽⁰⁾"
+    subscripts = "₀₁₂₃₄₅₆₇₈"
+    told = [f"∂L/∂z{subscripts[i]}⁽¹⁾ · W₀,{subscripts[i]}⁽¹⁾" for i in largest[:4]]
+    assert formula == " + ".join([*told, "⋯"])
+    read = [_product(term) for term in with_numbers.split(" + ")]
+    assert read == pytest.approx([*products[largest[:4]], products[largest[4:]].sum()], rel=1e-4, abs=1e-9)
+    assert _product(value) == pytest.approx(products.sum(), rel=1e-5)
+    assert str(factor) in str(why)
+    assert f"- ${factor.to_latex()}$" in why.to_markdown()
+    assert why._repr_markdown_() == why.to_markdown()
+    assert r"\frac{\partial L}{\partial z_{" in why.to_latex().split(r"\par}")[0]
+    told_as_data = why.to_dict()["paths"][0]["factors"][0]
+    assert told_as_data == {"formula": f"{name} = {formula}", "numbers": with_numbers, "value": factor.value}
+
+
+def _product(text):
+    """What a term such as (−0.5) · 0.25 comes to."""
+    return np.prod([float(one.strip("()").replace("−", "-")) for one in text.split(" · ")])
+
+
+@pytest.mark.parametrize("form", ["__str__", "to_markdown", "to_latex"])
+def test_each_form_states_paths_remainder_and_total(form):
+    why = built(WIDE).explain(ROWS[:1], np.ones((1, 9))).why("layers.0.a[0, 1]")
+    text = getattr(why, form)()
+    assert text.count("path ") == 6
+    assert "3 smaller paths: " in text
+    assert re.search("together .*; the training step computed ", text)
+
+
 def test_expanding_ends_at_the_loss():
     explanation = built(dense()).explain(ROWS, NUMBERS)
     (term,) = explanation.why("layers.1.weight[0, 1]").terms[:1]

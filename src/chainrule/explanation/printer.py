@@ -13,6 +13,7 @@ from chainrule.explanation.formula import (
     Index,
     Name,
     Number,
+    Place,
     Symbol,
     Total,
     Variable,
@@ -73,7 +74,7 @@ class Printer:
 
     def _places(self, value: Value, index: Index) -> list[Layout]:
         return [
-            letter(place.letter) if isinstance(place, Variable) else number(str(place))
+            self._place(place)
             for dim, place in zip(value.shape, index, strict=True)
             if not (dim is ROWS and self.rows == 1)
         ]
@@ -117,7 +118,9 @@ class Printer:
                     tightness = PREFIX if isinstance(layout, Fraction) else ATOM
                 if index is None and symbol.key == CONSTANTS:
                     return layout, tightness
-                return Mark(layout, self.place(formula), "all" if index is None else "at"), tightness
+                return self._marked(layout, formula), tightness
+            case Place(variable):
+                return self._place(variable), ATOM
             case Total(variable=None):
                 return self._total(formula, numbers)
             case Total():
@@ -130,6 +133,14 @@ class Printer:
             return self._operand(term, SUM, numbers), SUM
         big = Script(Sign("∑", r"\sum", "big"), letter(total.variable.letter))
         return row(big, self._operand(term, PRODUCT, numbers)), PRODUCT
+
+    def _marked(self, layout: Layout, name: Name) -> Layout:
+        """Return the layout with where it came from; what stands for any element is from the whole array."""
+        is_open = name.index is None or any(isinstance(place, Variable) for place in name.index)
+        return Mark(layout, name.symbol.key if is_open else self.place(name), "all" if is_open else "at")
+
+    def _place(self, place: int | Variable) -> Layout:
+        return letter(place.letter) if isinstance(place, Variable) else number(str(place))
 
     def place(self, name: Name) -> str:
         """Return where an element stands, as Python writes it: ``layers.0.weight[1, 0]``."""
