@@ -62,7 +62,11 @@ def test_a_one_hot_target_is_told_by_the_place_of_its_elements(opened):
     """As textbooks do: 1 where k is the class; in every form, and its y lights on the page."""
     for rows, text, latex in (
         (1, "t_k = {1 if y = k, 0 otherwise}", r"t_{k} = \begin{cases} 1 & \text{if } y = k \\"),
-        (2, "t_(n,k) = {1 if y_n = k, 0 otherwise}", r"t_{n , k} = \begin{cases} 1 & \text{if } y_{n} = k \\"),
+        (
+            2,
+            "t_(n,k) = {1 if y_n = k, 0 otherwise}",
+            r"t_{n , k} = \begin{cases} 1 & \text{if } y_{n} = k \\",
+        ),
     ):
         explanation = built(cr.Dense(3), "cross_entropy").explain(ROWS[:rows], [2, 0][:rows])
         assert f"   {text}\n" in str(explanation)

@@ -2,8 +2,8 @@
 
     formula = Number | Name | Apply(primitive, operands) | Total(terms) | Place(variable)
 
-A `Name` stands for a named array or, with an index, for one element of it. A `Place` is where an element stands:
-k in t_k = {1 if y = k, 0 otherwise}.
+A `Name` stands for a named array or, with an index, for one element of it. A `Place` is where an element
+stands: k in t_k = {1 if y = k, 0 otherwise}.
 """
 
 from __future__ import annotations

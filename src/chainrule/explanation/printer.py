@@ -106,7 +106,7 @@ class Printer:
         self._numeric = numerics()
         return self._printed(formula, numbers)[0]
 
-    def _printed(self, formula: Formula, numbers: bool) -> tuple[Layout, int]:
+    def _printed(self, formula: Formula, numbers: bool) -> tuple[Layout, int]:  # noqa: PLR0911  (one for each)
         match formula:
             case Number(value):
                 return self._number(value)

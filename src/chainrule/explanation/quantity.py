@@ -121,10 +121,11 @@ class Quantity:
 
     @cached_property
     def by_place(self) -> tuple[Index, Formula] | None:
-        """Letters for its places and the formula with them, where it is another at each: of a one-hot target."""
-        index = tuple(Variable(one) for one in "nkjilm"[self.value.shape[:1] != (ROWS,) :][: self.array.ndim])
-        if self.formula is None or self.stop is None or len(index) < self.array.ndim or not _counts(self.formula):
+        """Letters for its places, and the formula with them where places count, as for a one-hot target."""
+        if self.formula is None or self.stop is None or not _counts(self.formula):
             return None
+        letters = "nkjilm" if self.value.shape[:1] == (ROWS,) else "kjilm"
+        index = tuple(map(Variable, letters[: self.array.ndim]))
         try:
             return index, self.names.expander.by_place(self.value, index, self.stop)
         except NotPlain:

@@ -31,6 +31,7 @@ HANDED = "handed on unchanged"
 SOFTMAX = "the share of each power in the sum of all: the derivative of the logarithm of that sum"
 
 LAID_OUT = "the same numbers, laid out in another shape"
+KEPT = "kept as it is: the factor of its learning rate is 0"
 STOPPED = "stop: it counts as a constant, and no derivative is handed on through it"
 
 
@@ -281,7 +282,12 @@ class Teller:
             value = self.step.new[key]
             quantity = Quantity(self.names, value, self.names.new_names[value], stop)
             what = f"the new {key}" if key in slots else f"what {_keeper(key)} keeps: {key}"
-            yield "update", _part_of(key), what, self._values_of(quantity), quantity
+            yield "update", _part_of(key), what, self._update_rule(key, quantity), quantity
+
+    def _update_rule(self, key: str, quantity: Quantity) -> str:
+        formula, old = quantity.formula, self.step.parameters.get(key)
+        is_kept = isinstance(formula, Name) and formula.value is old
+        return KEPT if is_kept else self._values_of(quantity)
 
     def _values_of(self, quantity: Quantity) -> str:
         """Return the plain numbers in a formula: η = 0.5, μ = 0.9."""
