@@ -229,7 +229,7 @@ class Why:
         return Term((far, factor), onward)
 
     def told(self) -> Formula:
-        """Return what the derivative is computed by, as the story tells it; in a sum the largest come first."""
+        """Return what the derivative is computed by, as it is told; in a sum the largest terms come first."""
         formula = Teller(self.names).derivative(self.mark).element(self.index)
         if not isinstance(formula, Total) or formula.variable is not None:
             return formula
