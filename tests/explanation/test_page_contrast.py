@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-#: Each text that is seen, with its contrast. Behind it is whatever its middle is drawn over, down to what is opaque.
+#: Each text that is seen, with its contrast: to whatever its middle is drawn over, down to what is opaque.
 CONTRASTS = r"""() => {
   const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   const read = (colour) => {  // [red, green, blue, alpha]; also of color-mix(...)
@@ -19,7 +19,7 @@ CONTRASTS = r"""() => {
   };
   const painted = (one) => {
     const style = getComputedStyle(one);
-    if (!one.matches("circle, rect, polygon, path, line")) return style.backgroundColor === "rgba(0, 0, 0, 0)" ? null : read(style.backgroundColor);
+    if (!one.matches("circle, rect, polygon, path, line")) return read(style.backgroundColor);
     if (style.fill === "none" || one.matches("line")) return null;
     const [r, g, b, alpha] = read(style.fill);
     return [r, g, b, alpha * Number(style.fillOpacity) * Number(style.opacity)];
@@ -40,12 +40,12 @@ CONTRASTS = r"""() => {
     const box = [...range.getClientRects()].find((one) => one.width);
     if (!box) continue;
     const stack = document.elementsFromPoint(box.x + box.width / 2, box.y + box.height / 2);
-    const layers = stack.map(painted).filter(Boolean);
+    const layers = stack.map(painted).filter((one) => one && one[3] > 0);
     const opaque = layers.findIndex((one) => one[3] === 1);
-    const behind = layers.slice(0, opaque).reduceRight((below, one) => over(one, below), layers[opaque]?.slice(0, 3) ?? [255, 255, 255]);
+    const behind = layers.slice(0, opaque).reduceRight((below, one) => over(one, below), layers[opaque]);
     const style = getComputedStyle(owner);
-    const ink = over(read(owner.closest("svg") && !owner.closest("foreignObject") ? style.fill : style.color), behind);
-    const [less, more] = [light(ink), light(behind)].sort((a, b) => a - b);
+    const ink = over(read(owner.matches("svg *") ? style.fill : style.color), behind);
+    const [less, more] = [light(ink), light(behind.slice(0, 3))].sort((a, b) => a - b);
     found.push([node.textContent.trim(), (more + 0.05) / (less + 0.05), stack.length]);
   }
   return found;
