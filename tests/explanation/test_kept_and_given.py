@@ -63,3 +63,12 @@ def test_a_worksheet_says_what_t_is_and_not_its_numbers():
 def test_the_sum_of_weights_has_a_formula():
     steps = built(dense(), "cross_entropy").explain(ROWS, CLASSES, sample_weight=[1.0, 0.5, 2.0]).steps
     assert "N = ∑_n ω" in [to_text(step.quantity.equation) for step in steps]
+
+
+def test_what_is_only_laid_out_anew_says_so():
+    net = cr.Sequential([cr.Dense(2, activation="tanh"), cr.Flatten(), cr.Dense(2)])
+    model = cr.Model(net, loss="mean_squared_error", dtype="float64")
+    steps = model.explain(ROWS.reshape(3, 2, 2), NUMBERS).steps
+    rules = {step.quantity.symbol.key: step.rule for step in steps}
+    assert rules["layers.1.a"] == "the same numbers, laid out in another shape"
+    assert rules["layers.2.z"] == ""

@@ -9,6 +9,7 @@ import pytest
 from explained_cases import NUMBERS, ROWS, built, cases, dense
 
 import chainrule as cr
+from chainrule.explanation.formula import numeric
 
 CASES = list(cases())
 
@@ -41,6 +42,8 @@ def _follow(why, depth):
     """Each term that can be expanded holds in turn."""
     assert sum(term.value for term in why.shown) + why.remainder == pytest.approx(why.total, abs=1e-12)
     for term in why.terms[:2]:
+        for factor in term.factors:
+            assert float(numeric(factor.told())) == pytest.approx(factor.value, rel=1e-9, abs=1e-12)
         if term.onward is not None and depth:
             onward = term.expand()
             assert onward.value == pytest.approx(term.factors[0].value, rel=1e-9, abs=1e-12)
