@@ -260,6 +260,11 @@ def test_recorded_steps_are_scrubbed(small, opened):
         sizes = [layer[key] for layer in step["layers"].values() for key in ("weight", "gradient", "update")]
         assert all(close(cell, size) for cell, size in zip(cells, sizes, strict=True))
     assert page.locator("#history path").get_attribute("d").count("L") == 49
+    losses = [step["loss"] for step in explanation.history]
+    high, low, steps = page.locator("#history .curve text").all_text_contents()
+    assert close(high, max(losses))
+    assert close(low, min(losses))
+    assert steps == "loss, step 1 to 50"
 
 
 def test_the_keyboard_alone_reaches_everything(small, opened):
