@@ -170,3 +170,22 @@ def test_the_path_of_a_penalty_is_told_by_its_formula():
     assert "∂L/∂W₁,₀ = " not in "\n".join(str(why).splitlines()[1:])
     paths = [path["factors"] for path in why.to_dict()["paths"]]
     assert [[one["formula"] for one in path] for path in paths if len(path) == 1] == [["strength · W₁,₀"]]
+
+
+def test_a_derivative_is_no_path_through_what_does_not_depend_on_it():
+    """∂L/∂t = −∂L/∂z, but z is not computed from t; nor is one output of a network from another."""
+    why = built(cr.Dense(2)).explain(ROWS[:1], NUMBERS[:1]).why("y[0, 1]")
+    assert str(why).splitlines()[0] == "∂L/∂t₁ = −(z₁ − t₁)"
+    assert why.total == pytest.approx(why.value, rel=1e-12)
+
+    def apart(network, x, y):
+        first, second = network(x), network(2 * x)
+        return cr.sum((second - first) ** 2, axis=-1)
+
+    model = cr.Model(dense(), objective=apart, optimizer=cr.SGD(0.1), dtype="float64")
+    model.build(features=4)
+    explanation = model.explain(ROWS[:1])
+    for key in ("layers.1.a", "layers.1.a#2"):
+        why = explanation.why(f"{key}[0, 0]")
+        assert not any(len(term.factors) > 1 for term in why.terms), str(why)
+        assert why.total == pytest.approx(why.value, rel=1e-12)

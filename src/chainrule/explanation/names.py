@@ -140,10 +140,27 @@ class Names:
                 found.setdefault(self.recording.step.derivatives[one.value], []).append(one)
         return found
 
+    @cached_property
+    def _bits(self) -> dict[int, int]:
+        """A bit for each named value, by its serial number."""
+        return {one.value.serial: 1 << place for place, one in enumerate(self.landmarks.listed)}
+
+    @cached_property
+    def _below(self) -> dict[int, int]:
+        """The bits of the named values that each value on the way to the loss is computed from."""
+        found: dict[int, int] = {}
+        for value in needed([self.recording.step.loss]):
+            below = self._bits.get(value.serial, 0)
+            for operand in value.operands:
+                below |= found[operand.serial]
+            found[value.serial] = below
+        return found
+
     def derived_after(self, mark: Landmark, value: Value) -> Landmark | None:
-        """Return by what a value is the derivative: the next such that is computed after a named value."""
-        after = (one for one in self._derived.get(value, ()) if one.value.serial > mark.value.serial)
-        return next(after, None)
+        """Return by what a value is the derivative: the next such that is computed from a named value."""
+        own = self._bits[mark.value.serial]
+        found = (one for one in self._derived.get(value, ()) if one.value is not mark.value)
+        return next((one for one in found if self._below.get(one.value.serial, 0) & own), None)
 
     def is_derived(self, mark: Landmark) -> bool:
         """Whether the story tells how the loss changes with a named value."""

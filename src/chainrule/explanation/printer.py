@@ -35,6 +35,7 @@ from chainrule.explanation.layout import (
     word,
 )
 from chainrule.explanation.layout import Symbol as Sign
+from chainrule.graph.lowering import Contraction
 from chainrule.graph.notation import ATOM, PREFIX, PRODUCT, SUM
 from chainrule.graph.types import ROWS
 from chainrule.graph.value import PRIMITIVES, Value
@@ -161,6 +162,8 @@ class Printer:
         if notation.template == "<0>":
             return self._printed(formula.operands[0], numbers)
         needed = notation.operands
+        if _is_matrix_product(formula) and not _is_matrix_product(formula.operands[0]):
+            needed = (PREFIX,)  # a · b C could be read as a · (b C)
         slots = {
             str(i): self._operand(operand, needed[min(i, len(needed) - 1)], numbers)
             for i, operand in enumerate(formula.operands)
@@ -208,6 +211,10 @@ class Printer:
             layout, own = self._number(others) if numbers else (dots, ATOM)
             parts += [operator("+"), layout if own > SUM else Fenced("(", layout, ")")]
         return row(*parts[1:]), SUM
+
+
+def _is_matrix_product(formula: Formula) -> bool:
+    return isinstance(formula, Apply) and isinstance(formula.primitive.lower, Contraction)
 
 
 def _is_big(layout: Layout) -> bool:
