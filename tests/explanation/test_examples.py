@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.examples import ADAM, EXAMPLES, MOMENTUM, SOFTMAX, XOR
+from chainrule.examples import ADAM, EXAMPLES, MOMENTUM, SIGMOID, SIGMOID_BIASES, SOFTMAX, XOR
 from chainrule.explanation.latex import to_latex
 from chainrule.explanation.plain import to_text
 
@@ -60,6 +61,40 @@ def test_a_large_worksheet_says_how_many_are_alike():
 def test_they_come_with_the_package():
     assert cr.examples.EXAMPLES is EXAMPLES
     assert "examples" in dir(cr)
+
+
+def test_the_sigmoid_nets_numbers_are_those_of_the_course():
+    """The loss after the step is that of the course to its rounded weights; Mazur prints 0.291027924."""
+    (explanation,) = SIGMOID.explanations()
+    (trained,) = SIGMOID_BIASES.explanations()
+    assert explanation.loss == trained.loss == pytest.approx(0.298371109, abs=5e-10)
+    assert explanation.loss_after == pytest.approx(0.291027924, abs=2e-7)
+    numbers = told(explanation)
+    weights = {
+        "layers.0.weight′": [[0.149780716, 0.24975114], [0.19956143, 0.29950229]],
+        "layers.1.weight′": [[0.35891648, 0.511301270], [0.408666186, 0.561370121]],
+    }
+    for key, expected in weights.items():
+        np.testing.assert_allclose(numbers[key], expected, atol=5e-9)
+        np.testing.assert_array_equal(numbers[key], told(trained)[key])
+    for layer, bias in enumerate((0.35, 0.6)):
+        assert numbers[f"layers.{layer}.bias′"].tolist() == [bias, bias]
+        step = bias - 0.5 * numbers[f"d layers.{layer}.bias"]
+        np.testing.assert_allclose(told(trained)[f"layers.{layer}.bias′"], step, rtol=1e-14)
+    x, y = np.array(SIGMOID.x), np.array(SIGMOID.y)
+    new = {key.removesuffix("′"): array for key, array in told(trained).items() if "′" in key}
+    hidden = 1 / (1 + np.exp(-(x @ new["layers.0.weight"] + new["layers.0.bias"])))
+    output = 1 / (1 + np.exp(-(hidden @ new["layers.1.weight"] + new["layers.1.bias"])))
+    assert trained.loss_after == pytest.approx(((output - y) ** 2).sum() / 2, rel=1e-13)
+    page = (Path(__file__).parents[2] / "docs" / "explaining.md").read_text(encoding="utf-8")
+    assert f"its loss is\n{trained.loss_after:.6f} after it" in page
+
+
+def test_what_is_left_as_it_is_says_so():
+    answers = SIGMOID.answers()
+    assert "kept as it is: the factor of its learning rate is 0\n   b⁽⁰⁾′ = b⁽⁰⁾\n" in answers
+    assert "The biases stay as they are, as in most courses" in SIGMOID.worksheet()
+    assert "kept as it is" not in SIGMOID_BIASES.answers()
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))

@@ -50,7 +50,7 @@ def test_a_target_of_classes_is_said_to_be_one_hot():
     smoothed = built(dense(), cr.CrossEntropy(label_smoothing=0.1)).explain(ROWS, CLASSES).steps
     (target,) = [step for step in smoothed if step.quantity.symbol.key == "target"]
     assert "one-hot" not in target.title
-    assert to_text(target.quantity.equation) == "t = (1 − ε) · {1 if y = (0, …, 2 − 1), 0 otherwise} + ε/2"
+    assert to_text(target.quantity.equation) == "t_(n,k) = (1 − ε) · {1 if y_n = k, 0 otherwise} + ε/2"
 
 
 def test_a_worksheet_says_what_t_is_and_not_its_numbers():
@@ -63,3 +63,12 @@ def test_a_worksheet_says_what_t_is_and_not_its_numbers():
 def test_the_sum_of_weights_has_a_formula():
     steps = built(dense(), "cross_entropy").explain(ROWS, CLASSES, sample_weight=[1.0, 0.5, 2.0]).steps
     assert "N = ∑_n ω" in [to_text(step.quantity.equation) for step in steps]
+
+
+def test_what_is_only_laid_out_anew_says_so():
+    net = cr.Sequential([cr.Dense(2, activation="tanh"), cr.Flatten(), cr.Dense(2)])
+    model = cr.Model(net, loss="mean_squared_error", dtype="float64")
+    steps = model.explain(ROWS.reshape(3, 2, 2), NUMBERS).steps
+    rules = {step.quantity.symbol.key: step.rule for step in steps}
+    assert rules["layers.1.a"] == "the same numbers, laid out in another shape"
+    assert rules["layers.2.z"] == ""

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 from explained_cases import CLASSES, NUMBERS, ROWS, built, dense
 from reading_latex import is_well_formed
@@ -35,7 +36,10 @@ def documents():
         "weights": weights.to_latex(),
         "own": own.explain(ROWS, NUMBERS).to_latex(),
     }
-    return {**sheets, **answers, **wide}
+    deep = built(cr.Sequential([cr.Dense(9, activation="gelu"), cr.Dense(9, activation="tanh"), cr.Dense(9)]))
+    why = deep.explain(ROWS, np.ones((3, 9))).why("layers.0.weight[1, 0]").terms[0].expand()
+    head, _, _ = wide["net"].partition(r"\section")
+    return {**sheets, **answers, **wide, "why": f"{head}\n{why.to_latex()}\n\\end{{document}}\n"}
 
 
 def test_every_formula_is_read_by_another_parser(documents):
@@ -54,7 +58,7 @@ def test_the_parser_finds_what_is_wrong(formula):
     assert not is_well_formed(formula)
 
 
-@pytest.mark.parametrize("which", ["net", "weights", "own", "sigmoid sheet", "xor answers"])
+@pytest.mark.parametrize("which", ["net", "weights", "own", "why", "sigmoid sheet", "xor answers"])
 def test_whole_documents_are_set_and_nothing_is_wider_than_the_page(which, documents, tmp_path):
     if shutil.which("pdflatex") is None:
         pytest.skip("there is no pdflatex on this machine; apt-get install texlive-latex-base")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
+from explained_cases import ROWS, dense
 
+import chainrule as cr
 from chainrule.explanation.formula import Apply, Number, Total
 from chainrule.explanation.latex import to_latex
 from chainrule.explanation.layout import filled, letter, parse
@@ -82,3 +84,13 @@ def test_what_is_simplified():
         (applied("where", Number(False), x, 3.0), Number(3.0)),
     ):
         assert simplified(formula) == expected
+
+
+def test_a_product_before_a_matrix_product_is_bracketed():
+    """Element by element first: a · b C could be read as a · (b C)."""
+    model = cr.Model(
+        dense(), objective=lambda network, x, y: cr.sum((network(2 * x) - network(x)) ** 2, axis=-1)
+    )
+    model.build(features=4)
+    told = str(model.explain(ROWS[:1]))
+    assert "∂L/∂x = (∂L/∂a⁽⁰⁾* · (1 − a⁽⁰⁾*²)) W⁽⁰⁾ᵀ + 2 · ((∂L/∂a⁽⁰⁾ · (1 − a⁽⁰⁾²)) W⁽⁰⁾ᵀ)" in told

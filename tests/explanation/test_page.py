@@ -132,6 +132,21 @@ def test_a_factor_lights_where_it_came_from(small, opened):
     assert page.locator(".unit.pointed").get_attribute("data-shows") == "x[1, 2]"
 
 
+def test_the_factors_of_what_is_chosen_have_their_formulas(small, opened):
+    """∂L/∂z is a factor of the weight's derivative, and is told by what it is computed from."""
+    _, explanation = small
+    page, arrays = opened(explanation), told(explanation)
+    page.locator("#step").fill(str(len(explanation.steps)))
+    page.locator('.edge[data-shows="layers.0.weight′[2, 1]"]').focus()
+    factor = page.locator('#chosen .leaves .formula:has(button[data-at="d layers.0.z[0, 1]"])')
+    named, numbered = factor.locator("> math").all()
+    places = named.locator("[data-at]").evaluate_all("all => all.map(one => one.dataset.at)")
+    assert set(places) == {"d layers.0.a[0, 1]", "layers.0.a[0, 1]"}
+    assert "=" not in named.text_content()
+    assert numbered.locator("mn").count() >= 2
+    assert check_lines(page, arrays, "#chosen .leaves") > 10
+
+
 def test_rows_can_be_chosen(small, opened):
     _, explanation = small
     page = opened(explanation)
@@ -245,6 +260,11 @@ def test_recorded_steps_are_scrubbed(small, opened):
         sizes = [layer[key] for layer in step["layers"].values() for key in ("weight", "gradient", "update")]
         assert all(close(cell, size) for cell, size in zip(cells, sizes, strict=True))
     assert page.locator("#history path").get_attribute("d").count("L") == 49
+    losses = [step["loss"] for step in explanation.history]
+    high, low, steps = page.locator("#history .curve text").all_text_contents()
+    assert close(high, max(losses))
+    assert close(low, min(losses))
+    assert steps == "loss, step 1 to 50"
 
 
 def test_the_keyboard_alone_reaches_everything(small, opened):

@@ -56,3 +56,29 @@ def test_rows_that_count_differently_keep_their_weights_in_the_formula():
 def test_without_a_logarithm_nothing_is_named_so():
     explanation = built(dense("softmax")).explain(ROWS, np.zeros((3, 2)))
     assert "p" not in {step.quantity.symbol.key for step in explanation.steps}
+
+
+def test_a_one_hot_target_is_told_by_the_place_of_its_elements(opened):
+    """As textbooks do: 1 where k is the class; in every form, and its y lights on the page."""
+    for rows, text, latex in (
+        (1, "t_k = {1 if y = k, 0 otherwise}", r"t_{k} = \begin{cases} 1 & \text{if } y = k \\"),
+        (
+            2,
+            "t_(n,k) = {1 if y_n = k, 0 otherwise}",
+            r"t_{n , k} = \begin{cases} 1 & \text{if } y_{n} = k \\",
+        ),
+    ):
+        explanation = built(cr.Dense(3), "cross_entropy").explain(ROWS[:rows], [2, 0][:rows])
+        assert f"   {text}\n" in str(explanation)
+        assert latex in explanation.to_latex()
+        assert latex in explanation.to_markdown()
+        (step,) = [one for one in explanation.steps if one.quantity.symbol.key == "target"]
+        assert step.quantity.array.tolist() == [[0, 0, 1], [1, 0, 0]][:rows]
+        assert {"formula": text}.items() <= explanation.to_dict()["steps"][step.number - 1].items()
+    page = opened(explanation)
+    page.locator("#step").fill(str(step.number))
+    equation = page.locator("#told .whole")
+    assert "(0" not in equation.text_content()
+    assert equation.locator('[data-all="y"]').text_content() == "yn"
+    equation.locator('[data-all="y"]').hover()
+    assert page.locator('.pointed[data-shows^="y["]').count() == 1

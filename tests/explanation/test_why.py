@@ -9,6 +9,7 @@ import pytest
 from explained_cases import NUMBERS, ROWS, built, cases, dense
 
 import chainrule as cr
+from chainrule.explanation.formula import numeric
 
 CASES = list(cases())
 
@@ -41,6 +42,8 @@ def _follow(why, depth):
     """Each term that can be expanded holds in turn."""
     assert sum(term.value for term in why.shown) + why.remainder == pytest.approx(why.total, abs=1e-12)
     for term in why.terms[:2]:
+        for factor in term.factors:
+            assert float(numeric(factor.told())) == pytest.approx(factor.value, rel=1e-9, abs=1e-12)
         if term.onward is not None and depth:
             onward = term.expand()
             assert onward.value == pytest.approx(term.factors[0].value, rel=1e-9, abs=1e-12)
@@ -71,6 +74,48 @@ def test_the_largest_paths_come_first_and_the_rest_is_stated():
     assert "24 smaller paths:" in str(why)
     assert r"\cdots" in why.to_latex()
     assert len(why.to_dict()["paths"]) == 30
+
+
+WIDE = cr.Sequential([cr.Dense(2, activation="tanh"), cr.Dense(9, activation="tanh"), cr.Dense(9)])
+
+
+def test_what_is_handed_on_has_its_formula_too():
+    """∂L/∂a of the layer above: its own sum, the largest terms first, the remainder stated, in each form."""
+    model = built(WIDE)
+    explanation = model.explain(ROWS[:1], np.ones((1, 9)))
+    why = explanation.why("layers.0.weight[1, 0]")
+    (factor, *_) = why.terms[0].factors
+    numbers = {step.quantity.symbol.key: step.quantity.array for step in explanation.steps}
+    products = numbers["d layers.1.z"][0] * model.weights["layers.1.weight"][0]
+    largest = sorted(range(9), key=lambda i: -abs(products[i]))
+    name, formula, with_numbers, value = str(factor).split(" = ")
+    assert name == "∂L/∂a₀⁽⁰⁾"
+    subscripts = "₀₁₂₃₄₅₆₇₈"
+    told = [f"∂L/∂z{subscripts[i]}⁽¹⁾ · W₀,{subscripts[i]}⁽¹⁾" for i in largest[:4]]
+    assert formula == " + ".join([*told, "⋯"])
+    read = [_product(term) for term in with_numbers.split(" + ")]
+    assert read == pytest.approx([*products[largest[:4]], products[largest[4:]].sum()], rel=1e-4, abs=1e-9)
+    assert _product(value) == pytest.approx(products.sum(), rel=1e-5)
+    assert str(factor) in str(why)
+    assert f"- ${factor.to_latex()}$" in why.to_markdown()
+    assert why._repr_markdown_() == why.to_markdown()
+    assert r"\frac{\partial L}{\partial z_{" in why.to_latex().split(r"\par}")[0]
+    told_as_data = why.to_dict()["paths"][0]["factors"][0]
+    assert told_as_data == {"formula": f"{name} = {formula}", "numbers": with_numbers, "value": factor.value}
+
+
+def _product(text):
+    """What a term such as (−0.5) · 0.25 comes to."""
+    return np.prod([float(one.strip("()").replace("−", "-")) for one in text.split(" · ")])
+
+
+@pytest.mark.parametrize("form", ["__str__", "to_markdown", "to_latex"])
+def test_each_form_states_paths_remainder_and_total(form):
+    why = built(WIDE).explain(ROWS[:1], np.ones((1, 9))).why("layers.0.a[0, 1]")
+    text = getattr(why, form)()
+    assert text.count("path ") == 6
+    assert "3 smaller paths: " in text
+    assert re.search("together .*; the training step computed ", text)
 
 
 def test_expanding_ends_at_the_loss():
@@ -125,3 +170,22 @@ def test_the_path_of_a_penalty_is_told_by_its_formula():
     assert "∂L/∂W₁,₀ = " not in "\n".join(str(why).splitlines()[1:])
     paths = [path["factors"] for path in why.to_dict()["paths"]]
     assert [[one["formula"] for one in path] for path in paths if len(path) == 1] == [["strength · W₁,₀"]]
+
+
+def test_a_derivative_is_no_path_through_what_does_not_depend_on_it():
+    """∂L/∂t = −∂L/∂z, but z is not computed from t; nor is one output of a network from another."""
+    why = built(cr.Dense(2)).explain(ROWS[:1], NUMBERS[:1]).why("y[0, 1]")
+    assert str(why).splitlines()[0] == "∂L/∂t₁ = −(z₁ − t₁)"
+    assert why.total == pytest.approx(why.value, rel=1e-12)
+
+    def apart(network, x, y):
+        first, second = network(x), network(2 * x)
+        return cr.sum((second - first) ** 2, axis=-1)
+
+    model = cr.Model(dense(), objective=apart, optimizer=cr.SGD(0.1), dtype="float64")
+    model.build(features=4)
+    explanation = model.explain(ROWS[:1])
+    for key in ("layers.1.a", "layers.1.a#2"):
+        why = explanation.why(f"{key}[0, 0]")
+        assert not any(len(term.factors) > 1 for term in why.terms), str(why)
+        assert why.total == pytest.approx(why.value, rel=1e-12)

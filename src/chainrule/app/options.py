@@ -85,7 +85,9 @@ StoryOutput = Annotated[
 ]
 Why = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Take this derivative apart instead: layers.0.weight[1,0]."),
+    typer.Option(
+        metavar="NAME", help="Print this derivative taken apart, not the story: layers.0.weight[1,0]."
+    ),
 ]
 Steps = Annotated[int, typer.Option(min=1, help="Consecutive training steps to record, for the page.")]
 Epochs = Annotated[

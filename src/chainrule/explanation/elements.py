@@ -13,7 +13,18 @@ from typing import Any
 import numpy as np
 
 from chainrule.explanation.collect import collected
-from chainrule.explanation.formula import Apply, Formula, Index, Name, Number, Stop, Symbol, Total, Variable
+from chainrule.explanation.formula import (
+    Apply,
+    Formula,
+    Index,
+    Name,
+    Number,
+    Place,
+    Stop,
+    Symbol,
+    Total,
+    Variable,
+)
 from chainrule.explanation.layout import word
 from chainrule.explanation.printer import CONSTANTS, LARGEST, MOST_TERMS
 from chainrule.explanation.shares import Shares
@@ -63,6 +74,7 @@ class Expander:
         self._found: dict[tuple[Value, Index], Formula] = {}
         self._arrays: dict[Value, Formula] = {}
         self._is_complete = False  # whether very many terms are to be written as well
+        self._tells_places = False  # whether a condition on the place of an element stays as it is
 
     # Arrays --------------------------------------------------------------------------------------
 
@@ -125,6 +137,14 @@ class Expander:
         finally:
             self._is_complete = False
 
+    def by_place(self, value: Value, index: Index, stop: Stop) -> Formula:
+        """Return the formula of any element, in which places count: t_k = {1 if y = k, 0 otherwise}."""
+        self._tells_places = True
+        try:
+            return self.element(value, index, stop)
+        finally:
+            self._tells_places = False
+
     def _element(self, value: Value, index: Index, stop: Stop, top: bool = False) -> Formula:
         """Return an element's formula; what it needs in several places is one formula there."""
         if (value, index) not in self._found:
@@ -136,13 +156,16 @@ class Expander:
         at = concrete(index)
         if symbol:
             return Name(symbol, value, index, None if at is None else self.numbers[value][at])
+        if self._tells_places and value.primitive is PRIMITIVES["iota"] and isinstance(index[0], Variable):
+            return Place(index[0])
         if value in self.fixed or value in self.chosen:
             known = self.numbers[value]
             if at is not None:
                 return Number(known[at])
             if known.size and bool(np.all(known == known.flat[0])):
                 return Number(known.flat[0])
-            raise NotPlain
+            if not self._tells_places or value.primitive is None:
+                raise NotPlain
         assert value.primitive is not None, f"{value.name} has no name in formulas"
         return _KINDS[type(value.primitive.lower)](self, value, index, stop)
 

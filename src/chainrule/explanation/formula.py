@@ -1,8 +1,9 @@
 """Formulas: what a number, or an array, is computed from, down to things that have a name.
 
-    formula = Number | Name | Apply(primitive, operands) | Total(terms)
+    formula = Number | Name | Apply(primitive, operands) | Total(terms) | Place(variable)
 
-A `Name` stands for a named array or, with an index, for one element of it.
+A `Name` stands for a named array or, with an index, for one element of it. A `Place` is where an element
+stands: k in t_k = {1 if y = k, 0 otherwise}.
 """
 
 from __future__ import annotations
@@ -98,7 +99,14 @@ class Total:
     rest: float | None = None
 
 
-Formula = Number | Name | Apply | Total
+@dataclass(frozen=True)
+class Place:
+    """The number of an element's place."""
+
+    variable: Variable
+
+
+Formula = Number | Name | Apply | Total | Place
 #: The names of the values at which a formula stops.
 Stop = Callable[[Value], Symbol | None]
 

@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 
 from chainrule.explanation.elements import NotPlain
-from chainrule.explanation.formula import Apply, Formula, Index, Name, Number, Total, Variable, names
+from chainrule.explanation.formula import Apply, Formula, Name, Number, Total, Variable, names
 from chainrule.explanation.layout import Layout, Mark, number
 from chainrule.explanation.mathml import elements
 from chainrule.explanation.printer import MOST_TERMS, Printer
 from chainrule.explanation.quantity import Quantity
 from chainrule.explanation.simplify import simplified
-from chainrule.graph.types import ROWS
-from chainrule.graph.value import Value
 
 #: Of an array without a pattern, elements are written out up to so many letters in all.
 MOST_WRITTEN = 300_000
@@ -38,12 +36,11 @@ CALCULATED = (
 class PatternPrinter(Printer):
     """Prints a variable as a place to be filled in, and a sum over one as its term."""
 
-    def _places(self, value: Value, index: Index) -> list[Layout]:
-        return [
-            number(hole(place))
-            for dim, place in zip(value.shape, index, strict=True)
-            if not (dim is ROWS and self.rows == 1)
-        ]
+    def _place(self, place: int | Variable) -> Layout:
+        return number(hole(place))
+
+    def _marked(self, layout: Layout, name: Name) -> Layout:
+        return Mark(layout, self.place(name), "all" if name.index is None else "at")
 
     def _big_sum(self, total: Total, numbers: bool) -> tuple[Layout, int]:
         assert total.variable is not None

@@ -13,6 +13,7 @@ from chainrule.explanation.formula import (
     Index,
     Name,
     Number,
+    Place,
     Symbol,
     Total,
     Variable,
@@ -34,6 +35,7 @@ from chainrule.explanation.layout import (
     word,
 )
 from chainrule.explanation.layout import Symbol as Sign
+from chainrule.graph.lowering import Contraction
 from chainrule.graph.notation import ATOM, PREFIX, PRODUCT, SUM
 from chainrule.graph.types import ROWS
 from chainrule.graph.value import PRIMITIVES, Value
@@ -73,7 +75,7 @@ class Printer:
 
     def _places(self, value: Value, index: Index) -> list[Layout]:
         return [
-            letter(place.letter) if isinstance(place, Variable) else number(str(place))
+            self._place(place)
             for dim, place in zip(value.shape, index, strict=True)
             if not (dim is ROWS and self.rows == 1)
         ]
@@ -105,7 +107,7 @@ class Printer:
         self._numeric = numerics()
         return self._printed(formula, numbers)[0]
 
-    def _printed(self, formula: Formula, numbers: bool) -> tuple[Layout, int]:
+    def _printed(self, formula: Formula, numbers: bool) -> tuple[Layout, int]:  # noqa: PLR0911  (one for each)
         match formula:
             case Number(value):
                 return self._number(value)
@@ -117,7 +119,9 @@ class Printer:
                     tightness = PREFIX if isinstance(layout, Fraction) else ATOM
                 if index is None and symbol.key == CONSTANTS:
                     return layout, tightness
-                return Mark(layout, self.place(formula), "all" if index is None else "at"), tightness
+                return self._marked(layout, formula), tightness
+            case Place(variable):
+                return self._place(variable), ATOM
             case Total(variable=None):
                 return self._total(formula, numbers)
             case Total():
@@ -130,6 +134,14 @@ class Printer:
             return self._operand(term, SUM, numbers), SUM
         big = Script(Sign("∑", r"\sum", "big"), letter(total.variable.letter))
         return row(big, self._operand(term, PRODUCT, numbers)), PRODUCT
+
+    def _marked(self, layout: Layout, name: Name) -> Layout:
+        """Return the layout with where it came from; what stands for any element is from the whole array."""
+        is_open = name.index is None or any(isinstance(place, Variable) for place in name.index)
+        return Mark(layout, name.symbol.key if is_open else self.place(name), "all" if is_open else "at")
+
+    def _place(self, place: int | Variable) -> Layout:
+        return letter(place.letter) if isinstance(place, Variable) else number(str(place))
 
     def place(self, name: Name) -> str:
         """Return where an element stands, as Python writes it: ``layers.0.weight[1, 0]``."""
@@ -150,6 +162,8 @@ class Printer:
         if notation.template == "<0>":
             return self._printed(formula.operands[0], numbers)
         needed = notation.operands
+        if _is_matrix_product(formula) and not _is_matrix_product(formula.operands[0]):
+            needed = (PREFIX,)  # a · b C could be read as a · (b C)
         slots = {
             str(i): self._operand(operand, needed[min(i, len(needed) - 1)], numbers)
             for i, operand in enumerate(formula.operands)
@@ -197,6 +211,10 @@ class Printer:
             layout, own = self._number(others) if numbers else (dots, ATOM)
             parts += [operator("+"), layout if own > SUM else Fenced("(", layout, ")")]
         return row(*parts[1:]), SUM
+
+
+def _is_matrix_product(formula: Formula) -> bool:
+    return isinstance(formula, Apply) and isinstance(formula.primitive.lower, Contraction)
 
 
 def _is_big(layout: Layout) -> bool:

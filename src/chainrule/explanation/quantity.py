@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.explanation.elements import concrete
+from chainrule.explanation.elements import NotPlain, concrete
 from chainrule.explanation.formula import (
     Apply,
     Formula,
@@ -18,6 +18,8 @@ from chainrule.explanation.formula import (
     Number,
     Stop,
     Symbol,
+    Total,
+    Variable,
     names,
     substituted,
 )
@@ -26,7 +28,7 @@ from chainrule.explanation.names import Names
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.printer import element_name
 from chainrule.explanation.simplify import simplified
-from chainrule.graph.types import Array
+from chainrule.graph.types import ROWS, Array
 from chainrule.graph.value import PRIMITIVES, Value
 
 
@@ -117,11 +119,27 @@ class Quantity:
         formula = self.names.expander.array(self.value, self.stop)
         return self._as_product(formula, None) or formula
 
+    @cached_property
+    def by_place(self) -> tuple[Index, Formula] | None:
+        """Letters for its places, and the formula with them where places count, as for a one-hot target."""
+        if self.formula is None or self.stop is None or not _counts(self.formula):
+            return None
+        letters = "nkjilm" if self.value.shape[:1] == (ROWS,) else "kjilm"
+        index = tuple(map(Variable, letters[: self.array.ndim]))
+        try:
+            return index, self.names.expander.by_place(self.value, index, self.stop)
+        except NotPlain:
+            return None
+
     @property
     def equation(self) -> Layout:
         """Its name = its formula."""
         if self.formula is None:
             return self.left
+        if self.by_place:
+            index, formula = self.by_place
+            left = self.names.printer.symbol(self.symbol, self.value, index)
+            return equation(left, self.names.printer.layout(formula))
         right = self.first.equation if self.first else self.names.printer.layout(self.formula)
         return equation(self.left, right)
 
@@ -168,6 +186,16 @@ class Quantity:
     def places(self, most: int | None = None) -> Iterator[tuple[int, ...]]:
         """Yield the places of the elements; of a large array only so many."""
         return itertools.islice(np.ndindex(self.array.shape), most)
+
+
+def _counts(formula: Formula) -> bool:
+    """Whether the places of its elements are in a formula: 0, 1, 2, ..."""
+    match formula:
+        case Apply(primitive, operands, _, _):
+            return primitive is PRIMITIVES["iota"] or any(map(_counts, operands))
+        case Total(terms):
+            return any(map(_counts, terms))
+    return False
 
 
 def whole(line: ElementLine, names: Names, answers: bool = True) -> Layout:

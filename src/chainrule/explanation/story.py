@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -30,6 +31,7 @@ HANDED = "handed on unchanged"
 SOFTMAX = "the share of each power in the sum of all: the derivative of the logarithm of that sum"
 
 LAID_OUT = "the same numbers, laid out in another shape"
+KEPT = "kept as it is: the factor of its learning rate is 0"
 STOPPED = "stop: it counts as a constant, and no derivative is handed on through it"
 
 
@@ -103,10 +105,8 @@ class Teller:
     def _forward(self) -> Iterator[Told]:
         for mark in self._in_order():
             quantity = Quantity(self.names, mark.value, mark.symbol, self._forward_stop(mark))
-            rule = (
-                STOPPED if mark.value.primitive is PRIMITIVES["stop_gradient"] else self._values_of(quantity)
-            )
-            yield mark.stage, mark.part, self._forward_title(mark), rule, quantity
+            title, rule = self._forward_title(mark), self._forward_rule(mark, quantity)
+            yield mark.stage, mark.part, title, rule, quantity
 
     def _forward_rule(self, mark: Landmark, quantity: Quantity) -> str:
         if mark.value.primitive is PRIMITIVES["stop_gradient"]:
@@ -187,7 +187,7 @@ class Teller:
         value = self.step.derivatives[mark.value]
         stop = self.names.derivative_stop(mark)
         symbol, handed = self.names.derivative_symbol(mark), stop(value)
-        later = self.names.derivatives_after(mark).get(value)
+        later = self.names.derived_after(mark, value)
         is_first = later is not None and mark.stage == "forward" and later.stage == "loss"
         first = self.derivative(later) if later is not None and is_first else None
         return Quantity(self.names, value, symbol, stop, handed, self._through_activation(mark), first)
@@ -235,11 +235,16 @@ class Teller:
         root = quantity.value
         while is_transparent(root) and len(root.operands) == 1:
             (root,) = root.operands
-        users = [user for user in needed([self.step.loss]) if any(x is mark.value for x in user.operands)]
-        repeated = any(is_transparent(user) for user in users)
+        repeated = mark.value.serial in self._repeated
         if repeated and root.primitive is not None and isinstance(root.primitive.lower, Reduction):
             return self._rule_of_sum(root)
         return PATHS if self._has_paths(quantity) else CHAIN
+
+    @cached_property
+    def _repeated(self) -> set[int]:
+        """What is repeated on the way to the loss, by its serial number."""
+        on_the_way = filter(is_transparent, needed([self.step.loss]))
+        return {operand.serial for value in on_the_way for operand in value.operands}
 
     def _rule_of_sum(self, root: Value) -> str:
         """Return the rule for what was repeated, by what is added up."""
@@ -277,7 +282,12 @@ class Teller:
             value = self.step.new[key]
             quantity = Quantity(self.names, value, self.names.new_names[value], stop)
             what = f"the new {key}" if key in slots else f"what {_keeper(key)} keeps: {key}"
-            yield "update", _part_of(key), what, self._values_of(quantity), quantity
+            yield "update", _part_of(key), what, self._update_rule(key, quantity), quantity
+
+    def _update_rule(self, key: str, quantity: Quantity) -> str:
+        formula, old = quantity.formula, self.step.parameters.get(key)
+        is_kept = isinstance(formula, Name) and formula.value is old
+        return KEPT if is_kept else self._values_of(quantity)
 
     def _values_of(self, quantity: Quantity) -> str:
         """Return the plain numbers in a formula: η = 0.5, μ = 0.9."""

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from chainrule.explanation.formula import Apply, Formula, Name, Number, Total, names, numeric, substituted
+from chainrule.explanation.formula import (
+    Apply,
+    Formula,
+    Name,
+    Number,
+    Total,
+    names,
+    numeric,
+    numerics,
+    substituted,
+)
 from chainrule.explanation.landmarks import Landmark
-from chainrule.explanation.latex import to_latex
+from chainrule.explanation.latex import to_display, to_latex
 from chainrule.explanation.layout import Fenced, Layout, Row, Symbol, equation, operator, row
 from chainrule.explanation.names import Names
 from chainrule.explanation.plain import to_text
-from chainrule.explanation.printer import element_name, partial
+from chainrule.explanation.printer import Printer, element_name, partial
 from chainrule.explanation.simplify import simplified
+from chainrule.explanation.story import Teller
 
 Place = tuple[int, ...]
 
@@ -25,44 +36,62 @@ SHOWN = 6
 
 @dataclass(frozen=True)
 class Factor:
-    """One factor: ∂a/∂z with its formula and its number.
+    """One factor: ∂a/∂z, or ∂L/∂a of what comes later, with its formula and its number.
 
     Attributes
     ----------
+    printer : Printer
+        Lays it out.
     name : str
         The element it is a derivative of, as Python writes it.
-    left, formula, numbers : Layout
-        The factor, what it is computed by, and the same with numbers. Where the loss has a path of its own to
-        the parameter, as a penalty does, beside those through the network, that path has no other name than
-        its formula.
-    result : Layout
-        What it comes to, as it is written.
+    own : Layout or None
+        What it is called. Where the loss has a path of its own to the parameter, as a penalty does, beside
+        those through the network, that path has no other name than its formula.
+    told : callable
+        Returns what it is computed by.
     value : float
         What it comes to.
     """
 
+    printer: Printer
     name: str
-    left: Layout
-    formula: Layout
-    numbers: Layout
-    result: Layout
+    own: Layout | None
+    told: Callable[[], Formula]
     value: float
+
+    @cached_property
+    def formula(self) -> Layout:
+        """What it is computed by; of a sum of very many terms the largest, and the others as one."""
+        return self.printer.layout(self.told())
+
+    @cached_property
+    def numbers(self) -> Layout:
+        """The same with numbers."""
+        return self.printer.layout(self.told(), numbers=True)
+
+    @property
+    def left(self) -> Layout:
+        """What it is called."""
+        return self.formula if self.own is None else self.own
 
     @property
     def equation(self) -> Layout:
         """The factor = its formula."""
         return self.formula if self.left == self.formula else equation(self.left, self.formula)
 
-    def _written(self, write: Callable[[Layout], str]) -> str:
-        parts = [write(part) for part in (self.left, self.formula, self.numbers)]
-        return " = ".join(dict.fromkeys([*parts, write(self.result)]))
+    @property
+    def line(self) -> Layout:
+        """The factor = its formula = the same with numbers = its value; nothing twice."""
+        parts = (self.left, self.formula, self.numbers, self.printer.number(self.value))
+        first, *others = {to_text(part): part for part in reversed(parts)}.values()
+        return row(*[one for part in reversed([first, *others]) for one in (operator("="), part)][1:])
 
     def __str__(self) -> str:
-        return self._written(to_text)
+        return to_text(self.line)
 
     def to_latex(self) -> str:
-        """Return the factor = its formula = the same with numbers = its value, as LaTeX; nothing twice."""
-        return self._written(to_latex)
+        """Return the line as LaTeX."""
+        return to_latex(self.line)
 
 
 @dataclass(frozen=True)
@@ -175,12 +204,9 @@ class Why:
 
     def _direct(self, addends: list[Formula], alone: bool) -> Term:
         """Return the path of the loss's own formula to the element: all of the derivative if it is alone."""
-        whole, printer = _sum(addends), self.names.printer
-        formula = printer.layout(whole)
-        left = self.left if alone else formula
-        numbers = printer.layout(whole, numbers=True)
-        value = float(numeric(whole))
-        return Term((Factor(self.name, left, formula, numbers, printer.number(value), value),), None)
+        whole, own = _sum(addends), self.left if alone else None
+        factor = Factor(self.names.printer, self.name, own, lambda: whole, float(numeric(whole)))
+        return Term((factor,), None)
 
     def _through(self, leaf: Name, whole: Formula, later: dict[str, Landmark]) -> Term:
         """Return the paths through a later element, as one."""
@@ -194,22 +220,21 @@ class Why:
         mark, index = later[leaf.symbol.key], leaf.index or ()
         above = printer.symbol(mark.symbol, mark.value, index)
         below = printer.symbol(self.mark.symbol, self.mark.value, self.index)
-        value = float(numeric(slope))
-        factor = Factor(
-            self.name,
-            partial(above, below),
-            printer.layout(slope),
-            printer.layout(slope, numbers=True),
-            printer.number(value),
-            value,
-        )
+        factor = Factor(printer, self.name, partial(above, below), lambda: slope, float(numeric(slope)))
         onward = Why(self.names, mark, index)  # type: ignore[arg-type]
         first = onward.terms if onward.is_one_path else ()
         if first:
             return Term((*first[0].factors, factor), first[0].onward or onward)
-        result = printer.number(onward.value)
-        far = Factor(onward.name, onward.left, onward.left, result, result, onward.value)
+        far = Factor(printer, onward.name, onward.left, onward.told, onward.value)
         return Term((far, factor), onward)
+
+    def told(self) -> Formula:
+        """Return what the derivative is computed by, as it is told; in a sum the largest terms come first."""
+        formula = Teller(self.names).derivative(self.mark).element(self.index)
+        if not isinstance(formula, Total) or formula.variable is not None:
+            return formula
+        number = numerics()
+        return replace(formula, terms=tuple(sorted(formula.terms, key=lambda term: -abs(number(term)))))
 
     @cached_property
     def is_one_path(self) -> bool:
@@ -242,20 +267,26 @@ class Why:
             parts += [operator("+"), Symbol("⋯", r"\cdots", "number")]
         return equation(self.left, row(*parts[1:]) if parts else self.names.printer.number(0.0))
 
-    def __str__(self) -> str:
-        lines, text = [to_text(self.equation)], self.names.printer.text
-        for number, term in enumerate(self.shown, start=1):
+    def _told(self, line: Callable[[Factor], str], path: str, text: str) -> Iterator[str]:
+        """Yield the lines below the equation: each path with its factors, and what they come to."""
+        number = self.names.printer.text
+        for place, term in enumerate(self.shown, start=1):
             if len(self.terms) > 1:
-                lines.append(f"  path {number}: {text(term.value)}")
-            lines += [f"    {factor}" for factor in term.factors]
+                yield path.format(f"path {place}: {number(term.value)}")
+            yield from map(line, term.factors)
         if len(self.terms) > SHOWN:
-            lines.append(f"  {len(self.terms) - SHOWN} smaller paths: {text(self.remainder)}")
-        lines.append(f"  together {text(self.total)}; the training step computed {text(self.value)}")
-        return "\n".join(lines)
+            yield path.format(f"{len(self.terms) - SHOWN} smaller paths: {number(self.remainder)}")
+        total, value = number(self.total), number(self.value)
+        yield text.format(f"together {total}; the training step computed {value}")
+
+    def __str__(self) -> str:
+        told = self._told(lambda factor: f"    {factor}", "  {}", "  {}")
+        return "\n".join([to_text(self.equation), *told])
 
     def to_latex(self) -> str:
-        """Return the equation as LaTeX."""
-        return to_latex(self.equation)
+        """Return the equation and the factors with their numbers as LaTeX, to stand in a document."""
+        told = self._told(lambda factor: to_display(factor.line), "{}", "{}")
+        return "\n\n".join([to_display(self.equation), *(line.replace("−", "$-$") for line in told)])
 
     def to_dict(self) -> dict[str, object]:
         """Return the derivative, its paths and their factors as plain data, at full precision."""
@@ -267,7 +298,11 @@ class Why:
                 {
                     "value": term.value,
                     "factors": [
-                        {"formula": to_text(factor.equation), "value": factor.value}
+                        {
+                            "formula": to_text(factor.equation),
+                            "numbers": to_text(factor.numbers),
+                            "value": factor.value,
+                        }
                         for factor in term.factors
                     ],
                 }
@@ -275,12 +310,13 @@ class Why:
             ],
         }
 
+    def to_markdown(self) -> str:
+        """Return the equation and the factors with their numbers as Markdown with LaTeX formulas."""
+        told = self._told(lambda factor: f"- ${factor.to_latex()}$", "\n{}\n", "\n{}")
+        return "\n".join([f"$${to_latex(self.equation)}$$", "", *told])
+
     def _repr_markdown_(self) -> str:
-        lines = [f"$${self.to_latex()}$$"]
-        for term in self.shown:
-            for factor in term.factors:
-                lines.append(f"- ${factor.to_latex()}$")
-        return "\n".join(lines)
+        return self.to_markdown()
 
 
 def _leaves(formula: Formula) -> bool:

@@ -13,7 +13,7 @@ from chainrule.gradient.backward import filled_like
 from chainrule.gradient.differences import EPSILON, UNKNOWN, Sample, Slope, central_slope, side_slopes
 from chainrule.gradient.finite import numbers_of
 from chainrule.gradient.report import CheckedEntry
-from chainrule.graph.evaluate import Evaluator
+from chainrule.graph.evaluate import Rerun
 from chainrule.graph.graph import Graph
 from chainrule.graph.lowering import Contraction
 from chainrule.graph.types import Array, is_float
@@ -58,17 +58,23 @@ class Claim:
         varying = _varying(Graph(inputs, [number, *claimed]), variables)
         self._noise = _noise(varying, d, known)
         decisions = [value for value in varying if _is_decision(value)]
-        self._evaluator = Evaluator(Graph(inputs, [number, *decisions]))
+        self._graph = Graph(inputs, [number, *decisions])
+        on_the_way = (*inputs, *self._graph.captured, *self._graph.equations)
+        self._known = {value: known[value] for value in on_the_way}
+        self._reruns: dict[int, Rerun] = {}
 
     def along(self, position: int, index: Index) -> Callable[[float], Sample]:
         """Return the number as a function of one entry of one array."""
         array = self.arrays[position]
         here = array[index]
+        if position not in self._reruns:
+            self._reruns[position] = Rerun(self._graph, self._known, self._graph.inputs[position])
+        rerun = self._reruns[position]
 
         @functools.cache
         def sample(x: float) -> Sample:
             array[index] = x
-            value, *decisions = self._evaluator(*self.arrays)
+            value, *decisions = rerun(array)
             array[index] = here
             return Sample(float(value), self._noise, hash(b"".join(one.tobytes() for one in decisions)))
 

@@ -18,7 +18,9 @@ export function showHistory(box) {
     <div class="controls"><label for="recorded">Training step <output id="recorded-count"></output></label>
     <input type="range" id="recorded" min="1" max="${steps.length}" value="1"></div>
     <svg class="curve" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img"
-      aria-label="The loss falls or rises from ${written(losses[0])} to ${written(losses.at(-1))}">
+      aria-label="The loss step by step, from ${written(losses[0])} to ${written(losses.at(-1))}">
+      <text x="0" y="${EDGE / 2}">${written(high)}</text><text x="0" y="${HEIGHT - EDGE / 4}">${written(low)}</text>
+      <text x="${WIDTH / 2}" y="${HEIGHT - EDGE / 4}">loss, step 1 to ${steps.length}</text>
       <path d="${path}"></path><circle r="5"></circle></svg>
     <div class="sideways" role="region" tabindex="0" aria-label="Sizes by layer"><table><caption>Loss <output id="recorded-loss"></output>; sizes (norms) by layer</caption>
     <thead><tr><th scope="col">layer</th><th scope="col">weights</th><th scope="col">gradient</th><th scope="col">update</th></tr></thead>

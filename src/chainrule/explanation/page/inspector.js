@@ -8,11 +8,8 @@ export function lineOf(key, index, { point, pin } = {}) {
   const line = document.createElement("div");
   line.className = "formula";
   line.dataset.line = writePlace(key, index);
-  const formula = formulaOf(key, index);
   const number = writtenAt(key, index);
-  const already = new Set([number]); // what is there already is not written twice
-  const told = (formula ? [formula.names, formula.numbers] : []).filter(({ textContent: text }) => !already.has(text) && already.add(text));
-  const reached = told.map((math) => (pin && math === formula.names ? visitable(math, { point }) : math));
+  const reached = toldOf(key, index).map((math, i) => (pin && !i ? visitable(math, { point }) : math));
   const parts = [pin ? nameButton(key, index, pin) : nameOf(key, index), ...reached];
   parts.forEach((part, i) => line.append(...(i ? [" = ", part] : [part])));
   const value = document.createElement("output");
@@ -22,6 +19,13 @@ export function lineOf(key, index, { point, pin } = {}) {
   const label = labelOf(key, index);
   if (label) line.append(Object.assign(document.createElement("span"), { className: "label", textContent: label }));
   return line;
+}
+
+// An element's formula, and the same with numbers; what is there already is not written twice.
+function toldOf(key, index) {
+  const formula = formulaOf(key, index);
+  const already = new Set([writtenAt(key, index)]);
+  return (formula ? [formula.names, formula.numbers] : []).filter(({ textContent: text }) => !already.has(text) && already.add(text));
 }
 
 function nameButton(key, index, pin) {
@@ -65,10 +69,13 @@ function leavesList(places, { point, pin }) {
     button.dataset.at = place;
     button.setAttribute("aria-label", `${spoken(key, index)} is ${writtenAt(key, index)}`);
     button.append(nameOf(key, index), ` = ${writtenAt(key, index)}`);
+    const factor = document.createElement("div");
+    factor.className = "formula";
+    factor.append(button, ...toldOf(key, index).flatMap((math) => [" = ", math]));
     button.addEventListener("click", (event) => pin(itemOf(key), index, event));
     button.addEventListener("focus", () => point(place));
     button.addEventListener("blur", () => point(null));
-    list.append(button);
+    list.append(factor);
   }
   return list;
 }
