@@ -6,7 +6,7 @@ vector for it: an array has no room for that, it would lie over the elements tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from chainrule.compiler.builder import Element
@@ -36,11 +36,13 @@ def write_few_columns(writer: KernelWriter, left: Operand, right: Operand) -> No
     def at_rows(index: Index) -> None:
         tail = writer.tail
         *before, _ = index
-        totals = columns.sums(affines(before))
-        for column, total in enumerate(totals):
+
+        def finish(column: Affine, total: Element) -> None:
             writer.forget()
             writer.tail = tail
-            writer.finish((*before, writer.b.at(Affine({}, column))), total)
+            writer.finish((*before, writer.b.at(column)), total)
+
+        columns.write(affines(before), finish)
 
     writer.nest((*root.shape[:-1], 1), at_rows)
 
@@ -54,20 +56,43 @@ class _Columns:
         self._writer, self._code, self._b = writer, writer.code, writer.b
         self._left, self._right = left, right
         self._shape = root.shape
-        self._all = range(int(root.shape[-1]))
+        self._all = [Affine({}, column) for column in range(int(root.shape[-1]))]
         self._inner = extent_of(left.value.shape[-1])
         self._along = _stride(left, -2) != 1  # a vector runs along a row
 
-    def sums(self, places: list[Affine]) -> list[Element]:
-        """Return each column's sum at a place, or its sums at neighbouring ones."""
+    def write(self, places: list[Affine], finish: Callable[[Affine, Element], None]) -> None:
+        """Have each column finished with its sum at a place, or with its sums at neighbouring ones."""
         lanes = any(place.lanes for place in places)
-        if not self._along:
-            return self._added([places], self._all, lanes, self._writer.tail)
-        if not lanes:
-            return [self._across(total) for total in self._added([places], self._all, True, None)]
-        return [_sum_of_each(self._writer, self._row_sums(places, column)) for column in self._all]
 
-    def _row_sums(self, places: list[Affine], column: int) -> list[Element]:
+        def of_rows(column: Affine) -> None:
+            self._writer.forget()
+            finish(column, _sum_of_each(self._writer, self._row_sums(places, column)))
+
+        if self._along and lanes:
+            self._each(of_rows)
+            return
+        totals = self._added(
+            [places], self._all, self._along or lanes, None if self._along else self._writer.tail
+        )
+        for column, total in zip(self._all, totals, strict=True):
+            finish(column, self._across(total) if self._along else total)
+
+    def _each(self, body: Callable[[Affine], None]) -> None:
+        """Write the loop over columns: their code stands there once."""
+        number = len(self._all)
+
+        def turn(column: str, _: list[str]) -> list[str]:
+            self._b.extents[column] = number
+            body(Affine({column: 1}))
+            return []
+
+        if number == 1:
+            body(self._all[0])
+        else:
+            self._code.loop(0, number, 1, turn)
+            self._writer.forget()
+
+    def _row_sums(self, places: list[Affine], column: Affine) -> list[Element]:
         """Return for each lane a vector whose sum is its row's: as many at once as stay in registers."""
         registers, size = vector_registers(), LANES * BYTES[self._left.buffer.dtype]
         at_once = max(1, registers.number * registers.width // size // 2)
@@ -92,7 +117,7 @@ class _Columns:
         return [[*places[:axis], at(lane), *places[axis + 1 :]] for lane in range(LANES)]
 
     def _added(
-        self, rows: Sequence[list[Affine]], columns: Sequence[int], vector: bool, tail: Element | None
+        self, rows: Sequence[list[Affine]], columns: Sequence[Affine], vector: bool, tail: Element | None
     ) -> list[Element]:
         """Write the loop over k for some places of rows, times some columns.
 
@@ -143,7 +168,7 @@ class _Columns:
     def _more(
         self,
         rows: Sequence[list[Affine]],
-        columns: Sequence[int],
+        columns: Sequence[Affine],
         k: Affine,
         sums: Sequence[Element],
         mask: Element | None,
@@ -157,7 +182,7 @@ class _Columns:
         matrix: list[Affine] | None = None
         for *batch, row in rows:
             if batch != matrix:
-                factors = [self._right.load([*batch, at, Affine({}, column)], mask) for column in columns]
+                factors = [self._right.load([*batch, at, column], mask) for column in columns]
                 matrix = batch
             x = self._left.load([*batch, row, at], mask)
             for w in factors:
