@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.diagnosis.cross_entropy import cross_entropy
+from chainrule.diagnosis.cut_off import CLEAR, is_cut_off, note
 from chainrule.diagnosis.examples import examples
 from chainrule.diagnosis.factors import scaled
 from chainrule.diagnosis.mistakes import ArrayFinding, Examiner, names_of
@@ -21,8 +22,6 @@ from chainrule.diagnosis.step_report import StepReport
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.names import checked_options
 
-#: A loss that is cut off where the network is too sure is looked at with the weights times this.
-CLEAR = 0.1
 #: Weights that stand at kinks are moved by about so much of their spread.
 MOVE = 0.1
 
@@ -136,8 +135,8 @@ def check_step(
         findings = _without_factors(examiner, findings)
     elif any(found.kind == "wrong" for found in findings):
         smaller = examined(own.with_arrays([CLEAR * array for array in own.arrays]))
-        if _is_cut_off(findings, smaller[1]):
-            notes.append(_cut_off(findings))
+        if is_cut_off(examiner, findings, smaller[1]):
+            notes.append(note(findings))
             examiner, findings = smaller
     left_out, decays = decay(findings)
     notes += decays
@@ -347,22 +346,6 @@ def _rate_and_loss(examiner: Examiner) -> list[Verdict]:
             )
         )
     return verdicts
-
-
-def _is_cut_off(findings: Sequence[ArrayFinding], smaller: Sequence[ArrayFinding]) -> bool:
-    """Whether no gradient is wrong with smaller weights, and those that were are clearly not so there."""
-    return all(
-        now.kind != "wrong" and (before.kind != "wrong" or now.is_clear)
-        for before, now in zip(findings, smaller, strict=True)
-    )
-
-
-def _cut_off(findings: Sequence[ArrayFinding]) -> str:
-    worst = max((found for found in findings if found.kind == "wrong"), key=lambda found: found.error)
-    return (
-        f"{worst}; at {CLEAR:g} times the weights this is not so, and the check was made there: a loss may "
-        "be cut off where the network is sure, as by log(p + 1e-8), or large gradients be clipped"
-    )
 
 
 def _notes(own: OwnStep, state: State, part: float) -> list[str]:
