@@ -197,3 +197,19 @@ def test_options_that_cannot_be():
         model.check_gradients(X, CLASSES, sample=3)
     with pytest.raises(ValueError, match="y is missing"):
         model.check_gradients(X)
+
+
+@pytest.mark.parametrize("seed", [6, 11, 31])
+def test_what_is_left_of_terms_that_cancel_is_0(seed):
+    """A network that sees nothing but zeros: batch normalization takes away what its first layer does."""
+    parts = [
+        cr.Dense(10, activation="mish"),
+        cr.LayerNorm(),
+        cr.BatchNorm(),
+        cr.Activation("gelu"),
+        cr.Dense(1),
+    ]
+    model = cr.Model(cr.Sequential(parts), loss="hinge", seed=seed)
+    y = np.random.default_rng(seed).integers(2, size=23) * 2.0 - 1
+    report = model.check_gradients(np.zeros((23, 4)), y, samples=6)
+    assert report.passed, report
