@@ -8,6 +8,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.diagnosis import gradients
+from chainrule.graph.lowering import Expression
 from chainrule.graph.value import PRIMITIVES
 
 DERIVED = [name for name, row in PRIMITIVES.items() if row.derivative is not None]
@@ -178,6 +179,19 @@ def test_compiled_code_that_computes_something_else_is_found(monkeypatch, dtype)
     assert "compiled wrong" in str(report)
     with pytest.raises(ArithmeticError, match=r"^the compiled gradient of layers"):
         report.raise_if_wrong()
+
+
+def test_the_first_value_that_is_compiled_wrong_is_named(monkeypatch):
+    monkeypatch.setenv("CHAINRULE_CACHE_DIR", "off")
+    right = PRIMITIVES["tanh"].lower
+    wrong = Expression(lambda b, *e, **a: b.multiply(right.emit(b, *e, **a), b.constant(1.01, "float32")))
+    object.__setattr__(PRIMITIVES["tanh"], "lower", wrong)
+    try:
+        report = classifier(seed=77).check_gradients(X[:7], CLASSES[:7])
+    finally:
+        object.__setattr__(PRIMITIVES["tanh"], "lower", right)
+    assert report.miscompiled
+    assert "compiled wrong is made by tanh (forward layers.0): at [" in report.faults[-1]
 
 
 def test_a_derivative_that_is_zero_by_structure():
