@@ -8,6 +8,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.diagnosis import gradients
+from chainrule.graph.lowering import Expression
 from chainrule.graph.value import PRIMITIVES
 
 DERIVED = [name for name, row in PRIMITIVES.items() if row.derivative is not None]
@@ -180,6 +181,19 @@ def test_compiled_code_that_computes_something_else_is_found(monkeypatch, dtype)
         report.raise_if_wrong()
 
 
+def test_the_first_value_that_is_compiled_wrong_is_named(monkeypatch):
+    monkeypatch.setenv("CHAINRULE_CACHE_DIR", "off")
+    right = PRIMITIVES["tanh"].lower
+    wrong = Expression(lambda b, *e, **a: b.multiply(right.emit(b, *e, **a), b.constant(1.01, "float32")))
+    object.__setattr__(PRIMITIVES["tanh"], "lower", wrong)
+    try:
+        report = classifier(seed=77).check_gradients(X[:7], CLASSES[:7])
+    finally:
+        object.__setattr__(PRIMITIVES["tanh"], "lower", right)
+    assert report.miscompiled
+    assert "compiled wrong is made by tanh (forward layers.0): at [" in report.faults[-1]
+
+
 def test_a_derivative_that_is_zero_by_structure():
     """A bias before BatchNorm changes nothing: its gradient is rounding, in compiled code as elsewhere."""
     net = cr.Sequential([cr.Dense(3), cr.BatchNorm(), cr.Dense(1)])
@@ -197,3 +211,19 @@ def test_options_that_cannot_be():
         model.check_gradients(X, CLASSES, sample=3)
     with pytest.raises(ValueError, match="y is missing"):
         model.check_gradients(X)
+
+
+@pytest.mark.parametrize("seed", [6, 11, 31])
+def test_what_is_left_of_terms_that_cancel_is_0(seed):
+    """A network that sees nothing but zeros: batch normalization takes away what its first layer does."""
+    parts = [
+        cr.Dense(10, activation="mish"),
+        cr.LayerNorm(),
+        cr.BatchNorm(),
+        cr.Activation("gelu"),
+        cr.Dense(1),
+    ]
+    model = cr.Model(cr.Sequential(parts), loss="hinge", seed=seed)
+    y = np.random.default_rng(seed).integers(2, size=23) * 2.0 - 1
+    report = model.check_gradients(np.zeros((23, 4)), y, samples=6)
+    assert report.passed, report

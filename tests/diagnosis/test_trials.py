@@ -179,3 +179,10 @@ def test_a_logistic_regression_learns_two_rows(seed):
     model = cr.Model(cr.Dense(1), loss="binary_cross_entropy", optimizer=cr.SGD(0.5), seed=seed)
     found = model.diagnose(x[:, :2], y == 0)
     assert found, found
+
+
+@pytest.mark.parametrize("number", [0.0, 1.0])
+def test_rows_that_are_all_alike_are_no_fault_of_dead_units(number):
+    net = cr.Sequential([cr.Dense(16, activation="relu"), cr.Dense(3)])
+    found = cr.Model(net, loss="cross_entropy", seed=0).diagnose(np.full((60, 4), number), np.arange(60) % 3)
+    assert names(found) == ["input that does not help"]

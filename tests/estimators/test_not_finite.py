@@ -1,5 +1,6 @@
 """Numbers that are not finite are traced to where they were made, with SciPy's solver, too."""
 
+import re
 import warnings
 
 import numpy as np
@@ -44,3 +45,16 @@ def test_steps_of_ours_tell_it_in_the_error():
         pytest.raises(ValueError, match=r"in step 1 .* made by log in layers.0"),
     ):
         model.fit(X, Y)
+
+
+@pytest.mark.parametrize("kind", [cr.MLPClassifier, cr.MLPRegressor])
+def test_steps_of_ours_tell_it_where_the_best_weights_are_finite(kind):
+    options = {"solver": "sgd", "learning_rate_init": 1e4, "early_stopping": True, "random_state": 0}
+    x, y = np.float32(X), 1e3 * Y if kind is cr.MLPRegressor else np.int64(Y > 0)
+    model = kind(hidden_layer_sizes=(16,), max_iter=50, **options)
+    told = "weights are finite, but numbers in training were not: .* made by .* in layers"
+    with pytest.warns(ConvergenceWarning) as caught:
+        model.fit(x, y)
+    assert np.isfinite(model.coefs_[0]).all()
+    assert len([one for one in caught if re.search(told, str(one.message))]) == 1
+    assert all(one.filename == __file__ for one in caught)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.diagnosis.cross_entropy import cross_entropy
+from chainrule.diagnosis.cut_off import CLEAR, is_cut_off, note
 from chainrule.diagnosis.examples import examples
 from chainrule.diagnosis.factors import scaled
 from chainrule.diagnosis.mistakes import ArrayFinding, Examiner, names_of
@@ -21,8 +22,6 @@ from chainrule.diagnosis.step_report import StepReport
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.names import checked_options
 
-#: A loss that is cut off where the network is too sure is looked at with the weights times this.
-CLEAR = 0.1
 #: Weights that stand at kinks are moved by about so much of their spread.
 MOVE = 0.1
 
@@ -63,7 +62,8 @@ def check_step(
         biases.
     x, y : array_like, optional
         A small batch: one row for each example, or one column. Unless given, 6 rows with 4 features, and
-        their classes as rows of 0 and 1; or as columns, one output, or numbers, where only these run.
+        their classes as rows of 0 and 1; or as columns, one output, or numbers, where only these run. What
+        is wrong with 4 outputs is tried with one; if it is right there, it passes, and a note tells of it.
     learning_rate : float, default 0.1
         η: some usual value. The gradient is read off much smaller ones as well.
     samples : int, default 12
@@ -118,8 +118,17 @@ def check_step(
             "a step is checked with a learning rate above 0, at least 1 sample of an array, and a tolerance "
             f"between 0 and 1, not {learning_rate}, {samples} and {tolerance}"
         )
+    check = functools.partial(
+        _checked, learning_rate=learning_rate, samples=samples, tolerance=tolerance, seed=seed
+    )
+    given = [part is not None for part in (weights, x, y)]
+    if any(given) and not all(given):
+        raise ValueError("check_step takes weights, x and y, or none of them for an example of its own")
+    return check(OwnStep(step, weights, x, y)) if all(given) else _on_examples(step, learning_rate, check)
+
+
+def _checked(own: OwnStep, *, learning_rate: float, samples: int, tolerance: float, seed: int) -> StepReport:
     generator = np.random.default_rng(seed)
-    own = _own_step(step, weights, x, y, learning_rate)
     _require_repeatable(own, learning_rate)
     own, state = without_state(own, learning_rate, generator)
     examined = functools.partial(
@@ -136,8 +145,8 @@ def check_step(
         findings = _without_factors(examiner, findings)
     elif any(found.kind == "wrong" for found in findings):
         smaller = examined(own.with_arrays([CLEAR * array for array in own.arrays]))
-        if _is_cut_off(findings, smaller[1]):
-            notes.append(_cut_off(findings))
+        if is_cut_off(examiner, findings, smaller[1]):
+            notes.append(note(findings))
             examiner, findings = smaller
     left_out, decays = decay(findings)
     notes += decays
@@ -157,25 +166,43 @@ def check_step(
 # What it is called with ------------------------------------------------------------------------------
 
 
-def _own_step(step: Step, weights: Any, x: Any, y: Any, rate: float) -> OwnStep:
-    """Return the step with its batch, or with one of ours."""
-    given = [part is not None for part in (weights, x, y)]
-    if all(given):
-        return OwnStep(step, weights, x, y)
-    if any(given):
-        raise ValueError("check_step takes weights, x and y, or none of them for an example of its own")
-    first = None
+def _on_examples(step: Step, rate: float, check: Callable[[OwnStep], StepReport]) -> StepReport:
+    """Check the step on an example of ours; with one output, too, if it is wrong with more."""
+    running = _running(step, rate)
+    first = next(running)
+    report = check(first)
+    if report or first.outputs == 1:
+        return report
+    single = next((own for own in running if own.outputs == 1 and own.y.ndim == 2), None)
+    try:
+        other = check(single) if single else None
+    except ValueError:  # its loss may be infinite there
+        other = None
+    if not other or not any(found.is_clear for found in other.arrays):
+        return report
+    found = ", ".join(mistake.name for mistake in report.mistakes)
+    told = f"checked with one output; with {first.outputs} it would be wrong: {found}"
+    return dataclasses.replace(other, notes=(*other.notes, told))
+
+
+def _running(step: Step, rate: float) -> Iterator[OwnStep]:
+    """Yield the step on those of our examples on which it runs; a ValueError says that there is none."""
+    failed, runs = None, False
     for example in examples():
         own = OwnStep(step, *example)
         try:
             own(own.arrays, rate)
-            return own
         except Exception as failure:  # it is the user's code that fails
-            first = first or failure
-    raise ValueError(
-        "the step fails on the example, weights [W1, b1, W2, b2] of a 4-4-4 net, x (6, 4), y (6, 4) of 0 and "
-        f"1, with {type(first).__name__}: {first}, and on others; call check_step(step, weights, x, y)"
-    ) from first
+            failed = failed or failure
+        else:
+            runs = True
+            yield own
+    if not runs:
+        raise ValueError(
+            "the step fails on the example, weights [W1, b1, W2, b2] of a 4-4-4 net, x (6, 4), y (6, 4) of 0 "
+            f"and 1, with {type(failed).__name__}: {failed}, and on others; call check_step(step, weights, "
+            "x, y)"
+        ) from failed
 
 
 def _require_repeatable(own: OwnStep, rate: float) -> None:
@@ -347,22 +374,6 @@ def _rate_and_loss(examiner: Examiner) -> list[Verdict]:
             )
         )
     return verdicts
-
-
-def _is_cut_off(findings: Sequence[ArrayFinding], smaller: Sequence[ArrayFinding]) -> bool:
-    """Whether no gradient is wrong with smaller weights, and those that were are clearly not so there."""
-    return all(
-        now.kind != "wrong" and (before.kind != "wrong" or now.is_clear)
-        for before, now in zip(findings, smaller, strict=True)
-    )
-
-
-def _cut_off(findings: Sequence[ArrayFinding]) -> str:
-    worst = max((found for found in findings if found.kind == "wrong"), key=lambda found: found.error)
-    return (
-        f"{worst}; at {CLEAR:g} times the weights this is not so, and the check was made there: a loss may "
-        "be cut off where the network is sure, as by log(p + 1e-8), or large gradients be clipped"
-    )
 
 
 def _notes(own: OwnStep, state: State, part: float) -> list[str]:

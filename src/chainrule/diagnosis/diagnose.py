@@ -18,7 +18,7 @@ from chainrule.diagnosis.start import output_for_loss, slope_of_ignorance, start
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.trials import learning_rate, rate_trial
 from chainrule.diagnosis.units import FEW_STEPS, dropped_units, identical_units, silent_units
-from chainrule.diagnosis.use_of_input import sees_input
+from chainrule.diagnosis.use_of_input import is_alike, sees_input
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.losses import CrossEntropy
 from chainrule.optimizers import Adam
@@ -109,7 +109,9 @@ def _start_loss(patient: Patient) -> Iterator[Verdict]:
 
 
 def _units(patient: Patient) -> Iterator[Verdict]:
-    yield from silent_units(patient.trainer, patient.some(MOST_LOOKED_AT))
+    some = patient.some(MOST_LOOKED_AT)
+    if not is_alike(some):  # one row lets half of the units of relu be dead, and zeros all
+        yield from silent_units(patient.trainer, some)
 
 
 def _flow(patient: Patient) -> Iterator[Verdict]:

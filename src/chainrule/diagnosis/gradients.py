@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from chainrule.graph.evaluate import Evaluator
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Stage, bind, run_stage
 from chainrule.graph.rewrite import in_float64
-from chainrule.graph.types import Array
+from chainrule.graph.types import Array, is_float
 from chainrule.layers import Layer
 
 #: Compiled and evaluated code round differently. The difference may be this many times what rounding does to
@@ -40,6 +40,8 @@ class ModelGradientReport(GradientReport):
         layer's largest derivative.
     miscompiled : tuple of str
         The parameters for which that is more than rounding explains.
+    first_miscompiled : str
+        If there are such: the first value of the graph that is compiled wrong when all are asked for.
     layers : dict of str to str
         The layer of each parameter, with its kind.
     not_finite : str
@@ -49,6 +51,7 @@ class ModelGradientReport(GradientReport):
     compiled: dict[str, float]
     miscompiled: tuple[str, ...]
     layers: dict[str, str]
+    first_miscompiled: str = field(default="", kw_only=True)
 
     @property
     def passed(self) -> bool:
@@ -76,6 +79,8 @@ class ModelGradientReport(GradientReport):
                 f"{self.compiled[name]:.1e} of the layer's largest derivative, more than rounding explains; "
                 'train with executor="numpy" until that is mended'
             )
+        if self.first_miscompiled:
+            lines.append(self.first_miscompiled)
         return lines
 
 
@@ -129,6 +134,7 @@ def check_model_gradients(
         miscompiled,
         {name: title(network, part_of(name)) or "the network" for name in names},
         not_finite=not_finite,
+        first_miscompiled=_first_miscompiled(stage.graph, arrays) if miscompiled else "",
     )
 
 
@@ -156,6 +162,32 @@ def _compare(
         if not suspects:
             break
     return first, tuple(suspects)
+
+
+def _first_miscompiled(graph: Graph, arrays: Mapping[str, Array]) -> str:
+    """Return which value of the graph is compiled wrong, and where most, if all of them are asked for."""
+    values = [value for value in graph.equations if is_float(value.dtype)]
+    every = Graph(graph.inputs, values)
+    given = bind(every.inputs, arrays)
+    wide = [
+        np.asarray(array, value.dtype) for value, array in zip(in_float64(every).inputs, given, strict=True)
+    ]
+    exact, evaluated = Evaluator(in_float64(every))(*wide), Evaluator(every)(*given)
+    compiled = executable_of(every)(*given)
+    for value, true, plain, one in zip(values, exact, evaluated, compiled, strict=True):
+        least = _distance(plain, true) + np.finfo(one.dtype).eps * largest_finite(true)
+        if _distance(one, plain) > ROUNDINGS * least:
+            assert value.primitive is not None
+            apart = np.nan_to_num(np.abs(one - plain), nan=0.0)
+            index = np.unravel_index(int(np.argmax(apart)), apart.shape)
+            place = f" at [{', '.join(map(str, index))}]" if index else ""
+            return (
+                f"the first value that is compiled wrong is made by {value.primitive.name} ({value.origin}):"
+                f"{place} it is {one[index]:.7g}, and evaluated {plain[index]:.7g}"
+            )
+    return (
+        "each value is compiled right when all of them are asked for, so the error is in how they are joined"
+    )
 
 
 def _rounding(

@@ -78,7 +78,7 @@ class Batch:
     """The step on one batch: the gradient that it uses, and the derivatives of its loss."""
 
     def __init__(self, own: OwnStep, read: Callable[[OwnStep], list[Array]]) -> None:
-        self.used = read(own)
+        self.own, self.used = own, read(own)
         self.slope = functools.cache(own.slope)
         self.loss = own.loss(own.arrays)
 
@@ -161,6 +161,18 @@ class Examiner:
                 self._name(array, found)
         self._measure(found)
         return found
+
+    def fits(self, array: int, found: ArrayFinding, batch: Batch) -> bool | None:
+        """Return whether what was found of an array holds on a batch; None where that cannot be told."""
+        indices = self._indices(self.used[array])
+        entries = self._entries(array, indices, Comparison(batch), mirrored=found.kind == "transposed")
+        clear = any(abs(slope.value) > 100 * slope.uncertainty for _, _, slope in entries)
+        if not clear or found.kind in ("untrained", "row untrained"):
+            return None
+        weights = batch.own.arrays[array]
+        base = weights if found.decay_of == "the weight" else np.sign(weights)
+        entries = [(index, used - found.decay * float(base[index]), slope) for index, used, slope in entries]
+        return self._agree(array, entries, found.factor)
 
     def _leaves_one_line(self, array: int, entries: Entries) -> bool:
         """Whether all is right but for a row or column that the step leaves as it is."""

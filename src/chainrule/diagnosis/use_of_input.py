@@ -48,7 +48,7 @@ def sees_input(patient: Patient) -> Iterator[Verdict]:
         if len(data["y"]) >= LIMITS.table_rows and _is_told(patient, data):
             yield _useless(f"the targets of {len(data['y'])} rows are all alike", ALIKE)
         return
-    if np.all(data["x"] == data["x"][:1]):
+    if is_alike(data):
         yield _useless(f"{len(data['x'])} rows of x are all alike", APART)
     elif patient.rows >= LIMITS.held_out_rows:
         if not (_is_truth_table(data["x"]) or _correlated(data, patient.seed)):
@@ -56,6 +56,12 @@ def sees_input(patient: Patient) -> Iterator[Verdict]:
     elif is_linear(patient) and told_by_lines(data) < LIMITS.told_by_lines:
         part = f"{100 * told_by_lines(data):.1g} % of the target in {len(data['x'])} rows"
         yield _useless(f"outputs that are linear in the input explain {part}", HIDDEN)
+
+
+def is_alike(data: Data) -> bool:
+    """Whether all rows of the input are one, though their targets are not."""
+    is_one = bool(np.all(data["x"] == data["x"][:1]))
+    return is_one and "y" in data and not np.all(data["y"] == data["y"][:1])
 
 
 def _is_told(patient: Patient, data: Data) -> bool:

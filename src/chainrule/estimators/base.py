@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.estimators.categories import Coded, as_table, column_names, learnt_categories, with_codes
@@ -112,6 +114,12 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
                 "Solver produced non-finite parameter weights. The input data may contain large values and "
                 "need to be preprocessed; a smaller learning_rate_init may help as well."
                 + (f" In training {failure}." if failure else "")
+            )
+        if failure and not is_lbfgs(self):  # SciPy's solver has warned of it
+            warnings.warn(
+                f"The weights are finite, but numbers in training were not: {failure}.",
+                ConvergenceWarning,
+                stacklevel=3,
             )
         self._finish(held)
         return self
