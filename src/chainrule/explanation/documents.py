@@ -160,10 +160,15 @@ def _elements(explanation: Explanation, step: StoryStep, answers: bool) -> Itera
     Beside each stands what a person calls the element, if anything.
     """
     quantity, asked = step.quantity, _is_asked(explanation, step)
-    most = MOST_ELEMENTS if answers else MOST_ASKED if asked else None
+    most = _most(explanation) if answers else MOST_ASKED if asked else None
     for place in quantity.places(most):
         label = explanation.labels.of(quantity.symbol.key, quantity.value, place)
         yield whole(quantity.line(place), quantity.names, answers or not asked), label
+
+
+def _most(explanation: Explanation) -> int:
+    """Return how many elements of an array the answers give: all that a worksheet asks for, or the first."""
+    return MOST_ASKED if explanation.in_full else MOST_ELEMENTS
 
 
 def _rest(explanation: Explanation, step: StoryStep, answers: bool, indent: str) -> list[str]:
@@ -172,14 +177,13 @@ def _rest(explanation: Explanation, step: StoryStep, answers: bool, indent: str)
     if not answers:
         more = array.size - MOST_ASKED if _is_asked(explanation, step) else 0
         return [f"{indent}and {more} more in the same way"] if more > 0 else []
-    if array.size <= MOST_ELEMENTS:
+    more = array.size - _most(explanation)
+    if more <= 0:
         return []
     text = step.quantity.names.printer.text
     if array.dtype == BOOL:
-        return [
-            f"{indent}and {array.size - MOST_ELEMENTS} more; {np.sum(array)} of all {array.size} are true"
-        ]
-    more, low, high = array.size - MOST_ELEMENTS, text(array.min()), text(array.max())
+        return [f"{indent}and {more} more; {np.sum(array)} of all {array.size} are true"]
+    low, high = text(array.min()), text(array.max())
     return [f"{indent}and {more} more; all lie from {low} to {high}"]
 
 
