@@ -17,7 +17,9 @@ from chainrule.explanation.formula import (
     Symbol,
     Total,
     Variable,
+    numeric,
     numerics,
+    rounded,
 )
 from chainrule.explanation.layout import (
     Fenced,
@@ -42,6 +44,8 @@ from chainrule.graph.value import PRIMITIVES, Value
 
 #: More terms than this are not written out: the largest stand for them, beside the sum of the others.
 MOST_TERMS, LARGEST = 6, 4
+#: Where numbers cancel out, so many digits are tried until the equation is true to this part of its result.
+MORE_DIGITS, TRUE = (9, 12), 1e-4
 #: The key of numbers that stand in the network itself: they came from nowhere else.
 CONSTANTS = "constants"
 
@@ -106,6 +110,26 @@ class Printer:
         """Return a formula with the names of its elements, or with their numbers put in."""
         self._numeric = numerics()
         return self._printed(formula, numbers)[0]
+
+    def with_numbers(self, formula: Formula, value: Any) -> tuple[Layout, Layout]:
+        """Return a formula with as many digits of its numbers as give the value, and = or, if none do, ≈."""
+        for digits in (self.digits, *MORE_DIGITS):
+            printer = Printer(self.rows, digits)
+            if printer.gives(formula, value):
+                return printer.layout(formula, numbers=True), operator("=")
+        return self.layout(formula, numbers=True), operator("≈", r"\approx")
+
+    def gives(self, formula: Formula, value: Any) -> bool:
+        """Whether a formula's numbers, rounded as they are written, give the value."""
+
+        def written(number: Any) -> Any:
+            is_float = np.ndim(number) == 0 and isinstance(number, float | np.floating)
+            return np.float64(f"{number:.{self.digits}g}") if is_float else number
+
+        if isinstance(value, bool | np.bool_) or not np.isfinite(value):
+            return True
+        found = float(numeric(rounded(formula, written)))
+        return abs(found - float(value)) <= TRUE * abs(float(value))
 
     def _printed(self, formula: Formula, numbers: bool) -> tuple[Layout, int]:  # noqa: PLR0911  (one for each)
         match formula:
