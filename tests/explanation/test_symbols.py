@@ -87,3 +87,16 @@ def test_symbols_are_told_apart_by_words_where_letters_are_the_same():
     told = str(OWN["weight and W"][0].explain(ROWS, NUMBERS))
     assert "weight⁽⁰⁾, which is layers.0.weight" in told
     assert "W⁽⁰⁾, which is layers.0.W" in told
+
+
+def test_the_number_of_updates_has_a_letter_that_no_place_has_and_is_explained():
+    model = built(cr.Dense(2), "cross_entropy", cr.Adam(0.1))
+    told = str(model.explain(ROWS, CLASSES))
+    assert "t_(n,k) = {1 if y_n = k, 0 otherwise}" in told
+    assert "τ = 0, the number of updates before this one" in told
+    assert "k = 0" not in told
+
+
+def test_strengths_of_penalties_are_told_apart():
+    told = str(OWN["penalties"][0].explain(ROWS, NUMBERS))
+    assert "strength₀ = 0.1, strength₁ = 0.01" in told

@@ -32,6 +32,7 @@ SOFTMAX = "the share of each power in the sum of all: the derivative of the loga
 
 LAID_OUT = "the same numbers, laid out in another shape"
 KEPT = "kept as it is: the factor of its learning rate is 0"
+STEP = ", the number of updates before this one"
 STOPPED = "stop: it counts as a constant, and no derivative is handed on through it"
 
 
@@ -297,9 +298,9 @@ class Teller:
         for name in names(quantity.formula):
             number = self.names.numbers[name.value]
             if name.value.name and not number.ndim and self.names.landmark(name.value) is None:
-                found[name.value] = (
-                    f"{to_text(name.symbol.layout)} = {to_text(self.names.printer.number(number))}"
-                )
+                what = STEP if name.symbol.key == "step" else ""
+                written = to_text(self.names.printer.number(number))
+                found[name.value] = f"{to_text(name.symbol.layout)} = {written}{what}"
         return ", ".join(found.values())
 
 

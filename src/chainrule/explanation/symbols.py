@@ -14,7 +14,8 @@ from chainrule.explanation.plain import to_text
 
 #: How the names of arrays and numbers are written in formulas; any other is written as the word that it is.
 LETTERS: Mapping[str, Sign] = {
-    "weight": letter("W"), "bias": letter("b"), "x": letter("x"), "y": letter("t"), "step": letter("k"),
+    "weight": letter("W"), "bias": letter("b"), "x": letter("x"), "y": letter("t"),
+    "step": Sign("τ", r"\tau"),  # the k of other books is a place here
     "learning_rate": Sign("η", r"\eta"), "momentum": Sign("μ", r"\mu"), "epsilon": Sign("ε", r"\epsilon"),
     "weight_decay": Sign("λ", r"\lambda"), "velocity": letter("v"), "mean": letter("m"),
     "mean_square": letter("s"), "scale": Sign("γ", r"\gamma"), "shift": Sign("β", r"\beta"),
