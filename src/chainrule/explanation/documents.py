@@ -230,6 +230,7 @@ _ESCAPES = {
 }
 _SIGNS = {
     "η": r"\eta ", "μ": r"\mu ", "β": r"\beta ", "ε": r"\epsilon ", "λ": r"\lambda ", "δ": r"\delta ",
-    "γ": r"\gamma ", "ω": r"\omega ", "ρ": r"\rho ", "τ": r"\tau ", "−": "-", "·": r"\cdot ", "↔": r"\leftrightarrow ",
+    "γ": r"\gamma ", "ω": r"\omega ", "ρ": r"\rho ", "τ": r"\tau ",
+    "−": "-", "·": r"\cdot ", "↔": r"\leftrightarrow ",
     **dict.fromkeys(_RAISED + _LOWERED[:-1], ""),
 }  # fmt: skip

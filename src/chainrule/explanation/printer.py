@@ -115,7 +115,8 @@ class Printer:
         """Return a formula with as many digits of its numbers as give the value, and = or, if none do, ≈."""
         for digits in (self.digits, *MORE_DIGITS):
             printer = Printer(self.rows, digits)
-            if printer.gives(formula, value):
+            by_chance = not Printer(self.rows, digits + 1).gives(formula, value)
+            if printer.gives(formula, value) and not by_chance:
                 return printer.layout(formula, numbers=True), operator("=")
         return self.layout(formula, numbers=True), operator("≈", r"\approx")
 
