@@ -136,6 +136,7 @@ def _step_as_dict(explanation: Explanation, step: StoryStep) -> dict[str, Any]:
         "formula": to_text(quantity.equation),
         "latex": to_latex(quantity.equation),
         "value": np.asarray(quantity.array).tolist(),
+        "numbers": dict(step.numbers),
         "labels": list(explanation.labels.listed.get(quantity.symbol.key, ())),
     }
 

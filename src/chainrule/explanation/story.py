@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,6 +54,8 @@ class StoryStep:
         The rule that is used, and the numbers that belong to it.
     quantity : Quantity
         What is computed, and how.
+    numbers : dict of str to number
+        The given numbers that its formula names, such as the learning rate.
     """
 
     number: int
@@ -62,6 +64,7 @@ class StoryStep:
     title: str
     rule: str
     quantity: Quantity
+    numbers: Mapping[str, float]
 
 
 class Teller:
@@ -81,7 +84,11 @@ class Teller:
     def story(self) -> list[StoryStep]:
         """Return all steps in order."""
         told = [*self._given(), *self._forward(), *self._backward(), *self._update()]
-        return [StoryStep(number, *one) for number, one in enumerate(told, start=1)]
+        return [StoryStep(number, *one, self._numbers(one[-1])) for number, one in enumerate(told, start=1)]
+
+    def _numbers(self, quantity: Quantity) -> dict[str, float]:
+        found = self._numbers_in(quantity)
+        return {key: self.names.numbers[name.value].item() for key, name in found.items()}
 
     Told = tuple[str, str, str, str, Quantity]
 
@@ -292,16 +299,22 @@ class Teller:
 
     def _values_of(self, quantity: Quantity) -> str:
         """Return the plain numbers in a formula: η = 0.5, μ = 0.9."""
-        if quantity.formula is None:
-            return ""
-        found: dict[Value, str] = {}
-        for name in names(quantity.formula):
-            number = self.names.numbers[name.value]
-            if name.value.name and not number.ndim and self.names.landmark(name.value) is None:
-                what = STEP if name.symbol.key == "step" else ""
-                written = to_text(self.names.printer.number(number))
-                found[name.value] = f"{to_text(name.symbol.layout)} = {written}{what}"
-        return ", ".join(found.values())
+        found = []
+        for name in self._numbers_in(quantity).values():
+            written = to_text(self.names.printer.number(self.names.numbers[name.value]))
+            what = STEP if name.symbol.key == "step" else ""
+            found.append(f"{to_text(name.symbol.layout)} = {written}{what}")
+        return ", ".join(found)
+
+    def _numbers_in(self, quantity: Quantity) -> dict[str, Name]:
+        """Return the given numbers in a formula by their keys: ``task.optimizer.momentum``."""
+        return {
+            name.symbol.key: name
+            for name in names(quantity.formula or Number(0.0))
+            if name.value.name
+            and not self.names.numbers[name.value].ndim
+            and self.names.landmark(name.value) is None
+        }
 
 
 def _is_drawn(mark: Landmark) -> bool:
