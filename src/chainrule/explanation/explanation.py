@@ -27,7 +27,7 @@ Write = Callable[[Any, bytes], object]
 class Explanation:
     """The story of one training step: forward, loss, backward, update, with the formulas and the numbers.
 
-    Printed, it is text; a notebook shows it as Markdown. `Model.explain` makes it.
+    Printed, it is text; a notebook shows it as a page. `Model.explain` makes it.
 
     Attributes
     ----------
