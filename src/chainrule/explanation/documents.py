@@ -151,6 +151,8 @@ def _under_headings(explanation: Explanation) -> Iterator[tuple[str, StoryStep]]
 
 def _is_asked(explanation: Explanation, step: StoryStep) -> bool:
     """Whether a worksheet leaves it out: what is computed, in this update or in the one before."""
+    if step.stage == "forward" and step.quantity.stop is None:  # random numbers, which nobody can work out
+        return False
     kept = {*explanation.names.recording.step.parameters.values(), *explanation.names.state}
     return step.stage != "given" or (explanation.goes_on and step.quantity.value in kept)
 
@@ -181,10 +183,10 @@ def _rest(explanation: Explanation, step: StoryStep, answers: bool, indent: str)
     more = array.size - _most(explanation)
     if more <= 0:
         return []
-    text = step.quantity.names.printer.text
     if array.dtype == BOOL:
         return [f"{indent}and {more} more; {np.sum(array)} of all {array.size} are true"]
-    low, high = text(array.min()), text(array.max())
+    number = step.quantity.names.printer.number
+    low, high = to_text(number(array.min())), to_text(number(array.max()))
     return [f"{indent}and {more} more; all lie from {low} to {high}"]
 
 
@@ -193,8 +195,10 @@ def _ending(explanation: Explanation, answers: bool) -> list[str]:
     if not answers:
         return ["The loss before the step: ______   and after it: ______"]
     before, after = number(explanation.loss), number(explanation.loss_after)
+    is_drawn = any(step.stage == "forward" and step.quantity.stop is None for step in explanation.steps)
+    same = ", with the same random numbers" if is_drawn else ""
     return [
-        f"The loss was {before} before the step and is {after} after it.",
+        f"The loss was {before} before the step and is {after} after it{same}.",
         "",
         *explanation.verdict.sentences(),
     ]

@@ -37,8 +37,9 @@ from chainrule.explanation.layout import (
     word,
 )
 from chainrule.explanation.layout import Symbol as Sign
+from chainrule.explanation.plain import to_text
 from chainrule.graph.lowering import Contraction
-from chainrule.graph.notation import ATOM, PREFIX, PRODUCT, SUM
+from chainrule.graph.notation import ATOM, PREFIX, PRODUCT, SUM, Notation
 from chainrule.graph.types import ROWS
 from chainrule.graph.value import PRIMITIVES, Value
 
@@ -196,6 +197,8 @@ class Printer:
         is_side_by_side = notation.precedence == PRODUCT and notation.template.startswith("<0>")
         if is_side_by_side and _is_big(slots["0"]) and len(slots) > 1:
             slots["0"] = Fenced("(", slots["0"], ")")  # what stands behind a sum would seem to be summed, too
+        if _is_between(notation) and "1" in slots and _has_minus(slots["1"]):
+            slots["1"] = Fenced("(", slots["1"], ")")
         slots["*"] = row(*[part for i in slots for part in (operator(","), slots[i])][1:]) if slots else row()
         slots |= {name: self._attribute(item) for name, item in formula.attributes.items()}
         return filled(parse(notation.template), slots), notation.precedence
@@ -229,7 +232,9 @@ class Printer:
             if parts and isinstance(term, Apply) and _is_negative(term):
                 parts += [operator("−", "-"), self._operand(term.operands[0], SUM + 1, numbers)]
             else:
-                parts += [operator("+"), self._operand(term, SUM + 1 if parts else SUM, numbers)]
+                layout = self._operand(term, SUM + 1 if parts else SUM, numbers)
+                enclosed = Fenced("(", layout, ")") if parts and _has_minus(layout) else layout
+                parts += [operator("+"), enclosed]
         if rest or total.rest is not None:
             others = sum((float(self._numeric(term)) for term in rest), total.rest or 0.0)
             dots = Mark(Sign("⋯", r"\cdots", "number"), repr(others), "rest")
@@ -240,6 +245,16 @@ class Printer:
 
 def _is_matrix_product(formula: Formula) -> bool:
     return isinstance(formula, Apply) and isinstance(formula.primitive.lower, Contraction)
+
+
+def _is_between(notation: Notation) -> bool:
+    """Whether a sign stands between two operands."""
+    return notation.template.startswith("<0> ") and notation.template.endswith(" <1>")
+
+
+def _has_minus(layout: Layout) -> bool:
+    """Whether it is written with a minus at its beginning."""
+    return to_text(layout).startswith("−")
 
 
 def _is_big(layout: Layout) -> bool:

@@ -31,6 +31,7 @@ HANDED = "handed on unchanged"
 SOFTMAX = "the share of each power in the sum of all: the derivative of the logarithm of that sum"
 
 LAID_OUT = "the same numbers, laid out in another shape"
+SINGLE = "a sum of one number"
 KEPT = "kept as it is: the factor of its learning rate is 0"
 STEP = ", the number of updates before this one"
 STOPPED = "stop: it counts as a constant, and no derivative is handed on through it"
@@ -119,6 +120,8 @@ class Teller:
     def _forward_rule(self, mark: Landmark, quantity: Quantity) -> str:
         if mark.value.primitive is PRIMITIVES["stop_gradient"]:
             return STOPPED
+        if isinstance(quantity.formula, Name) and not mark.value.ndim:
+            return SINGLE
         return LAID_OUT if isinstance(quantity.formula, Name) else self._values_of(quantity)
 
     def _in_order(self) -> list[Landmark]:

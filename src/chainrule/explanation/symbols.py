@@ -15,6 +15,7 @@ from chainrule.explanation.plain import to_text
 #: How the names of arrays and numbers are written in formulas; any other is written as the word that it is.
 LETTERS: Mapping[str, Sign] = {
     "weight": letter("W"), "bias": letter("b"), "x": letter("x"), "y": letter("t"),
+    "rho": Sign("ρ", r"\rho"),
     "step": Sign("τ", r"\tau"),  # the k of other books is a place here
     "learning_rate": Sign("η", r"\eta"), "momentum": Sign("μ", r"\mu"), "epsilon": Sign("ε", r"\epsilon"),
     "weight_decay": Sign("λ", r"\lambda"), "velocity": letter("v"), "mean": letter("m"),
