@@ -105,7 +105,7 @@ class Inspection:
 
     @checked_options
     def explain(self, x: Any, y: Any = None, *, sample_weight: Any = None, steps: int = 1) -> Explanation:
-        """Return the story of the next training step on these rows; nothing is changed.
+        """Return the story of the next training step on these rows; a model that is built is not changed.
 
         Parameters
         ----------

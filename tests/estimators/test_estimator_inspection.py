@@ -67,6 +67,18 @@ def test_the_explained_numbers_are_the_estimators():
     np.testing.assert_allclose(estimator.explain(x[:1], y[:1]).loss, expected + _penalty(estimator))
 
 
+@pytest.mark.filterwarnings("ignore:.*Maximum iterations")
+def test_the_weights_of_classes_are_those_of_the_fit():
+    estimator = classifier(class_weight="balanced", max_iter=2, early_stopping=False)
+    first, other = (np.flatnonzero(name == NAMES) for name in np.unique(NAMES)[:2])
+    kept = [*first, *other[:5]]
+    estimator.fit(X[kept], NAMES[kept])
+    steps = estimator.explain(X[kept[:1]], NAMES[kept[:1]]).steps
+    told = {step.quantity.symbol.key: step.quantity.array for step in steps}
+    assert told["sample_weight"] == pytest.approx(len(kept) / (2 * len(first)))
+    assert len(kept) < 2 * len(first)
+
+
 def _penalty(estimator):
     return estimator.alpha / 2 * sum(np.sum(coef**2) for coef in estimator.coefs_)
 

@@ -47,6 +47,16 @@ def test_a_worksheet_has_every_given_number_and_no_other(name, format):
     assert not re.search("more|all lie", sheet)
 
 
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_the_answers_give_all_that_the_worksheet_asks_for(name):
+    asks = [line for line in EXAMPLES[name].worksheet().splitlines() if line.endswith(" = ______")]
+    asked, answered = (
+        {line.partition(" = ")[0] for line in lines}
+        for lines in (asks, EXAMPLES[name].answers().splitlines())
+    )
+    assert asked <= answered, asked - answered
+
+
 def test_a_large_worksheet_says_how_many_are_alike():
     model = cr.Model(cr.Dense(40), loss="mean_squared_error", dtype="float64")
     x = np.random.default_rng(0).normal(size=(2, 3))

@@ -72,3 +72,11 @@ def test_what_is_only_laid_out_anew_says_so():
     rules = {step.quantity.symbol.key: step.rule for step in steps}
     assert rules["layers.1.a"] == "the same numbers, laid out in another shape"
     assert rules["layers.2.z"] == ""
+
+
+def test_plain_data_has_the_given_numbers_in_full():
+    model = built(dense(), optimizer=cr.Adam(1 / 3, beta_1=2 / 3))
+    steps = {step["name"]: step for step in model.explain(ROWS, NUMBERS).to_dict()["steps"]}
+    assert steps["layers.0.weight/mean′"]["numbers"] == {"task.optimizer.beta_1": 2 / 3}
+    assert steps["layers.0.weight′"]["numbers"]["task.optimizer.learning_rate"] == 1 / 3
+    assert steps["layers.0.weight"]["numbers"] == {}

@@ -68,3 +68,24 @@ def test_finite_differences_stay_few_and_the_verdict_counts_them(layers, width, 
     assert entries == sum(array.size for array in model.weights.values())
     told = f"Finite differences at {checked} of {entries:,} entries, {each} parameter, with its largest"
     assert verdict.sentences()[1].startswith(told)
+
+
+def test_differences_that_judge_nothing_are_not_said_to_agree():
+    model = cr.Model(cr.Dense(1, activation="relu"), loss="mean_squared_error", dtype="float64")
+    model.build(features=1)
+    model.set_weights({"weight": [[1.0]], "bias": [-1.0]})  # the kink
+    verdict = model.explain([[1.0]], [[2.0]]).verdict
+    assert verdict.right
+    first, differences, compiled = verdict.sentences()
+    assert first == "The gradient is right: one other way agrees with it."
+    assert differences == (
+        "Finite differences at all 2 entries judge nothing: each lies at a kink or is too small to measure."
+    )
+    assert compiled.startswith("The compiled code, all entries: ")
+
+
+def test_one_entry_is_counted_as_one():
+    model = cr.Model(cr.Dense(1, use_bias=False), loss="mean_squared_error", dtype="float64")
+    model.build(features=1)
+    sentences = model.explain([[1.0]], [[5.0]]).verdict.sentences()
+    assert sentences[1].startswith("Finite differences at the one entry: ")

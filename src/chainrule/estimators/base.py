@@ -176,8 +176,12 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         incremental: bool = False,
         reset: bool = False,
         held: bool = False,
+        as_fitted: bool = False,
     ) -> tuple[dict[str, Array], Any]:
-        """Return rows as the loop takes them, and y as scikit-learn does; `held` ones are not trained on."""
+        """Return rows as the loop takes them, and y as scikit-learn does; `held` ones are not trained on.
+
+        Where they are taken `as_fitted`, classes have the weights that they had in the fit.
+        """
         x, y = self._validated(X, y, reset)
         target = self._validated_target(y, incremental, held)
         if held:
@@ -186,7 +190,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         target = target if target.dtype.kind == "i" and target.ndim == 1 else target.astype(dtype)
         data = {"x": x.astype(dtype, copy=False), "y": target}
         weight = None if sample_weight is None else as_sample_weight(sample_weight, x.shape[0], dtype)
-        weight = self._class_weighted(y, weight, dtype, held)
+        weight = self._class_weighted(y, weight, dtype, held or as_fitted)
         return (data if weight is None else {**data, "sample_weight": weight}), y
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
@@ -214,7 +218,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
             self._coded = learnt_categories(table, chosen)
         return with_codes(table, self._coded) if self._coded else X
 
-    def _class_weighted(self, y: Any, weight: Array | None, dtype: Any, held: bool) -> Array | None:
+    def _class_weighted(self, y: Any, weight: Array | None, dtype: Any, learnt: bool) -> Array | None:
         """Return the rows' weights, times their classes' where the estimator has class weights."""
         return weight
 

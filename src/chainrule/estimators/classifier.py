@@ -265,14 +265,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                 f"'y' has {classes}."
             )
 
-    def _class_weighted(self, y: Any, weight: Array | None, dtype: Any, held: bool) -> Array | None:
+    def _class_weighted(self, y: Any, weight: Array | None, dtype: Any, learnt: bool) -> Array | None:
         if self.class_weight is None:
             return weight
-        if not held:
+        if not (learnt and hasattr(self, "_class_weights")):
             self._class_weights = explicit_class_weights(self.class_weight, y)
         factors = compute_sample_weight(self._class_weights, y).astype(dtype)
         weight = factors if weight is None else factors * weight
-        if not held:
+        if not learnt:
             check_some_weight(weight)
         return weight
 

@@ -133,7 +133,7 @@ def _prepared(
     copy: BaseMLP = clone(estimator)
     if hasattr(estimator, "coefs_"):
         copy.__dict__.update(estimator.__dict__)
-        data, _ = copy._checked_data(X, y, sample_weight, incremental=True)
+        data, _ = copy._checked_data(X, y, sample_weight, incremental=True, as_fitted=True)
         if copy.n_outputs_ != estimator.n_outputs_:
             raise ValueError(f"y has {copy.n_outputs_} outputs, and the fit had {estimator.n_outputs_}")
         key = copy._trainer.key

@@ -55,6 +55,7 @@ class Example:
             explanation = model.explain(self.x, self.y)
             explanation.title = self.title if self.updates == 1 else f"{self.title}: update {number}"
             explanation.goes_on = number > 1
+            explanation.in_full = True
             told.append(explanation)
             model.step(self.x, self.y)
         return told

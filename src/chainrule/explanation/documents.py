@@ -136,6 +136,7 @@ def _step_as_dict(explanation: Explanation, step: StoryStep) -> dict[str, Any]:
         "formula": to_text(quantity.equation),
         "latex": to_latex(quantity.equation),
         "value": np.asarray(quantity.array).tolist(),
+        "numbers": dict(step.numbers),
         "labels": list(explanation.labels.listed.get(quantity.symbol.key, ())),
     }
 
@@ -150,6 +151,8 @@ def _under_headings(explanation: Explanation) -> Iterator[tuple[str, StoryStep]]
 
 def _is_asked(explanation: Explanation, step: StoryStep) -> bool:
     """Whether a worksheet leaves it out: what is computed, in this update or in the one before."""
+    if step.stage == "forward" and step.quantity.stop is None:  # random numbers, which nobody can work out
+        return False
     kept = {*explanation.names.recording.step.parameters.values(), *explanation.names.state}
     return step.stage != "given" or (explanation.goes_on and step.quantity.value in kept)
 
@@ -160,10 +163,15 @@ def _elements(explanation: Explanation, step: StoryStep, answers: bool) -> Itera
     Beside each stands what a person calls the element, if anything.
     """
     quantity, asked = step.quantity, _is_asked(explanation, step)
-    most = MOST_ELEMENTS if answers else MOST_ASKED if asked else None
+    most = _most(explanation) if answers else MOST_ASKED if asked else None
     for place in quantity.places(most):
         label = explanation.labels.of(quantity.symbol.key, quantity.value, place)
         yield whole(quantity.line(place), quantity.names, answers or not asked), label
+
+
+def _most(explanation: Explanation) -> int:
+    """Return how many elements of an array the answers give: all that a worksheet asks for, or the first."""
+    return MOST_ASKED if explanation.in_full else MOST_ELEMENTS
 
 
 def _rest(explanation: Explanation, step: StoryStep, answers: bool, indent: str) -> list[str]:
@@ -172,14 +180,13 @@ def _rest(explanation: Explanation, step: StoryStep, answers: bool, indent: str)
     if not answers:
         more = array.size - MOST_ASKED if _is_asked(explanation, step) else 0
         return [f"{indent}and {more} more in the same way"] if more > 0 else []
-    if array.size <= MOST_ELEMENTS:
+    more = array.size - _most(explanation)
+    if more <= 0:
         return []
-    text = step.quantity.names.printer.text
     if array.dtype == BOOL:
-        return [
-            f"{indent}and {array.size - MOST_ELEMENTS} more; {np.sum(array)} of all {array.size} are true"
-        ]
-    more, low, high = array.size - MOST_ELEMENTS, text(array.min()), text(array.max())
+        return [f"{indent}and {more} more; {np.sum(array)} of all {array.size} are true"]
+    number = step.quantity.names.printer.number
+    low, high = to_text(number(array.min())), to_text(number(array.max()))
     return [f"{indent}and {more} more; all lie from {low} to {high}"]
 
 
@@ -188,8 +195,10 @@ def _ending(explanation: Explanation, answers: bool) -> list[str]:
     if not answers:
         return ["The loss before the step: ______   and after it: ______"]
     before, after = number(explanation.loss), number(explanation.loss_after)
+    is_drawn = any(step.stage == "forward" and step.quantity.stop is None for step in explanation.steps)
+    same = ", with the same random numbers" if is_drawn else ""
     return [
-        f"The loss was {before} before the step and is {after} after it.",
+        f"The loss was {before} before the step and is {after} after it{same}.",
         "",
         *explanation.verdict.sentences(),
     ]
@@ -226,6 +235,7 @@ _ESCAPES = {
 }
 _SIGNS = {
     "η": r"\eta ", "μ": r"\mu ", "β": r"\beta ", "ε": r"\epsilon ", "λ": r"\lambda ", "δ": r"\delta ",
-    "γ": r"\gamma ", "ω": r"\omega ", "ρ": r"\rho ", "−": "-", "·": r"\cdot ", "↔": r"\leftrightarrow ",
+    "γ": r"\gamma ", "ω": r"\omega ", "ρ": r"\rho ", "τ": r"\tau ",
+    "−": "-", "·": r"\cdot ", "↔": r"\leftrightarrow ",
     **dict.fromkeys(_RAISED + _LOWERED[:-1], ""),
 }  # fmt: skip

@@ -27,7 +27,7 @@ Write = Callable[[Any, bytes], object]
 class Explanation:
     """The story of one training step: forward, loss, backward, update, with the formulas and the numbers.
 
-    Printed, it is text; a notebook shows it as Markdown. `Model.explain` makes it.
+    Printed, it is text; a notebook shows it as a page. `Model.explain` makes it.
 
     Attributes
     ----------
@@ -46,6 +46,8 @@ class Explanation:
         What the inputs and outputs are called, where they have names; `call` gives them some.
     goes_on : bool
         Whether it follows an update that is worked out before: a worksheet then leaves out the weights, too.
+    in_full : bool
+        Whether the answers give every element that a worksheet asks for, and not the first few alone.
 
     Examples
     --------
@@ -84,6 +86,7 @@ class Explanation:
         self.title = title
         self.labels = Labels(self.names)
         self.goes_on = False
+        self.in_full = False
         self._write = write
 
     def call(self, features: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:

@@ -182,3 +182,22 @@ def substituted(formula: Formula, replace: Callable[[Name], Formula]) -> Formula
         case Total(terms):
             return dataclasses.replace(formula, terms=tuple(substituted(term, replace) for term in terms))
     return formula
+
+
+def rounded(formula: Formula, number: Callable[[Any], Any]) -> Formula:
+    """Return the formula with what a function makes of the numbers in it, and numbers for its names."""
+
+    def part_of(formula: Formula, part: Parts) -> Formula:
+        match formula:
+            case Number(value):
+                return Number(number(value))
+            case Name(number=known):
+                return Number(number(known))
+            case Total(terms, rest=rest):
+                of_rest = None if rest is None else number(rest)
+                return dataclasses.replace(formula, terms=tuple(map(part, terms)), rest=of_rest)
+            case Apply(primitive, operands, attributes, gathered):
+                return Apply(primitive, tuple(map(part, operands)), attributes, gathered)
+        return formula
+
+    return Parts(part_of)(formula)  # type: ignore[no-any-return]

@@ -10,28 +10,18 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.explanation.formula import Symbol
-from chainrule.explanation.layout import Layout, Script, letter, word
-from chainrule.explanation.layout import Symbol as Sign
+from chainrule.explanation.layout import letter
+from chainrule.explanation.symbols import LOSS, Symbols
 from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Contraction, Expression, Reduction
 from chainrule.graph.types import BOOL, ROWS, is_float
 from chainrule.graph.value import Value
 
-#: How the names of arrays and numbers are written in formulas; any other is written as the word that it is.
-LETTERS: Mapping[str, Sign] = {
-    "weight": letter("W"), "bias": letter("b"), "x": letter("x"), "y": letter("t"), "step": letter("k"),
-    "learning_rate": Sign("η", r"\eta"), "momentum": Sign("μ", r"\mu"), "epsilon": Sign("ε", r"\epsilon"),
-    "weight_decay": Sign("λ", r"\lambda"), "velocity": letter("v"), "mean": letter("m"),
-    "mean_square": letter("s"), "scale": Sign("γ", r"\gamma"), "shift": Sign("β", r"\beta"),
-    "beta_1": Sign("β₁", r"\beta_1"), "beta_2": Sign("β₂", r"\beta_2"), "sample_weight": Sign("ω", r"\omega"),
-    "square": letter("s"), "gamma": Sign("γ", r"\gamma"), "label_smoothing": Sign("ε", r"\epsilon"),
-}  # fmt: skip
 _SHARED = "uvqhgcde"
 #: What is made of data alone: in the loss, beside the target, and in the network, such as what is drawn.
 _OF_LOSS, _DRAWN = "NMKQ", "rqh"
@@ -97,60 +87,37 @@ def find_landmarks(
     parameters: Mapping[str, Value],
     loss: Value,
     others: Sequence[Value] = (),
+    *,
+    symbols: Symbols | None = None,
 ) -> Landmarks:
     """Return the named values on the way from x and the parameters to the loss; `others` need sources too."""
     kinds = {x: "x"} | dict.fromkeys(parameters.values(), "parameter") | dict.fromkeys(data.values(), "data")
     sources = _sources([loss, *others], kinds)
-    finder = _Finder(loss, sources, set(parameters.values()), data.get("y"))
+    symbols = symbols or Symbols()
+    finder = _Finder(loss, sources, set(parameters.values()), data.get("y"), symbols)
     names = {"x": x, **data}
     listed = [
-        Landmark(value, symbol_of(name), "input", "", "x" if value is x else "data")
+        Landmark(value, symbols.of(name), "input", "", "x" if value is x else "data")
         for name, value in names.items()
     ]
     listed += [
-        Landmark(value, symbol_of(name), "input", name.rpartition(".")[0], "parameter")
+        Landmark(value, symbols.of(name), "input", name.rpartition(".")[0], "parameter")
         for name, value in parameters.items()
     ]
     computed = [
         *finder.cuts(),
         *finder.computed(),
-        Landmark(loss, Symbol(letter("L"), False, "loss"), "loss", "", "loss"),
+        Landmark(loss, Symbol(letter(LOSS), False, "loss"), "loss", "", "loss"),
     ]
     order = [*listed, *sorted(computed, key=lambda one: one.value.serial)]
     return Landmarks(tuple(order), sources)
 
 
-def symbol_of(name: str, mark: str = "") -> Symbol:
-    """Return the symbol of an array or a number by its name: ``layers.0.weight`` is W with (0) raised."""
-    owner, _, last = name.replace("/", ".").rpartition(".")
-    if "/" in name:  # a slot of a parameter: v with the parameter below
-        parameter = name.partition("/")[0].rpartition(".")[2]
-        base = _letter(last)
-        below: Layout | None = _letter(parameter)
-        return Symbol(Script(base, below, _raised(_digits(owner), mark)), False, name + mark)
-    is_of_layer = not owner.startswith("task") or owner.startswith("task.network")
-    above = _raised(_digits(owner) if is_of_layer else "", mark)
-    return Symbol(Script(_letter(last), None, above) if above else _letter(last), False, name + mark)
-
-
-def _letters() -> Iterator[str]:
-    """Yield the names of what is on the way: u, v, ..., and then u2, v2, ..."""
-    yield from _SHARED
-    for number in itertools.count(2):
-        yield from (f"{one}{number}" for one in _SHARED)
-
-
-def _letter(name: str) -> Sign:
-    return LETTERS.get(name) or (letter(name) if len(name) == 1 else word(name))
-
-
-def _digits(part: str) -> str:
-    return ".".join(re.findall(r"\d+", part))
-
-
-def _raised(digits: str, mark: str = "") -> Layout | None:
-    text = (f"({digits})" if digits else "") + mark
-    return Sign(text.replace(".", "·"), text.replace("′", r"\prime"), "number") if text else None
+def _numbered(letters: str) -> Iterator[str]:
+    """Yield names: u, v, ..., and then u2, v2, ..."""
+    yield from letters
+    for count in itertools.count(2):
+        yield from (f"{one}{count}" for one in letters)
 
 
 def _sources(outputs: Sequence[Value], kinds: Mapping[Value, str]) -> dict[Value, frozenset[str]]:
@@ -187,9 +154,11 @@ class _Finder:
         sources: Mapping[Value, frozenset[str]],
         parameters: set[Value],
         target: Value | None,
+        symbols: Symbols,
     ) -> None:
         self._loss = loss
         self._target = target
+        self._symbols = symbols
         self._sources = sources
         self._parameters = parameters
         self._values = needed([loss])
@@ -225,11 +194,13 @@ class _Finder:
             part, is_of_loss = value.origin.part, value.origin.stage != "forward"
             is_target = is_of_loss and not counts["target"] and self._target in set(needed([value]))
             key = "target" if is_target else f"{part}.data" if part else "constant"
-            letters = "t" if is_target else _OF_LOSS if is_of_loss else _DRAWN
-            base = letter(letters[counts[key] % len(letters)])
-            above = _raised(_digits(part))
             name = key + f"#{counts[key]}" * bool(counts[key])
-            symbol = Symbol(Script(base, None, above) if above else base, False, name)
+            letters = _numbered(_OF_LOSS if is_of_loss else _DRAWN)
+            symbol = (
+                Symbol(letter("t"), False, name)  # of y there is then another
+                if is_target
+                else self._symbols.new(letters, part, key=name)
+            )
             marks.append(Landmark(value, symbol, "loss" if is_of_loss else "forward", part, "data"))
             counts[key] += 1
         return marks
@@ -266,18 +237,15 @@ class _Finder:
             named = part is not None and self._is_spread(value, members, set(roles))
             if named or self._is_shared(value, members, within):
                 roles[value] = "shared"
-        letters = _letters()
         marks = []
         count = 0
         for value, role in roles.items():
             count += role == "output"
-            linear = role == "output" and (inner is value)
-            name = {"inner": "z", "output": "z" if linear else "a"}.get(role) or next(letters)
-            above = _raised(_digits(part or ""), "*" * max(count - 1, 0))
-            key = f"{part}.{name}" if part else name
-            key += f"#{count}" if count > 1 else ""
-            base = _letter(name)
-            symbol = Symbol(Script(base, None, above) if above else base, False, key)
+            name = {"inner": "z", "output": "z" if inner is value else "a"}.get(role)
+            letters = itertools.chain([name] if name else (), _numbered(_SHARED))
+            is_further = role == "output" and count > 1
+            key = f"{part}.{name}#{count}".removeprefix(".") if is_further else ""
+            symbol = self._symbols.new(letters, part or "", "*" * (count - 1) if is_further else "", key)
             marks.append(Landmark(value, symbol, "loss" if part is None else "forward", part or "", role))
         return marks
 

@@ -11,17 +11,16 @@ import numpy as np
 from chainrule.explanation.elements import Expander
 from chainrule.explanation.formula import Name, Stop, Symbol
 from chainrule.explanation.landmarks import (
-    LETTERS,
     Landmark,
     find_landmarks,
     is_transparent,
     looked_through,
-    symbol_of,
 )
 from chainrule.explanation.layout import Script, letter, number
 from chainrule.explanation.printer import Printer
 from chainrule.explanation.shares import Shares
 from chainrule.explanation.step_graph import Recording, Share
+from chainrule.explanation.symbols import LETTERS, Symbols
 from chainrule.graph.graph import needed
 from chainrule.graph.types import BOOL, ROWS
 from chainrule.graph.value import PRIMITIVES, Value
@@ -41,7 +40,11 @@ class Names:
         self.recording = recording
         self.numbers = recording.numbers
         graph = step.stage.graph
-        self.landmarks = find_landmarks(step.x, step.data, step.parameters, step.loss, graph.outputs)
+        parts = {value.origin.part for value in graph.equations}
+        self.symbols = Symbols((value.name for value in graph.inputs), parts)
+        self.landmarks = find_landmarks(
+            step.x, step.data, step.parameters, step.loss, graph.outputs, symbols=self.symbols
+        )
         sources = self.landmarks.sources
         fixed = {value for value, kinds in sources.items() if not kinds}
         choices = {
@@ -51,15 +54,18 @@ class Names:
         }
         choices |= {value for value in sources if _is_passed_guard(value, recording)}
         choices |= {value for value, kinds in sources.items() if _is_same_in_rows(value, kinds, recording)}
-        self.shares = {share: _share_symbol(share, count) for count, share in enumerate(step.shares)}
+        self.shares = {share: self._share_symbol(share, count) for count, share in enumerate(step.shares)}
         self.expander = Expander(recording.numbers, fixed, choices, Shares(self.shares, recording.numbers))
         self.printer = Printer(recording.rows)
-        self.names = {value: symbol_of(value.name) for value in graph.inputs}
+        self.names = {value: self.symbols.of(value.name) for value in graph.inputs}
         self.names |= {one.value: one.symbol for one in self.landmarks.listed}
         self._drop_second_names()
         self._by_value = {one.value: one for one in self.landmarks.listed}
         if any(one.symbol.key == "target" for one in self.landmarks.listed) and "y" in step.data:
             self.names[step.data["y"]] = Symbol(letter("y"), False, "y")
+
+    def _share_symbol(self, share: Share, count: int) -> Symbol:
+        return self.symbols.new(("p", "share", "softmax"), share.power.origin.part, "″" * count)
 
     def _drop_second_names(self) -> None:
         """Take away names of what is another named value unchanged."""
@@ -79,7 +85,7 @@ class Names:
     @cached_property
     def new_names(self) -> dict[Value, Symbol]:
         """What is kept for the next step: parameters, slots and what layers keep, primed."""
-        return {value: symbol_of(name, "′") for name, value in self.recording.step.new.items()}
+        return {value: self.symbols.of(name, "′") for name, value in self.recording.step.new.items()}
 
     @cached_property
     def state(self) -> dict[Value, str]:
@@ -204,11 +210,6 @@ def _is_scale(value: Value) -> bool:
         return False
     condition, chosen, _ = value.operands
     return condition.primitive is PRIMITIVES["greater"] and condition.operands[0] is chosen
-
-
-def _share_symbol(share: Share, count: int) -> Symbol:
-    part = share.power.origin.part
-    return symbol_of(f"{part}.p" if part else "p", "″" * count)
 
 
 def _is_same_in_rows(value: Value, kinds: frozenset[str], recording: Recording) -> bool:

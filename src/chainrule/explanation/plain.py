@@ -84,7 +84,7 @@ def _script(layout: Layout | None, letters: dict[int, int], mark: str) -> str:
     text = to_text(layout).replace(" ", "")
     if all(ord(sign) in letters for sign in text) and len(text) < 12:
         return text.translate(letters)
-    if text.isalnum():
+    if text.isalnum() or (text[0] == "(" and text.find(")") == len(text) - 1):
         return f"{mark}{text}"
     spaced = to_text(layout)
     return f"{mark}({spaced if ' if ' in spaced else text})"

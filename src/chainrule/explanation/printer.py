@@ -17,7 +17,9 @@ from chainrule.explanation.formula import (
     Symbol,
     Total,
     Variable,
+    numeric,
     numerics,
+    rounded,
 )
 from chainrule.explanation.layout import (
     Fenced,
@@ -35,13 +37,16 @@ from chainrule.explanation.layout import (
     word,
 )
 from chainrule.explanation.layout import Symbol as Sign
+from chainrule.explanation.plain import to_text
 from chainrule.graph.lowering import Contraction
-from chainrule.graph.notation import ATOM, PREFIX, PRODUCT, SUM
+from chainrule.graph.notation import ATOM, PREFIX, PRODUCT, SUM, Notation
 from chainrule.graph.types import ROWS
 from chainrule.graph.value import PRIMITIVES, Value
 
 #: More terms than this are not written out: the largest stand for them, beside the sum of the others.
 MOST_TERMS, LARGEST = 6, 4
+#: Where numbers cancel out, so many digits are tried until the equation is true to this part of its result.
+MORE_DIGITS, TRUE = (9, 12), 1e-4
 #: The key of numbers that stand in the network itself: they came from nowhere else.
 CONSTANTS = "constants"
 
@@ -107,6 +112,27 @@ class Printer:
         self._numeric = numerics()
         return self._printed(formula, numbers)[0]
 
+    def with_numbers(self, formula: Formula, value: Any) -> tuple[Layout, Layout]:
+        """Return a formula with as many digits of its numbers as give the value, and = or, if none do, ≈."""
+        for digits in (self.digits, *MORE_DIGITS):
+            printer = Printer(self.rows, digits)
+            by_chance = not Printer(self.rows, digits + 1).gives(formula, value)
+            if printer.gives(formula, value) and not by_chance:
+                return printer.layout(formula, numbers=True), operator("=")
+        return self.layout(formula, numbers=True), operator("≈", r"\approx")
+
+    def gives(self, formula: Formula, value: Any) -> bool:
+        """Whether a formula's numbers, rounded as they are written, give the value."""
+
+        def written(number: Any) -> Any:
+            is_float = np.ndim(number) == 0 and isinstance(number, float | np.floating)
+            return np.float64(f"{number:.{self.digits}g}") if is_float else number
+
+        if isinstance(value, bool | np.bool_) or not np.isfinite(value):
+            return True
+        found = float(numeric(rounded(formula, written)))
+        return abs(found - float(value)) <= TRUE * abs(float(value))
+
     def _printed(self, formula: Formula, numbers: bool) -> tuple[Layout, int]:  # noqa: PLR0911  (one for each)
         match formula:
             case Number(value):
@@ -171,6 +197,8 @@ class Printer:
         is_side_by_side = notation.precedence == PRODUCT and notation.template.startswith("<0>")
         if is_side_by_side and _is_big(slots["0"]) and len(slots) > 1:
             slots["0"] = Fenced("(", slots["0"], ")")  # what stands behind a sum would seem to be summed, too
+        if _is_between(notation) and "1" in slots and _has_minus(slots["1"]):
+            slots["1"] = Fenced("(", slots["1"], ")")
         slots["*"] = row(*[part for i in slots for part in (operator(","), slots[i])][1:]) if slots else row()
         slots |= {name: self._attribute(item) for name, item in formula.attributes.items()}
         return filled(parse(notation.template), slots), notation.precedence
@@ -204,7 +232,9 @@ class Printer:
             if parts and isinstance(term, Apply) and _is_negative(term):
                 parts += [operator("−", "-"), self._operand(term.operands[0], SUM + 1, numbers)]
             else:
-                parts += [operator("+"), self._operand(term, SUM + 1 if parts else SUM, numbers)]
+                layout = self._operand(term, SUM + 1 if parts else SUM, numbers)
+                enclosed = Fenced("(", layout, ")") if parts and _has_minus(layout) else layout
+                parts += [operator("+"), enclosed]
         if rest or total.rest is not None:
             others = sum((float(self._numeric(term)) for term in rest), total.rest or 0.0)
             dots = Mark(Sign("⋯", r"\cdots", "number"), repr(others), "rest")
@@ -215,6 +245,16 @@ class Printer:
 
 def _is_matrix_product(formula: Formula) -> bool:
     return isinstance(formula, Apply) and isinstance(formula.primitive.lower, Contraction)
+
+
+def _is_between(notation: Notation) -> bool:
+    """Whether a sign stands between two operands."""
+    return notation.template.startswith("<0> ") and notation.template.endswith(" <1>")
+
+
+def _has_minus(layout: Layout) -> bool:
+    """Whether it is written with a minus at its beginning."""
+    return to_text(layout).startswith("−")
 
 
 def _is_big(layout: Layout) -> bool:

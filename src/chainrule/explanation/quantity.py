@@ -44,6 +44,8 @@ class ElementLine:
         z₁, what it is computed from, and the same with numbers.
     value : float
         The number; of what is true or false that.
+    sign : Layout
+        What stands before it: =, or ≈ where the numbers cancel out but for a rest of rounding.
     """
 
     name: str
@@ -51,6 +53,7 @@ class ElementLine:
     formula: Layout | None
     numbers: Layout | None
     value: float
+    sign: Layout
 
 
 @dataclass(frozen=True)
@@ -175,13 +178,10 @@ class Quantity:
         printer = self.names.printer
         left = printer.symbol(self.symbol, self.value, index)
         formula = self.element(index) if self.stop or self.handed else None
-        return ElementLine(
-            element_name(self.symbol.key, index),
-            left,
-            printer.layout(formula) if formula else None,
-            printer.layout(formula, numbers=True) if formula else None,
-            self.array[index].item(),
-        )
+        value = self.array[index].item()
+        numbers, sign = printer.with_numbers(formula, value) if formula else (None, operator("="))
+        shown = printer.layout(formula) if formula else None
+        return ElementLine(element_name(self.symbol.key, index), left, shown, numbers, value, sign)
 
     def places(self, most: int | None = None) -> Iterator[tuple[int, ...]]:
         """Yield the places of the elements; of a large array only so many."""
@@ -207,4 +207,4 @@ def whole(line: ElementLine, names: Names, answers: bool = True) -> Layout:
         if to_text(part) != to_text(value):  # a formula that is the number itself is not written twice
             parts += [operator("="), part]
     blank = operator("______", r"\underline{\qquad\qquad}")
-    return row(*parts, operator("="), value if answers else blank)
+    return row(*parts, line.sign, value) if answers else row(*parts, operator("="), blank)

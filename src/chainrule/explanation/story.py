@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,7 +31,9 @@ HANDED = "handed on unchanged"
 SOFTMAX = "the share of each power in the sum of all: the derivative of the logarithm of that sum"
 
 LAID_OUT = "the same numbers, laid out in another shape"
+SINGLE = "a sum of one number"
 KEPT = "kept as it is: the factor of its learning rate is 0"
+STEP = ", the number of updates before this one"
 STOPPED = "stop: it counts as a constant, and no derivative is handed on through it"
 
 
@@ -53,6 +55,8 @@ class StoryStep:
         The rule that is used, and the numbers that belong to it.
     quantity : Quantity
         What is computed, and how.
+    numbers : dict of str to number
+        The given numbers that its formula names, such as the learning rate.
     """
 
     number: int
@@ -61,6 +65,7 @@ class StoryStep:
     title: str
     rule: str
     quantity: Quantity
+    numbers: Mapping[str, float]
 
 
 class Teller:
@@ -80,7 +85,11 @@ class Teller:
     def story(self) -> list[StoryStep]:
         """Return all steps in order."""
         told = [*self._given(), *self._forward(), *self._backward(), *self._update()]
-        return [StoryStep(number, *one) for number, one in enumerate(told, start=1)]
+        return [StoryStep(number, *one, self._numbers(one[-1])) for number, one in enumerate(told, start=1)]
+
+    def _numbers(self, quantity: Quantity) -> dict[str, float]:
+        found = self._numbers_in(quantity)
+        return {key: self.names.numbers[name.value].item() for key, name in found.items()}
 
     Told = tuple[str, str, str, str, Quantity]
 
@@ -111,6 +120,8 @@ class Teller:
     def _forward_rule(self, mark: Landmark, quantity: Quantity) -> str:
         if mark.value.primitive is PRIMITIVES["stop_gradient"]:
             return STOPPED
+        if isinstance(quantity.formula, Name) and not mark.value.ndim:
+            return SINGLE
         return LAID_OUT if isinstance(quantity.formula, Name) else self._values_of(quantity)
 
     def _in_order(self) -> list[Landmark]:
@@ -291,16 +302,22 @@ class Teller:
 
     def _values_of(self, quantity: Quantity) -> str:
         """Return the plain numbers in a formula: η = 0.5, μ = 0.9."""
-        if quantity.formula is None:
-            return ""
-        found: dict[Value, str] = {}
-        for name in names(quantity.formula):
-            number = self.names.numbers[name.value]
-            if name.value.name and not number.ndim and self.names.landmark(name.value) is None:
-                found[name.value] = (
-                    f"{to_text(name.symbol.layout)} = {to_text(self.names.printer.number(number))}"
-                )
-        return ", ".join(found.values())
+        found = []
+        for name in self._numbers_in(quantity).values():
+            written = to_text(self.names.printer.number(self.names.numbers[name.value]))
+            what = STEP if name.symbol.key == "step" else ""
+            found.append(f"{to_text(name.symbol.layout)} = {written}{what}")
+        return ", ".join(found)
+
+    def _numbers_in(self, quantity: Quantity) -> dict[str, Name]:
+        """Return the given numbers in a formula by their keys: ``task.optimizer.momentum``."""
+        return {
+            name.symbol.key: name
+            for name in names(quantity.formula or Number(0.0))
+            if name.value.name
+            and not self.names.numbers[name.value].ndim
+            and self.names.landmark(name.value) is None
+        }
 
 
 def _is_drawn(mark: Landmark) -> bool:

@@ -91,32 +91,47 @@ class Verdict:
 
     def sentences(self) -> list[str]:
         """Return the verdict as sentences."""
-        checked = self._counted()
-        unjudged = sum(one.unjudged for one in self.comparisons)
         word = "right" if self.right else "WRONG"
-        at = f", {unjudged} of them at a kink or too small to measure, and not judged" if unjudged else ""
-        found = "two other ways agree with it." if self.right else "another way gives something else."
+        agree = "two other ways agree with it." if self._is_judged else "one other way agrees with it."
+        found = agree if self.right else "another way gives something else."
         single = f" Rounding to float32: {self.rounding:.1e}." if self.rounding else ""
         if self.right and (coarse := [one for one in self.comparisons if one.is_coarse]):
-            return self._rounded(coarse, f"Finite differences at {checked}{at}")
+            return self._rounded(coarse)
         return [
             f"The gradient is {word}: {found}",
-            f"Finite differences at {checked}{at}: relative error {self.differences:.1e}.{single}",
+            f"{self._by_differences()}{single}",
             f"The compiled code, all entries: relative error {self.compiled:.1e}.",
             *(f"{fault[0].upper()}{fault[1:]}." for fault in self.faults),
         ]
+
+    @property
+    def _is_judged(self) -> bool:
+        """Whether differences could tell anything."""
+        return any(one.checked > one.unjudged for one in self.comparisons)
+
+    def _by_differences(self, where: str = "") -> str:
+        """Say what came out of finite differences; `where` is the type of their numbers."""
+        checked = self._counted()
+        if not self._is_judged:
+            return (
+                f"Finite differences at {checked}{where} judge nothing: "
+                "each lies at a kink or is too small to measure."
+            )
+        unjudged = sum(one.unjudged for one in self.comparisons)
+        at = f", {unjudged} of them at a kink or too small to measure, and not judged" if unjudged else ""
+        return f"Finite differences at {checked}{at}{where}: relative error {self.differences:.1e}."
 
     def _counted(self) -> str:
         """Say at how many entries differences were taken: at all, or at some of each parameter."""
         checked = sum(one.checked for one in self.comparisons)
         entries = sum(one.entries for one in self.comparisons)
         if checked == entries:
-            return f"all {entries} entries"
+            return f"all {entries} entries" if entries > 1 else "the one entry"
         most = max(one.checked for one in self.comparisons)
         each = f"up to {most} of each parameter" if most > 1 else "one of each parameter"
         return f"{checked} of {entries:,} entries, {each}, with its largest"
 
-    def _rounded(self, coarse: list[Comparison], differences: str) -> list[str]:
+    def _rounded(self, coarse: list[Comparison]) -> list[str]:
         """Return the verdict where formulas are right, and rounding has taken the digits of some numbers."""
         names = ", ".join(one.name for one in coarse)
         where = f", in {names}" if len(coarse) < len(self.comparisons) else ""
@@ -128,7 +143,7 @@ class Verdict:
         return [
             "The formulas of the gradient are right, but rounding leaves few digits of its numbers, "
             f"or none{where}: they are too small beside the numbers that they are computed from.",
-            f"{differences}, in float64: relative error {self.differences:.1e}.",
+            self._by_differences(", in float64"),
             *([single] if rounded else []),
             "The compiled code, all entries: it differs from the formulas in float64 by up to "
             f"{self.compiled:.1e} of the largest number, no more than rounding explains.",

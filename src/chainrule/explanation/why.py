@@ -65,9 +65,9 @@ class Factor:
         return self.printer.layout(self.told())
 
     @cached_property
-    def numbers(self) -> Layout:
-        """The same with numbers."""
-        return self.printer.layout(self.told(), numbers=True)
+    def numbers(self) -> tuple[Layout, Layout]:
+        """The same with numbers, and = or ≈, as it stands before their result."""
+        return self.printer.with_numbers(self.told(), self.value)
 
     @property
     def left(self) -> Layout:
@@ -82,9 +82,12 @@ class Factor:
     @property
     def line(self) -> Layout:
         """The factor = its formula = the same with numbers = its value; nothing twice."""
-        parts = (self.left, self.formula, self.numbers, self.printer.number(self.value))
-        first, *others = {to_text(part): part for part in reversed(parts)}.values()
-        return row(*[one for part in reversed([first, *others]) for one in (operator("="), part)][1:])
+        numbers, sign = self.numbers
+        value = self.printer.number(self.value)
+        shown = {to_text(part): part for part in (numbers, self.formula, self.left)}
+        before = [part for text, part in reversed(shown.items()) if text != to_text(value)]
+        parts = [one for part in before for one in (operator("="), part)][1:]
+        return row(*parts, sign, value) if parts else value
 
     def __str__(self) -> str:
         return to_text(self.line)
@@ -300,7 +303,7 @@ class Why:
                     "factors": [
                         {
                             "formula": to_text(factor.equation),
-                            "numbers": to_text(factor.numbers),
+                            "numbers": to_text(factor.numbers[0]),
                             "value": factor.value,
                         }
                         for factor in term.factors

@@ -1,0 +1,38 @@
+"""What is drawn is given, what is negative stands in brackets, and the like."""
+
+from __future__ import annotations
+
+import re
+
+from explained_cases import NETWORKS, NUMBERS, ROWS, built, dense
+
+import chainrule as cr
+
+
+def test_random_numbers_are_given_on_a_worksheet_and_kept_for_the_loss_after_the_step():
+    explanation = built(NETWORKS["dropout"]).explain(ROWS, NUMBERS)
+    sheet = explanation.to_text(answers=False)
+    assert re.search(r"r₀,₀⁽¹⁾ = (true|false)\n", sheet)
+    assert "r₀,₀⁽¹⁾ = ______" not in sheet
+    assert "after it, with the same random numbers." in str(explanation)
+    assert "random numbers" not in str(built(dense()).explain(ROWS, NUMBERS))
+
+
+def test_a_minus_behind_a_sign_has_brackets():
+    for optimizer in (cr.RMSprop(0.01, centered=True, momentum=0.9), cr.Adadelta()):
+        model = built(dense(), lambda p, t: cr.sum((t - p) ** 2, axis=-1), optimizer)
+        model.step(ROWS, NUMBERS)
+        assert not re.search(r"[·+−/] −", str(model.explain(ROWS, NUMBERS)))
+    assert "ρ = 0.9" in str(model.explain(ROWS, NUMBERS))
+
+
+def test_a_sum_of_one_row_is_no_other_layout():
+    explanation = built(dense()).explain(ROWS[:1], NUMBERS[:1], sample_weight=[2.0])
+    rules = {step.quantity.symbol.key: step.rule for step in explanation.steps}
+    assert rules["constant"] == "a sum of one number"
+
+
+def test_ranges_are_written_as_other_numbers():
+    told = str(built(cr.Dense(40)).explain(ROWS, 1e-9 * ROWS[:, :1] * [[1.0] * 40]))
+    assert "10⁻" in told
+    assert not re.search(r"\de[-−]\d", re.sub(r"relative error .*", "", told))
