@@ -132,35 +132,20 @@ class Names:
         return Symbol(mark.symbol.layout, True, f"d {mark.symbol.key}")
 
     @cached_property
-    def _derived(self) -> dict[Value, list[Landmark]]:
-        """What each derivative is one by, in the order of the forward pass."""
-        found: dict[Value, list[Landmark]] = {}
-        for one in sorted(self.landmarks.listed, key=lambda one: one.value.serial):
-            if self.is_derived(one) and one.role != "loss":
-                found.setdefault(self.recording.step.derivatives[one.value], []).append(one)
-        return found
+    def _derived(self) -> dict[Value, Landmark]:
+        """What each derivative is one by; each is a value of its own."""
+        derivatives = self.recording.step.derivatives
+        listed = [one for one in self.landmarks.listed if self.is_derived(one) and one.role != "loss"]
+        return {derivatives[one.value]: one for one in listed}
 
-    @cached_property
-    def _bits(self) -> dict[int, int]:
-        """A bit for each named value, by its serial number."""
-        return {one.value.serial: 1 << place for place, one in enumerate(self.landmarks.listed)}
-
-    @cached_property
-    def _below(self) -> dict[int, int]:
-        """The bits of the named values that each value on the way to the loss is computed from."""
-        found: dict[int, int] = {}
-        for value in needed([self.recording.step.loss]):
-            below = self._bits.get(value.serial, 0)
-            for operand in value.operands:
-                below |= found[operand.serial]
-            found[value.serial] = below
-        return found
-
-    def derived_after(self, mark: Landmark, value: Value) -> Landmark | None:
-        """Return by what a value is the derivative: the next such that is computed from a named value."""
-        own = self._bits[mark.value.serial]
-        found = (one for one in self._derived.get(value, ()) if one.value is not mark.value)
-        return next((one for one in found if self._below.get(one.value.serial, 0) & own), None)
+    def handing(self, mark: Landmark) -> Landmark | None:
+        """Return the later value by which the derivative is the same, as it is handed on unchanged."""
+        value = self.recording.step.derivatives[mark.value]
+        while value.primitive is PRIMITIVES["identity"]:
+            (value,) = value.operands
+            if value in self._derived:
+                return self._derived[value]
+        return None
 
     def is_derived(self, mark: Landmark) -> bool:
         """Whether the story tells how the loss changes with a named value."""
@@ -174,14 +159,10 @@ class Names:
         """Return the name of a forward value."""
         return self.names.get(value)
 
-    def derivative_stop(self, mark: Landmark) -> Stop:
-        """Return where the formula of ∂L/∂v stops: at later derivatives, and at forward values."""
-
-        def stop(value: Value) -> Symbol | None:
-            later = self.derived_after(mark, value)
-            return self.derivative_symbol(later) if later else self.names.get(value)
-
-        return stop
+    def derivative_stop(self, value: Value) -> Symbol | None:
+        """Return the name of a derivative or of a forward value: there the formula of a derivative stops."""
+        later = self._derived.get(value)
+        return self.derivative_symbol(later) if later else self.names.get(value)
 
     def update_stop(self) -> Stop:
         """Return where the formulas of an update stop: at gradients, and at what it has computed already."""

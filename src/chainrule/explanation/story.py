@@ -185,11 +185,11 @@ class Teller:
     def derivative(self, mark: Landmark) -> Quantity:
         """Return ∂L/∂v for a named value v."""
         value = self.step.derivatives[mark.value]
-        stop = self.names.derivative_stop(mark)
-        symbol, handed = self.names.derivative_symbol(mark), stop(value)
-        later = self.names.derived_after(mark, value)
+        symbol, later = self.names.derivative_symbol(mark), self.names.handing(mark)
+        handed = self.names.derivative_symbol(later) if later else None
         is_first = later is not None and mark.stage == "forward" and later.stage == "loss"
         first = self.derivative(later) if later is not None and is_first else None
+        stop = self.names.derivative_stop
         return Quantity(self.names, value, symbol, stop, handed, self._through_activation(mark), first)
 
     def _through_activation(self, inner: Landmark) -> Product | None:
@@ -233,7 +233,7 @@ class Teller:
         if quantity.handed:
             return HANDED
         root = quantity.value
-        while is_transparent(root) and len(root.operands) == 1:
+        while is_transparent(root) and self.names.derivative_stop(root.operands[0]) is None:
             (root,) = root.operands
         repeated = mark.value.serial in self._repeated
         if repeated and root.primitive is not None and isinstance(root.primitive.lower, Reduction):

@@ -33,15 +33,16 @@ def explained_step(task: Task, carried: CarriedTypes, data: DataTypes) -> StepGr
     kept = {name: value for name, value in t.variables.state.items() if value is not t.state[name]}
     loss, weight, *others = merged([loss, weight, *kept.values(), *activations])  # one quantity has one name
     layer_state, activations = dict(zip(kept, others, strict=False)), others[len(kept) :]
+    given = {"y": t.y, "sample_weight": t.sample_weight}
+    known = {name: value for name, value in given.items() if value is not None}
+    marks = find_landmarks(t.x, known, t.parameters, loss)
+    named = {mark.value for mark in marks.listed if mark.value is not loss}
     with origin("backward"):
-        d = derivatives_between(loss, [t.x, *t.parameters.values()])
+        d = derivatives_between(loss, [t.x, *t.parameters.values()], apart=named)
         gradients = {name: d[w] if w in d else filled_like(w, 0) for name, w in t.parameters.items()}
     parameters, optimizer_state = t.update(gradients)
     new = t.replaceable({**parameters, **layer_state, **optimizer_state}, weight)
 
-    given = {"y": t.y, "sample_weight": t.sample_weight}
-    known = {name: value for name, value in given.items() if value is not None}
-    marks = find_landmarks(t.x, known, t.parameters, loss)
     slopes = {a: Slope(z, _slope(z, a)) for z, a in _activations(marks, activations)}
     shares = tuple(map(_share, powers_in_logarithms(loss)))
     outputs = {"loss": loss} | {f"d {i}": value for i, value in enumerate(d.values())}
