@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from chainrule.explanation.elements import Expander
-from chainrule.explanation.formula import Name, Stop, Symbol
+from chainrule.explanation.formula import Name, Stop, Symbol, names
 from chainrule.explanation.landmarks import (
     LETTERS,
     Landmark,
@@ -25,6 +25,9 @@ from chainrule.explanation.step_graph import Recording, Share
 from chainrule.graph.graph import needed
 from chainrule.graph.types import BOOL, ROWS
 from chainrule.graph.value import PRIMITIVES, Value
+
+#: The learning rate of a step, where a schedule computes it.
+_RATE = Symbol(LETTERS["learning_rate"], False, "update.learning_rate")
 
 
 class Names:
@@ -90,38 +93,60 @@ class Names:
 
     @cached_property
     def shared_updates(self) -> dict[Value, Symbol]:
-        """Numbers that the updates of several parameters have in common: a scheduled rate, a clipping."""
-        users: dict[Value, set[int]] = {}
+        """The learning rate where a schedule computes it; what it, or several updates, use: a clipping."""
+        rates = dict.fromkeys(self.recording.step.rates, _RATE)
+        rates = {value: symbol for value, symbol in rates.items() if value in self.numbers}
+        candidates = self._update_candidates()
+        if not candidates:
+            return rates
+        stop = self._update_stop(dict.fromkeys(candidates, _RATE) | rates)
+        told, waiting = set[Value](), [*self.recording.step.new.values(), *rates]
+        while waiting:  # what is on the way to no formula that is told has no name either
+            formula = self.expander.array(waiting.pop(), stop)
+            found = {name.value for name in names(formula)} & set(candidates) - told
+            told |= found
+            waiting += sorted(found, key=lambda value: value.serial)
+        numbered = enumerate(value for value in candidates if value in told)
+        symbols = {
+            value: Symbol(Script(letter("c"), number(str(i))), False, f"update.c{i}") for i, value in numbered
+        }
+        return dict(sorted({**symbols, **rates}.items(), key=lambda item: item[0].serial))
+
+    def _update_candidates(self) -> list[Value]:
+        """Return the numbers with several uses, on the way to more than one update or to the rate."""
+        uses: dict[Value, set[int]] = {}
         for value in self.recording.step.stage.graph.equations:
             for operand in value.operands:
-                if operand.origin == ("update", "") and not operand.ndim and operand.primitive is not None:
-                    users.setdefault(operand, set()).add(value.serial)
-        found = [value for value, by in users.items() if len(by) > 1 and not _is_shown_as_its_operand(value)]
-        found.sort(key=lambda value: value.serial)
+                if operand.origin.stage == "update" and not operand.ndim and operand.primitive is not None:
+                    uses.setdefault(operand, set()).add(value.serial)
+        rates, users = set(self.recording.step.rates), self._update_users
+        found = [
+            value
+            for value, by in uses.items()
+            if len(by) > 1
+            and len(users.get(value, ())) > 1
+            and value not in rates
+            and not _is_shown_as_its_operand(value)
+        ]
         guards = {one for value in found if _is_scale(value) for one in (value, value.operands[1])}
         varied = [value for value in found if self.landmarks.sources[value] and value not in guards]
-        rate = self._scheduled_rate(varied)
-        counted = [value for value in varied if value is not rate]
-        symbols = {
-            value: Symbol(Script(letter("c"), number(str(i))), False, f"update.c{i}")
-            for i, value in enumerate(counted)
-        }
-        if rate is not None:
-            symbols[rate] = Symbol(LETTERS["learning_rate"], False, "update.learning_rate")
-        return {value: symbols[value] for value in varied}
+        return sorted(varied, key=lambda value: value.serial)
 
-    def _scheduled_rate(self, shared: list[Value]) -> Value | None:
-        """Return the learning rate where a schedule computes it: the one number that no gradient decides.
-
-        Where there are several such, or the rate is a given number, none is called so.
-        """
-        inputs = self.recording.step.stage.graph.inputs
-        if any(value.name.rpartition(".")[2] == "learning_rate" for value in inputs):
-            return None
-        decided = [one for one in shared if not self.landmarks.sources[one] & {"x", "parameter"}]
-        steps_to = {below for one in decided for operand in one.operands for below in needed([operand])}
-        last = [one for one in decided if one not in steps_to]
-        return last[0] if len(last) == 1 else None
+    @cached_property
+    def _update_users(self) -> dict[Value, set[str]]:
+        """The parameters for whose update each value is needed; what the rate needs is for more than one."""
+        step = self.recording.step
+        found: dict[Value, set[str]] = {}
+        for name, value in step.new.items():
+            found.setdefault(value, set()).add(name.partition("/")[0])
+        for rate in step.rates:
+            for value in needed([rate]):
+                found.setdefault(value, set()).update(("rate", "its parts"))
+        for value in reversed(step.stage.graph.equations):
+            for operand in value.operands if value in found else ():
+                if operand.origin.stage == "update":
+                    found.setdefault(operand, set()).update(found[value])
+        return found
 
     def landmark(self, value: Value) -> Landmark | None:
         """Return the landmark of a value that is one."""
@@ -166,12 +191,15 @@ class Names:
 
     def update_stop(self) -> Stop:
         """Return where the formulas of an update stop: at gradients, and at what it has computed already."""
+        return self._update_stop(self.shared_updates)
+
+    def _update_stop(self, shared: Mapping[Value, Symbol]) -> Stop:
         step = self.recording.step
         known: Mapping[Value, Symbol] = {
             gradient: self.derivative_symbol(self._by_value[step.parameters[name]])
             for name, gradient in step.gradients.items()
         }
-        own = {**known, **self.shared_updates, **self.new_names}
+        own = {**known, **shared, **self.new_names}
         return lambda value: own.get(value) or self.names.get(value)
 
 

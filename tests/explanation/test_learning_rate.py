@@ -1,0 +1,57 @@
+"""The learning rate of a schedule is told as η; what the updates have in common, as what it is."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.explanation.plain import to_text
+
+SCHEDULES = [
+    cr.ConstantRate(0.1),
+    cr.StepDecay(0.1, every=2),
+    cr.ExponentialDecay(0.1, every=3),
+    cr.PolynomialDecay(0.1, steps=10, power=2.0),
+    cr.CosineDecay(0.1, steps=10),
+    cr.CosineDecay(0.1, steps=10, warmup_steps=4),
+    cr.CosineDecay(0.1, steps=3, restarts=True),
+    cr.OneCycle(0.1, steps=10),
+]
+
+
+def updated(optimizer, network):
+    """The steps of an update, the third, by their symbols."""
+    model = cr.Model(network, loss="mean_squared_error", optimizer=optimizer, dtype="float64")
+    model.build(features=1)
+    for _ in range(2):
+        model.step([[1.0]], [[0.0]])
+    steps = model.explain([[1.0]], [[0.0]]).steps
+    return {step.quantity.symbol.key: step for step in steps if step.stage == "update"}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
+@pytest.mark.parametrize("optimizer", [cr.SGD, cr.Adam])
+def test_the_rate_of_a_schedule_is_told_however_many_parameters_there_are(optimizer, schedule):
+    for network in (cr.Dense(1, use_bias=False), cr.Dense(1), cr.Sequential([cr.Dense(2), cr.Dense(1)])):
+        told = updated(optimizer(schedule), network)
+        eta = told["update.learning_rate"]
+        assert eta.title == "the learning rate of this step, η"
+        assert float(eta.quantity.array) == pytest.approx(float(schedule(2)), rel=1e-12)
+        weights = [step for key, step in told.items() if key.endswith(("weight′", "bias′"))]
+        assert all("η" in to_text(step.quantity.equation) for step in weights)
+
+
+def test_a_rate_that_is_the_step_itself_does_not_rename_the_step():
+    told = updated(cr.Adam(lambda step: step), cr.Dense(1))
+    assert to_text(told["update.learning_rate"].quantity.equation) == "η = k"
+    assert "η/(1 − β₁^(k+1))" in to_text(told["weight′"].quantity.equation)
+    assert np.array_equal(told["update.learning_rate"].quantity.array, 2)
+
+
+def test_a_given_rate_is_no_step_of_its_own():
+    told = updated(cr.Adam(0.1), cr.Dense(1))
+    assert not [key for key in told if key.startswith("update.")]
+    assert re.search("η = 0.1", told["weight′"].rule)
