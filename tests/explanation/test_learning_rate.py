@@ -55,3 +55,28 @@ def test_a_given_rate_is_no_step_of_its_own():
     told = updated(cr.Adam(0.1), cr.Dense(1))
     assert not [key for key in told if key.startswith("update.")]
     assert re.search("η = 0.1", told["weight′"].rule)
+
+
+def test_what_updates_have_in_common_is_told_with_what_uses_it():
+    network = cr.Sequential([cr.Dense(2, activation="tanh"), cr.Dense(1)])
+    optimizers = [cr.SGD(schedule, clip_global_norm=0.01) for schedule in SCHEDULES]
+    for optimizer in (*optimizers, cr.Adam(0.1), cr.RAdam(cr.CosineDecay(0.1, steps=10)), cr.Nadam(0.1)):
+        for net in (network, cr.Dense(1), cr.Dense(1, use_bias=False)):
+            told = updated(optimizer, net)
+            formulas = {key: to_text(step.quantity.equation).split(" = ", 1) for key, step in told.items()}
+            for key in [key for key in told if key.startswith("update.c")]:
+                letter, users = (
+                    formulas[key][0],
+                    [one for one in formulas.values() if formulas[key][0] in one[1]],
+                )
+                title = told[key].title
+                assert users, title
+                if title != f"{letter}, which several updates use":
+                    assert title == f"{letter}, on the way to {', '.join(user[0] for user in users)}"
+                else:
+                    assert sum("′" in user[0] for user in users) > 1
+
+
+def test_a_number_for_the_learning_rate_alone_is_not_one_of_several_updates():
+    told = updated(cr.SGD(cr.CosineDecay(0.1, steps=10)), cr.Dense(1))
+    assert told["update.c0"].title == "c₀, on the way to η"
