@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.explanation.formula import names
 from chainrule.explanation.plain import to_text
 
 SCHEDULES = [
@@ -80,3 +81,23 @@ def test_what_updates_have_in_common_is_told_with_what_uses_it():
 def test_a_number_for_the_learning_rate_alone_is_not_one_of_several_updates():
     told = updated(cr.SGD(cr.CosineDecay(0.1, steps=10)), cr.Dense(1))
     assert told["update.c0"].title == "c₀, on the way to η"
+
+
+OPTIMIZERS = [
+    cr.SGD(0.1, average=0.9),
+    cr.SGD(0.1, momentum=0.9, nesterov=True, average=0.9),
+    cr.AdamW(0.01, average=0.9),
+    cr.AMSGrad(0.01, average=0.5),
+    cr.Nadam(cr.OneCycle(0.1, steps=10), clip_global_norm=0.1),
+    cr.Adadelta(),
+    cr.RMSprop(0.01, momentum=0.9, centered=True),
+]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_nothing_is_used_before_it_is_told(optimizer):
+    told = updated(optimizer, cr.Sequential([cr.Dense(2), cr.Dense(1)]))
+    quantities = [step.quantity for step in told.values()]
+    for place, quantity in enumerate(quantities):
+        later = {one.value for one in quantities[place:]}
+        assert not [name for name in names(quantity.formula) if name.value in later], quantity.symbol.key

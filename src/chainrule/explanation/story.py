@@ -286,7 +286,9 @@ class Teller:
         by_layers = [name for name in self.names.state.values() if "/" not in name]
         keys = [*[key for name in slots for key in (*slots[name], name)], *by_layers]
         new = ((key, self.step.new[key]) for key in keys)
-        return {key: Quantity(self.names, value, self.names.new_names[value], stop) for key, value in new}
+        return _in_turn(
+            {key: Quantity(self.names, value, self.names.new_names[value], stop) for key, value in new}
+        )
 
     def _shared_title(
         self, quantity: Quantity, shared: Sequence[Quantity], updates: Mapping[str, Quantity]
@@ -333,6 +335,24 @@ def _part_of(name: str) -> str:
 def _keeper(name: str) -> str:
     """Return who keeps an array: the optimizer for a parameter, ``layers.0.weight/velocity``, or a layer."""
     return "the optimizer" if "/" in name else _part_of(name) or "the network"
+
+
+def _in_turn(quantities: dict[str, Quantity]) -> dict[str, Quantity]:
+    """Return them in an order in which each comes after those in its formula; the others stay as they are."""
+    keys = {quantity.value: key for key, quantity in quantities.items()}
+    told: dict[str, Quantity] = {}
+
+    def tell(key: str, quantity: Quantity) -> None:
+        for name in names(quantity.formula or Number(0)):
+            before = keys.get(name.value, key)
+            if before != key and before not in told:
+                tell(before, quantities[before])
+        told[key] = quantity
+
+    for key, quantity in quantities.items():
+        if key not in told:
+            tell(key, quantity)
+    return told
 
 
 def _stands_in(quantity: Quantity, other: Quantity) -> bool:
