@@ -190,7 +190,8 @@ class Expander:
     def _expression(self, value: Value, index: Index, stop: Stop) -> Formula:
         assert value.primitive is not None
         operands = tuple(self._element(x, index if x.ndim else (), stop) for x in self._operands(value))
-        return operands[0] if _is_plain_cast(value) else _applied(value, operands, value.attributes)
+        is_shown = not _is_plain_cast(value) and value.primitive is not PRIMITIVES["identity"]
+        return _applied(value, operands, value.attributes) if is_shown else operands[0]
 
     def _reindex(self, value: Value, index: Index, stop: Stop) -> Formula:
         assert value.primitive is not None

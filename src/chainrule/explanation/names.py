@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from chainrule.explanation.elements import Expander
-from chainrule.explanation.formula import Name, Stop, Symbol
+from chainrule.explanation.formula import Name, Stop, Symbol, names
 from chainrule.explanation.landmarks import (
     Landmark,
     find_landmarks,
@@ -24,6 +24,9 @@ from chainrule.explanation.symbols import LETTERS, Symbols
 from chainrule.graph.graph import needed
 from chainrule.graph.types import BOOL, ROWS
 from chainrule.graph.value import PRIMITIVES, Value
+
+#: The learning rate of a step, where a schedule computes it.
+_RATE = Symbol(LETTERS["learning_rate"], False, "update.learning_rate")
 
 
 class Names:
@@ -96,38 +99,60 @@ class Names:
 
     @cached_property
     def shared_updates(self) -> dict[Value, Symbol]:
-        """Numbers that the updates of several parameters have in common: a scheduled rate, a clipping."""
-        users: dict[Value, set[int]] = {}
+        """The learning rate where a schedule computes it; what it, or several updates, use: a clipping."""
+        rates = dict.fromkeys(self.recording.step.rates, _RATE)
+        rates = {value: symbol for value, symbol in rates.items() if value in self.numbers}
+        candidates = self._update_candidates()
+        if not candidates:
+            return rates
+        stop = self._update_stop(dict.fromkeys(candidates, _RATE) | rates)
+        told, waiting = set[Value](), [*self.recording.step.new.values(), *rates]
+        while waiting:  # what is on the way to no formula that is told has no name either
+            formula = self.expander.array(waiting.pop(), stop)
+            found = {name.value for name in names(formula)} & set(candidates) - told
+            told |= found
+            waiting += sorted(found, key=lambda value: value.serial)
+        numbered = enumerate(value for value in candidates if value in told)
+        symbols = {
+            value: Symbol(Script(letter("c"), number(str(i))), False, f"update.c{i}") for i, value in numbered
+        }
+        return dict(sorted({**symbols, **rates}.items(), key=lambda item: item[0].serial))
+
+    def _update_candidates(self) -> list[Value]:
+        """Return the numbers with several uses, on the way to more than one update or to the rate."""
+        uses: dict[Value, set[int]] = {}
         for value in self.recording.step.stage.graph.equations:
             for operand in value.operands:
-                if operand.origin == ("update", "") and not operand.ndim and operand.primitive is not None:
-                    users.setdefault(operand, set()).add(value.serial)
-        found = [value for value, by in users.items() if len(by) > 1 and not _is_shown_as_its_operand(value)]
-        found.sort(key=lambda value: value.serial)
+                if operand.origin.stage == "update" and not operand.ndim and operand.primitive is not None:
+                    uses.setdefault(operand, set()).add(value.serial)
+        rates, users = set(self.recording.step.rates), self._update_users
+        found = [
+            value
+            for value, by in uses.items()
+            if len(by) > 1
+            and len(users.get(value, ())) > 1
+            and value not in rates
+            and not _is_shown_as_its_operand(value)
+        ]
         guards = {one for value in found if _is_scale(value) for one in (value, value.operands[1])}
         varied = [value for value in found if self.landmarks.sources[value] and value not in guards]
-        rate = self._scheduled_rate(varied)
-        counted = [value for value in varied if value is not rate]
-        symbols = {
-            value: Symbol(Script(letter("c"), number(str(i))), False, f"update.c{i}")
-            for i, value in enumerate(counted)
-        }
-        if rate is not None:
-            symbols[rate] = Symbol(LETTERS["learning_rate"], False, "update.learning_rate")
-        return {value: symbols[value] for value in varied}
+        return sorted(varied, key=lambda value: value.serial)
 
-    def _scheduled_rate(self, shared: list[Value]) -> Value | None:
-        """Return the learning rate where a schedule computes it: the one number that no gradient decides.
-
-        Where there are several such, or the rate is a given number, none is called so.
-        """
-        inputs = self.recording.step.stage.graph.inputs
-        if any(value.name.rpartition(".")[2] == "learning_rate" for value in inputs):
-            return None
-        decided = [one for one in shared if not self.landmarks.sources[one] & {"x", "parameter"}]
-        steps_to = {below for one in decided for operand in one.operands for below in needed([operand])}
-        last = [one for one in decided if one not in steps_to]
-        return last[0] if len(last) == 1 else None
+    @cached_property
+    def _update_users(self) -> dict[Value, set[str]]:
+        """The parameters for whose update each value is needed; what the rate needs is for more than one."""
+        step = self.recording.step
+        found: dict[Value, set[str]] = {}
+        for name, value in step.new.items():
+            found.setdefault(value, set()).add(name.partition("/")[0])
+        for rate in step.rates:
+            for value in needed([rate]):
+                found.setdefault(value, set()).update(("rate", "its parts"))
+        for value in reversed(step.stage.graph.equations):
+            for operand in value.operands if value in found else ():
+                if operand.origin.stage == "update":
+                    found.setdefault(operand, set()).update(found[value])
+        return found
 
     def landmark(self, value: Value) -> Landmark | None:
         """Return the landmark of a value that is one."""
@@ -138,35 +163,20 @@ class Names:
         return Symbol(mark.symbol.layout, True, f"d {mark.symbol.key}")
 
     @cached_property
-    def _derived(self) -> dict[Value, list[Landmark]]:
-        """What each derivative is one by, in the order of the forward pass."""
-        found: dict[Value, list[Landmark]] = {}
-        for one in sorted(self.landmarks.listed, key=lambda one: one.value.serial):
-            if self.is_derived(one) and one.role != "loss":
-                found.setdefault(self.recording.step.derivatives[one.value], []).append(one)
-        return found
+    def _derived(self) -> dict[Value, Landmark]:
+        """What each derivative is one by; each is a value of its own."""
+        derivatives = self.recording.step.derivatives
+        listed = [one for one in self.landmarks.listed if self.is_derived(one) and one.role != "loss"]
+        return {derivatives[one.value]: one for one in listed}
 
-    @cached_property
-    def _bits(self) -> dict[int, int]:
-        """A bit for each named value, by its serial number."""
-        return {one.value.serial: 1 << place for place, one in enumerate(self.landmarks.listed)}
-
-    @cached_property
-    def _below(self) -> dict[int, int]:
-        """The bits of the named values that each value on the way to the loss is computed from."""
-        found: dict[int, int] = {}
-        for value in needed([self.recording.step.loss]):
-            below = self._bits.get(value.serial, 0)
-            for operand in value.operands:
-                below |= found[operand.serial]
-            found[value.serial] = below
-        return found
-
-    def derived_after(self, mark: Landmark, value: Value) -> Landmark | None:
-        """Return by what a value is the derivative: the next such that is computed from a named value."""
-        own = self._bits[mark.value.serial]
-        found = (one for one in self._derived.get(value, ()) if one.value is not mark.value)
-        return next((one for one in found if self._below.get(one.value.serial, 0) & own), None)
+    def handing(self, mark: Landmark) -> Landmark | None:
+        """Return the later value by which the derivative is the same, as it is handed on unchanged."""
+        value = self.recording.step.derivatives[mark.value]
+        while value.primitive is PRIMITIVES["identity"]:
+            (value,) = value.operands
+            if value in self._derived:
+                return self._derived[value]
+        return None
 
     def is_derived(self, mark: Landmark) -> bool:
         """Whether the story tells how the loss changes with a named value."""
@@ -180,23 +190,22 @@ class Names:
         """Return the name of a forward value."""
         return self.names.get(value)
 
-    def derivative_stop(self, mark: Landmark) -> Stop:
-        """Return where the formula of ∂L/∂v stops: at later derivatives, and at forward values."""
-
-        def stop(value: Value) -> Symbol | None:
-            later = self.derived_after(mark, value)
-            return self.derivative_symbol(later) if later else self.names.get(value)
-
-        return stop
+    def derivative_stop(self, value: Value) -> Symbol | None:
+        """Return the name of a derivative or of a forward value: there the formula of a derivative stops."""
+        later = self._derived.get(value)
+        return self.derivative_symbol(later) if later else self.names.get(value)
 
     def update_stop(self) -> Stop:
         """Return where the formulas of an update stop: at gradients, and at what it has computed already."""
+        return self._update_stop(self.shared_updates)
+
+    def _update_stop(self, shared: Mapping[Value, Symbol]) -> Stop:
         step = self.recording.step
         known: Mapping[Value, Symbol] = {
             gradient: self.derivative_symbol(self._by_value[step.parameters[name]])
             for name, gradient in step.gradients.items()
         }
-        own = {**known, **self.shared_updates, **self.new_names}
+        own = {**known, **shared, **self.new_names}
         return lambda value: own.get(value) or self.names.get(value)
 
 

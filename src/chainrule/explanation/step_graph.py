@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,8 @@ class StepGraph:
         For each logarithm of a sum of powers.
     gradients : dict of Value
         The derivative of the loss by every parameter.
+    rates : sequence of Value
+        The learning rate of this step, where a schedule computes it; empty where it is a given number.
     new : dict of Value
         Parameters, and what layers and the optimizer keep, after the step, by name.
     """
@@ -90,6 +92,7 @@ class StepGraph:
     slopes: Mapping[Value, Slope]
     shares: tuple[Share, ...]
     gradients: Mapping[str, Value]
+    rates: Sequence[Value]
     new: Mapping[str, Value]
 
     def record(self, arrays: Mapping[str, Array]) -> Recording:

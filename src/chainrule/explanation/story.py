@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -196,11 +196,11 @@ class Teller:
     def derivative(self, mark: Landmark) -> Quantity:
         """Return ∂L/∂v for a named value v."""
         value = self.step.derivatives[mark.value]
-        stop = self.names.derivative_stop(mark)
-        symbol, handed = self.names.derivative_symbol(mark), stop(value)
-        later = self.names.derived_after(mark, value)
+        symbol, later = self.names.derivative_symbol(mark), self.names.handing(mark)
+        handed = self.names.derivative_symbol(later) if later else None
         is_first = later is not None and mark.stage == "forward" and later.stage == "loss"
         first = self.derivative(later) if later is not None and is_first else None
+        stop = self.names.derivative_stop
         return Quantity(self.names, value, symbol, stop, handed, self._through_activation(mark), first)
 
     def _through_activation(self, inner: Landmark) -> Product | None:
@@ -244,7 +244,7 @@ class Teller:
         if quantity.handed:
             return HANDED
         root = quantity.value
-        while is_transparent(root) and len(root.operands) == 1:
+        while is_transparent(root) and self.names.derivative_stop(root.operands[0]) is None:
             (root,) = root.operands
         repeated = mark.value.serial in self._repeated
         if repeated and root.primitive is not None and isinstance(root.primitive.lower, Reduction):
@@ -277,23 +277,42 @@ class Teller:
 
     def _update(self) -> Iterator[Told]:
         stop = self.names.update_stop()
-        for value, symbol in self.names.shared_updates.items():
-            quantity = Quantity(self.names, value, symbol, stop)
-            is_rate = symbol.key == "update.learning_rate"
-            title = (
-                "the learning rate of this step, η"
-                if is_rate
-                else f"{to_text(symbol.layout)}, which several updates use"
-            )
+        updates = self._updates(stop)
+        shared = [
+            Quantity(self.names, value, symbol, stop) for value, symbol in self.names.shared_updates.items()
+        ]
+        for quantity in shared:
+            title = self._shared_title(quantity, shared, updates)
             yield "update", "", title, self._values_of(quantity), quantity
-        updated = list(self.step.parameters)
-        slots = {name: [key for key in self.step.new if key.startswith(f"{name}/")] for name in updated}
-        by_layers = [name for name in self.names.state.values() if "/" not in name]
-        for key in (*[key for name in updated for key in (*slots[name], name)], *by_layers):
-            value = self.step.new[key]
-            quantity = Quantity(self.names, value, self.names.new_names[value], stop)
-            what = f"the new {key}" if key in slots else f"what {_keeper(key)} keeps: {key}"
+        for key, quantity in updates.items():
+            what = f"the new {key}" if key in self.step.parameters else f"what {_keeper(key)} keeps: {key}"
             yield "update", _part_of(key), what, self._update_rule(key, quantity), quantity
+
+    def _updates(self, stop: Stop) -> dict[str, Quantity]:
+        """Return what is new after the step, by name."""
+        slots = {
+            name: [key for key in self.step.new if key.startswith(f"{name}/")]
+            for name in self.step.parameters
+        }
+        by_layers = [name for name in self.names.state.values() if "/" not in name]
+        keys = [*[key for name in slots for key in (*slots[name], name)], *by_layers]
+        new = ((key, self.step.new[key]) for key in keys)
+        return _in_turn(
+            {key: Quantity(self.names, value, self.names.new_names[value], stop) for key, value in new}
+        )
+
+    def _shared_title(
+        self, quantity: Quantity, shared: Sequence[Quantity], updates: Mapping[str, Quantity]
+    ) -> str:
+        """Say what a number of the update is for, by the formulas in which its name stands."""
+        letter = to_text(quantity.left)
+        if quantity.symbol.key == "update.learning_rate":
+            return f"the learning rate of this step, {letter}"
+        updated = {key.partition("/")[0] for key, one in updates.items() if _stands_in(quantity, one)}
+        if len(updated) > 1:
+            return f"{letter}, which several updates use"
+        users = [one for one in (*shared, *updates.values()) if _stands_in(quantity, one)]
+        return f"{letter}, on the way to {', '.join(to_text(one.left) for one in users)}"
 
     def _update_rule(self, key: str, quantity: Quantity) -> str:
         formula, old = quantity.formula, self.step.parameters.get(key)
@@ -333,6 +352,29 @@ def _part_of(name: str) -> str:
 def _keeper(name: str) -> str:
     """Return who keeps an array: the optimizer for a parameter, ``layers.0.weight/velocity``, or a layer."""
     return "the optimizer" if "/" in name else _part_of(name) or "the network"
+
+
+def _in_turn(quantities: dict[str, Quantity]) -> dict[str, Quantity]:
+    """Return them in an order in which each comes after those in its formula; the others stay as they are."""
+    keys = {quantity.value: key for key, quantity in quantities.items()}
+    told: dict[str, Quantity] = {}
+
+    def tell(key: str, quantity: Quantity) -> None:
+        for name in names(quantity.formula or Number(0)):
+            before = keys.get(name.value, key)
+            if before != key and before not in told:
+                tell(before, quantities[before])
+        told[key] = quantity
+
+    for key, quantity in quantities.items():
+        if key not in told:
+            tell(key, quantity)
+    return told
+
+
+def _stands_in(quantity: Quantity, other: Quantity) -> bool:
+    """Whether the name of a quantity stands in the formula of another."""
+    return any(name.value is quantity.value for name in names(other.formula or Number(0)))
 
 
 def _is_sum_of_several(formula: Formula) -> bool:

@@ -182,11 +182,7 @@ class Why:
     @cached_property
     def _formula(self) -> Formula:
         names_, value = self.names, self.names.recording.step.derivatives[self.mark.value]
-        stop = names_.derivative_stop(self.mark)
-        symbol = stop(value)
-        if symbol is not None:
-            return Name(symbol, value, self.index, names_.numbers[value][self.index])
-        return names_.expander.terms(value, self.index, stop)
+        return names_.expander.terms(value, self.index, names_.derivative_stop)
 
     @cached_property
     def terms(self) -> tuple[Term, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from chainrule.graph.graph import needed
 from chainrule.graph.origin import origin
 from chainrule.graph.primitive import stretch
 from chainrule.graph.types import is_float
-from chainrule.graph.value import Value, constant
+from chainrule.graph.value import Value, call, constant
 
 
 def backward(output: Value, inputs: Sequence[Value], d_output: Value | None = None) -> list[Value]:
@@ -43,17 +43,26 @@ def backward(output: Value, inputs: Sequence[Value], d_output: Value | None = No
 
 
 def derivatives_between(
-    output: Value, inputs: Sequence[Value], d_output: Value | None = None
+    output: Value, inputs: Sequence[Value], d_output: Value | None = None, apart: Collection[Value] = ()
 ) -> dict[Value, Value]:
-    """Return dy for every value y through which the output depends on an input, and dx for the inputs."""
+    """Return dy for every value y through which the output depends on an input, and dx for the inputs.
+
+    What one value hands on unchanged is the derivative by another as well. By each of those `apart` it is a
+    value of its own, an identity, so that all that is computed from it shows which one it came through.
+    """
     d = {output: filled_like(output, 1) if d_output is None else d_output}
     for y in reversed(values_between(inputs, output)):
         if y in d and y.primitive is not None and y.primitive.derivative is not None:
             with origin("backward", y.origin.part):
+                if y in apart:
+                    d[y] = call("identity", d[y])
                 dxs = y.primitive.derivative(d[y], y, *y.operands, **y.attributes)
                 for x, dx in zip(y.operands, dxs, strict=True):
                     if dx is not None:
                         d[x] = d[x] + dx if x in d else dx
+    for x in inputs:
+        if x in d and x in apart:
+            d[x] = call("identity", d[x])
     return d
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +19,7 @@ from chainrule.functions import broadcast_to, stack
 from chainrule.gradient.backward import derivatives_between, filled_like
 from chainrule.graph.origin import origin
 from chainrule.graph.rewrite import merged
-from chainrule.graph.value import Value, as_value
+from chainrule.graph.value import Value, as_value, call
 from chainrule.training.step import Trace
 from chainrule.training.task import CarriedTypes, DataTypes, Task
 
@@ -33,15 +35,17 @@ def explained_step(task: Task, carried: CarriedTypes, data: DataTypes) -> StepGr
     kept = {name: value for name, value in t.variables.state.items() if value is not t.state[name]}
     loss, weight, *others = merged([loss, weight, *kept.values(), *activations])  # one quantity has one name
     layer_state, activations = dict(zip(kept, others, strict=False)), others[len(kept) :]
-    with origin("backward"):
-        d = derivatives_between(loss, [t.x, *t.parameters.values()])
-        gradients = {name: d[w] if w in d else filled_like(w, 0) for name, w in t.parameters.items()}
-    parameters, optimizer_state = t.update(gradients)
-    new = t.replaceable({**parameters, **layer_state, **optimizer_state}, weight)
-
     given = {"y": t.y, "sample_weight": t.sample_weight}
     known = {name: value for name, value in given.items() if value is not None}
     marks = find_landmarks(t.x, known, t.parameters, loss)
+    named = {mark.value for mark in marks.listed if mark.value is not loss}
+    with origin("backward"):
+        d = derivatives_between(loss, [t.x, *t.parameters.values()], apart=named)
+        gradients = {name: d[w] if w in d else filled_like(w, 0) for name, w in t.parameters.items()}
+    rates = _hear_rate(t)
+    parameters, optimizer_state = t.update(gradients)
+    new = t.replaceable({**parameters, **layer_state, **optimizer_state}, weight)
+
     slopes = {a: Slope(z, _slope(z, a)) for z, a in _activations(marks, activations)}
     shares = tuple(map(_share, powers_in_logarithms(loss)))
     outputs = {"loss": loss} | {f"d {i}": value for i, value in enumerate(d.values())}
@@ -49,8 +53,27 @@ def explained_step(task: Task, carried: CarriedTypes, data: DataTypes) -> StepGr
     outputs |= {f"share {i}": share.value for i, share in enumerate(shares)}
     state = {**t.state, **t.optimizer_state}
     return StepGraph(
-        t.stage(outputs), t.x, known, t.parameters, state, loss, d, slopes, shares, gradients, new
+        t.stage(outputs), t.x, known, t.parameters, state, loss, d, slopes, shares, gradients, rates, new
     )
+
+
+def _hear_rate(t: Trace) -> list[Value]:
+    """Return a list to which the optimizer's schedule, if it has one, will add the learning rate.
+
+    The rate is an identity of its own: a schedule may return the step, or a number, which others use as well.
+    """
+    heard: list[Value] = []
+    schedule = t.task.optimizer.learning_rate
+    if callable(schedule):
+
+        def rate(step: Value) -> Value:
+            heard.append(call("identity", as_value(schedule(step))))
+            return heard[-1]
+
+        optimizer = copy.copy(t.task.optimizer)
+        object.__setattr__(optimizer, "learning_rate", rate)
+        t.task = dataclasses.replace(t.task, optimizer=optimizer)
+    return heard
 
 
 def _activations(marks: Landmarks, applied: Sequence[Value]) -> list[tuple[Value, Value]]:
