@@ -48,7 +48,7 @@ def test_the_rate_of_a_schedule_is_told_however_many_parameters_there_are(optimi
 def test_a_rate_that_is_the_step_itself_does_not_rename_the_step():
     told = updated(cr.Adam(lambda step: step), cr.Dense(1))
     assert to_text(told["update.learning_rate"].quantity.equation) == "η = τ"
-    assert "η/(1 − β₁^(k+1))" in to_text(told["weight′"].quantity.equation)
+    assert "η/(1 − β₁^(τ+1))" in to_text(told["weight′"].quantity.equation)
     assert np.array_equal(told["update.learning_rate"].quantity.array, 2)
 
 
