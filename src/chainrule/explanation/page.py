@@ -27,11 +27,16 @@ def as_html(explanation: Explanation) -> str:
     parts = {
         "__TITLE__": html.escape(explanation.title),
         "__STYLE__": (folder / "style.css").read_text("utf-8"),
-        "__DATA__": json.dumps(_written(page_data(explanation)), ensure_ascii=False).replace("</", r"<\/"),
+        "__DATA__": _embedded(page_data(explanation)),
         "__SCRIPT__": "\n".join(_plain((folder / f"{name}.js").read_text("utf-8")) for name in MODULES),
     }
     page = (folder / "page.html").read_text("utf-8")
     return re.sub("__(TITLE|STYLE|DATA|SCRIPT)__", lambda found: parts[found[0]], page)
+
+
+def _embedded(data: dict[str, Any]) -> str:
+    """Return data as JSON that HTML cannot take for markup: inside a script, a comment may begin, too."""
+    return json.dumps(_written(data), ensure_ascii=False).replace("<", r"\u003c")
 
 
 def _written(item: Any) -> Any:
