@@ -6,9 +6,10 @@ import pytest
 from explained_cases import CLASSES, ROWS, built, dense
 
 MARKUP = [["<!--<script>", "]]>", "<script", "\u2028<!--"], ["</script><b>", "<!--"]]
+NUMBERS = [["NaN", "Infinity", "-Infinity", "1"], ["-Infinity", "NaN"]]
 
 
-@pytest.mark.parametrize("names", [MARKUP], ids=["markup"])
+@pytest.mark.parametrize("names", [MARKUP, NUMBERS], ids=["markup", "numbers"])
 def test_a_name_is_shown_as_it_is(names, opened):
     explanation = built(dense(), "cross_entropy").explain(ROWS, CLASSES)
     explanation.call(*names)

@@ -40,14 +40,14 @@ def _embedded(data: dict[str, Any]) -> str:
 
 
 def _written(item: Any) -> Any:
-    """Return data with a name in place of each number that JSON cannot write."""
+    """Return data with {"number": name} in place of each number that JSON cannot write."""
     if isinstance(item, dict):
         return {key: _written(value) for key, value in item.items()}
     if isinstance(item, list | tuple):
         return [_written(value) for value in item]
     if not isinstance(item, float) or math.isfinite(item):
         return item
-    return "NaN" if math.isnan(item) else "Infinity" if item > 0 else "-Infinity"
+    return {"number": "NaN" if math.isnan(item) else "Infinity" if item > 0 else "-Infinity"}
 
 
 def _plain(module: str) -> str:
