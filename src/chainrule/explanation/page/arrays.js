@@ -130,8 +130,9 @@ export function written(number) {
 
 const largest = new Map();
 
-/** The largest size in an array: what the colours are relative to. */
+/** The largest finite size in an array: what the colours are relative to. */
 export function largestOf(key) {
-  if (!largest.has(key)) largest.set(key, numbersOf(key).reduce((most, number) => Math.max(most, Math.abs(number)), 0) || 1);
+  const larger = (most, number) => (Number.isFinite(number) ? Math.max(most, Math.abs(number)) : most);
+  if (!largest.has(key)) largest.set(key, numbersOf(key).reduce(larger, 0) || 1);
   return largest.get(key);
 }

@@ -1,6 +1,6 @@
 // A small network: its units as circles, its weights as lines.
 import { data, labelOf, largestOf, numberAt, toldAs, writePlace, writtenAt } from "./arrays.js";
-import { colourOf } from "./colours.js";
+import { colourOf, endOf, partOf } from "./colours.js";
 import { mathOf } from "./formulas.js";
 import { isLater, light, makeChoosable, shownBy } from "./lights.js";
 import { svg } from "./svg.js";
@@ -123,8 +123,8 @@ function drawEdge(picture, edge, at, join) {
       svg("line", { ...ends, class: "hit" }, group);
       const seen = svg("line", { ...ends, class: "seen" }, group);
       join(edge, () => [i, j], group, ({ number, largest }) => {
-        seen.style.stroke = `var(--${number < 0 ? "low" : "high"})`;
-        seen.style.strokeWidth = 1 + (5 * Math.abs(number)) / largest;
+        seen.style.stroke = `var(${endOf(number)})`;
+        seen.style.strokeWidth = 1 + 5 * (partOf(number, largest) || 0); // NaN has no size
         seen.style.strokeDasharray = number < 0 ? "6 4" : "";
       });
     }
