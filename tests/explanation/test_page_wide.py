@@ -56,3 +56,36 @@ def test_in_a_narrow_window_it_stays_above_them(which, size, opened, request):
     drawing = page.locator("#drawing").bounding_box()
     assert drawing["y"] >= 0
     assert drawing["height"] <= 0.37 * size[1]
+
+
+#: Points at each factor that is told; those that light nothing in the drawing's box, and how far it stays moved.
+POINT = """() => {
+  const drawing = document.getElementById("drawing");
+  const [hidden, moved] = [[], []];
+  const box = drawing.getBoundingClientRect();
+  const isSeen = (one) => {
+    const ring = one.matches("canvas") && one.nextElementSibling;
+    const { top, bottom, left, right } = (ring && !ring.hidden ? ring : one).getBoundingClientRect();
+    const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+    return x >= box.left && x <= box.right && y >= box.top && y <= box.bottom;
+  };
+  for (const leaf of document.querySelectorAll("#told [data-at]")) {
+    const before = [drawing.scrollTop, drawing.scrollLeft];
+    leaf.dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
+    const lit = [...drawing.querySelectorAll(".pointed")];
+    if (!lit.some(isSeen)) hidden.push(leaf.dataset.at);
+    leaf.dispatchEvent(new PointerEvent("pointerout", { bubbles: true }));
+    moved.push(Math.abs(drawing.scrollTop - before[0]) + Math.abs(drawing.scrollLeft - before[1]));
+  }
+  return [hidden, Math.max(0, ...moved)];
+}"""
+
+
+@pytest.mark.parametrize("which", ["small", "large"])
+def test_what_a_factor_lights_is_scrolled_to_and_back(which, opened, request):
+    _, explanation = request.getfixturevalue(which)
+    page = opened(explanation)
+    page.set_viewport_size({"width": 500, "height": 600})
+    for step in explanation.steps[::2]:
+        page.locator("#step").fill(str(step.number))
+        assert page.evaluate(POINT) == [[], 0], step.title

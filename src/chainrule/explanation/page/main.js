@@ -5,10 +5,10 @@ import { mathOf } from "./formulas.js";
 import { drawNetwork, isSmall, rowOf } from "./drawing.js";
 import { showHistory } from "./history.js";
 import { inspect, itemOf, lineOf } from "./inspector.js";
+import { bringIntoView } from "./scrolling.js";
 
 const MOST_LINES = 6;
 const MORE_LINES = 100; // at each press of the button
-const MARGIN = 24; // around what is scrolled to
 const MOST_BESIDE = 4; // columns of a network that has the formulas at its side
 const find = (id) => document.getElementById(id);
 const slider = find("step");
@@ -17,11 +17,13 @@ slider.max = data.steps.length;
 document.querySelector("main").classList.toggle("long", !isSmall || data.columns.length > MOST_BESIDE);
 
 const actions = { point, preview, pin };
-const drawing = drawNetwork(find("drawing"), actions);
+const pane = find("drawing");
+const drawing = drawNetwork(pane, actions);
 let pinned = null; // its place, and the element where it was pinned
+let stayed = null; // how far the drawing was scrolled before a factor moved it
 let peeked = null; // the row of a number that a person points at, where it is another than the one chosen
 
-// Lights where a number, or a whole array, came from; the drawing shows its row meanwhile. For null, what is pinned.
+// Lights where a number, or a whole array, came from; the drawing shows it, and its row, meanwhile. For null, what is pinned.
 function point(text) {
   const place = text === null ? null : parsePlace(text);
   const row = place && rowOf(place);
@@ -32,6 +34,13 @@ function point(text) {
     drawing.show(data.steps[slider.value - 1], peeked ?? rowShown());
   }
   drawing.point(place ?? pinned?.place ?? null);
+  if (place) {
+    stayed ??= [pane.scrollLeft, pane.scrollTop];
+    bringIntoView(pane, [...pane.querySelectorAll(".pointed")]);
+  } else if (stayed) {
+    [pane.scrollLeft, pane.scrollTop] = stayed;
+    stayed = null;
+  }
 }
 
 // Shows an element while pointer or focus is at it, unless another is pinned.
@@ -46,6 +55,7 @@ function pin(item, index, { detail, currentTarget }) {
   pinned = { place: { key: item.keys[0].key, index }, origin };
   find("unpin").hidden = false;
   inspect(item, index, actions);
+  stayed = null; // the drawing stays where it shows what is pinned
   point(null);
   if (inside || !detail) find("chosen").focus();
 }
@@ -84,19 +94,8 @@ function show(number) {
   else find("told").append("These are too many for a page; explanation.to_dict() has them.");
   find("told").scrollLeft = 0;
   showDrawing();
-  scrollToLit(find("drawing"));
-}
-
-// Scrolls the box of the drawing, and nothing around it, to what the step computes.
-function scrollToLit(box) {
-  const lit = [...box.querySelectorAll(":is(g, canvas, button).lit")].map((element) => element.getBoundingClientRect());
-  if (!lit.length) return;
-  const frame = box.getBoundingClientRect();
-  for (const [start, end, scroll] of [["top", "bottom", "scrollTop"], ["left", "right", "scrollLeft"]]) {
-    const [first, last] = [Math.min(...lit.map((one) => one[start])), Math.max(...lit.map((one) => one[end]))];
-    const after = Math.max(0, last + MARGIN - frame[end]);
-    box[scroll] += first - MARGIN < frame[start] + after ? Math.min(first - MARGIN - frame[start], after) : after;
-  }
+  stayed = null;
+  bringIntoView(pane, [...pane.querySelectorAll(":is(g, canvas, button).lit")]);
 }
 
 function showDrawing() {
