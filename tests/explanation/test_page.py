@@ -328,10 +328,15 @@ def test_what_an_optimizer_keeps_of_very_many_weights_is_left_out(opened):
     assert page.locator("#told math").count() == 1  # its formula
     page.locator("#step").fill(str(steps["layers.0.weight′"]))
     assert check_lines(page, arrays, "#told") >= 6
+    places = "all => all.map(one => one.dataset.at ?? one.dataset.all)"
+    assert not any("/mean" in one for one in page.locator("[data-at], [data-all]").evaluate_all(places))
+    assert "its array is left out" in page.text_content("#told")
     page.locator("canvas").nth(1).focus()
     assert check_lines(page, arrays, "#chosen") >= 3
+    assert "its array is left out" in page.text_content("#chosen")
     page.locator("#step").fill(str(steps["layers.1.weight/mean_square′"]))
     assert check_lines(page, arrays, "#told") >= 6  # of few weights all is there
+    assert "is left out" not in page.text_content("#told")
 
 
 def test_a_page_that_cannot_be_written_is_told(small, tmp_path):

@@ -58,7 +58,7 @@ def test_in_a_narrow_window_it_stays_above_them(which, size, opened, request):
     assert drawing["height"] <= 0.37 * size[1]
 
 
-#: Points at each factor that is told; those that light nothing in the drawing's box, and how far it stays moved.
+#: Points at each factor; returns those that light nothing in the drawing's box, and how far it stays moved.
 POINT = """() => {
   const drawing = document.getElementById("drawing");
   const [hidden, moved] = [[], []];

@@ -1,7 +1,7 @@
 // The page: the walk through the steps, the drawing, and what is pointed at.
 import { countOf, data, parsePlace, placeOf, written } from "./arrays.js";
 import { factorOf, visitable } from "./factors.js";
-import { mathOf } from "./formulas.js";
+import { markLeftOut, mathOf, tellLeftOut } from "./formulas.js";
 import { drawNetwork, isSmall, rowOf } from "./drawing.js";
 import { showHistory } from "./history.js";
 import { inspect, itemOf, lineOf } from "./inspector.js";
@@ -88,10 +88,12 @@ function show(number) {
   stage.textContent = [data.stages[step.stage], step.rule].filter(Boolean).join(" · ");
   const equation = document.createElement("div");
   equation.className = "formula whole";
-  equation.append(visitable(mathOf(step.equation), actions));
+  equation.append(visitable(markLeftOut(mathOf(step.equation)), actions));
   find("told").replaceChildren(title, stage, equation);
-  if (data.arrays[step.key]) tellElements(step.key, 0, MOST_LINES);
-  else find("told").append("These are too many for a page; explanation.to_dict() has them.");
+  if (data.arrays[step.key]) {
+    tellLeftOut(find("told"));
+    tellElements(step.key, 0, MOST_LINES);
+  } else find("told").append("These are too many for a page; explanation.to_dict() has them.");
   find("told").scrollLeft = 0;
   showDrawing();
   stayed = null;
