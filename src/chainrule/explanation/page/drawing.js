@@ -41,6 +41,10 @@ export function drawNetwork(box, actions) {
       tiles.forEach((tile) => tile.point(place));
       numbers.forEach(({ item, element }) => element.classList.toggle("pointed", item.keys[0].key === place?.key));
     },
+    pin(place) {
+      network.pin?.(place);
+      for (const { item, element } of numbers) element.setAttribute("aria-pressed", String(item.keys[0].key === place?.key));
+    },
   };
 }
 

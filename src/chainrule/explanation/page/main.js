@@ -54,6 +54,7 @@ function pin(item, index, { detail, currentTarget }) {
   const origin = inside && pinned ? pinned.origin : currentTarget;
   pinned = { place: { key: item.keys[0].key, index }, origin };
   find("unpin").hidden = false;
+  drawing.pin(pinned.place);
   inspect(item, index, actions);
   stayed = null; // the drawing stays where it shows what is pinned
   point(null);
@@ -66,6 +67,7 @@ function unpin() {
   const { origin } = pinned;
   pinned = null;
   find("unpin").hidden = true;
+  drawing.pin(null);
   point(null);
   (origin.isConnected ? origin : find("told")).focus();
 }
@@ -103,6 +105,7 @@ function show(number) {
 function showDrawing() {
   drawing.show(data.steps[slider.value - 1], rowShown());
   drawing.point(pinned?.place ?? null);
+  drawing.pin(pinned?.place ?? null);
 }
 
 // Some elements of an array, and a button for more of them.
@@ -137,6 +140,7 @@ slider.addEventListener("input", () => show(Number(slider.value)));
 find("previous").addEventListener("click", () => move(-1));
 find("next").addEventListener("click", () => move(1));
 find("unpin").addEventListener("click", unpin);
+find("skip").addEventListener("click", () => find("chosen").focus());
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") unpin();
   const isDrawn = event.target.matches("[data-shows]:not(button)"); // a browser does not press it by itself
