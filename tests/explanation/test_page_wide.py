@@ -89,3 +89,28 @@ def test_what_a_factor_lights_is_scrolled_to_and_back(which, opened, request):
     for step in explanation.steps[::2]:
         page.locator("#step").fill(str(step.number))
         assert page.evaluate(POINT) == [[], 0], step.title
+
+
+@pytest.mark.parametrize("size", [(640, 500), (800, 600), (480, 800)], ids=str)
+@pytest.mark.parametrize("is_told", [False, True], ids=["closed", "open"])
+def test_what_has_the_focus_is_never_behind_the_drawing(is_told, size, small, opened):
+    page = opened(small[1])
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.locator("#step").fill("9")
+    page.locator("details.key").evaluate("(one, open) => { one.open = open; }", is_told)
+    page.locator(".unit").nth(4).focus()
+    page.keyboard.press("Enter")
+    page.locator("details.all summary").focus()
+    hidden = []
+    for _ in range(25):
+        page.keyboard.press("Shift+Tab")
+        hidden += page.evaluate("""() => {
+          const one = document.activeElement;
+          if (one.closest(".network")) return [];
+          const { top, bottom } = one.getBoundingClientRect();
+          const network = document.querySelector(".network");
+          const isStuck = getComputedStyle(network).position === "sticky";
+          const edge = isStuck ? network.getBoundingClientRect().bottom : 0;
+          return top < edge - 1 && bottom - edge < 40 ? [one.id || one.className] : [];
+        }""")
+    assert hidden == []

@@ -161,6 +161,9 @@ if (data.rows > 1) {
   find("row").addEventListener("change", () => { find("row").value = rowShown(); });
 }
 
+const sticky = document.querySelector(".network"); // where it stays at the top, what has the focus is below it
+new ResizeObserver(() => document.documentElement.style.setProperty("--drawn", `${sticky.offsetHeight}px`)).observe(sticky);
+
 let timer = null;
 find("play").addEventListener("click", () => {
   const playing = timer === null;
