@@ -28,3 +28,19 @@ def start():
         browser = playwright.chromium.launch(executable_path=binary, args=OPTIONS)
         yield browser
         browser.close()
+
+
+def places_at_stop(page):
+    """Yield what the keys reach at a stop of the Tab key: what has the focus, and on with the arrow key."""
+    place = None
+    while True:
+        last, place = (
+            place,
+            page.evaluate("document.activeElement.id || document.activeElement.dataset.shows"),
+        )
+        if place == last:
+            return
+        yield place
+        if not page.evaluate("document.activeElement.matches('g')"):
+            return
+        page.keyboard.press("ArrowDown")

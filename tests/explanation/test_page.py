@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from browser import places_at_stop
 from explained_cases import CLASSES, NUMBERS, ROWS, built, dense
 
 import chainrule as cr
@@ -271,9 +272,9 @@ def test_the_keyboard_alone_reaches_everything(small, opened):
     _, explanation = small
     page = opened(explanation)
     reached = set()
-    for _ in range(90):
+    for _ in range(40):
         page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.id || document.activeElement.dataset.shows"))
+        reached.update(places_at_stop(page))
     assert {"step", "previous", "next", "play", "row", "recorded"} <= reached
     assert (
         sum("[" in str(name) for name in reached) == 9 + 18 + 2 + 4 + 1
@@ -328,10 +329,15 @@ def test_what_an_optimizer_keeps_of_very_many_weights_is_left_out(opened):
     assert page.locator("#told math").count() == 1  # its formula
     page.locator("#step").fill(str(steps["layers.0.weight′"]))
     assert check_lines(page, arrays, "#told") >= 6
+    places = "all => all.map(one => one.dataset.at ?? one.dataset.all)"
+    assert not any("/mean" in one for one in page.locator("[data-at], [data-all]").evaluate_all(places))
+    assert "its array is left out" in page.text_content("#told")
     page.locator("canvas").nth(1).focus()
     assert check_lines(page, arrays, "#chosen") >= 3
+    assert "its array is left out" in page.text_content("#chosen")
     page.locator("#step").fill(str(steps["layers.1.weight/mean_square′"]))
     assert check_lines(page, arrays, "#told") >= 6  # of few weights all is there
+    assert "is left out" not in page.text_content("#told")
 
 
 def test_a_page_that_cannot_be_written_is_told(small, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from browser import places_at_stop
 
 FOCUSED = (
     "document.activeElement.id || document.activeElement.dataset.at || document.activeElement.dataset.shows"
@@ -14,10 +15,11 @@ def chosen(page):
 
 
 def tab_to(page, shows):
-    """Press Tab until an element of the drawing has the focus."""
-    for _ in range(90):
-        if page.evaluate("document.activeElement.dataset.shows") == shows:
-            return
+    """Press Tab, and the arrow keys within a layer, until an element of the drawing has the focus."""
+    for _ in range(40):
+        for place in places_at_stop(page):
+            if place == shows:
+                return
         page.keyboard.press("Tab")
     raise AssertionError(f"{shows} cannot be reached")
 
@@ -43,7 +45,7 @@ def test_from_an_edge_to_its_first_factor_with_keys_alone(key, small, opened):
     page.keyboard.press("Escape")
     assert page.evaluate(FOCUSED) == "layers.0.weight′[1, 2]"
     assert chosen(page) == "layers.0.weight[1, 2]"
-    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
     assert chosen(page) == "layers.0.weight[2, 0]"  # nothing is pinned
 
 
@@ -176,3 +178,22 @@ def test_arrow_keys_scroll_a_box_first_where_it_can_be_scrolled(small, opened):
     assert told.evaluate("box => box.scrollLeft") == 0
     page.keyboard.press("ArrowLeft")
     assert page.text_content("#count").startswith(f"{number} of")
+
+
+def test_a_layer_is_one_stop_and_the_drawing_can_be_passed(small, opened):
+    page = opened(small[1])
+    stops = page.locator("#drawing svg [tabindex='0']")
+    assert stops.count() == 4 + 2  # columns, and the weights between them
+    unit = page.locator(".unit").nth(4)
+    unit.focus()
+    assert unit.get_attribute("aria-pressed") == "false"
+    page.keyboard.press("Enter")
+    assert page.locator("[aria-pressed=true]").evaluate_all("all => all.map(one => one.dataset.shows)") == [
+        "layers.0.z[0, 0]"
+    ]
+    page.keyboard.press("Escape")
+    assert page.locator("[aria-pressed=true]").count() == 0
+    page.locator("#skip").focus()
+    assert page.locator("#skip").bounding_box()["height"] > 20
+    page.keyboard.press("Enter")
+    assert page.evaluate(FOCUSED) == "chosen"

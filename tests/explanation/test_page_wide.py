@@ -56,3 +56,61 @@ def test_in_a_narrow_window_it_stays_above_them(which, size, opened, request):
     drawing = page.locator("#drawing").bounding_box()
     assert drawing["y"] >= 0
     assert drawing["height"] <= 0.37 * size[1]
+
+
+#: Points at each factor; returns those that light nothing in the drawing's box, and how far it stays moved.
+POINT = """() => {
+  const drawing = document.getElementById("drawing");
+  const [hidden, moved] = [[], []];
+  const box = drawing.getBoundingClientRect();
+  const isSeen = (one) => {
+    const ring = one.matches("canvas") && one.nextElementSibling;
+    const { top, bottom, left, right } = (ring && !ring.hidden ? ring : one).getBoundingClientRect();
+    const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+    return x >= box.left && x <= box.right && y >= box.top && y <= box.bottom;
+  };
+  for (const leaf of document.querySelectorAll("#told [data-at]")) {
+    const before = [drawing.scrollTop, drawing.scrollLeft];
+    leaf.dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
+    const lit = [...drawing.querySelectorAll(".pointed")];
+    if (!lit.some(isSeen)) hidden.push(leaf.dataset.at);
+    leaf.dispatchEvent(new PointerEvent("pointerout", { bubbles: true }));
+    moved.push(Math.abs(drawing.scrollTop - before[0]) + Math.abs(drawing.scrollLeft - before[1]));
+  }
+  return [hidden, Math.max(0, ...moved)];
+}"""
+
+
+@pytest.mark.parametrize("which", ["small", "large"])
+def test_what_a_factor_lights_is_scrolled_to_and_back(which, opened, request):
+    _, explanation = request.getfixturevalue(which)
+    page = opened(explanation)
+    page.set_viewport_size({"width": 500, "height": 600})
+    for step in explanation.steps[::2]:
+        page.locator("#step").fill(str(step.number))
+        assert page.evaluate(POINT) == [[], 0], step.title
+
+
+@pytest.mark.parametrize("size", [(640, 500), (800, 600), (480, 800)], ids=str)
+@pytest.mark.parametrize("is_told", [False, True], ids=["closed", "open"])
+def test_what_has_the_focus_is_never_behind_the_drawing(is_told, size, small, opened):
+    page = opened(small[1])
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.locator("#step").fill("9")
+    page.locator("details.key").evaluate("(one, open) => { one.open = open; }", is_told)
+    page.locator(".unit").nth(4).focus()
+    page.keyboard.press("Enter")
+    page.locator("details.all summary").focus()
+    hidden = []
+    for _ in range(25):
+        page.keyboard.press("Shift+Tab")
+        hidden += page.evaluate("""() => {
+          const one = document.activeElement;
+          if (one.closest(".network")) return [];
+          const { top, bottom } = one.getBoundingClientRect();
+          const network = document.querySelector(".network");
+          const isStuck = getComputedStyle(network).position === "sticky";
+          const edge = isStuck ? network.getBoundingClientRect().bottom : 0;
+          return top < edge - 1 && bottom - edge < 40 ? [one.id || one.className] : [];
+        }""")
+    assert hidden == []

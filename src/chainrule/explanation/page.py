@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 #: The modules of the page, each after those that it imports.
 _NAMES = (
-    "arrays colours svg formulas factors grids heatmap joins lights units maps drawing inspector history main"
+    "arrays colours svg formulas factors grids heatmap joins lights roving "
+    "units maps drawing inspector history scrolling main"
 )
 MODULES = tuple(_NAMES.split())
 
@@ -27,22 +28,27 @@ def as_html(explanation: Explanation) -> str:
     parts = {
         "__TITLE__": html.escape(explanation.title),
         "__STYLE__": (folder / "style.css").read_text("utf-8"),
-        "__DATA__": json.dumps(_written(page_data(explanation)), ensure_ascii=False).replace("</", r"<\/"),
+        "__DATA__": _embedded(page_data(explanation)),
         "__SCRIPT__": "\n".join(_plain((folder / f"{name}.js").read_text("utf-8")) for name in MODULES),
     }
     page = (folder / "page.html").read_text("utf-8")
     return re.sub("__(TITLE|STYLE|DATA|SCRIPT)__", lambda found: parts[found[0]], page)
 
 
+def _embedded(data: dict[str, Any]) -> str:
+    """Return data as JSON that HTML cannot take for markup: inside a script, a comment may begin, too."""
+    return json.dumps(_written(data), ensure_ascii=False).replace("<", r"\u003c")
+
+
 def _written(item: Any) -> Any:
-    """Return data with a name in place of each number that JSON cannot write."""
+    """Return data with {"number": name} in place of each number that JSON cannot write."""
     if isinstance(item, dict):
         return {key: _written(value) for key, value in item.items()}
     if isinstance(item, list | tuple):
         return [_written(value) for value in item]
     if not isinstance(item, float) or math.isfinite(item):
         return item
-    return "NaN" if math.isnan(item) else "Infinity" if item > 0 else "-Infinity"
+    return {"number": "NaN" if math.isnan(item) else "Infinity" if item > 0 else "-Infinity"}
 
 
 def _plain(module: str) -> str:

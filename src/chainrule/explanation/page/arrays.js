@@ -1,8 +1,9 @@
 // The numbers of the step, and how they are written.
 
-const nameless = (key, value) =>
-  typeof value === "string" && /^(-?Infinity|NaN)$/.test(value) ? Number(value) : value;
-export const data = JSON.parse(document.getElementById("data").textContent, nameless);
+const UNWRITABLE = ["NaN", "Infinity", "-Infinity"];
+// {"number": "NaN"} is a number that JSON cannot write; a column may have that name, too, and a step has a number
+const numeric = (key, value) => (UNWRITABLE.includes(value?.number) ? Number(value.number) : value);
+export const data = JSON.parse(document.getElementById("data").textContent, numeric);
 
 /** Text in base 64 that holds compressed bytes, as these bytes. */
 async function inflated(text) {
@@ -129,8 +130,9 @@ export function written(number) {
 
 const largest = new Map();
 
-/** The largest size in an array: what the colours are relative to. */
+/** The largest finite size in an array: what the colours are relative to. */
 export function largestOf(key) {
-  if (!largest.has(key)) largest.set(key, numbersOf(key).reduce((most, number) => Math.max(most, Math.abs(number)), 0) || 1);
+  const larger = (most, number) => (Number.isFinite(number) ? Math.max(most, Math.abs(number)) : most);
+  if (!largest.has(key)) largest.set(key, numbersOf(key).reduce(larger, 0) || 1);
   return largest.get(key);
 }

@@ -1,9 +1,19 @@
-// Sign and size as a colour: orange below zero, blue above, which every kind of colour vision tells apart.
+// Sign and size as a colour: orange below zero, blue above, which every kind of colour vision tells apart; NaN is grey.
+
+/** How large a number is relative to the largest finite one, from 0 to 1. */
+export function partOf(number, largest) {
+  return Math.min(Math.abs(number) / largest, 1);
+}
+
+/** The variable of the strongest colour that a number may have. */
+export function endOf(number) {
+  return Number.isNaN(number) ? "--quiet" : number < 0 ? "--low" : "--high";
+}
 
 /** The colour of a number relative to the largest. */
 export function colourOf(number, largest) {
-  const part = Math.round(100 * Math.min(Math.abs(number) / largest, 1));
-  return `color-mix(in srgb, var(--${number < 0 ? "low" : "high"}) ${part}%, var(--ground))`;
+  const part = Math.round(100 * partOf(number, largest));
+  return Number.isNaN(number) ? `var(${endOf(number)})` : `color-mix(in srgb, var(${endOf(number)}) ${part}%, var(--ground))`;
 }
 
 function channels(name) {
@@ -13,10 +23,11 @@ function channels(name) {
 
 /** The same for a canvas, which knows no variables: numbers → red, green, blue, and that nothing shines through. */
 export function painter(largest) {
-  const [low, high, ground] = ["--low", "--high", "--ground"].map(channels);
+  const ground = channels("--ground");
+  const ends = Object.fromEntries(["--low", "--high", "--quiet"].map((name) => [name, channels(name)]));
   return (number) => {
-    const part = Math.min(Math.abs(number) / largest, 1);
-    const end = number < 0 ? low : high;
+    const part = Number.isNaN(number) ? 1 : partOf(number, largest);
+    const end = ends[endOf(number)];
     return [...end.map((channel, i) => Math.round(ground[i] + part * (channel - ground[i]))), 255];
   };
 }

@@ -8,12 +8,17 @@ import { drawMaps } from "./maps.js";
 import { drawUnits } from "./units.js";
 
 const MOST_UNITS = 16;
-const MOST_EDGES = 160;
+const MOST_EDGES = 160; // between two columns
+const MOST_DRAWN = 320; // in all
 const TILE = { widest: 104, cell: 14 };
+
+const edgeCounts = data.edges.map((edge) => edge.shape[0] * edge.shape[1]);
+const linkCounts = data.links.map((link) => data.columns[link.to].size);
+const lineCount = [...edgeCounts, ...linkCounts].reduce((total, count) => total + count, 0);
 
 /** Whether every unit and every weight has a place of its own. */
 export const isSmall = data.columns.every((column) => column.size <= MOST_UNITS)
-  && data.edges.every((edge) => edge.shape[0] * edge.shape[1] <= MOST_EDGES);
+  && edgeCounts.every((count) => count <= MOST_EDGES) && lineCount <= MOST_DRAWN;
 
 /** Draws the network into a box; `preview` and `pin` of the actions are called with what a person points at. */
 export function drawNetwork(box, actions) {
@@ -35,6 +40,10 @@ export function drawNetwork(box, actions) {
       network.point(place);
       tiles.forEach((tile) => tile.point(place));
       numbers.forEach(({ item, element }) => element.classList.toggle("pointed", item.keys[0].key === place?.key));
+    },
+    pin(place) {
+      network.pin?.(place);
+      for (const { item, element } of numbers) element.setAttribute("aria-pressed", String(item.keys[0].key === place?.key));
     },
   };
 }

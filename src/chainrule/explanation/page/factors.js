@@ -1,5 +1,5 @@
 // The factors of a formula, visited by keys: the formula is one stop of the Tab key, the arrow keys go on from there.
-import { data, parsePlace, placeOf, spoken, writtenAt } from "./arrays.js";
+import { parsePlace, placeOf, spoken, writtenAt } from "./arrays.js";
 
 /** The array and the element that a factor stands for; of a whole array its first element. */
 export function factorOf(leaf) {
@@ -9,7 +9,7 @@ export function factorOf(leaf) {
 
 /** A formula whose factors can be visited; `point` lights where the one that is visited came from. */
 export function visitable(math, { point }) {
-  const leaves = [...math.querySelectorAll("[data-at], [data-all]")].filter((leaf) => data.arrays[leaf.dataset.all ?? factorOf(leaf).key]);
+  const leaves = [...math.querySelectorAll("[data-at], [data-all]")];
   if (!leaves.length) return math;
   const box = document.createElement("span");
   let at = 0;

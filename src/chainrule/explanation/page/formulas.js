@@ -68,11 +68,29 @@ function bracketed(number) {
   return number < 0 ? `(${written(number)})` : written(number);
 }
 
+/** Takes what a page has no numbers of for no factor; its class tells that it is left out. */
+export function markLeftOut(math) {
+  for (const leaf of math.querySelectorAll("[data-at], [data-all]")) {
+    if (data.arrays[leaf.dataset.all ?? parsePlace(leaf.dataset.at).key]) continue;
+    leaf.removeAttribute("data-at");
+    leaf.removeAttribute("data-all");
+    leaf.classList.add("left-out");
+  }
+  return math;
+}
+
+/** A note for a box in which a factor is left out. */
+export function tellLeftOut(box) {
+  if (!box.querySelector(".left-out")) return;
+  const note = document.createElement("p");
+  note.textContent = "Where a name stands among the numbers, its array is left out, too large for a page; explanation.to_dict() has it.";
+  box.append(note);
+}
+
 /** Puts the numbers in the places of the names. */
 export function putNumbers(math) {
   for (const leaf of math.querySelectorAll("[data-at]")) {
     const { key, index } = parsePlace(leaf.dataset.at);
-    if (!data.arrays[key]) continue;
     const free = standsFree(leaf) || !(numberAt(key, index) < 0);
     const text = writtenAt(key, index);
     leaf.replaceChildren(make(data.arrays[key].truth ? "mtext" : "mn", free ? text : `(${text})`));
@@ -91,6 +109,7 @@ export function formulaOf(key, index) {
   const [names, numbers] = [mathOf(filled), mathOf(filled)];
   expandSums(names, false);
   expandSums(numbers, true);
+  for (const math of [names, numbers]) markLeftOut(math);
   putNumbers(numbers);
   return { names, numbers };
 }

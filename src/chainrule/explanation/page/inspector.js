@@ -1,7 +1,7 @@
 // What a person has pointed at: its formulas with numbers, and where each number came from.
 import { data, labelOf, parsePlace, rankOf, spoken, writePlace, writtenAt } from "./arrays.js";
 import { visitable } from "./factors.js";
-import { formulaOf, nameOf } from "./formulas.js";
+import { formulaOf, nameOf, tellLeftOut } from "./formulas.js";
 
 /** A line: name = formula = formula with numbers = number; with actions, the name is a button that pins it, and the factors are reached by keys. */
 export function lineOf(key, index, { point, pin } = {}) {
@@ -50,6 +50,7 @@ export function inspect(item, index, { point, pin }) {
     line.querySelectorAll("[data-at]").forEach((leaf) => leaves.add(leaf.dataset.at));
     panel.append(line);
   }
+  tellLeftOut(panel);
   if (leaves.size) {
     const heading = document.createElement("p");
     heading.textContent = "Its factors; choose one to see where it comes from:";
@@ -62,7 +63,6 @@ function leavesList(places, { point, pin }) {
   list.className = "leaves";
   for (const place of places) {
     const { key, index } = parsePlace(place);
-    if (!data.arrays[key]) continue;
     const button = document.createElement("button");
     button.type = "button";
     button.className = "leaf";

@@ -1,14 +1,14 @@
 // The page: the walk through the steps, the drawing, and what is pointed at.
 import { countOf, data, parsePlace, placeOf, written } from "./arrays.js";
 import { factorOf, visitable } from "./factors.js";
-import { mathOf } from "./formulas.js";
+import { markLeftOut, mathOf, tellLeftOut } from "./formulas.js";
 import { drawNetwork, isSmall, rowOf } from "./drawing.js";
 import { showHistory } from "./history.js";
 import { inspect, itemOf, lineOf } from "./inspector.js";
+import { bringIntoView } from "./scrolling.js";
 
 const MOST_LINES = 6;
 const MORE_LINES = 100; // at each press of the button
-const MARGIN = 24; // around what is scrolled to
 const MOST_BESIDE = 4; // columns of a network that has the formulas at its side
 const find = (id) => document.getElementById(id);
 const slider = find("step");
@@ -17,11 +17,13 @@ slider.max = data.steps.length;
 document.querySelector("main").classList.toggle("long", !isSmall || data.columns.length > MOST_BESIDE);
 
 const actions = { point, preview, pin };
-const drawing = drawNetwork(find("drawing"), actions);
+const pane = find("drawing");
+const drawing = drawNetwork(pane, actions);
 let pinned = null; // its place, and the element where it was pinned
+let stayed = null; // how far the drawing was scrolled before a factor moved it
 let peeked = null; // the row of a number that a person points at, where it is another than the one chosen
 
-// Lights where a number, or a whole array, came from; the drawing shows its row meanwhile. For null, what is pinned.
+// Lights where a number, or a whole array, came from; the drawing shows it, and its row, meanwhile. For null, what is pinned.
 function point(text) {
   const place = text === null ? null : parsePlace(text);
   const row = place && rowOf(place);
@@ -32,6 +34,13 @@ function point(text) {
     drawing.show(data.steps[slider.value - 1], peeked ?? rowShown());
   }
   drawing.point(place ?? pinned?.place ?? null);
+  if (place) {
+    stayed ??= [pane.scrollLeft, pane.scrollTop];
+    bringIntoView(pane, [...pane.querySelectorAll(".pointed")]);
+  } else if (stayed) {
+    [pane.scrollLeft, pane.scrollTop] = stayed;
+    stayed = null;
+  }
 }
 
 // Shows an element while pointer or focus is at it, unless another is pinned.
@@ -45,7 +54,9 @@ function pin(item, index, { detail, currentTarget }) {
   const origin = inside && pinned ? pinned.origin : currentTarget;
   pinned = { place: { key: item.keys[0].key, index }, origin };
   find("unpin").hidden = false;
+  drawing.pin(pinned.place);
   inspect(item, index, actions);
+  stayed = null; // the drawing stays where it shows what is pinned
   point(null);
   if (inside || !detail) find("chosen").focus();
 }
@@ -56,6 +67,7 @@ function unpin() {
   const { origin } = pinned;
   pinned = null;
   find("unpin").hidden = true;
+  drawing.pin(null);
   point(null);
   (origin.isConnected ? origin : find("told")).focus();
 }
@@ -78,30 +90,22 @@ function show(number) {
   stage.textContent = [data.stages[step.stage], step.rule].filter(Boolean).join(" · ");
   const equation = document.createElement("div");
   equation.className = "formula whole";
-  equation.append(visitable(mathOf(step.equation), actions));
+  equation.append(visitable(markLeftOut(mathOf(step.equation)), actions));
   find("told").replaceChildren(title, stage, equation);
-  if (data.arrays[step.key]) tellElements(step.key, 0, MOST_LINES);
-  else find("told").append("These are too many for a page; explanation.to_dict() has them.");
+  if (data.arrays[step.key]) {
+    tellLeftOut(find("told"));
+    tellElements(step.key, 0, MOST_LINES);
+  } else find("told").append("These are too many for a page; explanation.to_dict() has them.");
   find("told").scrollLeft = 0;
   showDrawing();
-  scrollToLit(find("drawing"));
-}
-
-// Scrolls the box of the drawing, and nothing around it, to what the step computes.
-function scrollToLit(box) {
-  const lit = [...box.querySelectorAll(":is(g, canvas, button).lit")].map((element) => element.getBoundingClientRect());
-  if (!lit.length) return;
-  const frame = box.getBoundingClientRect();
-  for (const [start, end, scroll] of [["top", "bottom", "scrollTop"], ["left", "right", "scrollLeft"]]) {
-    const [first, last] = [Math.min(...lit.map((one) => one[start])), Math.max(...lit.map((one) => one[end]))];
-    const after = Math.max(0, last + MARGIN - frame[end]);
-    box[scroll] += first - MARGIN < frame[start] + after ? Math.min(first - MARGIN - frame[start], after) : after;
-  }
+  stayed = null;
+  bringIntoView(pane, [...pane.querySelectorAll(":is(g, canvas, button).lit")]);
 }
 
 function showDrawing() {
   drawing.show(data.steps[slider.value - 1], rowShown());
   drawing.point(pinned?.place ?? null);
+  drawing.pin(pinned?.place ?? null);
 }
 
 // Some elements of an array, and a button for more of them.
@@ -136,6 +140,7 @@ slider.addEventListener("input", () => show(Number(slider.value)));
 find("previous").addEventListener("click", () => move(-1));
 find("next").addEventListener("click", () => move(1));
 find("unpin").addEventListener("click", unpin);
+find("skip").addEventListener("click", () => find("chosen").focus());
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") unpin();
   const isDrawn = event.target.matches("[data-shows]:not(button)"); // a browser does not press it by itself
@@ -155,6 +160,9 @@ if (data.rows > 1) {
   find("row").addEventListener("input", showDrawing);
   find("row").addEventListener("change", () => { find("row").value = rowShown(); });
 }
+
+const sticky = document.querySelector(".network"); // where it stays at the top, what has the focus is below it
+new ResizeObserver(() => document.documentElement.style.setProperty("--drawn", `${sticky.offsetHeight}px`)).observe(sticky);
 
 let timer = null;
 find("play").addEventListener("click", () => {

@@ -1,8 +1,9 @@
 // A small network: its units as circles, its weights as lines.
 import { data, labelOf, largestOf, numberAt, toldAs, writePlace, writtenAt } from "./arrays.js";
-import { colourOf } from "./colours.js";
+import { colourOf, endOf, partOf } from "./colours.js";
 import { mathOf } from "./formulas.js";
 import { isLater, light, makeChoosable, shownBy } from "./lights.js";
+import { rove } from "./roving.js";
 import { svg } from "./svg.js";
 
 const [NARROWEST, WIDEST] = [128, 190]; // from column to column
@@ -36,10 +37,13 @@ export function drawUnits(box, actions, shelf) {
   data.columns.forEach((column, c) => {
     for (let unit = 0; unit < column.size; unit++) drawUnit(picture, column, unit, at(c, unit), join);
   });
+  for (const item of [...data.edges, ...data.columns]) rove(drawn.filter((one) => one.item === item).map((one) => one.element));
   const below = document.createElement("div");
   below.className = "below";
   whole.append(below);
   data.columns.forEach((_, c) => shelf(below, c));
+  const isAt = ({ item, indexIn }, { key, index }) =>
+    item.keys.some((one) => one.key === key) && (!index.length || `${index}` === `${indexIn(row)}`);
   return {
     show(step, shown) {
       row = shown;
@@ -56,10 +60,10 @@ export function drawUnits(box, actions, shelf) {
       for (const { item, element } of heads) element.replaceChildren(mathOf(shownBy(item, step).symbol));
     },
     point(place) {
-      for (const { item, indexIn, element } of drawn) {
-        const mine = place !== null && item.keys.some((one) => one.key === place.key);
-        element.classList.toggle("pointed", mine && (!place.index.length || `${place.index}` === `${indexIn(row)}`));
-      }
+      for (const one of drawn) one.element.classList.toggle("pointed", place !== null && isAt(one, place));
+    },
+    pin(place) {
+      for (const one of drawn) one.element.setAttribute("aria-pressed", String(place !== null && isAt(one, place)));
     },
   };
 }
@@ -102,7 +106,7 @@ function indexOf(column, row, unit) {
 }
 
 function drawUnit(picture, column, unit, [x, y], join) {
-  const group = svg("g", { class: "unit", tabindex: 0, role: "button" }, picture);
+  const group = svg("g", { class: "unit", role: "button" }, picture);
   const circle = svg("circle", { cx: x, cy: y, r: RADIUS }, group);
   const text = svg("text", { x, y: y + RADIUS + 14 }, group);
   const label = labelOf(column.keys[0].key, indexOf(column, 0, unit));
@@ -119,12 +123,12 @@ function drawEdge(picture, edge, at, join) {
     for (let j = 0; j < edge.shape[1]; j++) {
       const [[x1, y1], [x2, y2]] = [at(edge.from, i), at(edge.to, j)];
       const ends = { x1: x1 + RADIUS + 2, y1, x2: x2 - RADIUS - 2, y2 };
-      const group = svg("g", { class: "edge", tabindex: 0, role: "button" }, picture);
+      const group = svg("g", { class: "edge", role: "button" }, picture);
       svg("line", { ...ends, class: "hit" }, group);
       const seen = svg("line", { ...ends, class: "seen" }, group);
       join(edge, () => [i, j], group, ({ number, largest }) => {
-        seen.style.stroke = `var(--${number < 0 ? "low" : "high"})`;
-        seen.style.strokeWidth = 1 + (5 * Math.abs(number)) / largest;
+        seen.style.stroke = `var(${endOf(number)})`;
+        seen.style.strokeWidth = 1 + 5 * (partOf(number, largest) || 0); // NaN has no size
         seen.style.strokeDasharray = number < 0 ? "6 4" : "";
       });
     }
