@@ -210,3 +210,10 @@ def test_one_place_for_each_class_with_hardly_any_noise(name):
     (found,) = leaks(np.c_[x, places + noise(0, 0.01, len(y))], y)
     assert "one value for each class, but for tiny noise" in found
     assert not leaks(np.c_[x, places + noise(0, 0.3, len(y))], y)
+
+
+def test_no_column_is_a_function_of_a_number_with_few_values():
+    """Sorted by three values, any column rises and falls at most four times."""
+    x, y = np.random.default_rng(0).normal(size=(150, 4)), np.repeat([0.0, 1.0, 2.0], 50)
+    x += y[:, None]
+    assert not list(leaking_columns(x, y))
