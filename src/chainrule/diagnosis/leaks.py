@@ -159,6 +159,8 @@ def _is_partly_told_class(others: Array, teller: Teller) -> bool:
 def _telling_number(x: Array, output: Array) -> Iterator[Teller]:
     """Yield columns that are the number, or a function of it with no noise."""
     goal, rows, size = _ranks(output), len(x), float(np.std(output))
+    if not size:
+        return
     has_many = len(np.unique(output)) > FEW_VALUES  # between few, any column rises and falls as few times
     for place in range(x.shape[1]):
         column = x[:, place]
