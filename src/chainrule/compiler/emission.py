@@ -14,7 +14,7 @@ from typing import Any, Final
 from chainrule.compiler.llvm import LAST_KNOWN, binding, emit_object, loops_as_they_are, new_machine, parsed
 from chainrule.compiler.pool import helpers, run_together
 
-#: The lines that are worth a piece of their own: before it is begun there are a thread and LLVM's passes to make.
+#: The lines that are worth a piece of their own: a thread and the passes of LLVM have to be made for it.
 WORTH_A_PIECE: Final = 800
 _FUNCTION: Final = re.compile(r"^define .*?^}\n", re.MULTILINE | re.DOTALL)
 _NAME: Final = re.compile(r"@([\w.]+)")
