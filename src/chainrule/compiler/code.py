@@ -26,6 +26,7 @@ BYTES: Final = {"float32": 4, "float64": 8, "int32": 4, "uint32": 4, "int64": 8,
 _PURE: Final = {
     *("add", "sub", "mul", "sdiv", "udiv", "srem", "urem", "and", "or", "xor", "shl", "lshr", "ashr"),
     *("icmp", "select", "sext", "zext", "trunc", "getelementptr", "insertelement", "shufflevector"),
+    *("fadd", "fsub", "fmul", "fdiv", "fneg", "fcmp", "fpext", "fptrunc", "sitofp", "uitofp", "bitcast"),
 }
 #: The operations on whole numbers whose result is written if both are known.
 _KNOWN: Final = {"add": add, "sub": sub, "mul": mul}
