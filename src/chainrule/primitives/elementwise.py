@@ -201,7 +201,7 @@ minimum = primitive(
 
 
 def _extreme(b: Any, x: Any, y: Any, ordered: Callable[[Any, Any], tuple[Any, Any]]) -> Any:
-    """Return x where it is beyond y, otherwise y, and NaN if one is; `ordered` gives the smaller one first."""
+    """Return x where it is beyond y, otherwise y, and NaN if one is; `ordered` orders two."""
     if b.is_number(y):
         return b.select(b.less_equal(*ordered(y, x)), y, x)
     return b.select(b.less(*ordered(x, y)), x, b.select(b.equal(x, x), y, x))
