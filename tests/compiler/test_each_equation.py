@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, note, settings
 from random_graphs import cases
 from test_vectormath import LIMITS, needs_long_double, true
 
+import chainrule as cr
 from chainrule.compiler.executable import Executable
 from chainrule.graph.evaluate import bind_rows
 from chainrule.graph.graph import Graph
@@ -135,3 +136,16 @@ def test_each_equation_on_compiled_operands(derivatives, dtype, thorough):
     ordinary = 12 if derivatives else 30
     counts = check(cases(dtype, derivatives), 3000 if thorough else ordinary, thorough)
     assert len(counts) > 30
+
+
+@pytest.mark.parametrize("function", [cr.maximum, cr.minimum])
+@pytest.mark.parametrize("number", [0.0, -0.0, 1.5, -np.inf, np.inf, np.nan])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_larger_of_an_element_and_a_number(function, number, dtype):
+    """A number that is known takes one comparison less; NaN, the signs of zeros and ties come out alike."""
+    special = [0.0, -0.0, 1.0, 1.5, 2.0, -1.0, np.inf, -np.inf, np.nan]
+    x = np.array(special * 4, dtype)
+    for f in (lambda x: function(x, number), lambda x: function(number, x)):
+        got, wanted = cr.compile(f)(x), f(x)
+        np.testing.assert_array_equal(got, wanted)
+        np.testing.assert_array_equal(np.signbit(got)[wanted == 0], np.signbit(wanted)[wanted == 0])

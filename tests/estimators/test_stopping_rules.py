@@ -83,12 +83,13 @@ def test_the_graph_is_what_is_written_down(scored, schedule, executor, numbers, 
 def test_a_search_over_numbers_compiles_once(monkeypatch):
     made, compiled = [], native_loop.NativeLoop
     monkeypatch.setattr(native_loop, "_loops", {})
-    monkeypatch.setattr(native_loop, "NativeLoop", lambda *a: made.append(a) or compiled(*a))
+    monkeypatch.setattr(native_loop, "NativeLoop", lambda *a, **k: made.append(a) or compiled(*a, **k))
     plain = {"hidden_layer_sizes": (5,), "solver": "sgd", "learning_rate": "invscaling", "max_iter": 3}
     changes = [
         {}, {"tol": 0.5}, {"n_iter_no_change": 2}, {"n_iter_no_change": np.inf}, {"power_t": 0.1},
         {"learning_rate_init": 0.02}, {"alpha": 0.5}, {"momentum": 0.3}, {"batch_size": 50},
         {"validation_fraction": 0.3}, {"random_state": 4}, {"max_iter": 4}, {"n_threads": 2},
+        {"momentum": 0.0}, {"learning_rate": "constant"}, {"learning_rate": "constant", "momentum": 0.0},
     ]  # fmt: skip
     for change in changes:
         cr.MLPClassifier(**{**plain, "early_stopping": True, "random_state": 3, **change}).fit(X, Y)

@@ -85,6 +85,9 @@ class NumPyBuilder:
     def dtype(self, x):
         return x.dtype.name
 
+    def is_number(self, x):
+        return x.ndim == 0 and not np.isnan(x)
+
     def index(self, axis):
         return np.indices(self.shape, np.int32)[axis]
 

@@ -7,6 +7,7 @@ the bits of floats.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -67,6 +68,11 @@ class Builder:
     def constant(self, number: float, dtype: str) -> Element:
         """Return a number of this dtype."""
         return Element(literal(number, dtype), dtype)
+
+    def is_number(self, x: Element) -> bool:
+        """Whether an element is known to be a number, and not NaN."""
+        text = x.text.removeprefix(f"splat ({llvm_type(x.dtype, False)} ").removesuffix(")")
+        return not text.startswith("%") and (x.dtype not in FLOATS or text != literal(math.nan, x.dtype))
 
     def dtype(self, x: Element) -> str:
         """Return the name of an element's dtype."""

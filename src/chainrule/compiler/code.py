@@ -22,6 +22,12 @@ SCALARS: Final = {
 BYTES: Final = {"float32": 4, "float64": 8, "int32": 4, "uint32": 4, "int64": 8, "bool": 1}
 
 
+#: Instructions that give the same for the same operands, wherever they stand in a block.
+_PURE: Final = {
+    *("add", "sub", "mul", "sdiv", "udiv", "srem", "urem", "and", "or", "xor", "shl", "lshr", "ashr"),
+    *("icmp", "select", "sext", "zext", "trunc", "getelementptr", "insertelement", "shufflevector"),
+    *("fadd", "fsub", "fmul", "fdiv", "fneg", "fcmp", "fpext", "fptrunc", "sitofp", "uitofp", "bitcast"),
+}
 #: The operations on whole numbers whose result is written if both are known.
 _KNOWN: Final = {"add": add, "sub": sub, "mul": mul}
 
@@ -75,13 +81,21 @@ class Code:
         self._numbers: list[int] = []
         self._count = 0
         self._block = "entry"
+        self._computed: dict[str, str] = {}
         self._open: list[tuple[int, str, list[tuple[str, tuple[str, str]]]]] = []
 
     def value(self, text: str) -> str:
-        """Write an instruction that gives a value; return its register."""
-        self._count += 1
-        self._lines.append(f"  %v{self._count} = {text}")
-        return f"%v{self._count}"
+        """Write an instruction that gives a value; return its register.
+
+        What its block has computed already, such as a place in arrays of equal shape, is not computed again.
+        """
+        if text in self._computed:
+            return self._computed[text]
+        register = self._name()
+        self._lines.append(f"  {register} = {text}")
+        if text.partition(" ")[0] in _PURE:
+            self._computed[text] = register
+        return register
 
     def integer(self, operation: str, x: object, y: object) -> str:
         """Return the result of an operation on two i64 values; it is written only if it is not known yet."""
@@ -137,6 +151,7 @@ class Code:
         """Begin the block of this label."""
         self._lines.append(f"{label}:")
         self._block = label
+        self._computed.clear()
 
     def jump(self, label: str) -> None:
         """Go on at a label."""

@@ -55,7 +55,7 @@ class CompiledRun:
         self.results: list[dict[str, float]] = []
         self.look: Callable[[], object] = lambda: None
         self.ahead = False
-        self._native = native or native_loop(loop, state.carried)
+        self._native = native or native_loop(loop, state.carried, inputs.n_threads)
         self._plan = self._native.plan
         self.rows = len(next(iter(inputs.data.values())))
         self._batch = min(inputs.batch_size, self.rows)

@@ -11,6 +11,7 @@ import mmap
 import platform
 import struct
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -19,7 +20,8 @@ SUPPORTED: Final = sys.platform == "linux" and platform.machine() == "x86_64" an
 
 _ELF: Final = b"\x7fELF\x02\x01\x01"  # 64 bits, the lowest byte first
 _X86_64 = 62
-_PROGRAM, _RELOCATIONS, _WRITABLE, _LOADED = 1, 4, 1, 2
+_PROGRAM, _SYMBOLS, _RELOCATIONS, _WRITABLE, _LOADED = 1, 2, 4, 1, 2
+_GLOBAL_FUNCTION, _HIDDEN = 0x12, 2
 #: References by distance, and the bytes of each: to data, to functions, and in 64 bits.
 _DISTANCES: Final = {2: 4, 4: 4, 24: 8}
 _SLOT = 16
@@ -70,80 +72,101 @@ class Image:
     imports: dict[str, int]
 
 
-def link(code: bytes) -> Image:
-    """Return object code as an image.
+def link(*codes: bytes) -> Image:
+    """Return object code, in one piece or several, as an image.
 
     Raises
     ------
     ValueError
         If it is not of the kind that `chainrule.compiler.llvm` has LLVM emit for images.
     """
-    return _Linker(code).image()
+    return _Linker([_Piece(code) for code in codes]).image()
+
+
+class _Piece:
+    """An object file: its sections and its symbols, and where in the image each section lies."""
+
+    def __init__(self, code: bytes) -> None:
+        if not code.startswith(_ELF) or struct.unpack_from("<H", code, 18) != (_X86_64,):
+            raise ValueError("this is no object code for x86-64 as ELF has it")
+        self._code = code
+        (start,) = struct.unpack_from("<Q", code, 40)
+        size, count = struct.unpack_from("<HH", code, 58)
+        headers = code[start : start + size * count]
+        self.sections = [Section(*each) for each in struct.iter_unpack("<IIQQQQIIQQ", headers)]
+        (table,) = (section for section in self.sections if section.type == _SYMBOLS)
+        self.symbols = [Symbol(*each) for each in struct.iter_unpack("<IBBHQQ", self.content(table))]
+        self._names = self.content(self.sections[table.link])
+        self.places: dict[int, int] = {}
+
+    def content(self, section: Section) -> bytes:
+        """Return the bytes of a section."""
+        return self._code[section.offset : section.offset + section.size]
+
+    def name(self, symbol: Symbol) -> str:
+        """Return the name of a symbol."""
+        return self._names[symbol.name : self._names.index(b"\0", symbol.name)].decode()
+
+    def functions(self) -> Iterator[tuple[str, Symbol]]:
+        """Yield the functions that other pieces, or users of the image, may call."""
+        for symbol in self.symbols:
+            if symbol.info == _GLOBAL_FUNCTION and symbol.section in self.places:
+                yield self.name(symbol), symbol
+
+    def address(self, symbol: Symbol) -> int:
+        """Return where in the image a symbol of this piece lies."""
+        return self.places[symbol.section] + symbol.value
 
 
 @dataclass
 class _Linker:
-    """Puts what an object file has to be loaded behind each other, and fills in the distances."""
+    """Puts what object files have to be loaded behind each other, and fills in the distances."""
 
-    code: bytes
+    pieces: list[_Piece]
     linked: bytearray = field(default_factory=bytearray)
-    places: dict[int, int] = field(default_factory=dict)
     imports: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not self.code.startswith(_ELF) or struct.unpack_from("<H", self.code, 18) != (_X86_64,):
-            raise ValueError("this is no object code for x86-64 as ELF has it")
-        (start,) = struct.unpack_from("<Q", self.code, 40)
-        size, count = struct.unpack_from("<HH", self.code, 58)
-        headers = self.code[start : start + size * count]
-        self.sections = [Section(*each) for each in struct.iter_unpack("<IIQQQQIIQQ", headers)]
-        self.symbols: list[Symbol] = []
+    _functions: dict[str, int] = field(default_factory=dict)
 
     def image(self) -> Image:
-        for number, section in enumerate(self.sections):
-            if section.flags & _LOADED and section.type == _PROGRAM:
-                self._place(number, section)
-        (table,) = (section for section in self.sections if section.type == 2)
-        self.symbols = [Symbol(*each) for each in struct.iter_unpack("<IBBHQQ", self._content(table))]
-        self._names = self._content(self.sections[table.link])
-        for section in self.sections:
-            if section.type == _RELOCATIONS and section.info in self.places:
-                for entry in struct.iter_unpack("<QQq", self._content(section)):
-                    self._refer(self.places[section.info], *entry)
-        functions = {
-            self._name(symbol): self._address(symbol)
-            for symbol in self.symbols
-            if symbol.info == 0x12 and symbol.section in self.places  # global, a function
-        }
+        for piece in self.pieces:
+            for number, section in enumerate(piece.sections):
+                if section.flags & _LOADED and section.type == _PROGRAM:
+                    piece.places[number] = self._placed(section, piece.content(section))
+        found = [(piece, name, symbol) for piece in self.pieces for name, symbol in piece.functions()]
+        self._functions = {name: piece.address(symbol) for piece, name, symbol in found}
+        for piece in self.pieces:
+            for section in piece.sections:
+                if section.type == _RELOCATIONS and section.info in piece.places:
+                    for entry in struct.iter_unpack("<QQq", piece.content(section)):
+                        self._refer(piece, piece.places[section.info], *entry)
+        shown = {name for _, name, symbol in found if symbol.other & 3 != _HIDDEN}
+        functions = {name: place for name, place in self._functions.items() if name in shown}
         return Image(bytes(self.linked), functions, self.imports)
 
-    def _place(self, number: int, section: Section) -> None:
+    def _placed(self, section: Section, content: bytes) -> int:
         if section.flags & _WRITABLE and section.size:
             raise ValueError("object code for an image has variables")
         self.linked += bytes(-len(self.linked) % max(section.alignment, 1))
-        self.places[number] = len(self.linked)
-        self.linked += self._content(section)
+        place = len(self.linked)
+        self.linked += content
+        return place
 
-    def _content(self, section: Section) -> bytes:
-        return self.code[section.offset : section.offset + section.size]
-
-    def _name(self, symbol: Symbol) -> str:
-        return self._names[symbol.name : self._names.index(b"\0", symbol.name)].decode()
-
-    def _address(self, symbol: Symbol) -> int:
-        return self.places[symbol.section] + symbol.value
-
-    def _refer(self, base: int, offset: int, what: int, addend: int) -> None:
+    def _refer(self, piece: _Piece, base: int, offset: int, what: int, addend: int) -> None:
         """Fill in a reference: the distance from where it stands to a symbol."""
-        kind, symbol = what & 0xFFFFFFFF, self.symbols[what >> 32]
-        if kind not in _DISTANCES or (symbol.section and symbol.section not in self.places):
+        kind, symbol = what & 0xFFFFFFFF, piece.symbols[what >> 32]
+        if kind not in _DISTANCES or (symbol.section and symbol.section not in piece.places):
             raise ValueError(f"object code for an image has a reference of kind {kind}")
-        target = self._address(symbol) if symbol.section else self._imported(self._name(symbol))
+        target = piece.address(symbol) if symbol.section else self._elsewhere(piece.name(symbol))
         size, place = _DISTANCES[kind], base + offset
         self.linked[place : place + size] = (target + addend - place).to_bytes(size, "little", signed=True)
 
-    def _imported(self, name: str) -> int:
-        """Return where a jump to a function outside stands, with its address behind it: jmp [rip + 2]."""
+    def _elsewhere(self, name: str) -> int:
+        """Return where a function of another piece begins, or else what jumps to one outside.
+
+        That has the address behind it: jmp [rip + 2].
+        """
+        if name in self._functions:
+            return self._functions[name]
         if name not in self.imports:
             self.linked += bytes(-len(self.linked) % _SLOT)
             self.linked += b"\xff\x25\x02\0\0\0" + bytes(10)

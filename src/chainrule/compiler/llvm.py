@@ -92,19 +92,19 @@ def module_text(functions: Sequence[str], codes: Iterable[Code], declarations: I
 
 
 @functools.cache
-def _llvm() -> Any:
+def binding() -> Any:
     """Return LLVM, ready for this machine; its import takes a fifth of chainrule's."""
-    from llvmlite import binding
+    from llvmlite import binding as llvm
 
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    return binding
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm
 
 
 @functools.cache
 def host() -> tuple[str, str]:
     """Return the name and the features of this machine's CPU."""
-    return _llvm().get_host_cpu_name(), _llvm().get_host_cpu_features().flatten()
+    return binding().get_host_cpu_name(), binding().get_host_cpu_features().flatten()
 
 
 class Registers(NamedTuple):
@@ -126,11 +126,12 @@ def vector_registers() -> Registers:
 
 @functools.cache
 def _machine(cpu: str, features: str, triple: str) -> Any:
-    return _new_machine(cpu, features, triple)
+    return new_machine(cpu, features, triple)
 
 
-def _new_machine(cpu: str, features: str, triple: str = "") -> Any:
-    llvm = _llvm()
+def new_machine(cpu: str, features: str, triple: str = "") -> Any:
+    """Return what makes object code for a CPU."""
+    llvm = binding()
     if triple:
         llvm.initialize_all_targets()
         llvm.initialize_all_asmprinters()
@@ -139,11 +140,11 @@ def _new_machine(cpu: str, features: str, triple: str = "") -> Any:
     return target.create_target_machine(cpu=cpu, features=features, opt=2, **near)
 
 
-def _parsed(text: str, machine: Any) -> Any:
+def parsed(text: str, machine: Any, context: Any = None) -> Any:
     """Return a module for a machine, with the functions that each family of CPUs has in its own words."""
     family = str(machine.triple).partition("-")[0]
     words = [texts.get(family, texts[""]) for name, texts in _OWN_WORDS.items() if name in text]
-    module = _llvm().parse_assembly("".join([text, *words]))
+    module = binding().parse_assembly("".join([text, *words]), context)
     module.triple = machine.triple
     module.data_layout = str(machine.target_data)
     module.verify()
@@ -163,24 +164,24 @@ def emit_object(text: str, cpu: str, features: str, triple: str = "") -> bytes:
         The kind of machine, such as ``aarch64-linux-gnu``; empty for this one's.
     """
     machine = _machine(cpu, features, triple)
-    with _loops_as_they_are():
-        return bytes(machine.emit_object(_parsed(text, machine)))
+    with loops_as_they_are():
+        return bytes(machine.emit_object(parsed(text, machine)))
 
 
 def emit_assembly(text: str, cpu: str, features: str, triple: str = "") -> str:
     """Return a module's assembly for a CPU, as `emit_object` would have it."""
     machine = _machine(cpu, features, triple)
-    with _loops_as_they_are():
-        return str(machine.emit_assembly(_parsed(text, machine)))
+    with loops_as_they_are():
+        return str(machine.emit_assembly(parsed(text, machine)))
 
 
 @contextmanager
-def _loops_as_they_are() -> Iterator[None]:
+def loops_as_they_are() -> Iterator[None]:
     """Have LLVM leave out its search for cheaper loop counters: it takes a quarter of the time, for nothing.
 
     It is an option of the whole process, so it is taken back; an LLVM that does not know it would exit.
     """
-    llvm = _llvm()
+    llvm = binding()
     known = llvm.llvm_version_info[0] <= LAST_KNOWN
     if known:
         llvm.set_option("", "-disable-lsr=true")
@@ -201,8 +202,8 @@ class LoadedObject:
     """
 
     def __init__(self, code: bytes) -> None:
-        llvm = _llvm()
-        machine = _new_machine(*host())  # the engine owns its machine
+        llvm = binding()
+        machine = new_machine(*host())  # the engine owns its machine
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()

@@ -17,6 +17,7 @@ from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 from chainrule.compiler.cache import ObjectCache, cache_key
 from chainrule.compiler.image import SUPPORTED, Image, MappedImage, link
 from chainrule.compiler.plan import GraphPlan, LoopPlan, as_json
+from chainrule.compiler.threads import cores, threads_asked_for
 
 #: A function that takes the table of pointers, the sizes and the number of the turn.
 NATIVE: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *[ctypes.c_int64] * 5)
@@ -57,7 +58,13 @@ class Native(NamedTuple, Generic[P]):
     library: Library
 
 
-def native(name: str, plan: type[P], parts: Sequence[str] | None, make: Callable[[], Compiled]) -> Native[P]:
+def native(
+    name: str,
+    plan: type[P],
+    parts: Sequence[str] | None,
+    make: Callable[[], Compiled],
+    n_threads: int | None = None,
+) -> Native[P]:
     """Return a function of native code.
 
     Parameters
@@ -70,6 +77,8 @@ def native(name: str, plan: type[P], parts: Sequence[str] | None, make: Callable
         What is computed, in words that nothing else has; None if it is for once and not to be kept.
     make : callable
         Makes it; it is called only if there is nothing in the cache.
+    n_threads : int, optional
+        How many threads may compile; by default as many as CHAINRULE_NUM_THREADS says, or all cores.
     """
     cache = _cache()
     key = (
@@ -82,7 +91,7 @@ def native(name: str, plan: type[P], parts: Sequence[str] | None, make: Callable
         except _UNUSABLE:
             pass  # it was put there by another program
     made = make()
-    packed = _packed(as_json(made.plan), _object_code(made.text))
+    packed = _packed(as_json(made.plan), _object_code(made.text, n_threads))
     if key is not None:
         cache.put(key, packed)
     return _unpacked(packed, name, plan)
@@ -90,12 +99,12 @@ def native(name: str, plan: type[P], parts: Sequence[str] | None, make: Callable
 
 def loaded(code: bytes) -> Library:
     """Return object code, of a CPU that can run here, as a library."""
-    return _loaded(*_linked(code))
+    return _loaded(*_linked([code]))
 
 
-def _packed(plan: str, code: bytes) -> bytes:
+def _packed(plan: str, codes: Sequence[bytes]) -> bytes:
     """Return a line of JSON, and behind it an image or, where there are none, object code."""
-    image, content = _linked(code)
+    image, content = _linked(codes)
     return f'{{"image": {json.dumps(image)}, "plan": {plan}}}\n'.encode() + content
 
 
@@ -108,11 +117,12 @@ def _unpacked(packed: bytes, name: str, plan: type[P]) -> Native[P]:
     return Native(found, NATIVE(library.address(name)), library)
 
 
-def _linked(code: bytes) -> tuple[dict[str, dict[str, int]] | None, bytes]:
+def _linked(codes: Sequence[bytes]) -> tuple[dict[str, dict[str, int]] | None, bytes]:
     """Return what has to be known of an image, and its bytes; or None, and the object code as it is."""
     if not SUPPORTED:
+        (code,) = codes
         return None, code
-    image = link(code)
+    image = link(*codes)
     return {"symbols": image.symbols, "imports": image.imports}, image.code
 
 
@@ -124,10 +134,13 @@ def _loaded(image: dict[str, dict[str, int]] | None, content: bytes) -> Library:
     return LoadedObject(content)
 
 
-def _object_code(text: str) -> bytes:
-    from chainrule.compiler.llvm import emit_object, host
+def _object_code(text: str, n_threads: int | None) -> list[bytes]:
+    """Return object code; in pieces, where they can be linked."""
+    from chainrule.compiler.emission import emit_objects
+    from chainrule.compiler.llvm import host
 
-    return emit_object(text, *host())
+    threads = threads_asked_for(n_threads) or cores()
+    return emit_objects(text, *host(), threads if SUPPORTED else 1)
 
 
 @functools.cache

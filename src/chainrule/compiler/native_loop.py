@@ -31,12 +31,20 @@ class NativeLoop:
         The names of the arrays that a run carries.
     compiled : CompiledLoop, optional
         What was made of it, if its code is not to be kept.
+    n_threads : int, optional
+        How many threads may compile it.
     """
 
-    def __init__(self, loop: Loop, carried: Iterable[str], compiled: CompiledLoop | None = None) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        carried: Iterable[str],
+        compiled: CompiledLoop | None = None,
+        n_threads: int | None = None,
+    ) -> None:
         parts = _parts(loop, carried) if compiled is None else None
         self.plan, self.run, self._library = native(
-            "fit", LoopPlan, parts, lambda: compiled or _compiled(loop, carried)
+            "fit", LoopPlan, parts, lambda: compiled or _compiled(loop, carried), n_threads
         )
         self._teams: dict[tuple[int, int], Team] = {}
 
@@ -63,11 +71,11 @@ MOST_KEPT = 64
 _texts: weakref.WeakKeyDictionary[Graph, str] = weakref.WeakKeyDictionary()
 
 
-def native_loop(loop: Loop, carried: Iterable[str]) -> NativeLoop:
-    """Return a loop's native code, compiled at its first use."""
+def native_loop(loop: Loop, carried: Iterable[str], n_threads: int | None = None) -> NativeLoop:
+    """Return a loop's native code, compiled at its first use by so many threads."""
     names = sorted(carried)
     key = cache_key(*_parts(loop, names))
-    made = _loops.pop(key, None) or NativeLoop(loop, names)
+    made = _loops.pop(key, None) or NativeLoop(loop, names, n_threads=n_threads)
     _loops[key] = made
     if len(_loops) > MOST_KEPT:
         del _loops[next(iter(_loops))]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
 from chainrule.compiler.code import BYTES, LANES, SCALARS, Code
+from chainrule.compiler.table import LINE
 
 _ARGUMENTS = "ptr %from, i64 %step, i64 %rows, i64 %columns, ptr %to, i64 %width"
 
@@ -65,15 +66,21 @@ def pack_rows(code: Code, dtype: str, packing: Packing, vectors: int, full: bool
 
 
 def pack_columns(code: Code, dtype: str, packing: Packing) -> None:
-    """Have columns packed as rows: squares of lanes are loaded, turned and stored."""
-    _call(code, dtype, packing, f"pack_columns.{dtype}", _write_columns)
+    """Have columns packed as rows: squares as wide as a line of the cache are loaded, turned and stored."""
+    _call(code, dtype, packing, f"pack_columns.{dtype}", _write_columns, lanes=LINE // BYTES[dtype])
 
 
 def _call(
-    code: Code, dtype: str, packing: Packing, name: str, write: Callable[[Code, Vectors], None]
+    code: Code,
+    dtype: str,
+    packing: Packing,
+    name: str,
+    write: Callable[[Code, Vectors], None],
+    *,
+    lanes: int = LANES,
 ) -> None:
     function = Code(name, _ARGUMENTS)
-    write(function, Vectors(function, dtype))
+    write(function, Vectors(function, dtype, lanes))
     code.declarations |= {*function.declarations, function.text(linkage="internal")}
     types = ("ptr", "i64", "i64", "i64", "ptr", "i64")
     given = ", ".join(f"{kind} {value}" for kind, value in zip(types, astuple(packing), strict=True))
@@ -83,10 +90,11 @@ def _call(
 class Vectors:
     """Loads and stores vectors of one dtype."""
 
-    def __init__(self, code: Code, dtype: str) -> None:
+    def __init__(self, code: Code, dtype: str, lanes: int = LANES) -> None:
         self.code = code
+        self.lanes = lanes
         self.scalar = SCALARS[dtype]
-        self.type = f"<{LANES} x {self.scalar}>"
+        self.type = f"<{lanes} x {self.scalar}>"
         self.align = BYTES[dtype]
 
     def after(self, address: str, elements: str) -> str:
@@ -95,20 +103,22 @@ class Vectors:
 
     def mask(self, left: str) -> str:
         """Return which lanes are there, if so many elements are left."""
-        code = self.code
-        narrow = code.smaller(left, LANES)
-        first = code.value(f"insertelement <{LANES} x i64> poison, i64 {narrow}, i64 0")
+        code, kind = self.code, f"<{self.lanes} x i64>"
+        narrow = code.smaller(left, self.lanes)
+        first = code.value(f"insertelement {kind} poison, i64 {narrow}, i64 0")
         limit = code.value(
-            f"shufflevector <{LANES} x i64> {first}, <{LANES} x i64> poison, <{LANES} x i32> zeroinitializer"
+            f"shufflevector {kind} {first}, {kind} poison, <{self.lanes} x i32> zeroinitializer"
         )
-        lanes = ", ".join(f"i64 {lane}" for lane in range(LANES))
-        return code.value(f"icmp slt <{LANES} x i64> <{lanes}>, {limit}")
+        lanes = ", ".join(f"i64 {lane}" for lane in range(self.lanes))
+        return code.value(f"icmp slt {kind} <{lanes}>, {limit}")
 
     def load(self, address: str, mask: str) -> str:
         """Return the vector at an address; it is zero in lanes that the mask leaves out."""
         suffix = self.scalar.replace("float", "f32").replace("double", "f64")
-        arguments = f"ptr {address}, i32 {self.align}, <{LANES} x i1> {mask}, {self.type} zeroinitializer"
-        return self.code.call(self.type, f"llvm.masked.load.v{LANES}{suffix}.p0", arguments)
+        arguments = (
+            f"ptr {address}, i32 {self.align}, <{self.lanes} x i1> {mask}, {self.type} zeroinitializer"
+        )
+        return self.code.call(self.type, f"llvm.masked.load.v{self.lanes}{suffix}.p0", arguments)
 
     def load_whole(self, address: str) -> str:
         """Return the vector at an address."""
@@ -140,34 +150,36 @@ def _write_columns(code: Code, vectors: Vectors) -> None:
         left = code.integer("sub", "%columns", column)
         source = vectors.after(vectors.after("%from", row), code.integer("mul", column, "%step"))
         lines = [vectors.load(source, mask)]
-        for lane in range(1, LANES):
+        for lane in range(1, vectors.lanes):
             further = code.value(f"icmp sgt i64 {left}, {lane}")  # or the last one again
             source = vectors.after(source, code.value(f"select i1 {further}, i64 %step, i64 0"))
             lines.append(vectors.load(source, mask))
         to = vectors.after(vectors.after("%to", column), code.integer("mul", row, "%width"))
-        for line in _turned(code, vectors.type, lines):
+        for line in _turned(vectors, lines):
             vectors.store(line, to)
             to = vectors.after(to, "%width")
         return []
 
+    size = vectors.lanes
     code.loop(
         0,
         "%rows",
-        LANES,
-        lambda row, _: code.loop(0, "%columns", LANES, lambda column, _: square(row, column)),
+        size,
+        lambda row, _: code.loop(0, "%columns", size, lambda column, _: square(row, column)),
     )
 
 
-def _turned(code: Code, kind: str, lines: list[str]) -> list[str]:
+def _turned(vectors: Vectors, lines: list[str]) -> list[str]:
     """Transpose a square of lanes: its quarters are swapped, then the quarters of these, and so on."""
+    code, kind, size = vectors.code, vectors.type, vectors.lanes
     square = list(lines)
-    half = LANES // 2
+    half = size // 2
     while half:
-        for upper in (row for row in range(LANES) if not row & half):
+        for upper in (row for row in range(size) if not row & half):
             lower = upper + half
             a, b = square[upper], square[lower]
-            for row, near, far in ((upper, 0, LANES - half), (lower, half, LANES)):
-                order = ", ".join(f"i32 {lane + (far if lane & half else near)}" for lane in range(LANES))
-                square[row] = code.value(f"shufflevector {kind} {a}, {kind} {b}, <{LANES} x i32> <{order}>")
+            for row, near, far in ((upper, 0, size - half), (lower, half, size)):
+                order = ", ".join(f"i32 {lane + (far if lane & half else near)}" for lane in range(size))
+                square[row] = code.value(f"shufflevector {kind} {a}, {kind} {b}, <{size} x i32> <{order}>")
         half //= 2
     return square

@@ -358,12 +358,12 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
             return
         self._left = None
         self._renew()
-        changing = self.solver == "sgd" and not has_schedule(self)
-        self._schedule = (
-            self.learning_rate if changing else "constant",
-            float(self.learning_rate_init),
-            float(self.power_t),
-        )
+        schedule, power = self.learning_rate, float(self.power_t)
+        if self.solver != "sgd" or has_schedule(self):
+            schedule = "constant"
+        elif schedule == "constant":  # so that both are the same code
+            schedule, power = "invscaling", 0.0
+        self._schedule = schedule, float(self.learning_rate_init), power
 
     def _begin(self, random_state: Any) -> None:
         """Let training start anew, or after the last partial_fit with its optimizer's state."""

@@ -8,15 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from chainrule.diagnosis.diagnose import Diagnosis, examine
-from chainrule.diagnosis.gradients import ModelGradientReport, check_model_gradients
-from chainrule.diagnosis.patient import Patient
 from chainrule.estimators.network import as_sizes
 from chainrule.estimators.randomness import drawn_key
 from chainrule.estimators.rows import as_dense
 from chainrule.estimators.solver import is_lbfgs, steps_of_fit
-from chainrule.explaining import explain
-from chainrule.explanation.explanation import Explanation
 from chainrule.graph.loop import LoopState
 from chainrule.graph.names import checked_options
 from chainrule.graph.types import Array
@@ -24,7 +19,10 @@ from chainrule.training.data import as_count
 from chainrule.training.trainer import Trainer
 
 if TYPE_CHECKING:
+    from chainrule.diagnosis.diagnose import Diagnosis
+    from chainrule.diagnosis.gradients import ModelGradientReport
     from chainrule.estimators.base import BaseMLP
+    from chainrule.explanation.explanation import Explanation
 
 
 class Inspected:
@@ -57,6 +55,8 @@ class Inspected:
         ModelGradientReport
             True if nothing is wrong; printed, a table by layer.
         """
+        from chainrule.diagnosis.gradients import check_model_gradients  # training does without it
+
         _, trainer, data = _prepared(self, X, y, sample_weight)
         stage = trainer.stage("gradients", trainer.data_types(data))
         return check_model_gradients(
@@ -82,6 +82,9 @@ class Inspected:
         Diagnosis
             True if nothing is wrong; otherwise few verdicts, each with its evidence and a remedy.
         """
+        from chainrule.diagnosis.diagnose import examine
+        from chainrule.diagnosis.patient import Patient
+
         _, trainer, data = _prepared(self, X, y, sample_weight)
         return examine(Patient(trainer, data, n_threads=self.n_threads))
 
@@ -106,6 +109,8 @@ class Inspected:
         ValueError
             If the data do not fit, or the solver is "lbfgs", whose steps are SciPy's and no formula of ours.
         """
+        from chainrule.explaining import explain
+
         if is_lbfgs(self):
             raise ValueError(
                 'explain tells the step of a solver by its formula, and "lbfgs" is SciPy\'s; '

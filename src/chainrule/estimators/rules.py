@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import ClassVar, final
 
 import numpy as np
 
 from chainrule.functions import sqrt, square
+from chainrule.graph.hyperparameters import EVEN_ZERO
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value
 from chainrule.optimizers import Optimizer
@@ -21,13 +22,13 @@ class VelocitySGD(Optimizer):
     .. math:: v \leftarrow \mu v - \eta g, \qquad w \leftarrow w + v
 
     With Nesterov's momentum :math:`w \leftarrow w + \mu v - \eta g`. Where η changes, past gradients keep the
-    rate that they came with.
+    rate that they came with. A fit without momentum has the code of one with it.
     """
 
     decoupled_weight_decay: ClassVar[bool] = True
 
     _: KW_ONLY
-    momentum: float = 0.9
+    momentum: float = field(default=0.9, metadata=EVEN_ZERO)
     nesterov: bool = True
 
     def slots(self, parameter: Array) -> dict[str, Array]:

@@ -2,7 +2,8 @@
 
 A layer, loss or optimizer is a frozen dataclass. Its fields annotated `float` are its hyperparameters:
 run-time arguments of a training step. Everything else (widths, names, flags, None) is structure and stays in
-the graph. A float that is exactly 0 is structure too: it means that the part of the formula is absent.
+the graph. A float that is exactly 0 is structure too: it means that the part of the formula is absent; not so
+in a field marked `EVEN_ZERO`, whose part is always there.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import numpy as np
 from chainrule.graph.types import FLOAT64
 from chainrule.graph.value import Value, input_value
 
+#: The metadata of a field whose number is an input even if it is 0.
+EVEN_ZERO: Mapping[str, bool] = {"even zero": True}
 T = TypeVar("T")
 Field = dataclasses.Field[Any]
 
@@ -138,8 +141,10 @@ def _is_part(part: Any) -> bool:
 
 
 def _is_number(field: Field, value: Any) -> bool:
-    """Whether a field holds a run-time number: it is annotated float and is not exactly 0."""
+    """Whether a field holds a run-time number: it is annotated float, and not 0 where that means absence."""
     annotated = "float" in (
         field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
     )
-    return annotated and isinstance(value, int | float) and not isinstance(value, bool) and value != 0
+    if not annotated or isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return value != 0 or "even zero" in field.metadata

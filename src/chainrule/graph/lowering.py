@@ -42,6 +42,9 @@ class Builder(Protocol):
     def dtype(self, x: Element) -> str:
         """Return the name of an element's dtype."""
 
+    def is_number(self, x: Element) -> bool:
+        """Whether an element is known beforehand, and is not NaN."""
+
     def index(self, axis: int) -> Element:
         """Return the position of the output element along an axis, int32."""
 

@@ -182,7 +182,7 @@ maximum = primitive(
     shape=pair(numeric),
     value=np.maximum,
     derivative=lambda dy, y, a, b: (where(a > b, dy, 0), where(a > b, 0, dy)),
-    lower=Expression(lambda b, x, y: b.select(b.less(y, x), x, _nan_or(b, x, y))),
+    lower=Expression(lambda b, x, y: _extreme(b, x, y, lambda x, y: (y, x))),
     notation=function(r"\max", 2),
     samples=apart,
     broadcasts=True,
@@ -193,15 +193,18 @@ minimum = primitive(
     shape=pair(numeric),
     value=np.minimum,
     derivative=lambda dy, y, a, b: (where(a < b, dy, 0), where(a < b, 0, dy)),
-    lower=Expression(lambda b, x, y: b.select(b.less(x, y), x, _nan_or(b, x, y))),
+    lower=Expression(lambda b, x, y: _extreme(b, x, y, lambda x, y: (x, y))),
     notation=function(r"\min", 2),
     samples=apart,
     broadcasts=True,
 )
 
 
-def _nan_or(b: Any, x: Any, y: Any) -> Any:
-    return b.select(b.equal(x, x), y, x)
+def _extreme(b: Any, x: Any, y: Any, ordered: Callable[[Any, Any], tuple[Any, Any]]) -> Any:
+    """Return x where it is beyond y, otherwise y, and NaN if one is; `ordered` orders two."""
+    if b.is_number(y):
+        return b.select(b.less_equal(*ordered(y, x)), y, x)
+    return b.select(b.less(*ordered(x, y)), x, b.select(b.equal(x, x), y, x))
 
 
 # Exponentials, logarithms, powers ----------------------------------------------------------------

@@ -1,0 +1,106 @@
+"""A module as several pieces of object code, of which LLVM makes each in a thread of its own.
+
+LLVM takes most of the time that it takes to compile, and llvmlite lets one thread at a time call it. What is
+called here beside it touches nothing but the caller's own module, in a context of its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import re
+from typing import Any, Final
+
+from chainrule.compiler.llvm import LAST_KNOWN, binding, emit_object, loops_as_they_are, new_machine, parsed
+from chainrule.compiler.pool import helpers, run_together
+
+#: The lines that are worth a piece of their own: a thread and the passes of LLVM have to be made for it.
+WORTH_A_PIECE: Final = 800
+_FUNCTION: Final = re.compile(r"^define .*?^}\n", re.MULTILINE | re.DOTALL)
+_NAME: Final = re.compile(r"@([\w.]+)")
+
+
+def emit_objects(text: str, cpu: str, features: str, threads: int) -> list[bytes]:
+    """Return a module's object code in pieces, one for each thread that is worth it.
+
+    They are to be linked to one: see `chainrule.compiler.image.link`.
+
+    Parameters
+    ----------
+    text, cpu, features : str
+        As `emit_object` takes them.
+    threads : int
+        How many there may be.
+    """
+    pieces = max(1, min(threads, text.count("\n") // WORTH_A_PIECE))
+    if pieces == 1 or _emit() is None:
+        return [emit_object(text, cpu, features)]
+    texts = divided(text, pieces)
+    codes = [b""] * pieces
+
+    def emit(number: int) -> None:
+        codes[number] = _emitted(texts[number], cpu, features)
+
+    with loops_as_they_are():
+        run_together(emit, pieces, helpers.at_least(pieces - 1))
+    return [code or _emitted(text, cpu, features) for text, code in zip(texts, codes, strict=True)]
+
+
+def divided(text: str, pieces: int) -> list[str]:
+    """Return a module as several of about the same length, each of which knows of the others' functions."""
+    functions = _FUNCTION.findall(text)
+    others = _FUNCTION.sub("", text).splitlines()
+    shares: list[list[str]] = [[] for _ in range(pieces)]
+    for function in sorted(functions, key=len, reverse=True):
+        min(shares, key=lambda share: sum(map(len, share))).append(function)
+    return [_piece(share, functions, others) for share in shares]
+
+
+def _piece(own: list[str], functions: list[str], others: list[str]) -> str:
+    """Return a module of some functions, with what they need of the other functions and lines."""
+    texts = [_shared(function) for function in own]
+    used = {name for function in own for name in _NAME.findall(function)}
+    heads = [_shared(function).partition(" {\n")[0] for function in functions if function not in own]
+    declared = ["declare" + head.removeprefix("define") for head in heads if _NAME.findall(head)[0] in used]
+    needed = [line for line in others if line[:1] != "@" or _NAME.findall(line)[0] in used]
+    return "\n".join([*needed, *declared, *texts])
+
+
+def _shared(function: str) -> str:
+    """Return a function that other pieces find, and nobody else does."""
+    return re.sub("^define (internal|hidden)", "define hidden", function)
+
+
+def _emitted(text: str, cpu: str, features: str) -> bytes:
+    """Return a module's object code; other threads may do the same."""
+    machine = new_machine(cpu, features)
+    module = parsed(text, machine, binding().create_context())
+    return bytes(_emit()(machine, module))
+
+
+@functools.cache
+def _emit() -> Any:
+    """Return what makes object code of a module without llvmlite's lock; None if this LLVM is not known."""
+    from llvmlite.binding import ffi
+
+    if binding().llvm_version_info[0] > LAST_KNOWN:
+        return None
+    library = ctypes.CDLL(ffi.lib._name, handle=ffi.lib._handle)
+    emit, start, size, dispose = (
+        getattr(library, f"LLVMPY_{name}")
+        for name in ("TargetMachineEmitToMemory", "GetBufferStart", "GetBufferSize", "DisposeMemoryBuffer")
+    )
+    emit.restype = start.restype = ctypes.c_void_p
+    size.restype = ctypes.c_size_t
+
+    def emitted(machine: Any, module: Any) -> bytes:
+        with ffi.OutputString() as problem:
+            buffer = ctypes.c_void_p(emit(machine, module, 1, problem))
+            if not buffer:
+                raise RuntimeError(str(problem))
+        try:
+            return ctypes.string_at(start(buffer), size(buffer))
+        finally:
+            dispose(buffer)
+
+    return emitted
