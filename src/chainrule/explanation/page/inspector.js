@@ -1,5 +1,6 @@
 // What a person has pointed at: its formulas with numbers, and where each number came from.
 import { data, labelOf, parsePlace, rankOf, spoken, writePlace, writtenAt } from "./arrays.js";
+import { breakable } from "./breaks.js";
 import { visitable } from "./factors.js";
 import { formulaOf, nameOf, tellLeftOut } from "./formulas.js";
 
@@ -11,11 +12,11 @@ export function lineOf(key, index, { point, pin } = {}) {
   const number = writtenAt(key, index);
   const reached = toldOf(key, index).map((math, i) => (pin && !i ? visitable(math, { point }) : math));
   const parts = [pin ? nameButton(key, index, pin) : nameOf(key, index), ...reached];
-  parts.forEach((part, i) => line.append(...(i ? [" = ", part] : [part])));
+  parts.forEach((part, i) => line.append(...(i ? [" =\u00a0", part] : [part])));
   const value = document.createElement("output");
   value.dataset.value = writePlace(key, index);
   value.textContent = number;
-  line.append(" = ", value);
+  line.append(" =\u00a0", value);
   const label = labelOf(key, index);
   if (label) line.append(Object.assign(document.createElement("span"), { className: "label", textContent: label }));
   return line;
@@ -25,7 +26,9 @@ export function lineOf(key, index, { point, pin } = {}) {
 function toldOf(key, index) {
   const formula = formulaOf(key, index);
   const already = new Set([writtenAt(key, index)]);
-  return (formula ? [formula.names, formula.numbers] : []).filter(({ textContent: text }) => !already.has(text) && already.add(text));
+  return (formula ? [formula.names, formula.numbers] : [])
+    .filter(({ textContent: text }) => !already.has(text) && already.add(text))
+    .map(breakable);
 }
 
 function nameButton(key, index, pin) {
@@ -71,7 +74,7 @@ function leavesList(places, { point, pin }) {
     button.append(nameOf(key, index), ` = ${writtenAt(key, index)}`);
     const factor = document.createElement("div");
     factor.className = "formula";
-    factor.append(button, ...toldOf(key, index).flatMap((math) => [" = ", math]));
+    factor.append(button, ...toldOf(key, index).flatMap((math) => [" =\u00a0", math]));
     button.addEventListener("click", (event) => pin(itemOf(key), index, event));
     button.addEventListener("focus", () => point(place));
     button.addEventListener("blur", () => point(null));

@@ -23,7 +23,7 @@ export function drawUnits(box, actions, shelf) {
   whole.style.setProperty("--columns", data.columns.length);
   whole.style.setProperty("--gap", `${gap}px`);
   box.append(whole);
-  const heads = drawHeads(whole, gap);
+  const heads = drawHeads(whole);
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group",
     "aria-label": "The network, from its input at the left to its loss at the right" }, whole);
   const at = (column, unit) => [gap * (column + 0.5), PITCH * (unit + 0.45 + (tallest - data.columns[column].size) / 2)];
@@ -69,7 +69,7 @@ export function drawUnits(box, actions, shelf) {
 }
 
 /** Above each column what it is, and what its units and the weights before it show at the moment. */
-function drawHeads(whole, gap) {
+function drawHeads(whole) {
   const line = document.createElement("div");
   line.className = "heads";
   whole.append(line);
@@ -89,7 +89,7 @@ function drawHeads(whole, gap) {
   return [...heads, ...data.edges.map((edge) => {
     const element = document.createElement("span");
     element.className = "between";
-    element.style.left = `${gap * ((edge.from + edge.to) / 2 + 0.5)}px`;
+    element.style.left = `${(100 * ((edge.from + edge.to) / 2 + 0.5)) / data.columns.length}%`;
     line.append(element);
     return { item: edge, element };
   })];
