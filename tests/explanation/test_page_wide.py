@@ -135,10 +135,9 @@ def test_the_tab_key_goes_from_the_top_to_the_bottom(width, small, opened):
         page.keyboard.press("Tab")
         found = page.evaluate("document.activeElement.closest('main > *')?.className ?? ''")
         order += [found] if found and found not in order else []
-    places = page.evaluate("""() => Object.fromEntries([...document.querySelectorAll("main > *")].map((one) => {
-      const { left, top } = one.getBoundingClientRect();
-      return [one.className, [Math.round(top + scrollY), left]];
-    }))""")
+    places = page.evaluate("""() => Object.fromEntries(
+      [...document.querySelectorAll("main > *")].map((one) => [one.className, one.getBoundingClientRect()])
+        .map(([name, { left, top }]) => [name, [Math.round(top + scrollY), left]]))""")
     assert order == ["network", "walk", "inspector", "history", "all"]
     tops = [places[name] for name in order]
     assert tops[0][0] <= tops[1][0]
@@ -179,7 +178,8 @@ def test_a_factor_that_is_visited_is_scrolled_to(small, opened):
     for _ in range(11):
         page.keyboard.press("ArrowRight")
     seen = page.locator("#told .visited").evaluate("""(one) => {
-      const [{ left, right }, box] = [one.getBoundingClientRect(), document.getElementById("told").getBoundingClientRect()];
+      const box = document.getElementById("told").getBoundingClientRect();
+      const { left, right } = one.getBoundingClientRect();
       return left >= box.left - 1 && right <= box.right + 1;
     }""")
     assert seen
