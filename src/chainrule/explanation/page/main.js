@@ -1,11 +1,12 @@
 // The page: the walk through the steps, the drawing, and what is pointed at.
-import { countOf, data, parsePlace, placeOf, written } from "./arrays.js";
+import { countOf, data, inFull, parsePlace, placeOf, rankOf, spoken, written } from "./arrays.js";
 import { breakable } from "./breaks.js";
 import { factorOf, visitable } from "./factors.js";
 import { markLeftOut, mathOf, tellLeftOut } from "./formulas.js";
 import { drawNetwork, rowOf } from "./drawing.js";
 import { showHistory } from "./history.js";
 import { inspect, itemOf, lineOf } from "./inspector.js";
+import { isLater, shownBy } from "./lights.js";
 import { bringIntoView } from "./scrolling.js";
 
 const MOST_LINES = 6;
@@ -28,10 +29,10 @@ function point(text) {
   const other = row === null || row === rowShown() ? null : row;
   if (other !== peeked) {
     peeked = other;
-    find("peek").textContent = peeked === null ? "" : `shown meanwhile: row ${peeked}, where this number stands`;
     drawing.show(data.steps[slider.value - 1], peeked ?? rowShown());
   }
   drawing.point(place ?? pinned?.place ?? null);
+  tellInFull(place);
   if (place) {
     stayed ??= [pane.scrollLeft, pane.scrollTop];
     bringIntoView(pane, [...pane.querySelectorAll(".pointed")]);
@@ -41,8 +42,17 @@ function point(text) {
   }
 }
 
+// Writes all digits of the number that is pointed at, and whether its row is shown in the place of another.
+function tellInFull(place) {
+  const number = place && data.arrays[place.key] && place.index.length === rankOf(place.key) ? inFull(place.key, place.index) : null;
+  const row = peeked === null ? "" : `; row ${peeked} is shown meanwhile`;
+  find("peek").textContent = number === null ? "" : `${number} = ${spoken(place.key, place.index)}${row}`;
+}
+
 // Shows an element while pointer or focus is at it, unless another is pinned.
 function preview(item, index) {
+  const shown = shownBy(item, data.steps[slider.value - 1]);
+  tellInFull(isLater(shown, data.steps[slider.value - 1]) ? null : { key: shown.key, index });
   if (!pinned) inspect(item, index, actions);
 }
 
@@ -104,6 +114,7 @@ function showDrawing() {
   drawing.show(data.steps[slider.value - 1], rowShown());
   drawing.point(pinned?.place ?? null);
   drawing.pin(pinned?.place ?? null);
+  tellInFull(null);
 }
 
 // Some elements of an array, and a button for more of them.
