@@ -201,3 +201,16 @@ def test_printed_nothing_is_cut_or_left_over(small, opened):
     last = page.locator(".unit").last.bounding_box()
     assert last["x"] + last["width"] <= 680
     assert page.locator(".network").evaluate("one => getComputedStyle(one).position") == "static"
+
+
+def test_below_the_formulas_nothing_is_behind_the_drawing(small, opened):
+    page = opened(small[1])
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.locator("#step").fill("9")
+    page.locator(".unit").nth(4).click()
+    page.locator("#recorded").focus()
+    hit = """(one) => {
+      const { left, top, height } = one.getBoundingClientRect();
+      return document.elementFromPoint(left + 20, top + height / 2) === one;
+    }"""
+    assert page.locator("#recorded").evaluate(hit)
