@@ -102,3 +102,13 @@ def test_columns_and_classes_are_named(run, model, penguins):
     assert "   (bill_length_mm (standardized))" in told
     assert re.search(r"y = \d   \((Adelie|Chinstrap|Gentoo)\)", told)
     assert re.search(r"z₁⁽.⁾ = .*   \(Chinstrap\)", told)
+
+
+def test_what_training_never_saw_is_told_as_predict_tells_it(run, write, flowers):
+    assert run("train", write(flowers), "--target", "kind", "--epochs", 1).exit_code == 0
+    known, unseen = flowers[1], [flowers[1][0], "mauve", flowers[1][2]]
+    other = write([flowers[0], known, unseen], "other.csv")
+    remark = "colour: training never saw 'mauve'; taken as missing"
+    assert remark in run("predict", "table.safetensors", other).stderr
+    assert remark in run("explain", "table.safetensors", other, "--row", 2).stderr
+    assert run("explain", "table.safetensors", other, "--row", 1).stderr == ""

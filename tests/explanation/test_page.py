@@ -140,7 +140,7 @@ def test_the_factors_of_what_is_chosen_have_their_formulas(small, opened):
     page.locator("#step").fill(str(len(explanation.steps)))
     page.locator('.edge[data-shows="layers.0.weight′[2, 1]"]').focus()
     factor = page.locator('#chosen .leaves .formula:has(button[data-at="d layers.0.z[0, 1]"])')
-    named, numbered = factor.locator("> math").all()
+    named, numbered = factor.locator("> span").all()
     places = named.locator("[data-at]").evaluate_all("all => all.map(one => one.dataset.at)")
     assert set(places) == {"d layers.0.a[0, 1]", "layers.0.a[0, 1]"}
     assert "=" not in named.text_content()
@@ -230,7 +230,7 @@ def test_the_numbers_in_a_formula_come_to_its_value(which, opened, request):
         if step.quantity.symbol.key in SUMS:
             page.locator("#step").fill(str(step.number))
             for line in page.locator("#told [data-line]").all():
-                numbers = line.locator("math").last.text_content()
+                numbers = line.locator("> span:not(.label)").last.text_content()
                 numbers = numbers.replace("−", "-").replace("·", "*")
                 value = float(line.locator("output").text_content().replace("−", "-"))
                 assert eval(numbers) == pytest.approx(value, rel=1e-4, abs=1e-5), numbers
@@ -326,7 +326,7 @@ def test_what_an_optimizer_keeps_of_very_many_weights_is_left_out(opened):
     steps = {step.quantity.symbol.key: step.number for step in explanation.steps}
     page.locator("#step").fill(str(steps["layers.0.weight/mean_square′"]))
     assert "too many for a page" in page.text_content("#told")
-    assert page.locator("#told math").count() == 1  # its formula
+    assert page.locator("#told .formula").count() == 1
     page.locator("#step").fill(str(steps["layers.0.weight′"]))
     assert check_lines(page, arrays, "#told") >= 6
     places = "all => all.map(one => one.dataset.at ?? one.dataset.all)"
@@ -403,6 +403,9 @@ def test_steps_that_diverge_are_shown_as_far_as_they_are_numbers(rate, opened):
     assert len(explanation.history) < 50
     page = opened(explanation)
     assert "NaN" not in page.locator("#history path").get_attribute("d")
+    several = f"{len(explanation.history)} consecutive training steps"
+    title = "One training step" if len(explanation.history) == 1 else several
+    assert page.text_content("#history h2") == title
     page.keyboard.press("End")
     shown = page.inner_text("body").split()
     assert any("inf" in word for word in shown) == (explanation.loss_after == np.inf) == (rate == 1e30)

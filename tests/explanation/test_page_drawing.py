@@ -17,7 +17,7 @@ def dense(*sizes):
 def test_a_network_of_many_weights_has_heat_maps_whatever_its_layers(sizes, lines, opened):
     page = opened(built(dense(*sizes)).explain(ROWS, NUMBERS))
     assert page.locator(".edge .seen").count() == lines
-    assert page.locator("#drawing line:not(.hit)").count() <= 320
+    assert page.locator("#drawing line").count() <= 320
 
 
 def rgb(page, name):
@@ -54,3 +54,47 @@ def test_lines_of_infinite_weights_are_as_wide_as_the_largest(opened):
     style = "all => all.slice(0, 4).map(one => [one.style.strokeWidth, one.style.stroke])"
     found = page.locator(".edge .seen").evaluate_all(style)
     assert found == [["6", "var(--high)"], ["6", "var(--low)"], ["1", "var(--quiet)"], ["1", "var(--high)"]]
+
+
+#: Of each line, in which part of its length another is chosen where a person points at its middle axis.
+OTHERS = """() => {
+  const wrong = [];
+  for (const edge of [...document.querySelectorAll(".edge")].filter((_, n) => n % 3 === 0)) {
+    const line = edge.firstElementChild;
+    const [x1, y1, x2, y2] = ["x1", "y1", "x2", "y2"].map((name) => Number(line.getAttribute(name)));
+    line.scrollIntoView({ block: "center", inline: "center" });
+    let others = 0;
+    for (let part = 0.117; part < 0.9; part += 0.0931) { // seldom where lines cross
+      const at = new DOMPoint(x1 + part * (x2 - x1), y1 + part * (y2 - y1));
+      const { x: clientX, y: clientY } = at.matrixTransform(line.getScreenCTM());
+      const under = document.elementFromPoint(clientX, clientY);
+      for (const type of ["pointerout", "pointermove"]) {
+        under.dispatchEvent(new PointerEvent(type, { clientX, clientY, bubbles: true }));
+      }
+      others += document.getElementById("chosen-name").textContent !== edge.dataset.shows;
+    }
+    if (others > 1) wrong.push([edge.dataset.shows, others]);
+  }
+  return wrong;
+}"""
+
+
+def test_the_nearest_line_is_pointed_at(opened):
+    page = opened(built(dense(8, 8, 2)).explain(ROWS, NUMBERS))
+    page.set_viewport_size({"width": 1500, "height": 1400})
+    assert page.locator(".edge").count() == 112
+    assert page.evaluate(OTHERS) == []
+    edge = page.locator(".edge").nth(20)
+    edge.scroll_into_view_if_needed()
+    x, y = edge.evaluate("""(one) => {
+      const [x1, y1, x2, y2] = ["x1", "y1", "x2", "y2"]
+        .map((name) => one.firstElementChild[name].baseVal.value);
+      const at = new DOMPoint(0.88 * x1 + 0.12 * x2, 0.88 * y1 + 0.12 * y2);
+      const { x, y } = at.matrixTransform(one.getScreenCTM());
+      return [x, y];
+    }""")
+    page.mouse.click(x, y)
+    assert page.text_content("#chosen-name") == edge.get_attribute("data-shows")
+    assert edge.get_attribute("aria-pressed") == "true"
+    page.mouse.move(1, 1)
+    assert page.locator(".near").count() == 0

@@ -91,7 +91,7 @@ def test_what_a_factor_lights_is_scrolled_to_and_back(which, opened, request):
         assert page.evaluate(POINT) == [[], 0], step.title
 
 
-@pytest.mark.parametrize("size", [(640, 500), (800, 600), (480, 800)], ids=str)
+@pytest.mark.parametrize("size", [(640, 500), (800, 600), (480, 800), (683, 384)], ids=str)
 @pytest.mark.parametrize("is_told", [False, True], ids=["closed", "open"])
 def test_what_has_the_focus_is_never_behind_the_drawing(is_told, size, small, opened):
     page = opened(small[1])
@@ -114,3 +114,103 @@ def test_what_has_the_focus_is_never_behind_the_drawing(is_told, size, small, op
           return top < edge - 1 && bottom - edge < 40 ? [one.id || one.className] : [];
         }""")
     assert hidden == []
+
+
+def test_in_a_wide_and_low_window_all_that_is_drawn_can_be_seen(small, opened):
+    page = opened(small[1])
+    page.set_viewport_size({"width": 1366, "height": 300})
+    for name in (".numbers button", "details.key summary"):
+        page.locator(name).first.focus()
+        middle = "one => { const { top, bottom } = one.getBoundingClientRect(); return (top + bottom) / 2; }"
+        assert 0 < page.locator(name).first.evaluate(middle) < 300
+
+
+@pytest.mark.parametrize("width", [1366, 800])
+def test_the_tab_key_goes_from_the_top_to_the_bottom(width, small, opened):
+    """Through the sections in the order in which they are seen; those side by side from left to right."""
+    page = opened(small[1])
+    page.set_viewport_size({"width": width, "height": 768})
+    order = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        found = page.evaluate("document.activeElement.closest('main > *')?.className ?? ''")
+        order += [found] if found and found not in order else []
+    places = page.evaluate("""() => Object.fromEntries(
+      [...document.querySelectorAll("main > *")].map((one) => [one.className, one.getBoundingClientRect()])
+        .map(([name, { left, top }]) => [name, [Math.round(top + scrollY), left]]))""")
+    assert order == ["network", "walk", "inspector", "history", "all"]
+    tops = [places[name] for name in order]
+    assert tops[0][0] <= tops[1][0]
+    assert tops[1:] == sorted(tops[1:])
+
+
+#: What is wider than the box it stands in.
+CUT = """(box) => [...box.querySelectorAll(".formula math")].filter((one) => {
+  const edge = one.closest("[role=region]").getBoundingClientRect();
+  return one.getBoundingClientRect().right > edge.right + 1;
+}).map((one) => one.textContent)"""
+
+
+@pytest.mark.parametrize("width", [1366, 500])
+def test_wide_formulas_go_on_in_the_next_line(width, large, opened):
+    explanation = large[1]
+    page = opened(explanation)
+    page.set_viewport_size({"width": width, "height": 768})
+    lines = 0
+    for step in explanation.steps:
+        if step.quantity.symbol.key in ("layers.0.z", "layers.1.z", "d layers.0.a"):
+            page.locator("#step").fill(str(step.number))
+            assert page.locator("#told").evaluate(CUT) == []
+            one = page.locator("#told [data-line]").first
+            lines += one.evaluate("one => one.offsetHeight") > 60
+    assert lines >= 3
+    signs = page.locator("#told math > mo:first-child").evaluate_all("all => all.map(one => one.textContent)")
+    assert set(signs) <= {"+", "−", "=", "·", "("}
+
+
+def test_a_factor_that_is_visited_is_scrolled_to(small, opened):
+    explanation = small[1]
+    page = opened(explanation)
+    steps = {step.quantity.symbol.key: step.number for step in explanation.steps}
+    page.locator("#step").fill(str(steps["loss"]))
+    page.set_viewport_size({"width": 330, "height": 800})
+    page.locator("#told .visitable").nth(1).focus()
+    for _ in range(11):
+        page.keyboard.press("ArrowRight")
+    seen = page.locator("#told .visited").evaluate("""(one) => {
+      const box = document.getElementById("told").getBoundingClientRect();
+      const { left, right } = one.getBoundingClientRect();
+      return left >= box.left - 1 && right <= box.right + 1;
+    }""")
+    assert seen
+
+
+def test_printed_nothing_is_cut_or_left_over(small, opened):
+    page = opened(small[1], color_scheme="dark")
+    page.locator("#step").fill("24")
+    page.locator(".unit").nth(4).click()
+    page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": 680, "height": 990})
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    for name in ("#previous", "#next", "#play", "#step", "#unpin", "details.all"):
+        assert not page.locator(name).is_visible(), name
+    for name in ("#drawing", "#told", "#chosen"):
+        cut = "one => [one.scrollWidth - one.clientWidth, one.scrollHeight - one.clientHeight]"
+        assert page.locator(name).evaluate(cut) == [0, 0], name
+    assert page.evaluate("document.documentElement.scrollWidth") <= 680
+    last = page.locator(".unit").last.bounding_box()
+    assert last["x"] + last["width"] <= 680
+    assert page.locator(".network").evaluate("one => getComputedStyle(one).position") == "static"
+
+
+def test_below_the_formulas_nothing_is_behind_the_drawing(small, opened):
+    page = opened(small[1])
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.locator("#step").fill("9")
+    page.locator(".unit").nth(4).click()
+    page.locator("#recorded").focus()
+    hit = """(one) => {
+      const { left, top, height } = one.getBoundingClientRect();
+      return document.elementFromPoint(left + 20, top + height / 2) === one;
+    }"""
+    assert page.locator("#recorded").evaluate(hit)

@@ -36,3 +36,10 @@ def test_ranges_are_written_as_other_numbers():
     told = str(built(cr.Dense(40)).explain(ROWS, 1e-9 * ROWS[:, :1] * [[1.0] * 40]))
     assert "10⁻" in told
     assert not re.search(r"\de[-−]\d", re.sub(r"relative error .*", "", told))
+
+
+def test_numbers_that_are_all_the_same_lie_in_no_range():
+    text = str(built(dense(), optimizer=cr.SGD(0.1, momentum=0.9)).explain(ROWS, NUMBERS))
+    assert "and 6 more, all the same\n" in text  # the velocities, at the beginning
+    assert "more; all lie from 0 to 0" not in text
+    assert "more; all lie from −" in text

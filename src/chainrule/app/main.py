@@ -252,10 +252,12 @@ def explain(
         print(explanation.why(why))
     elif output is None:
         report.open_console().print(explanation, soft_wrap=True)
+    notes = description.remarks(data.take([row - 1]))
     if output is not None:
         with failed_to_write(output):
             write_atomically(output, form(explanation).encode())
-        report.print_notes([*explanation.verdict.sentences(), f"wrote the story to {output}"])
+        notes += [*explanation.verdict.sentences(), f"wrote the story to {output}"]
+    report.print_notes(notes)
 
 
 def _truth(model: Model, description: Description, table: Table) -> list[str]:

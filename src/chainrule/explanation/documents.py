@@ -187,6 +187,8 @@ def _rest(explanation: Explanation, step: StoryStep, answers: bool, indent: str)
         return [f"{indent}and {more} more; {np.sum(array)} of all {array.size} are true"]
     number = step.quantity.names.printer.number
     low, high = to_text(number(array.min())), to_text(number(array.max()))
+    if array.min() == array.max():
+        return [f"{indent}and {more} more, all the same"]
     return [f"{indent}and {more} more; all lie from {low} to {high}"]
 
 

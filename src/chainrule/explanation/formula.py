@@ -9,7 +9,7 @@ stands: k in t_k = {1 if y = k, 0 otherwise}.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,6 +169,20 @@ def names(formula: Formula) -> Iterator[Name]:
         case Total(terms):
             for term in terms:
                 yield from names(term)
+
+
+def addends(formula: Formula, signs: Sequence[str] = ("add",)) -> Iterator[Formula]:
+    """Yield the terms of a sum, however it is nested; `signs` are the primitives that stand between them."""
+    match formula:
+        case Total(terms, None):
+            parts = terms
+        case Apply(primitive, operands, _, 0) if primitive.name in signs:
+            parts = operands
+        case _:
+            yield formula
+            return
+    for part in parts:
+        yield from addends(part, signs)
 
 
 def substituted(formula: Formula, replace: Callable[[Name], Formula]) -> Formula:

@@ -87,7 +87,7 @@ class Cases:
 
 @dataclass(frozen=True)
 class Mark:
-    """A layout that a page can find: an element "at" a place, "all" of an array, a "sum", its "rest"."""
+    """A layout that a page can find: an element "at" a place, "all" of an array, a "sum", "terms", "rest"."""
 
     inside: Layout
     place: str

@@ -9,14 +9,17 @@ import numpy as np
 
 from chainrule.explanation.elements import NotPlain
 from chainrule.explanation.formula import Apply, Formula, Name, Number, Total, Variable, names
-from chainrule.explanation.layout import Layout, Mark, number
+from chainrule.explanation.layout import Layout, Mark, Row, number
 from chainrule.explanation.mathml import elements
 from chainrule.explanation.printer import MOST_TERMS, Printer
 from chainrule.explanation.quantity import Quantity
 from chainrule.explanation.simplify import simplified
+from chainrule.graph.notation import SUM
 
 #: Of an array without a pattern, elements are written out up to so many letters in all.
 MOST_WRITTEN = 300_000
+#: A sum of no more terms than these is written whole: the page shows the largest, and on demand all.
+MOST_LISTED = 64
 #: What the page computes in a term of a sum (formulas.js).
 CALCULATED = (
     "add",
@@ -47,6 +50,17 @@ class PatternPrinter(Printer):
         layout, tightness = super()._big_sum(Total(total.terms), numbers)
         term = json.dumps(self._calculation(total.terms[0]), ensure_ascii=False)
         return Mark(layout, f"{total.variable.letter} {total.size} {term}", "sum"), tightness
+
+    def _total(self, total: Total, numbers: bool) -> tuple[Layout, int]:
+        count = len(total.terms)
+        is_open = any(isinstance(place, Variable) for name in names(total) for place in name.index or ())
+        if is_open or total.rest is not None or not MOST_TERMS < count <= MOST_LISTED:
+            return super()._total(total, numbers)
+        sizes = [float(self._numeric(term)) for term in total.terms]
+        if not np.all(np.isfinite(sizes)):
+            return super()._total(total, numbers)
+        terms = [Row(tuple(self._added(term, numbers))) for term in total.terms]
+        return Mark(Row(tuple(terms)), json.dumps(sizes), "terms"), SUM
 
     def _shown_of(self, formula: Apply) -> list[Formula]:
         is_open = any(isinstance(place, Variable) for name in names(formula) for place in name.index or ())

@@ -229,18 +229,22 @@ class Printer:
         shown, rest = largest(total.terms, self._numeric)
         parts: list[Layout] = []
         for term in shown:
-            if parts and isinstance(term, Apply) and _is_negative(term):
-                parts += [operator("−", "-"), self._operand(term.operands[0], SUM + 1, numbers)]
-            else:
-                layout = self._operand(term, SUM + 1 if parts else SUM, numbers)
-                enclosed = Fenced("(", layout, ")") if parts and _has_minus(layout) else layout
-                parts += [operator("+"), enclosed]
+            parts += (
+                self._added(term, numbers) if parts else [operator("+"), self._operand(term, SUM, numbers)]
+            )
         if rest or total.rest is not None:
             others = sum((float(self._numeric(term)) for term in rest), total.rest or 0.0)
             dots = Mark(Sign("⋯", r"\cdots", "number"), repr(others), "rest")
             layout, own = self._number(others) if numbers else (dots, ATOM)
             parts += [operator("+"), layout if own > SUM else Fenced("(", layout, ")")]
         return row(*parts[1:]), SUM
+
+    def _added(self, term: Formula, numbers: bool) -> list[Layout]:
+        """Return a term as it stands behind others: its sign, and the rest of it."""
+        if isinstance(term, Apply) and _is_negative(term):
+            return [operator("−", "-"), self._operand(term.operands[0], SUM + 1, numbers)]
+        layout = self._operand(term, SUM + 1, numbers)
+        return [operator("+"), Fenced("(", layout, ")") if _has_minus(layout) else layout]
 
 
 def _is_matrix_product(formula: Formula) -> bool:

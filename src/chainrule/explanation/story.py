@@ -8,13 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.explanation.formula import Apply, Formula, Name, Number, Stop, Symbol, Total, names
-from chainrule.explanation.landmarks import Landmark, is_short, is_transparent
+from chainrule.explanation.formula import Apply, Formula, Name, Number, Stop, Symbol, Total, addends, names
+from chainrule.explanation.landmarks import Landmark, is_short, is_transparent, looked_through
 from chainrule.explanation.names import Names
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.quantity import Product, Quantity
 from chainrule.graph.graph import needed
-from chainrule.graph.lowering import Reduction
+from chainrule.graph.lowering import Reduction, Scatter
 from chainrule.graph.types import INT32, ROWS, UINT32
 from chainrule.graph.value import PRIMITIVES, Value
 
@@ -33,6 +33,15 @@ SOFTMAX = "the share of each power in the sum of all: the derivative of the loga
 LAID_OUT = "the same numbers, laid out in another shape"
 SINGLE = "a sum of one number"
 KEPT = "kept as it is: the factor of its learning rate is 0"
+NO_ROW = "kept as it is: no row counts"
+#: What is only moved, and how that is written; by the primitive's name.
+MOVES = {
+    "slice": "a subscript a : b is the part from place a up to b, b left out",
+    "concat": "concat puts its parts side by side",
+    "take": "a subscript takes the elements at these places",
+    "scatter_add": "take ↔ scatter: each is added where its value was taken from",
+    "pad": "slice ↔ pad: 0 where nothing was taken",
+}
 STEP = ", the number of updates before this one"
 STOPPED = "stop: it counts as a constant, and no derivative is handed on through it"
 
@@ -122,7 +131,8 @@ class Teller:
             return STOPPED
         if isinstance(quantity.formula, Name) and not mark.value.ndim:
             return SINGLE
-        return LAID_OUT if isinstance(quantity.formula, Name) else self._values_of(quantity)
+        told = LAID_OUT if isinstance(quantity.formula, Name) else self._values_of(quantity)
+        return "; ".join(filter(None, (told, *_moves(quantity))))
 
     def _in_order(self) -> list[Landmark]:
         """Return what is computed, the loss last: a target is made ready while the network computes.
@@ -249,7 +259,7 @@ class Teller:
         repeated = mark.value.serial in self._repeated
         if repeated and root.primitive is not None and isinstance(root.primitive.lower, Reduction):
             return self._rule_of_sum(root)
-        return PATHS if self._has_paths(quantity) else CHAIN
+        return "; ".join((PATHS if self._has_paths(quantity) else CHAIN, *_moves(quantity)))
 
     @cached_property
     def _repeated(self) -> set[int]:
@@ -269,9 +279,16 @@ class Teller:
     def _has_paths(self, quantity: Quantity) -> bool:
         if not quantity.array.size:
             return False
-        formula = quantity.element((0,) * quantity.array.ndim)
+        formula = quantity.element(self._most_used(quantity))
         later = {name for name in names(formula) if name.symbol.derivative}
         return len(later) > 1 or _is_sum_of_several(formula)
+
+    def _most_used(self, quantity: Quantity) -> tuple[int, ...]:
+        """Return the place of an element: of a table the one that is looked up most often, else the first."""
+        root, first = looked_through(quantity.value), [0] * quantity.array.ndim
+        if root.primitive is not None and isinstance(root.primitive.lower, Scatter):
+            first[0] = int(np.bincount(self.names.numbers[root.operands[0]].ravel()).argmax())
+        return tuple(first)
 
     # The update -------------------------------------------------------------------------------------
 
@@ -316,8 +333,10 @@ class Teller:
 
     def _update_rule(self, key: str, quantity: Quantity) -> str:
         formula, old = quantity.formula, self.step.parameters.get(key)
-        is_kept = isinstance(formula, Name) and formula.value is old
-        return KEPT if is_kept else self._values_of(quantity)
+        if not isinstance(formula, Name) or formula.value is not old:
+            return self._values_of(quantity)
+        counts = self.step.data.get("sample_weight")
+        return KEPT if counts is None or self.names.numbers[counts].any() else NO_ROW
 
     def _values_of(self, quantity: Quantity) -> str:
         """Return the plain numbers in a formula: η = 0.5, μ = 0.9."""
@@ -378,9 +397,28 @@ def _stands_in(quantity: Quantity, other: Quantity) -> bool:
 
 
 def _is_sum_of_several(formula: Formula) -> bool:
+    added = list(addends(formula, ("add", "subtract")))
+    handed = [one for one in added if any(name.symbol.derivative for name in names(one))]
+    return len(handed) > 1 or (len(added) > 1 and not any(isinstance(one, Number | Name) for one in added))
+
+
+def _moves(quantity: Quantity) -> list[str]:
+    """Say how it is written, in a quantity's formula, that elements are only moved."""
+    value, found = quantity.value, set(_rows_in(quantity.formula))
+    while is_transparent(value):
+        assert value.primitive is not None
+        found.add(value.primitive.name)
+        (value,) = value.operands
+    return [told for name, told in MOVES.items() if name in found]
+
+
+def _rows_in(formula: Formula | None) -> Iterator[str]:
+    """Yield the names of the primitives that are applied in a formula."""
     match formula:
+        case Apply(primitive, operands):
+            yield primitive.name
+            for operand in operands:
+                yield from _rows_in(operand)
         case Total(terms):
-            return len(terms) > 1
-        case Apply(primitive, operands, _, _):
-            return primitive.name == "add" and not any(isinstance(one, Number | Name) for one in operands)
-    return False
+            for term in terms:
+                yield from _rows_in(term)

@@ -9,11 +9,11 @@ from functools import cached_property
 import numpy as np
 
 from chainrule.explanation.formula import (
-    Apply,
     Formula,
     Name,
     Number,
     Total,
+    addends,
     names,
     numeric,
     numerics,
@@ -189,21 +189,21 @@ class Why:
         """The paths, the largest first."""
         later = {self.names.derivative_symbol(one).key: one for one in self.names.landmarks.listed}
         groups: dict[Name | None, list[Formula]] = {}
-        for addend in _addends(self._formula):
+        for addend in addends(self._formula):
             leaves: set[Name | None] = {name for name in names(addend) if name.symbol.derivative}
             for leaf in leaves or {None}:
                 groups.setdefault(leaf, []).append(addend)
         found = [
-            self._direct(addends, alone=len(groups) == 1)
+            self._direct(added, alone=len(groups) == 1)
             if leaf is None
-            else self._through(leaf, _sum(addends), later)
-            for leaf, addends in groups.items()
+            else self._through(leaf, _sum(added), later)
+            for leaf, added in groups.items()
         ]
         return tuple(sorted(found, key=lambda term: -abs(term.value)))
 
-    def _direct(self, addends: list[Formula], alone: bool) -> Term:
+    def _direct(self, added: list[Formula], alone: bool) -> Term:
         """Return the path of the loss's own formula to the element: all of the derivative if it is alone."""
-        whole, own = _sum(addends), self.left if alone else None
+        whole, own = _sum(added), self.left if alone else None
         factor = Factor(self.names.printer, self.name, own, lambda: whole, float(numeric(whole)))
         return Term((factor,), None)
 
@@ -239,7 +239,7 @@ class Why:
     def is_one_path(self) -> bool:
         """Whether there is a single product, and no sum."""
         leaves = {name for name in names(self._formula) if name.symbol.derivative}
-        return len(leaves) + any(not _leaves(addend) for addend in _addends(self._formula)) == 1
+        return len(leaves) + any(not _leaves(addend) for addend in addends(self._formula)) == 1
 
     # Shown --------------------------------------------------------------------------------------------
 
@@ -330,13 +330,3 @@ def _enclosed(layout: Layout) -> Layout:
     """Put a formula that begins with a sign in parentheses, as it stands behind a +."""
     first = layout.items[0] if isinstance(layout, Row) else layout
     return Fenced("(", layout, ")") if isinstance(first, Symbol) and first.text.startswith("−") else layout
-
-
-def _addends(formula: Formula) -> list[Formula]:
-    """Return the terms of a sum, however it is nested."""
-    match formula:
-        case Total(terms, None, _):
-            return [inner for term in terms for inner in _addends(term)]
-        case Apply(primitive, operands, _, 0) if primitive.name == "add":
-            return [inner for operand in operands for inner in _addends(operand)]
-    return [formula]

@@ -128,6 +128,16 @@ export function written(number) {
   return (text === "-0" ? "0" : text).replaceAll("-", "−");
 }
 
+/** An element with as few digits as tell it from every other number of its kind. */
+export function inFull(key, index) {
+  const number = numberAt(key, index);
+  const { dtype, truth } = data.arrays[key];
+  if (truth) return writtenAt(key, index);
+  if (dtype !== "float32" || !Number.isFinite(number)) return String(number);
+  const digits = [6, 7, 8, 9].find((count) => Math.fround(Number(number.toPrecision(count))) === number);
+  return String(Number(number.toPrecision(digits)));
+}
+
 const largest = new Map();
 
 /** The largest finite size in an array: what the colours are relative to. */

@@ -17,7 +17,7 @@ const linkCounts = data.links.map((link) => data.columns[link.to].size);
 const lineCount = [...edgeCounts, ...linkCounts].reduce((total, count) => total + count, 0);
 
 /** Whether every unit and every weight has a place of its own. */
-export const isSmall = data.columns.every((column) => column.size <= MOST_UNITS)
+const isSmall = data.columns.every((column) => column.size <= MOST_UNITS)
   && edgeCounts.every((count) => count <= MOST_EDGES) && lineCount <= MOST_DRAWN;
 
 /** Draws the network into a box; `preview` and `pin` of the actions are called with what a person points at. */

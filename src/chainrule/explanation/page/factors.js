@@ -27,10 +27,13 @@ export function visitable(math, { point }) {
     box.setAttribute("aria-label", `factor ${at + 1} of ${leaves.length}; the arrow keys visit them, Enter pins one. ${told}`);
   }
 
-  box.addEventListener("focus", () => {
+  function light() {
     leaves[at].classList.add("visited");
+    leaves[at].scrollIntoView({ block: "nearest", inline: "nearest" });
     point(leaves[at].dataset.at ?? leaves[at].dataset.all);
-  });
+  }
+
+  box.addEventListener("focus", light);
   box.addEventListener("blur", () => {
     leaves[at].classList.remove("visited");
     point(null);
@@ -44,8 +47,7 @@ export function visitable(math, { point }) {
     event.stopPropagation();
     if (!leaves[at + by]) return;
     visit(at + by);
-    leaves[at].classList.add("visited");
-    point(leaves[at].dataset.at ?? leaves[at].dataset.all);
+    light();
   });
   visit(0);
   return box;

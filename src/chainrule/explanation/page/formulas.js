@@ -2,7 +2,8 @@
 import { data, numberAt, parsePlace, written, writtenAt } from "./arrays.js";
 
 const MOST_TERMS = 6;
-const LARGEST = 4;
+/** So many of more terms are shown at first. */
+export const LARGEST = 4;
 const MATHML = "http://www.w3.org/1998/Math/MathML";
 
 function make(tag, text) {
@@ -37,21 +38,38 @@ function calculated(term) {
   return OPERATIONS[term[0]](...term.slice(1).map(calculated));
 }
 
-/** Writes a sum over a variable out: all terms, or the largest and the sum of the others. */
-function expandSums(math, asNumbers) {
+/** Writes sums out: all terms, or so many of the largest and the sum of the others; returns how many these are. */
+function expandSums(math, asNumbers, most) {
+  let hidden = 0;
+  const chosen = (sizes) => {
+    const places = sizes.map((_, place) => place);
+    if (sizes.length <= Math.max(MOST_TERMS, most)) return places;
+    hidden = Math.max(hidden, sizes.length - most);
+    return places.sort((a, b) => Math.abs(sizes[b]) - Math.abs(sizes[a])).slice(0, most).sort((a, b) => a - b);
+  };
+  const restOf = (sizes, shown) => {
+    if (shown.length === sizes.length) return "";
+    const seen = new Set(shown);
+    const others = sizes.reduce((total, value, place) => (seen.has(place) ? total : total + value), 0);
+    return asNumbers ? `<mo>+</mo><mn>${bracketed(others)}</mn>` : "<mo>+</mo><mo>⋯</mo>";
+  };
   for (const sum of [...math.querySelectorAll("[data-sum]")].reverse()) {
     const [, variable, size, term] = /^(\S+) (\S+) (.*)$/.exec(sum.dataset.sum);
     const terms = Array.from({ length: Number(size) }, (_, place) => put(sum.innerHTML, variable, place));
-    let shown = terms.map((_, place) => place);
-    let others = null;
-    if (terms.length > MOST_TERMS) {
-      const sizes = terms.map((_, place) => calculated(JSON.parse(put(term, variable, place))));
-      shown = [...shown].sort((a, b) => Math.abs(sizes[b]) - Math.abs(sizes[a])).slice(0, LARGEST).sort((a, b) => a - b);
-      others = sizes.reduce((total, value, place) => (shown.includes(place) ? total : total + value), 0);
-    }
-    const rest = others === null ? "" : asNumbers ? `<mo>+</mo><mn>${bracketed(others)}</mn>` : "<mo>+</mo><mo>⋯</mo>";
-    sum.innerHTML = shown.map((place) => terms[place]).join("<mo>+</mo>") + rest;
+    const sizes = terms.map((one, place) => (terms.length > MOST_TERMS ? calculated(JSON.parse(put(term, variable, place))) : 0));
+    const shown = chosen(sizes);
+    sum.innerHTML = shown.map((place) => terms[place]).join("<mo>+</mo>") + restOf(sizes, shown);
   }
+  for (const sum of [...math.querySelectorAll("[data-terms]")].reverse()) {
+    const sizes = JSON.parse(sum.dataset.terms);
+    const shown = chosen(sizes);
+    const rest = restOf(sizes, shown);
+    const terms = shown.map((place) => sum.firstElementChild.children[place]); // each a sign and what is added
+    if (terms[0].firstElementChild.textContent === "+") terms[0].firstElementChild.remove();
+    sum.replaceChildren(...terms.flatMap((term) => [...term.children]));
+    sum.insertAdjacentHTML("beforeend", rest);
+  }
+  return hidden;
 }
 
 /** Whether a number needs no brackets where it stands: nothing before it, and no factor or power behind it. */
@@ -100,18 +118,18 @@ export function putNumbers(math) {
   }
 }
 
-/** The formula of an element: { names, numbers }, or null where there is none. */
-export function formulaOf(key, index) {
+/** The formula of an element: { names, numbers, hidden }, or null where there is none; of long sums `most` terms are shown. */
+export function formulaOf(key, index, most = LARGEST) {
   const pattern = data.patterns[key];
   const explicit = data.explicit[key]?.[index.join(",")];
   if (!pattern && !explicit) return null;
   const filled = explicit ?? index.reduce((text, place, axis) => put(text, axis, place), pattern);
   const [names, numbers] = [mathOf(filled), mathOf(filled)];
-  expandSums(names, false);
-  expandSums(numbers, true);
+  expandSums(names, false, most);
+  const hidden = expandSums(numbers, true, most);
   for (const math of [names, numbers]) markLeftOut(math);
   putNumbers(numbers);
-  return { names, numbers };
+  return { names, numbers, hidden };
 }
 
 /** The name of an element: ∂L/∂z₀. */

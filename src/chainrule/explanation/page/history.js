@@ -14,13 +14,13 @@ export function showHistory(box) {
   const x = (i) => EDGE + (i / Math.max(losses.length - 1, 1)) * (WIDTH - 2 * EDGE);
   const y = (loss) => !Number.isFinite(loss) ? EDGE / 2 : HEIGHT - EDGE - ((loss - low) / (high - low || 1)) * (HEIGHT - 2 * EDGE);
   const path = losses.map((loss, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(loss).toFixed(1)}`).join("");
-  box.innerHTML = `<h2>${steps.length} consecutive training steps</h2>
+  box.innerHTML = `<h2>${steps.length === 1 ? "One training step" : `${steps.length} consecutive training steps`}</h2>
     <div class="controls"><label for="recorded">Training step <output id="recorded-count"></output></label>
     <input type="range" id="recorded" min="1" max="${steps.length}" value="1"></div>
     <svg class="curve" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img"
       aria-label="The loss step by step, from ${written(losses[0])} to ${written(losses.at(-1))}">
       <text x="0" y="${EDGE / 2}">${written(high)}</text><text x="0" y="${HEIGHT - EDGE / 4}">${written(low)}</text>
-      <text x="${WIDTH / 2}" y="${HEIGHT - EDGE / 4}">loss, step 1 to ${steps.length}</text>
+      <text x="${WIDTH / 2}" y="${HEIGHT - EDGE / 4}">${steps.length === 1 ? "loss of the only step" : `loss, step 1 to ${steps.length}`}</text>
       <path d="${path}"></path><circle r="5"></circle></svg>
     <div class="sideways" role="region" tabindex="0" aria-label="Sizes by layer"><table><caption>Loss <output id="recorded-loss"></output>; sizes (norms) by layer</caption>
     <thead><tr><th scope="col">layer</th><th scope="col">weights</th><th scope="col">gradient</th><th scope="col">update</th></tr></thead>

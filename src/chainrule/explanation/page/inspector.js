@@ -1,31 +1,53 @@
 // What a person has pointed at: its formulas with numbers, and where each number came from.
-import { data, labelOf, parsePlace, rankOf, spoken, writePlace, writtenAt } from "./arrays.js";
+import { data, inFull, labelOf, parsePlace, rankOf, spoken, writePlace, writtenAt } from "./arrays.js";
+import { breakable } from "./breaks.js";
 import { visitable } from "./factors.js";
-import { formulaOf, nameOf, tellLeftOut } from "./formulas.js";
+import { formulaOf, LARGEST, nameOf, tellLeftOut } from "./formulas.js";
 
-/** A line: name = formula = formula with numbers = number; with actions, the name is a button that pins it, and the factors are reached by keys. */
-export function lineOf(key, index, { point, pin } = {}) {
+const MORE = 4; // times as many terms at each press of the button
+
+/** A line: name = formula = formula with numbers = number; with `pin`, the name is a button that pins it, and the factors are reached by keys. Of long sums `most` terms are shown; `open` is called to show more. */
+export function lineOf(key, index, { point, pin, most = LARGEST, open = openLine }) {
   const line = document.createElement("div");
   line.className = "formula";
   line.dataset.line = writePlace(key, index);
   const number = writtenAt(key, index);
-  const reached = toldOf(key, index).map((math, i) => (pin && !i ? visitable(math, { point }) : math));
+  const { formulas, hidden } = toldOf(key, index, most);
+  const reached = formulas.map((math, i) => (pin && !i ? visitable(math, { point }) : math));
   const parts = [pin ? nameButton(key, index, pin) : nameOf(key, index), ...reached];
-  parts.forEach((part, i) => line.append(...(i ? [" = ", part] : [part])));
+  parts.forEach((part, i) => line.append(...(i ? [" =\u00a0", part] : [part])));
   const value = document.createElement("output");
   value.dataset.value = writePlace(key, index);
   value.textContent = number;
-  line.append(" = ", value);
+  value.title = inFull(key, index);
+  line.append(" =\u00a0", value);
   const label = labelOf(key, index);
   if (label) line.append(Object.assign(document.createElement("span"), { className: "label", textContent: label }));
+  if (!hidden) return line;
+  const more = document.createElement("button");
+  more.type = "button";
+  more.className = "terms";
+  more.textContent = `${Math.min(hidden, (MORE - 1) * most)} more terms`;
+  more.setAttribute("aria-label", `${more.textContent} of ${spoken(key, index)}`);
+  more.addEventListener("click", () => open(line, { key, index, point, pin, most: MORE * most }));
+  line.append(" ", more);
   return line;
 }
 
-// An element's formula, and the same with numbers; what is there already is not written twice.
-function toldOf(key, index) {
-  const formula = formulaOf(key, index);
+function openLine(line, { key, index, ...options }) {
+  const next = lineOf(key, index, options);
+  line.replaceWith(next);
+  (next.querySelector(".terms") ?? next.querySelector(".name")).focus();
+}
+
+// An element's formula, and the same with numbers; what is there already is not written twice. And how many terms are not shown.
+function toldOf(key, index, most) {
+  const formula = formulaOf(key, index, most);
   const already = new Set([writtenAt(key, index)]);
-  return (formula ? [formula.names, formula.numbers] : []).filter(({ textContent: text }) => !already.has(text) && already.add(text));
+  const formulas = (formula ? [formula.names, formula.numbers] : [])
+    .filter(({ textContent: text }) => !already.has(text) && already.add(text))
+    .map(breakable);
+  return { formulas, hidden: formula?.hidden ?? 0 };
 }
 
 function nameButton(key, index, pin) {
@@ -38,15 +60,20 @@ function nameButton(key, index, pin) {
   return button;
 }
 
-/** Fills the panel with all that is known of one element of an item. */
-export function inspect(item, index, { point, pin }) {
+/** Fills the panel with all that is known of one element of an item; of long sums so many terms are shown, by array. */
+export function inspect(item, index, { point, pin }, terms = {}) {
   const title = document.getElementById("chosen-name");
   const panel = document.getElementById("chosen");
   title.textContent = spoken(item.keys[0].key, index);
   panel.replaceChildren();
   const leaves = new Set();
   for (const key of [...item.keys.map((one) => one.key), ...(item.more ?? [])].filter((one) => data.arrays[one])) {
-    const line = lineOf(key, index.slice(index.length - rankOf(key))); // an optimizer may keep one number for all
+    const place = index.slice(index.length - rankOf(key)); // an optimizer may keep one number for all
+    const open = (_, { most }) => {
+      inspect(item, index, { point, pin }, { ...terms, [key]: most });
+      (panel.querySelector(`[data-line="${CSS.escape(writePlace(key, place))}"] .terms`) ?? panel).focus();
+    };
+    const line = lineOf(key, place, { most: terms[key], open });
     line.querySelectorAll("[data-at]").forEach((leaf) => leaves.add(leaf.dataset.at));
     panel.append(line);
   }
@@ -71,7 +98,7 @@ function leavesList(places, { point, pin }) {
     button.append(nameOf(key, index), ` = ${writtenAt(key, index)}`);
     const factor = document.createElement("div");
     factor.className = "formula";
-    factor.append(button, ...toldOf(key, index).flatMap((math) => [" = ", math]));
+    factor.append(button, ...toldOf(key, index).formulas.flatMap((math) => [" =\u00a0", math]));
     button.addEventListener("click", (event) => pin(itemOf(key), index, event));
     button.addEventListener("focus", () => point(place));
     button.addEventListener("blur", () => point(null));

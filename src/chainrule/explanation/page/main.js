@@ -1,20 +1,19 @@
 // The page: the walk through the steps, the drawing, and what is pointed at.
-import { countOf, data, parsePlace, placeOf, written } from "./arrays.js";
+import { countOf, data, inFull, parsePlace, placeOf, rankOf, spoken, written } from "./arrays.js";
+import { breakable } from "./breaks.js";
 import { factorOf, visitable } from "./factors.js";
 import { markLeftOut, mathOf, tellLeftOut } from "./formulas.js";
-import { drawNetwork, isSmall, rowOf } from "./drawing.js";
+import { drawNetwork, rowOf } from "./drawing.js";
 import { showHistory } from "./history.js";
 import { inspect, itemOf, lineOf } from "./inspector.js";
+import { isLater, shownBy } from "./lights.js";
 import { bringIntoView } from "./scrolling.js";
 
 const MOST_LINES = 6;
 const MORE_LINES = 100; // at each press of the button
-const MOST_BESIDE = 4; // columns of a network that has the formulas at its side
 const find = (id) => document.getElementById(id);
 const slider = find("step");
 slider.max = data.steps.length;
-
-document.querySelector("main").classList.toggle("long", !isSmall || data.columns.length > MOST_BESIDE);
 
 const actions = { point, preview, pin };
 const pane = find("drawing");
@@ -30,10 +29,10 @@ function point(text) {
   const other = row === null || row === rowShown() ? null : row;
   if (other !== peeked) {
     peeked = other;
-    find("peek").textContent = peeked === null ? "" : `shown meanwhile: row ${peeked}, where this number stands`;
     drawing.show(data.steps[slider.value - 1], peeked ?? rowShown());
   }
   drawing.point(place ?? pinned?.place ?? null);
+  tellInFull(place);
   if (place) {
     stayed ??= [pane.scrollLeft, pane.scrollTop];
     bringIntoView(pane, [...pane.querySelectorAll(".pointed")]);
@@ -43,8 +42,17 @@ function point(text) {
   }
 }
 
+// Writes all digits of the number that is pointed at, and whether its row is shown in the place of another.
+function tellInFull(place) {
+  const number = place && data.arrays[place.key] && place.index.length === rankOf(place.key) ? inFull(place.key, place.index) : null;
+  const row = peeked === null ? "" : `; row ${peeked} is shown meanwhile`;
+  find("peek").textContent = number === null ? "" : `${number} = ${spoken(place.key, place.index)}${row}`;
+}
+
 // Shows an element while pointer or focus is at it, unless another is pinned.
 function preview(item, index) {
+  const shown = shownBy(item, data.steps[slider.value - 1]);
+  tellInFull(isLater(shown, data.steps[slider.value - 1]) ? null : { key: shown.key, index });
   if (!pinned) inspect(item, index, actions);
 }
 
@@ -90,7 +98,7 @@ function show(number) {
   stage.textContent = [data.stages[step.stage], step.rule].filter(Boolean).join(" · ");
   const equation = document.createElement("div");
   equation.className = "formula whole";
-  equation.append(visitable(markLeftOut(mathOf(step.equation)), actions));
+  equation.append(visitable(breakable(markLeftOut(mathOf(step.equation))), actions));
   find("told").replaceChildren(title, stage, equation);
   if (data.arrays[step.key]) {
     tellLeftOut(find("told"));
@@ -106,6 +114,7 @@ function showDrawing() {
   drawing.show(data.steps[slider.value - 1], rowShown());
   drawing.point(pinned?.place ?? null);
   drawing.pin(pinned?.place ?? null);
+  tellInFull(null);
 }
 
 // Some elements of an array, and a button for more of them.
@@ -140,7 +149,7 @@ slider.addEventListener("input", () => show(Number(slider.value)));
 find("previous").addEventListener("click", () => move(-1));
 find("next").addEventListener("click", () => move(1));
 find("unpin").addEventListener("click", unpin);
-find("skip").addEventListener("click", () => find("chosen").focus());
+find("skip").addEventListener("click", () => slider.focus());
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") unpin();
   const isDrawn = event.target.matches("[data-shows]:not(button)"); // a browser does not press it by itself
@@ -193,7 +202,9 @@ document.addEventListener("click", ({ target, detail }) => {
   const origin = leaf.closest(".visitable, [role=region]");
   if (data.arrays[key]) pin(itemOf(key), index, { detail, currentTarget: origin });
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => show(Number(slider.value)));
+for (const query of ["(prefers-color-scheme: dark)", "print"]) { // heat maps are painted for the colours of the page
+  matchMedia(query).addEventListener("change", () => show(Number(slider.value)));
+}
 
 for (const step of data.steps) {
   const entry = document.createElement("li");

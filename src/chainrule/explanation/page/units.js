@@ -3,6 +3,7 @@ import { data, labelOf, largestOf, numberAt, toldAs, writePlace, writtenAt } fro
 import { colourOf, endOf, partOf } from "./colours.js";
 import { mathOf } from "./formulas.js";
 import { isLater, light, makeChoosable, shownBy } from "./lights.js";
+import { chooseNearest } from "./nearest.js";
 import { rove } from "./roving.js";
 import { svg } from "./svg.js";
 
@@ -23,7 +24,7 @@ export function drawUnits(box, actions, shelf) {
   whole.style.setProperty("--columns", data.columns.length);
   whole.style.setProperty("--gap", `${gap}px`);
   box.append(whole);
-  const heads = drawHeads(whole, gap);
+  const heads = drawHeads(whole);
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group",
     "aria-label": "The network, from its input at the left to its loss at the right" }, whole);
   const at = (column, unit) => [gap * (column + 0.5), PITCH * (unit + 0.45 + (tallest - data.columns[column].size) / 2)];
@@ -33,7 +34,7 @@ export function drawUnits(box, actions, shelf) {
     drawn.push({ item, indexIn, element, paint });
   };
   for (const link of data.links) drawLink(picture, link, at, gap);
-  for (const edge of data.edges) drawEdge(picture, edge, at, join);
+  chooseNearest(picture, data.edges.flatMap((edge) => drawEdge(picture, edge, at, join)));
   data.columns.forEach((column, c) => {
     for (let unit = 0; unit < column.size; unit++) drawUnit(picture, column, unit, at(c, unit), join);
   });
@@ -69,7 +70,7 @@ export function drawUnits(box, actions, shelf) {
 }
 
 /** Above each column what it is, and what its units and the weights before it show at the moment. */
-function drawHeads(whole, gap) {
+function drawHeads(whole) {
   const line = document.createElement("div");
   line.className = "heads";
   whole.append(line);
@@ -89,7 +90,7 @@ function drawHeads(whole, gap) {
   return [...heads, ...data.edges.map((edge) => {
     const element = document.createElement("span");
     element.className = "between";
-    element.style.left = `${gap * ((edge.from + edge.to) / 2 + 0.5)}px`;
+    element.style.left = `${(100 * ((edge.from + edge.to) / 2 + 0.5)) / data.columns.length}%`;
     line.append(element);
     return { item: edge, element };
   })];
@@ -119,12 +120,13 @@ function drawUnit(picture, column, unit, [x, y], join) {
 }
 
 function drawEdge(picture, edge, at, join) {
+  const lines = [];
   for (let i = 0; i < edge.shape[0]; i++) {
     for (let j = 0; j < edge.shape[1]; j++) {
       const [[x1, y1], [x2, y2]] = [at(edge.from, i), at(edge.to, j)];
       const ends = { x1: x1 + RADIUS + 2, y1, x2: x2 - RADIUS - 2, y2 };
       const group = svg("g", { class: "edge", role: "button" }, picture);
-      svg("line", { ...ends, class: "hit" }, group);
+      lines.push({ ends, element: group });
       const seen = svg("line", { ...ends, class: "seen" }, group);
       join(edge, () => [i, j], group, ({ number, largest }) => {
         seen.style.stroke = `var(${endOf(number)})`;
@@ -133,6 +135,7 @@ function drawEdge(picture, edge, at, join) {
       });
     }
   }
+  return lines;
 }
 
 /** What joins two columns without weights: a line from unit to unit, or a band; around what stands between them. */

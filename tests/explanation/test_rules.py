@@ -1,0 +1,84 @@
+"""Rules have their names: paths that meet, and values that are only moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from explained_cases import ROWS, built
+
+import chainrule as cr
+from chainrule.explanation.story import CHAIN, KEPT, MOVES, NO_ROW, PATHS
+
+ROW = ROWS[:1]
+
+
+def rules(explanation):
+    return {step.quantity.symbol.key: step.rule for step in explanation.steps}
+
+
+def embedded(*tokens):
+    net = cr.Sequential([cr.Embedding(3, 2), cr.Flatten(), cr.Dense(1)])
+    model = cr.Model(net, loss="mean_squared_error", dtype="float64")
+    return rules(model.explain([list(tokens)], [[1.0]]))
+
+
+@pytest.mark.parametrize(("tokens", "rule"), [((1, 2), CHAIN), ((1, 1), PATHS), ((2, 2), PATHS)], ids=str)
+def test_a_token_that_stands_twice_has_two_paths(tokens, rule):
+    assert embedded(*tokens)["d layers.0.weight"] == f"{rule}; {MOVES['scatter_add']}"
+
+
+@dataclass(frozen=True)
+class Gate(cr.Layer):
+    """tanh(q) x − q x, with q = x u."""
+
+    def forward(self, x, context):
+        q = cr.matmul(x, context.parameter("u", (2, 2), cr.Constant(0.4)))
+        return cr.tanh(q) * x - q * x
+
+
+def test_a_difference_has_as_many_paths_as_a_sum():
+    explanation = built(cr.Sequential([cr.Dense(2), Gate(), cr.Dense(1)])).explain(ROW, [1.0])
+    found = rules(explanation)
+    assert found["d layers.1.v"] == PATHS  # by q, which stands on both sides of the minus
+    assert found["d layers.0.z"] == PATHS
+    assert found["d layers.1.z"] == CHAIN
+
+
+@pytest.mark.parametrize(("loss", "y"), [("cross_entropy", [1]), ("binary_cross_entropy", [[0.0, 1.0]])])
+def test_a_probability_less_a_target_is_one_path(loss, y):
+    found = rules(built(cr.Dense(2), loss).explain(ROW, y))
+    assert PATHS not in {rule for key, rule in found.items() if key != "d x"}
+
+
+def test_slices_and_what_is_put_side_by_side_are_explained():
+    net = cr.Sequential([cr.Concatenate([cr.Columns([0, 2]), cr.Dense(2)]), cr.Dense(1)])
+    explanation = built(net).explain(ROW, [[1.0]])
+    found = rules(explanation)
+    assert found["layers.0.layers.0.a"] == MOVES["take"]
+    assert found["layers.0.a"] == MOVES["concat"]
+    assert found["d layers.0.layers.1.z"] == f"{CHAIN}; {MOVES['slice']}"
+    assert found["d x"] == f"{PATHS}; {MOVES['scatter_add']}"
+    assert MOVES["concat"] in str(explanation)
+
+
+@dataclass(frozen=True)
+class Part(cr.Layer):
+    """The first two of the inputs."""
+
+    def forward(self, x, context):
+        return x[:, :2]
+
+
+def test_a_slice_has_its_way_back():
+    found = rules(built(cr.Sequential([cr.Dense(3), Part()])).explain(ROW, [[1.0, 2.0]]))
+    assert found["layers.1.a"] == MOVES["slice"]
+    assert found["d layers.0.z"] == f"{CHAIN}; {MOVES['pad']}"
+
+
+def test_where_no_row_counts_that_is_why_weights_stay():
+    model = built(cr.Dense(1))
+    x, y = ROW, [[1.0]]
+    assert rules(model.explain(x, y, sample_weight=[0.0]))["weight′"] == NO_ROW
+    frozen = built(cr.Dense(1), optimizer=cr.SGD(0.1, learning_rate_factors={"weight": 0}))
+    assert rules(frozen.explain(x, y, sample_weight=[2.0]))["weight′"] == KEPT
