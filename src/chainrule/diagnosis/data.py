@@ -11,6 +11,7 @@ from chainrule.diagnosis.patient import Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
+from chainrule.losses import CrossEntropy
 
 SHOWN = 3
 #: What to do about features.
@@ -46,6 +47,15 @@ def feature_scale(x: Array) -> Iterator[Verdict]:
         yield Verdict("features far from unit scale", "x", f"{evidence}{spreads[far]:.3g} only", STANDARDIZE)
 
 
+def target(patient: Patient) -> Iterator[Verdict]:
+    """Look at the scale of a target that the network's outputs are to be equal to."""
+    loss, y = patient.trainer.task.loss, patient.data.get("y")
+    if y is None or loss is None or isinstance(loss, CrossEntropy):
+        return
+    if y.dtype.kind == "f" and loss.link(1) == 1:
+        yield from target_scale(y.astype(float))
+
+
 def target_scale(y: Array) -> Iterator[Verdict]:
     """Find numbers to predict that are far from what a fresh network gives."""
     spread = float(np.max(np.std(y, axis=0), initial=0.0))
@@ -61,7 +71,7 @@ def target_scale(y: Array) -> Iterator[Verdict]:
             "y",
             f"it lies around {distance:.4g} and varies by {spread:.4g}, and a fresh network gives about 0 "
             "± 1",
-            "standardize the target, and undo it in predictions",
+            "standardize the target: (y - y.mean(axis=0)) / y.std(axis=0), and undo it in predictions",
         )
 
 

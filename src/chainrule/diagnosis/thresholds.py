@@ -69,6 +69,15 @@ class Thresholds:
     vanished_gradient : float
         *vanishing gradients*: a layer's gradient, as a part of its weights, is less than this part of the
         largest.
+    tiny_weights : float
+        The same: weights that are less than this part of √(1 / inputs) are named with it.
+    small_weights : float
+        The same, in all layers alike: weights are less than this part of √(1 / inputs), or √(2 / inputs), ...
+    flatter_than_usual : float
+        ... with such weights some layer's gradient would be so many times as large, ...
+    stuck, gets_going : float
+        ... and then the loss comes down by more than the latter, a part of itself, and now by less than the
+        former, a part of that.
     exploded_gradient : float
         *exploding gradients*: a layer's gradient is so many times as large as its weights, and as the loss's
         slope by the predictions where nothing is known, which grows with the loss's unit.
@@ -147,6 +156,11 @@ class Thresholds:
     much_dropped: float = 0.75
     least_left: float = 3.0
     vanished_gradient: float = 1e-3
+    tiny_weights: float = 0.2
+    small_weights: float = 0.9
+    flatter_than_usual: float = 10.0
+    stuck: float = 0.1
+    gets_going: float = 0.2
     exploded_gradient: float = 100.0
     exploded_of_last: float = 1e3
     usual_update: float = 1e-3
