@@ -29,6 +29,8 @@ class Thresholds:
     unusual_rows : int
         *duplicated columns*: each has not its most common value in so many rows; *leaking columns*: so many
         rows are of the class that is told, or have each of the few values.
+    noise_of_copy : float
+        *duplicated columns*: one is another with noise of less than this part of its deviation.
     told_rows : float
         *leaking columns*: a column tells the class in more than this part of the rows.
     told_turns : int
@@ -137,6 +139,7 @@ class Thresholds:
     target_distance: float = 5.0
     table_rows: int = 20
     unusual_rows: int = 5
+    noise_of_copy: float = 0.01
     told_rows: float = 0.985
     told_turns: int = 3
     tiny_noise: float = 0.02
