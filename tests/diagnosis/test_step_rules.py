@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from homework import homework, problem
-from step_matrix import NAMES
+from step_matrix import NAMES, Way
 
 import chainrule as cr
 
@@ -227,3 +227,45 @@ def test_raw_features_and_biases_of_zero_hide_nothing(mistake, scale, spread, se
     report = cr.check_step(relu_step(mistake), *relu_case(seed, scale, spread))
     assert names(report) == ({NAMES[mistake]} if mistake else set()), report
     assert not [note for note in report.notes if "state" in note]
+
+
+# Forms of weights, and precisions ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mistake", [None, "order", "bias", "sum", "transposed"])
+def test_a_step_that_computes_in_float32_and_returns_float64(mistake):
+    """As where it takes its weights and x for float32, and y is float64."""
+    step, weights, x, y = Way(mistake, loss="squares", widths=(4, 5, 5)).case()
+
+    def single(weights, x, y, learning_rate):
+        loss, new = step([np.float32(w) for w in weights], np.float32(x), np.float32(y), learning_rate)
+        return np.float64(loss), [np.float64(w) for w in new]
+
+    report = cr.check_step(single, weights, x, y)
+    assert [found.name for found in report.mistakes] == ([NAMES[mistake]] if mistake else [])
+    assert "the step computes in float32, whose rounding hides small gradients" in report.notes[0]
+
+
+@pytest.mark.parametrize("mistake", [None, "order", "bias", "transposed"])
+def test_a_dict_that_is_returned_in_another_order(mistake):
+    step, weights, x, y = Way(mistake, widths=(4, 5, 5), named=True).case()
+
+    def turned(weights, x, y, learning_rate):
+        loss, new = step(weights, x, y, learning_rate)
+        return loss, dict(reversed(new.items()))
+
+    report = cr.check_step(turned, weights, x, y)
+    assert [found.name for found in report.mistakes] == ([NAMES[mistake]] if mistake else [])
+    assert [found.name for found in report.arrays] == list(weights)
+
+
+def test_a_weight_that_is_not_returned_is_named():
+    step, weights, x, y = Way(None, named=True).case()
+
+    def forgets(weights, x, y, learning_rate):
+        loss, new = step(weights, x, y, learning_rate)
+        del new[list(new)[1]]
+        return loss, new
+
+    with pytest.raises(ValueError, match="the step was given b1 and did not return it; return all weights"):
+        cr.check_step(forgets, weights, x, y)

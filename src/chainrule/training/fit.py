@@ -128,9 +128,8 @@ def run_epochs(
         If the checkpoint cannot be written.
     """
     account = _Account(run, progress, checkpoint, past or History())
-    recording = None
-    if any(callback.records for callback in callbacks):
-        recording = Recording(progress.history, run.state.carried)
+    recorded = any(callback.records for callback in callbacks)
+    recording = Recording(progress.history, run.state.carried) if recorded else None
     ended, started = False, list[Callback]()
     try:
         run.look, run.ahead = account.look, not callbacks
