@@ -1,5 +1,6 @@
 """Steps that are more than plain gradient descent: momentum, Adam, decay, clipping; right and wrong ones."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -269,3 +270,25 @@ def test_a_weight_that_is_not_returned_is_named():
 
     with pytest.raises(ValueError, match="the step was given b1 and did not return it; return all weights"):
         cr.check_step(forgets, weights, x, y)
+
+
+def test_a_slope_of_a_sigmoid_that_is_nearly_a_quarter_is_no_clipping():
+    """Small weights: a step that leaves it out, or takes it twice, is wrong by nearly one factor."""
+
+    def step(weights, x, y, learning_rate, power):
+        w1, b1, w2, b2 = weights
+        h = 1 / (1 + np.exp(-x @ w1 - b1))
+        error = (h @ w2 + b2 - y) / len(x)
+        d = error @ w2.T * (h * (1 - h)) ** power
+        new = [w1 - learning_rate * x.T @ d, b1 - learning_rate * d.sum(0)]
+        loss = np.sum((h @ w2 + b2 - y) ** 2) / 2 / len(x)
+        return loss, [*new, w2 - learning_rate * h.T @ error, b2 - learning_rate * error.sum(0)]
+
+    generator = np.random.default_rng(0)
+    weights = [0.03 * generator.normal(size=shape) for shape in ((4, 5), 5, (5, 3), 3)]
+    x, y = generator.normal(size=(8, 4)), generator.normal(size=(8, 3))
+    for power, told in ((0, "left out"), (1, ""), (2, "taken twice")):
+        report = cr.check_step(functools.partial(step, power=power), weights, x, y)
+        assert [mistake.name for mistake in report.mistakes] == ["wrong gradient"] * bool(told)
+        assert all("slope a(1 - a)" in mistake.remedy for mistake in report.mistakes)
+        assert all(told in mistake.remedy for mistake in report.mistakes)

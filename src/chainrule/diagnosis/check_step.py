@@ -16,7 +16,7 @@ from chainrule.diagnosis.factors import scaled
 from chainrule.diagnosis.mistakes import ArrayFinding, Examiner, names_of
 from chainrule.diagnosis.own_step import OwnStep, Step, close, quiet
 from chainrule.diagnosis.roles import is_bias
-from chainrule.diagnosis.rules import State, at_usual_rate, decay, other_rule, without_state
+from chainrule.diagnosis.rules import State, at_usual_rate, decay, other_rule, sigmoid_slope, without_state
 from chainrule.diagnosis.softmax import loss_has_two, update_has_two
 from chainrule.diagnosis.step_report import StepReport
 from chainrule.diagnosis.verdict import Verdict
@@ -158,7 +158,7 @@ def _checked(own: OwnStep, *, learning_rate: float, samples: int, tolerance: flo
         *_transposed(findings),
         *scaled(examiner, findings),
         *left_out,
-        *([] if twice else other_rule(findings) or _unnamed(findings)),
+        *([] if twice else sigmoid_slope(findings) or other_rule(findings) or _unnamed(findings)),
         *_rate_and_loss(examiner),
     ]
     return StepReport(tuple(mistakes), tuple(notes), tuple(findings))
