@@ -217,3 +217,46 @@ def test_no_column_is_a_function_of_a_number_with_few_values():
     x, y = np.random.default_rng(0).normal(size=(150, 4)), np.repeat([0.0, 1.0, 2.0], 50)
     x += y[:, None]
     assert not list(leaking_columns(x, y))
+
+
+@pytest.mark.parametrize("columns", [3, 20])
+def test_columns_of_noise_do_not_hide_what_the_others_tell(columns):
+    generator = np.random.default_rng(0)
+    y = generator.integers(3, size=600)
+    x = generator.normal(size=(600, 1 + columns))
+    x[:, 0] += 1.5 * y
+    wrong = np.where(np.arange(600) < 4, (y + 1) % 3, y)
+    for column in (wrong, y + noise(0, 0.01, 600)):
+        (found,) = leaks(np.c_[x, column], y)
+        assert found.startswith(f"column {1 + columns} alone tells the target")
+        assert not leaks(np.c_[generator.normal(size=x.shape), column], y)
+    assert not leaks(x, y)
+
+
+HEIGHT = np.random.default_rng(0).normal(170, 8, size=150)
+
+
+@pytest.mark.parametrize(
+    ("copy", "is_told"),
+    [
+        (np.round(HEIGHT / 2.54, 1), True),
+        (np.round(HEIGHT), True),
+        (3 - HEIGHT + noise(1, 0.04, 150), True),
+        (HEIGHT + noise(1, 0.8, 150), False),
+        (np.log(HEIGHT), False),
+        (np.round(HEIGHT, -1), False),
+    ],
+    ids=["inches", "rounded", "noisy", "noisier", "logarithm", "tens"],
+)
+def test_a_copy_that_is_rounded_or_has_hardly_any_noise(copy, is_told):
+    x = np.random.default_rng(2).normal(size=(150, 4))
+    found = [verdict.evidence for verdict in duplicated_columns(np.c_[x, HEIGHT, copy])]
+    assert found == ["columns 4 and 5 say the same, but for rounding or noise"] * is_told
+
+
+def test_points_of_a_curve_are_no_copies():
+    place = np.linspace(0, 1, 50)
+    bumps = np.random.default_rng(0).normal(size=(80, 3)) @ [
+        np.exp(-((place - at) ** 2) / 0.05) for at in (0.1, 0.4, 0.8)
+    ]
+    assert not list(duplicated_columns(bumps))

@@ -181,6 +181,26 @@ def test_compiled_code_that_computes_something_else_is_found(monkeypatch, dtype)
         report.raise_if_wrong()
 
 
+@pytest.mark.parametrize("wrong", [1.5, np.nan])
+def test_the_entry_that_is_compiled_wrong_is_named(monkeypatch, wrong):
+    def spoilt_executable(graph):
+        run = gradients.Evaluator(graph)
+
+        def call(*arrays):
+            loss, first, *rest = run(*arrays)
+            if first.ndim > 1:
+                first = np.array(first)
+                first[1, 2] = wrong
+            return [loss, first, *rest]
+
+        return call
+
+    monkeypatch.setattr(gradients, "executable_of", spoilt_executable)
+    report = classifier().check_gradients(X, CLASSES)
+    assert f"more than rounding explains: at [1, 2] it is {wrong:.7g}, and evaluated " in str(report)
+    assert list(report.worst_miscompiled) == ["layers.0.weight"]
+
+
 def test_the_first_value_that_is_compiled_wrong_is_named(monkeypatch):
     monkeypatch.setenv("CHAINRULE_CACHE_DIR", "off")
     right = PRIMITIVES["tanh"].lower

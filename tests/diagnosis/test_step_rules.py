@@ -1,11 +1,12 @@
 """Steps that are more than plain gradient descent: momentum, Adam, decay, clipping; right and wrong ones."""
 
+import functools
 import itertools
 
 import numpy as np
 import pytest
 from homework import homework, problem
-from step_matrix import NAMES
+from step_matrix import NAMES, Way
 
 import chainrule as cr
 
@@ -227,3 +228,67 @@ def test_raw_features_and_biases_of_zero_hide_nothing(mistake, scale, spread, se
     report = cr.check_step(relu_step(mistake), *relu_case(seed, scale, spread))
     assert names(report) == ({NAMES[mistake]} if mistake else set()), report
     assert not [note for note in report.notes if "state" in note]
+
+
+# Forms of weights, and precisions ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mistake", [None, "order", "bias", "sum", "transposed"])
+def test_a_step_that_computes_in_float32_and_returns_float64(mistake):
+    """As where it takes its weights and x for float32, and y is float64."""
+    step, weights, x, y = Way(mistake, loss="squares", widths=(4, 5, 5)).case()
+
+    def single(weights, x, y, learning_rate):
+        loss, new = step([np.float32(w) for w in weights], np.float32(x), np.float32(y), learning_rate)
+        return np.float64(loss), [np.float64(w) for w in new]
+
+    report = cr.check_step(single, weights, x, y)
+    assert [found.name for found in report.mistakes] == ([NAMES[mistake]] if mistake else [])
+    assert "the step computes in float32, whose rounding hides small gradients" in report.notes[0]
+
+
+@pytest.mark.parametrize("mistake", [None, "order", "bias", "transposed"])
+def test_a_dict_that_is_returned_in_another_order(mistake):
+    step, weights, x, y = Way(mistake, widths=(4, 5, 5), named=True).case()
+
+    def turned(weights, x, y, learning_rate):
+        loss, new = step(weights, x, y, learning_rate)
+        return loss, dict(reversed(new.items()))
+
+    report = cr.check_step(turned, weights, x, y)
+    assert [found.name for found in report.mistakes] == ([NAMES[mistake]] if mistake else [])
+    assert [found.name for found in report.arrays] == list(weights)
+
+
+def test_a_weight_that_is_not_returned_is_named():
+    step, weights, x, y = Way(None, named=True).case()
+
+    def forgets(weights, x, y, learning_rate):
+        loss, new = step(weights, x, y, learning_rate)
+        del new[list(new)[1]]
+        return loss, new
+
+    with pytest.raises(ValueError, match="the step was given b1 and did not return it; return all weights"):
+        cr.check_step(forgets, weights, x, y)
+
+
+def test_a_slope_of_a_sigmoid_that_is_nearly_a_quarter_is_no_clipping():
+    """Small weights: a step that leaves it out, or takes it twice, is wrong by nearly one factor."""
+
+    def step(weights, x, y, learning_rate, power):
+        w1, b1, w2, b2 = weights
+        h = 1 / (1 + np.exp(-x @ w1 - b1))
+        error = (h @ w2 + b2 - y) / len(x)
+        d = error @ w2.T * (h * (1 - h)) ** power
+        new = [w1 - learning_rate * x.T @ d, b1 - learning_rate * d.sum(0)]
+        loss = np.sum((h @ w2 + b2 - y) ** 2) / 2 / len(x)
+        return loss, [*new, w2 - learning_rate * h.T @ error, b2 - learning_rate * error.sum(0)]
+
+    generator = np.random.default_rng(0)
+    weights = [0.03 * generator.normal(size=shape) for shape in ((4, 5), 5, (5, 3), 3)]
+    x, y = generator.normal(size=(8, 4)), generator.normal(size=(8, 3))
+    for power, told in ((0, "left out"), (1, ""), (2, "taken twice")):
+        report = cr.check_step(functools.partial(step, power=power), weights, x, y)
+        assert [mistake.name for mistake in report.mistakes] == ["wrong gradient"] * bool(told)
+        assert all("slope a(1 - a)" in mistake.remedy for mistake in report.mistakes)
+        assert all(told in mistake.remedy for mistake in report.mistakes)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from chainrule.diagnosis.flow import LARGER, told_of_tiny
 from chainrule.diagnosis.patient import MOST_TRAINED_ON, Patient, taken
 from chainrule.diagnosis.start import gives_probabilities
 from chainrule.diagnosis.thresholds import LIMITS
@@ -59,12 +60,15 @@ def two_rows(patient: Patient) -> Iterator[Verdict]:
         to_learn = start - least
         if reached - least <= LIMITS.by_heart * to_learn or to_learn < LIMITS.to_learn * abs(least):
             return
+    tiny = told_of_tiny(patient.weights)
     yield Verdict(
         "cannot overfit two rows",
         "",
         f"{STEPS} steps of Adam on two rows take the loss from {start:.4g} to {reached:.4g}, and predictions "
-        f"that are free to {least:.4g}",
-        "look for an output that cannot reach the targets (its last activation), or a layer that lets "
+        f"that are free to {least:.4g}{tiny}",
+        LARGER
+        if tiny
+        else "look for an output that cannot reach the targets (its last activation), or a layer that lets "
         "nothing through",
     )
 

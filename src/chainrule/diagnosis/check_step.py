@@ -16,7 +16,7 @@ from chainrule.diagnosis.factors import scaled
 from chainrule.diagnosis.mistakes import ArrayFinding, Examiner, names_of
 from chainrule.diagnosis.own_step import OwnStep, Step, close, quiet
 from chainrule.diagnosis.roles import is_bias
-from chainrule.diagnosis.rules import State, at_usual_rate, decay, other_rule, without_state
+from chainrule.diagnosis.rules import State, at_usual_rate, decay, other_rule, sigmoid_slope, without_state
 from chainrule.diagnosis.softmax import loss_has_two, update_has_two
 from chainrule.diagnosis.step_report import StepReport
 from chainrule.diagnosis.verdict import Verdict
@@ -130,6 +130,7 @@ def check_step(
 def _checked(own: OwnStep, *, learning_rate: float, samples: int, tolerance: float, seed: int) -> StepReport:
     generator = np.random.default_rng(seed)
     _require_repeatable(own, learning_rate)
+    own = own.with_precision()
     own, state = without_state(own, learning_rate, generator)
     examined = functools.partial(
         _examined, rate=learning_rate, samples=samples, tolerance=tolerance, generator=generator
@@ -157,7 +158,7 @@ def _checked(own: OwnStep, *, learning_rate: float, samples: int, tolerance: flo
         *_transposed(findings),
         *scaled(examiner, findings),
         *left_out,
-        *([] if twice else other_rule(findings) or _unnamed(findings)),
+        *([] if twice else sigmoid_slope(findings) or other_rule(findings) or _unnamed(findings)),
         *_rate_and_loss(examiner),
     ]
     return StepReport(tuple(mistakes), tuple(notes), tuple(findings))
@@ -379,6 +380,10 @@ def _rate_and_loss(examiner: Examiner) -> list[Verdict]:
 def _notes(own: OwnStep, state: State, part: float) -> list[str]:
     """Return what is worth knowing: a state of the rule, and a loss that is a sum over the rows."""
     notes = [f"{', '.join(state.names)}: the state of the rule, at 0 for the check"] if state.names else []
+    if own.single:
+        notes.append(
+            "the step computes in float32, whose rounding hides small gradients: check it in float64"
+        )
     if part != 1:
         notes.append(
             f"the state keeps {state.kept:.4g} of itself, and from 0 a step uses {part:.4g} times the "

@@ -11,8 +11,12 @@ from chainrule.diagnosis.patient import Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
+from chainrule.losses import CrossEntropy
 
 SHOWN = 3
+#: Near copies are looked for among so many columns at most, each of more values than these. A rounded one is
+#: like the original but for this part of its deviation, and at most this part of its grid.
+MOST_COMPARED, FEW_VALUES, ROUGHLY, ROUNDED = 1000, 10, 0.1, 0.6
 #: What to do about features.
 STANDARDIZE = "standardize the columns: (x - x.mean(axis=0)) / x.std(axis=0)"
 
@@ -46,6 +50,15 @@ def feature_scale(x: Array) -> Iterator[Verdict]:
         yield Verdict("features far from unit scale", "x", f"{evidence}{spreads[far]:.3g} only", STANDARDIZE)
 
 
+def target(patient: Patient) -> Iterator[Verdict]:
+    """Look at the scale of a target that the network's outputs are to be equal to."""
+    loss, y = patient.trainer.task.loss, patient.data.get("y")
+    if y is None or loss is None or isinstance(loss, CrossEntropy):
+        return
+    if y.dtype.kind == "f" and loss.link(1) == 1:
+        yield from target_scale(y.astype(float))
+
+
 def target_scale(y: Array) -> Iterator[Verdict]:
     """Find numbers to predict that are far from what a fresh network gives."""
     spread = float(np.max(np.std(y, axis=0), initial=0.0))
@@ -61,12 +74,12 @@ def target_scale(y: Array) -> Iterator[Verdict]:
             "y",
             f"it lies around {distance:.4g} and varies by {spread:.4g}, and a fresh network gives about 0 "
             "± 1",
-            "standardize the target, and undo it in predictions",
+            "standardize the target: (y - y.mean(axis=0)) / y.std(axis=0), and undo it in predictions",
         )
 
 
 def duplicated_columns(x: Array) -> Iterator[Verdict]:
-    """Find columns that are the same, up to scale and offset; but for a few rows 0, it may be chance.
+    """Find columns that are the same, up to scale and offset, or nearly. In a few rows it may be chance.
 
     Two columns of two values each, of which one says yes where the other says no, are no duplicates: that is
     how a category of two is usually written.
@@ -84,10 +97,48 @@ def duplicated_columns(x: Array) -> Iterator[Verdict]:
         key = np.round(standard[:, column], 4) + 0.0
         groups.setdefault(key.tobytes(), []).append(int(place))
     same = [group for group in groups.values() if len(group) > 1]
-    if same:
-        shown = "; ".join(" and ".join(map(str, group[:SHOWN])) for group in same[:SHOWN])
-        more = f", and {len(same) - SHOWN} more" if len(same) > SHOWN else ""
-        yield Verdict("duplicated columns", "x", f"columns {shown} say the same{more}", "keep one of each")
+    nearly = _nearly_same(x, [group[0] for group in groups.values()])
+    told = [
+        _say_the_same(some, more)
+        for some, more in ((same, ""), (nearly, ", but for rounding or noise"))
+        if some
+    ]
+    if told:
+        yield Verdict("duplicated columns", "x", "; ".join(told), "keep one of each")
+
+
+def _say_the_same(groups: list[list[int]], but: str) -> str:
+    shown = "; ".join(" and ".join(map(str, group[:SHOWN])) for group in groups[:SHOWN])
+    more = f", and {len(groups) - SHOWN} more" if len(groups) > SHOWN else ""
+    return f"columns {shown} say the same{more}{but}"
+
+
+def _nearly_same(x: Array, places: list[int]) -> list[list[int]]:
+    """Return pairs of columns of many values that are the same but for hardly any noise, or rounding.
+
+    Three that follow one another are points of a curve, as of a spectrum: then nothing is said.
+    """
+    many = [place for place in places if len(np.unique(x[:, place])) > FEW_VALUES]
+    if not 2 <= len(many) <= MOST_COMPARED:
+        return []
+    columns = standardized(x[:, many])
+    left = 1 - (columns.T @ columns / len(x)) ** 2
+    pairs = [
+        [int(many[first]), int(many[second])]
+        for first, second in np.argwhere(np.triu(left < ROUGHLY**2, 1))
+        if left[first, second] < LIMITS.noise_of_copy**2
+        or _is_rounded(x[:, many[first]], x[:, many[second]])
+        or _is_rounded(x[:, many[second]], x[:, many[first]])
+    ]
+    beside = {first for first, second in pairs if second == first + 1}
+    return [] if any(place + 1 in beside for place in beside) else pairs
+
+
+def _is_rounded(column: Array, other: Array) -> bool:
+    """Whether the other column is this one, rounded: a line never misses it by more than half its grid."""
+    grid = float(np.min(np.diff(np.unique(other))))
+    slope, offset = np.polyfit(column, other, 1)
+    return bool(np.max(np.abs(slope * column + offset - other)) < ROUNDED * grid)
 
 
 def _varying(x: Array) -> Array:

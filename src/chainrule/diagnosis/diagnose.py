@@ -10,17 +10,23 @@ import numpy as np
 from chainrule.diagnosis import data
 from chainrule.diagnosis.by_heart import two_rows
 from chainrule.diagnosis.finite import finite_at_start
-from chainrule.diagnosis.flow import gradient_flow, large_weights, relative_gradients, update_ratios
+from chainrule.diagnosis.flow import (
+    gradient_flow,
+    judged_ratios,
+    large_weights,
+    relative_gradients,
+    update_ratios,
+)
 from chainrule.diagnosis.leaks import columns
 from chainrule.diagnosis.parts import part_of
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
+from chainrule.diagnosis.small_weights import small_weights
 from chainrule.diagnosis.start import output_for_loss, slope_of_ignorance, start_loss
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.trials import learning_rate, rate_trial
 from chainrule.diagnosis.units import FEW_STEPS, dropped_units, identical_units, silent_units
 from chainrule.diagnosis.use_of_input import is_alike, sees_input
 from chainrule.diagnosis.verdict import Verdict
-from chainrule.losses import CrossEntropy
 from chainrule.optimizers import Adam
 
 
@@ -91,14 +97,6 @@ _START = "loss at the start too high"
 _NOT_FINITE = ("loss is not finite", "gradient is not finite")
 
 
-def _target(patient: Patient) -> Iterator[Verdict]:
-    loss, y = patient.trainer.task.loss, patient.data.get("y")
-    if y is None or loss is None or isinstance(loss, CrossEntropy):
-        return
-    if y.dtype.kind == "f" and loss.link(1) == 1:
-        yield from data.target_scale(y.astype(float))
-
-
 def _start_loss(patient: Patient) -> Iterator[Verdict]:
     """Look at the loss; where weights before the last layer are too large, gradients explode with it."""
     found = list(start_loss(patient))
@@ -115,6 +113,10 @@ def _units(patient: Patient) -> Iterator[Verdict]:
 
 
 def _flow(patient: Patient) -> Iterator[Verdict]:
+    found = list(small_weights(patient))
+    if found:
+        yield from found
+        return
     found = list(_flow_of(patient))
     if any(verdict.name == "vanishing gradients" for verdict in found):
         moved = patient.copy(Adam(1e-3))  # what starts at 0 may let nothing through at first
@@ -125,17 +127,16 @@ def _flow(patient: Patient) -> Iterator[Verdict]:
 
 def _flow_of(patient: Patient) -> Iterator[Verdict]:
     relative = relative_gradients(patient.weights, patient.gradients)
-    large = large_weights(patient.weights)
-    yield from gradient_flow(patient.trainer.task.network, relative, slope_of_ignorance(patient), large)
+    network, usual = patient.trainer.task.network, slope_of_ignorance(patient)
+    yield from gradient_flow(network, relative, usual, patient.weights)
 
 
 def _steps(patient: Patient) -> Iterator[Verdict]:
     usual = rate_trial(patient, 1.0)
     found = list(learning_rate(patient, usual))
     ratios = usual.history.recorded.get("update_ratio", {})
-    yield from found or update_ratios(
-        patient.trainer.task.network, {part: _of_epochs(epochs) for part, epochs in ratios.items()}
-    )
+    told = judged_ratios({part: _of_epochs(epochs) for part, epochs in ratios.items()}, patient.weights)
+    yield from found or update_ratios(patient.trainer.task.network, told)
 
 
 def _of_epochs(ratios: Sequence[float]) -> float:
@@ -145,7 +146,7 @@ def _of_epochs(ratios: Sequence[float]) -> float:
 
 CHECKS = [
     Check("scale of the features", data.features),
-    Check("scale of the target", _target),
+    Check("scale of the target", data.target),
     Check("duplicated and leaking columns", columns),
     Check("finite loss and gradients", finite_at_start),
     Check("output for the loss", output_for_loss, _NOT_FINITE),

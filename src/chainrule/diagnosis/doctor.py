@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Set
 from typing import NamedTuple
 
-from chainrule.diagnosis.data import features
-from chainrule.diagnosis.flow import gradient_flow, large_weights, layer_sizes, update_ratios
+from chainrule.diagnosis.data import features, target
+from chainrule.diagnosis.flow import gradient_flow, judged_ratios, layer_sizes, update_ratios
 from chainrule.diagnosis.leaks import columns
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient
+from chainrule.diagnosis.small_weights import small_weights
 from chainrule.diagnosis.start import loss_of_ignorance, output_for_loss, slope_of_ignorance
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.trials import falls_too_slowly, is_warming_up
@@ -25,9 +26,10 @@ _TOO_LOW, _TOO_HIGH = "learning rate too low", "learning rate too high"
 class Doctor(Callback):
     """Looks at a network while it is trained, and tells what is wrong: verdicts by layer, with a remedy.
 
-    It looks at the features (their scale, and columns that say the same or tell the target), and after epochs
-    1, 2, 4, 8, ... and the last: at gradients that vanish or explode, at dead and saturated units, at how far
-    steps change the weights (about a thousandth is usual), and at the loss. Each verdict is told once.
+    It looks at the features (their scale, and columns that say the same or tell the target), at the scale of
+    the target, at the size of initial weights, and after epochs 1, 2, 4, 8, ... and the last: at gradients
+    that vanish or explode, at dead and saturated units, at how far steps change the weights (about a
+    thousandth is usual), and at the loss. Each verdict is told once.
 
     Parameters
     ----------
@@ -63,17 +65,25 @@ class Doctor(Callback):
         self._from_birth: list[Verdict] = []
         self._besides: list[Verdict] = []
         self._silent_from_birth: set[str] = set()
+        self._weights_before: dict[str, Array] = {}
 
     def on_start(self, progress: Progress) -> None:
         """Forget the last patient, and see which layers of this one are silent before the first step."""
         self.verdicts, self._looked_at = [], 0
         self._steps_before = progress.steps
         patient = Patient(progress.model._trainer, _looked_at(progress))
+        self._weights_before = patient.weights
         self._silent_from_birth = {verdict.where for verdict in silent_units(patient.trainer, patient.data)}
-        self._from_birth = [*features(patient), *identical_units(patient), *dropped_units(patient)]
-        everything = Patient(patient.trainer, _looked_at(progress, most=None))
+        model = progress.model
+        everything = Patient(
+            patient.trainer, _looked_at(progress, most=None), model.executor, model.n_threads, model.seed
+        )
         few = Patient(patient.trainer, everything.some(MOST_TRAINED_ON))
         self._besides = [*columns(few), *output_for_loss(few)]
+        self._from_birth = [*features(patient), *_unknown_target(few)]
+        self._from_birth += [*identical_units(patient), *dropped_units(patient)]
+        if not (self._from_birth or self._besides or self._silent_from_birth):
+            self._from_birth = list(small_weights(everything))
 
     def on_epoch(self, progress: Progress) -> None:
         """Look after epochs 1, 2, 4, 8, ..."""
@@ -89,8 +99,12 @@ class Doctor(Callback):
         known = {verdict.name for verdict in self.verdicts}
         steps = progress.steps - self._steps_before
         is_first = self._looked_at == self._steps_before == 0
-        so_far = _SoFar(self._silent_from_birth, steps, is_first, _TOO_LOW in known, _TOO_HIGH in known)
+        so_far = _SoFar(
+            *(self._silent_from_birth, self._weights_before, steps, is_first),
+            *(_TOO_LOW in known, _TOO_HIGH in known),
+        )
         self._looked_at = progress.epoch
+        self._weights_before = Patient(progress.model._trainer, {}).weights
         for verdict in [*self._besides, *(self._from_birth or _findings(progress, so_far))]:
             if verdict.name not in known:
                 known.add(verdict.name)
@@ -103,14 +117,24 @@ def _looked_at(progress: Progress, most: int | None = MOST_LOOKED_AT) -> dict[st
     return {name: array[:most] for name, array in progress.data.items()}
 
 
+def _unknown_target(patient: Patient) -> Iterator[Verdict]:
+    """Look at the scale of the target where the network has not come to know it in an earlier fit."""
+    if patient.trainer.run.step:
+        guess = loss_of_ignorance(patient)
+        if guess is None or not patient.start_loss > LIMITS.start_loss * guess.loss:
+            return
+    yield from target(patient)
+
+
 class _SoFar(NamedTuple):
     """What is known of a fit before a look at it.
 
-    Where the network was new and nobody has looked yet, this is the first look. It is slow, or fast,
-    where the learning rate has been called too low, or too high.
+    The weights are those of the last look. Where the network was new and nobody has looked yet, this is the
+    first look. It is slow, or fast, where the learning rate has been called too low, or too high.
     """
 
     silent_from_birth: Set[str]
+    weights: Mapping[str, Array]
     steps: int
     is_first: bool
     is_slow: bool
@@ -131,11 +155,11 @@ def _findings(progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
     relative = {part: norm / sizes[part] for part, norm in last["gradient_norm"].items() if sizes[part]}
     ratios = last["update_ratio"]
     fell_silent = any(verdict.where not in so_far.silent_from_birth for verdict in silent)
-    rash = list(_too_fast(patient, history, ratios, fell_silent))
+    judged = judged_ratios(ratios, so_far.weights)
+    rash = list(_too_fast(patient, history, judged, fell_silent))
     rising = list(_rises(history)) if so_far.steps >= LIMITS.steps_to_settle else []
     yield from rash or rising
-    large = large_weights(patient.weights)
-    flow = gradient_flow(network, relative, slope_of_ignorance(patient), large)
+    flow = gradient_flow(network, relative, slope_of_ignorance(patient), patient.weights)
     causes = silent or list(flow)
     yield from causes
     if causes:
@@ -145,7 +169,7 @@ def _findings(progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
     slow, fast = so_far.is_slow or found, so_far.is_fast or rash or rising
     falling = _falls(history)
     some_move = max(ratios.values(), default=0.0) > LIMITS.slow_update
-    for verdict in update_ratios(network, ratios):
+    for verdict in update_ratios(network, judged):
         if not fast if verdict.name == "updates too large" else some_move or not (falling or slow):
             yield verdict
     if so_far.steps >= LIMITS.steps_to_learn and not (falling or slow or fast):

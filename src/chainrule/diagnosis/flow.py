@@ -13,7 +13,13 @@ from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 from chainrule.layers import Layer
 
-#: What to do about gradients that explode.
+#: What to do about weights that are far too small.
+LARGER = (
+    "start with weights of a variance of 1 / inputs to 2 / inputs, as layers do unless they are given a "
+    "weight_initializer"
+)
+#: What to do about gradients that vanish, whatever the weights; and about those that explode.
+OTHERWISE = "use relu or gelu in place of sigmoid, fewer layers, Residual layers, or normalize between them"
 CALM = (
     "start with smaller weights, normalize between layers (LayerNorm, BatchNorm), or clip: "
     "clip_global_norm=1.0"
@@ -36,14 +42,44 @@ def layer_sizes(weights: Mapping[str, Array]) -> dict[str, float]:
     return {part: float(np.sqrt(max(square, usual[part]))) for part, square in squares.items()}
 
 
-def large_weights(weights: Mapping[str, Array]) -> dict[str, float]:
-    """Return the layers whose weights are unusually large, and how many times √(2 / inputs) they are."""
-    sizes = {
-        part_of(name): float(np.sqrt(np.mean(array.astype(float) ** 2) * array.shape[-2] / 2))
+def judged_ratios(ratios: Mapping[str, float], weights: Mapping[str, Array]) -> dict[str, float]:
+    """Return update ratios; of weights that are small as they start, as a part of usual ones.
+
+    They have to grow, and grow by large parts of themselves. What is usual or less stays as it is.
+    """
+    sizes, norms = layer_sizes(weights), dict[str, float]()
+    for name, array in weights.items():
+        norms[part_of(name)] = float(np.hypot(norms.get(part_of(name), 0.0), _norm(array)))
+    return {
+        part: max(ratio * norms[part] / sizes[part], min(ratio, LIMITS.usual_update))
+        if sizes.get(part)
+        else ratio
+        for part, ratio in ratios.items()
+    }
+
+
+def weight_sizes(weights: Mapping[str, Array], variance: float) -> dict[str, float]:
+    """Return for each matrix how many times √(variance / inputs) its weights are."""
+    return {
+        name: float(np.sqrt(np.mean(array.astype(float) ** 2) * array.shape[-2] / variance))
         for name, array in weights.items()
         if array.ndim >= 2
     }
-    return {part: size for part, size in sizes.items() if size > LIMITS.large_weights}
+
+
+def large_weights(weights: Mapping[str, Array]) -> dict[str, float]:
+    """Return the layers whose weights are unusually large, and how many times √(2 / inputs) they are."""
+    sizes = weight_sizes(weights, 2.0)
+    return {part_of(name): size for name, size in sizes.items() if size > LIMITS.large_weights}
+
+
+def told_of_tiny(weights: Mapping[str, Array]) -> str:
+    """Return the end of a sentence about weights that are far too small, not 0; nothing where none are."""
+    sizes = weight_sizes(weights, 1.0)
+    tiny = {part_of(name): 1 / size for name, size in sizes.items() if 0 < size < LIMITS.tiny_weights}
+    if not tiny:
+        return ""
+    return f"; weights are up to {max(tiny.values()):.3g} times smaller than usual{in_layers(list(tiny))}"
 
 
 def told_of_large(network: Layer, large: Mapping[str, float]) -> str:
@@ -71,7 +107,7 @@ def gradient_flow(
     network: Layer,
     relative: Mapping[str, float],
     usual: float | None,
-    large: Mapping[str, float],
+    weights: Mapping[str, Array],
 ) -> Iterator[Verdict]:
     """Find the layers in which gradients vanish, or explode.
 
@@ -84,8 +120,8 @@ def gradient_flow(
     usual : float or None
         How steep the loss is where nothing is known. Without it layers are compared with each other only: a
         loss a thousand times as large has gradients as much larger, which is no fault.
-    large : mapping of float
-        `large_weights`: where gradients explode, the likely cause.
+    weights : mapping of arrays
+        Where gradients explode, or vanish, the likely cause.
     """
     if not relative:
         return
@@ -102,17 +138,18 @@ def gradient_flow(
             "exploding gradients",
             title(network, part),
             f"the gradient is {relative[part]:.2g} times as large as the weights, at the output {last:.2g}"
-            f"{beside}{so_in(exploded)}{told_of_large(network, large)}",
+            f"{beside}{so_in(exploded)}{told_of_large(network, large_weights(weights))}",
             CALM,
         )
     elif vanished:
         part = min(vanished, key=lambda part: relative[part])
+        cause = told_of_tiny(weights)
         yield Verdict(
             "vanishing gradients",
             title(network, part),
             f"the gradient is {relative[part]:.1g} of the weights, and {largest:.1g} where it is largest"
-            f"{so_in(vanished)}",
-            "use relu or gelu in place of sigmoid, fewer layers, Residual layers, or normalize between them",
+            f"{so_in(vanished)}{cause}",
+            LARGER if cause else OTHERWISE,
         )
 
 

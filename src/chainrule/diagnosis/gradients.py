@@ -40,6 +40,8 @@ class ModelGradientReport(GradientReport):
         layer's largest derivative.
     miscompiled : tuple of str
         The parameters for which that is more than rounding explains.
+    worst_miscompiled : dict of str to str
+        For each of these, where most: the entry, and both numbers, in words.
     first_miscompiled : str
         If there are such: the first value of the graph that is compiled wrong when all are asked for.
     layers : dict of str to str
@@ -51,6 +53,7 @@ class ModelGradientReport(GradientReport):
     compiled: dict[str, float]
     miscompiled: tuple[str, ...]
     layers: dict[str, str]
+    worst_miscompiled: dict[str, str] = field(default_factory=dict, kw_only=True)
     first_miscompiled: str = field(default="", kw_only=True)
 
     @property
@@ -76,7 +79,8 @@ class ModelGradientReport(GradientReport):
         for name in self.miscompiled:
             lines.append(
                 f"the compiled gradient of {name} differs from the evaluated one by "
-                f"{self.compiled[name]:.1e} of the layer's largest derivative, more than rounding explains; "
+                f"{self.compiled[name]:.1e} of the layer's largest derivative, more than rounding explains"
+                f"{self.worst_miscompiled.get(name, '')}; "
                 'train with executor="numpy" until that is mended'
             )
         if self.first_miscompiled:
@@ -124,6 +128,7 @@ def check_model_gradients(
     graph = Graph(stage.graph.inputs, [outputs["batch_loss"], *(outputs[name] for name in used)])
     report = check_graph(graph, arrays, inputs=used, tolerance=tolerance, samples=samples, seed=seed)
     compiled, miscompiled = _compare(stage, arrays, names, np.random.default_rng(seed))
+    worst = _worst_entries(stage, arrays, miscompiled) if miscompiled else {}
     not_finite = f"the gradient of {failure.name} is not finite: {failure.beginning.found}" if failure else ""
     return ModelGradientReport(
         report.entries,
@@ -134,6 +139,7 @@ def check_model_gradients(
         miscompiled,
         {name: title(network, part_of(name)) or "the network" for name in names},
         not_finite=not_finite,
+        worst_miscompiled=worst,
         first_miscompiled=_first_miscompiled(stage.graph, arrays) if miscompiled else "",
     )
 
@@ -164,6 +170,21 @@ def _compare(
     return first, tuple(suspects)
 
 
+def _worst_entries(stage: Stage, arrays: Mapping[str, Array], names: Sequence[str]) -> dict[str, str]:
+    """Return for each of these gradients where compiled and evaluated differ most, and both numbers."""
+    compiled, evaluated = run_stage(stage, arrays, executable_of), run_stage(stage, arrays)
+    return {name: f":{_where_most_apart(compiled[name], evaluated[name])}" for name in names}
+
+
+def _where_most_apart(compiled: Array, evaluated: Array) -> str:
+    """Return the place at which two arrays differ most, and what they hold there, as a part of a sentence."""
+    compared, apart = either_finite(compiled, evaluated), np.zeros(np.shape(compiled))
+    apart[compared] = np.nan_to_num(np.abs(compiled[compared] - evaluated[compared]), nan=np.inf)
+    index = np.unravel_index(int(np.argmax(apart)), apart.shape)
+    place = f" at [{', '.join(map(str, index))}]" if index else ""
+    return f"{place} it is {compiled[index]:.7g}, and evaluated {evaluated[index]:.7g}"
+
+
 def _first_miscompiled(graph: Graph, arrays: Mapping[str, Array]) -> str:
     """Return which value of the graph is compiled wrong, and where most, if all of them are asked for."""
     values = [value for value in graph.equations if is_float(value.dtype)]
@@ -178,12 +199,9 @@ def _first_miscompiled(graph: Graph, arrays: Mapping[str, Array]) -> str:
         least = _distance(plain, true) + np.finfo(one.dtype).eps * largest_finite(true)
         if _distance(one, plain) > ROUNDINGS * least:
             assert value.primitive is not None
-            apart = np.nan_to_num(np.abs(one - plain), nan=0.0)
-            index = np.unravel_index(int(np.argmax(apart)), apart.shape)
-            place = f" at [{', '.join(map(str, index))}]" if index else ""
             return (
                 f"the first value that is compiled wrong is made by {value.primitive.name} ({value.origin}):"
-                f"{place} it is {one[index]:.7g}, and evaluated {plain[index]:.7g}"
+                f"{_where_most_apart(one, plain)}"
             )
     return (
         "each value is compiled right when all of them are asked for, so the error is in how they are joined"

@@ -144,13 +144,17 @@ def _is_partly_told_class(others: Array, teller: Teller) -> bool:
     squares = np.sum(rows**2, axis=1)
     distances = squares[:, None] + squares - 2 * rows @ rows.T
     np.fill_diagonal(distances, np.inf)
-    missed = int(np.count_nonzero(groups[np.argmin(distances, axis=1)] != groups))
-    counts = np.unique(groups, return_counts=True)[1]
+    labels, which, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    missed = int(np.count_nonzero(which[np.argmin(distances, axis=1)] != which))
+    goals = (which[:, None] == np.arange(len(labels))) - counts / len(groups)
+    left, by_lines = _left_by_lines(rows, goals), len(groups)
+    if left is not None:  # columns of noise lead neighbours astray, and lines less
+        by_lines = int(np.count_nonzero(np.argmax(goals - left + counts / len(groups), axis=1) != which))
     by_chance = len(groups) - float(np.sum(counts**2)) / len(groups)
     own = (1 - teller.told) * len(groups)
     luck = 4 * np.sqrt(by_chance * (1 - by_chance / len(groups)))
     least, most = max(LIMITS.unusual_rows, 2 * own), (1 - LIMITS.told_partly) * by_chance - luck
-    return bool(least <= missed < most)
+    return bool(least <= missed and min(missed, by_lines) < most)
 
 
 # Numbers ---------------------------------------------------------------------------------------------
@@ -196,15 +200,26 @@ def _is_partly_told_number(others: Array, teller: Teller) -> bool:
     if not others.shape[1]:
         return False
     columns, goal = np.column_stack([_ranks(other) for other in others.T]), teller.goal
-    space, sizes, _ = np.linalg.svd(columns, full_matrices=False)
-    space = space[:, sizes > ROUNDING * np.max(sizes)]
-    weight = np.sum(space**2, axis=1) + 1 / len(goal)
-    if np.max(weight) > 1 - ROUNDING:  # as many columns as rows
+    left = _left_by_lines(columns, goal[:, None])
+    if left is None:
         return False
-    left = (goal - space @ (space.T @ goal)) / (1 - weight)  # of each row where it is fitted to the others
-    told = 1 - float(left @ left) / float(goal @ goal)
+    told = 1 - float(np.sum(left**2)) / float(goal @ goal)
     clearly_less = 1 - told > LIMITS.noise_beside_others * teller.noise
     return told > LIMITS.told_partly + CHANCE / len(goal) and clearly_less
+
+
+def _left_by_lines(columns: Array, goals: Array) -> Array | None:
+    """Return what a linear function of columns around 0, fitted to the other rows, leaves of each row.
+
+    It is None where there are as many columns as rows.
+    """
+    space, sizes, _ = np.linalg.svd(columns, full_matrices=False)
+    space = space[:, sizes > ROUNDING * np.max(sizes)]
+    weight = np.sum(space**2, axis=1) + 1 / len(goals)
+    if np.max(weight) > 1 - ROUNDING:
+        return None
+    left: Array = (goals - space @ (space.T @ goals)) / (1 - weight)[:, None]
+    return left
 
 
 def _ranks(numbers: Array) -> Array:

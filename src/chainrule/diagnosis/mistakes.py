@@ -16,6 +16,8 @@ from chainrule.graph.types import Array
 
 Index = tuple[int, ...]
 Entries = list[tuple[Index, float, Slope]]  # where, what the update uses, and the derivative of the loss
+#: A derivative is surely not 0 if it is so many times its uncertainty, which in float32 is far too careful.
+CLEAR, CLEAR_IN_SINGLE = 100, 10
 #: So many rows are looked at for two that tell most.
 ROWS_TRIED = 6
 
@@ -61,7 +63,7 @@ class ArrayFinding:
     @property
     def is_clear(self) -> bool:
         """Whether a derivative of the loss is surely not 0."""
-        return any(abs(slope.value) > 100 * slope.uncertainty for _, _, slope in self.entries)
+        return any(abs(slope.value) > CLEAR * slope.uncertainty for _, _, slope in self.entries)
 
     def __str__(self) -> str:
         index, used, slope = self.entries[self.worst]
@@ -166,7 +168,7 @@ class Examiner:
         """Return whether what was found of an array holds on a batch; None where that cannot be told."""
         indices = self._indices(self.used[array])
         entries = self._entries(array, indices, Comparison(batch), mirrored=found.kind == "transposed")
-        clear = any(abs(slope.value) > 100 * slope.uncertainty for _, _, slope in entries)
+        clear = any(abs(slope.value) > CLEAR * slope.uncertainty for _, _, slope in entries)
         if not clear or found.kind in ("untrained", "row untrained"):
             return None
         weights = batch.own.arrays[array]
@@ -295,7 +297,8 @@ class Examiner:
         """Return the number times which the truth is what is used; 0 if there is none."""
         squares = sum(slope.value**2 for _, _, slope in entries)
         factor = sum(used * slope.value for _, used, slope in entries) / squares if squares else 0.0
-        clear = [slope for _, _, slope in entries if abs(slope.value) > 100 * slope.uncertainty]
+        enough = CLEAR_IN_SINGLE if self.own.single else CLEAR
+        clear = [slope for _, _, slope in entries if abs(slope.value) > enough * slope.uncertainty]
         return factor if factor and clear and self._agree(array, entries, factor) else 0.0
 
     def _power(self, factor: float, twice: float | None) -> int:

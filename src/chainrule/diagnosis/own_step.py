@@ -55,6 +55,7 @@ class OwnStep:
         self.names = _names(weights)
         self.arrays = [_floats(leaf, name) for leaf, name in zip(flatten(weights), self.names, strict=True)]
         self.x, self.y = np.asarray(x), np.asarray(y)
+        self.single = False
         self.axis = self._axis_of_rows()
 
     @property
@@ -86,6 +87,21 @@ class OwnStep:
         """Return the same step at other weights."""
         other = copy.copy(self)
         other.arrays = list(arrays)
+        return other
+
+    def with_precision(self) -> OwnStep:
+        """Return the same step, with what is known of its precision.
+
+        It may compute in float32 and return float64, as where y is that: then its loss stays, to the last
+        bit, when weights that float32 holds are changed by less than float32 can tell. It is looked at with
+        such weights, so that what it leaves as it is does not change.
+        """
+        held = [array.astype(np.float32).astype(np.float64) for array in self.arrays]
+        loss, less, more = (self.loss([array * (1 + by) for array in held]) for by in (0.0, 1e-9, 1e-3))
+        if not less == loss != more:
+            return self
+        other = self.with_arrays(held)
+        other.single = True
         return other
 
     def draw(self, generator: np.random.Generator, scale: float = 1.0) -> list[Array]:
@@ -131,7 +147,7 @@ class OwnStep:
                 f"the step should return (loss, new weights), and it returned {_short(result)}; "
                 "return both, also where the weights are changed in place"
             )
-        loss, new = np.asarray(result[0]), flatten(result[1])
+        loss, new = np.asarray(result[0]), _in_order_of(self.structure, result[1])
         if loss.size != 1 or loss.dtype.kind not in "fiu":
             raise TypeError(f"the step's loss should be one number, and it is {_short(result[0])}")
         if len(new) != len(arrays):
@@ -142,7 +158,7 @@ class OwnStep:
                     f"the step was given {name} of shape {str_shape(old.shape)} and returned "
                     f"{str_shape(np.shape(leaf))}; a weight keeps its shape"
                 )
-        single = any(np.asarray(leaf).dtype == np.float32 for leaf in (loss, *new))
+        single = self.single or any(np.asarray(leaf).dtype == np.float32 for leaf in (loss, *new))
         epsilon = float(np.finfo(np.float32 if single else np.float64).eps)
         return Update(float(loss.reshape(())), [np.asarray(leaf, np.float64) for leaf in new], epsilon)
 
@@ -210,6 +226,18 @@ def _with_arrays(weights: Any, outermost: bool = True) -> Any:
     if not outermost and all(isinstance(leaf, int | float) for leaf in flatten(weights)):
         return np.asarray(weights, np.float64)
     return type(weights)(_with_arrays(item, False) for item in weights)
+
+
+def _in_order_of(given: Any, new: Any) -> list[Any]:
+    """Return the leaves of new weights in the order of those given; dicts go by their keys."""
+    if isinstance(given, dict) and isinstance(new, dict):
+        missing = [key for key in given if key not in new]
+        if missing:
+            raise ValueError(f"the step was given {missing[0]} and did not return it; return all weights")
+        return [leaf for key in given for leaf in _in_order_of(given[key], new[key])]
+    if isinstance(given, list | tuple) and isinstance(new, list | tuple) and len(given) == len(new):
+        return [leaf for old, now in zip(given, new, strict=True) for leaf in _in_order_of(old, now)]
+    return flatten(new)
 
 
 def _floats(leaf: Any, name: str) -> Array:

@@ -44,7 +44,9 @@ def so_in(paths: Sequence[str]) -> str:
 
 
 def in_layers(paths: Sequence[str]) -> str:
-    """Return in which of several layers something is."""
+    """Return in which layers something is, as the end of a sentence."""
+    if len(paths) == 1:
+        return f" in {paths[0]}"
     return f" in {len(paths)} layers, {paths[0]} to {paths[-1]}"
 
 

@@ -117,6 +117,32 @@ def _is_state(own: OwnStep, place: int, rate: float, generator: np.random.Genera
     return acts and seen >= FEWEST_SIZES
 
 
+#: A factor of about 4, or 1/4, and how much its logarithm may vary.
+NEAR_A_QUARTER = 0.2
+
+
+def sigmoid_slope(findings: Sequence[ArrayFinding]) -> list[Verdict]:
+    """Name it if all that is wrong is wrong by about 1/4, or 4: the slope a(1 - a) of sums near 0."""
+    wrong = [found for found in findings if found.kind == "wrong"]
+    ratios = np.array([used / slope.value for f in wrong for _, used, slope in f.entries if slope.value])
+    if len(ratios) < FEWEST or np.min(ratios) <= 0:
+        return []
+    usual = float(np.median(ratios))
+    away = np.abs(np.log(ratios / usual))
+    if not (abs(abs(np.log(usual)) - np.log(4)) < NEAR_A_QUARTER and np.max(away) < NEAR_A_QUARTER):
+        return []
+    is_missing = usual > 1
+    what = "left out" if is_missing else "taken twice, or where there is none"
+    return [
+        Verdict(
+            "wrong gradient",
+            ", ".join(found.name for found in wrong),
+            f"the update uses about {usual:.3g} times the derivative, not the same everywhere",
+            f"look whether a slope a(1 - a) of a sigmoid, which is 1/4 where sums are near 0, is {what}",
+        )
+    ]
+
+
 def other_rule(findings: Sequence[ArrayFinding]) -> list[Verdict]:
     """Name it if what is taken off is one function of the derivative for all weights, and not that itself."""
     wrong = [found for found in findings if found.kind == "wrong"]

@@ -29,6 +29,8 @@ class Thresholds:
     unusual_rows : int
         *duplicated columns*: each has not its most common value in so many rows; *leaking columns*: so many
         rows are of the class that is told, or have each of the few values.
+    noise_of_copy : float
+        *duplicated columns*: one is another with noise of less than this part of its deviation.
     told_rows : float
         *leaking columns*: a column tells the class in more than this part of the rows.
     told_turns : int
@@ -69,6 +71,15 @@ class Thresholds:
     vanished_gradient : float
         *vanishing gradients*: a layer's gradient, as a part of its weights, is less than this part of the
         largest.
+    tiny_weights : float
+        The same: weights that are less than this part of √(1 / inputs) are named with it.
+    small_weights : float
+        The same, in all layers alike: weights are less than this part of √(1 / inputs), or √(2 / inputs), ...
+    flatter_than_usual : float
+        ... with such weights some layer's gradient would be so many times as large, ...
+    stuck, gets_going : float
+        ... and then the loss comes down by more than the latter, a part of itself, and now by less than the
+        former, a part of that.
     exploded_gradient : float
         *exploding gradients*: a layer's gradient is so many times as large as its weights, and as the loss's
         slope by the predictions where nothing is known, which grows with the loss's unit.
@@ -128,6 +139,7 @@ class Thresholds:
     target_distance: float = 5.0
     table_rows: int = 20
     unusual_rows: int = 5
+    noise_of_copy: float = 0.01
     told_rows: float = 0.985
     told_turns: int = 3
     tiny_noise: float = 0.02
@@ -147,6 +159,11 @@ class Thresholds:
     much_dropped: float = 0.75
     least_left: float = 3.0
     vanished_gradient: float = 1e-3
+    tiny_weights: float = 0.2
+    small_weights: float = 0.9
+    flatter_than_usual: float = 10.0
+    stuck: float = 0.1
+    gets_going: float = 0.2
     exploded_gradient: float = 100.0
     exploded_of_last: float = 1e3
     usual_update: float = 1e-3

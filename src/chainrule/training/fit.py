@@ -27,6 +27,7 @@ from chainrule.training.history import History
 from chainrule.training.recording import Recording
 from chainrule.training.stopping import EarlyStopping, check_monitor, with_best
 from chainrule.training.trainer import Trainer
+from chainrule.training.validation import ValidationWatch
 
 
 def with_early_stopping(
@@ -80,7 +81,10 @@ def fit_from(
         return saved.history
     progress.epoch = saved.history.epochs
     run = make_run(loop, saved.state, replace(inputs, epochs=inputs.epochs - progress.epoch))
-    return run_epochs(run, loop.step, progress, callbacks, keep, checkpoint=checkpoint, past=saved.history)
+    watch = ValidationWatch(loop, inputs)
+    return run_epochs(
+        run, loop.step, progress, callbacks, keep, watch=watch, checkpoint=checkpoint, past=saved.history
+    )
 
 
 def run_epochs(
@@ -90,6 +94,7 @@ def run_epochs(
     callbacks: Sequence[Callback],
     keep: Callable[[LoopState], None],
     *,
+    watch: ValidationWatch,
     checkpoint: Checkpoint | None = None,
     past: History | None = None,
 ) -> History:
@@ -108,6 +113,8 @@ def run_epochs(
     keep : callable
         Is given the state after each epoch that callbacks look at and, however the run ends, after its last
         whole step.
+    watch : ValidationWatch
+        Sees each epoch's results, and warns at the end of a fit that has not failed.
     checkpoint : Checkpoint, optional
         Is written before the first step, whenever it is due, and however the run ends.
     past : History, optional
@@ -121,9 +128,8 @@ def run_epochs(
         If the checkpoint cannot be written.
     """
     account = _Account(run, progress, checkpoint, past or History())
-    recording = None
-    if any(callback.records for callback in callbacks):
-        recording = Recording(progress.history, run.state.carried)
+    recorded = any(callback.records for callback in callbacks)
+    recording = Recording(progress.history, run.state.carried) if recorded else None
     ended, started = False, list[Callback]()
     try:
         run.look, run.ahead = account.look, not callbacks
@@ -141,6 +147,7 @@ def run_epochs(
                 if recording is not None:
                     recording.enter(state.carried)
             progress.epoch, progress.logs = progress.epoch + 1, results
+            watch.see(results, progress.epoch, run)
             for callback in callbacks:
                 callback.on_epoch(progress)
             if progress.stopped or progress.paused:
@@ -157,6 +164,7 @@ def run_epochs(
         finally:
             for callback in started:
                 callback.on_end(progress)
+    watch.warn()
     return account.history()
 
 

@@ -1,0 +1,102 @@
+"""Initial weights that are far too small: gradients vanish in all layers alike, and what is said helps."""
+
+import numpy as np
+import pytest
+from patients import DATA, names
+
+import chainrule as cr
+
+
+class Times(cr.Initializer):
+    """Normal numbers of the usual deviation, 1 / √inputs, times a factor."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, generator, shape):
+        return self.factor * generator.normal(size=shape) / np.sqrt(shape[0])
+
+
+def deep(name, *, factor, last=None, activation="tanh", depth=4, optimizer=None, between=()):
+    _, outputs, loss = DATA[name]
+    hidden = [cr.Dense(16, activation=activation, weight_initializer=Times(factor)), *between] * depth
+    last = cr.Dense(outputs, weight_initializer=Times(factor if last is None else last))
+    return cr.Model(cr.Sequential([*hidden, last]), loss=loss, optimizer=optimizer or cr.SGD(0.1))
+
+
+def told_in_a_fit(model, data, epochs=4):
+    doctor = cr.Doctor(tell=None)
+    model.fit(*data, epochs=epochs, callbacks=[doctor])
+    return doctor.verdicts
+
+
+@pytest.mark.parametrize(
+    ("name", "activation", "factor", "depth", "optimizer"),
+    [
+        ("iris", "tanh", 0.01, 4, cr.SGD(0.1)),
+        ("diabetes", "tanh", 0.1, 4, cr.SGD(0.1)),
+        ("iris", "relu", 0.3, 8, cr.SGD(0.1)),
+        ("diabetes", "relu", 0.01, 8, cr.Adam(1e-3)),
+    ],
+)
+def test_weights_that_let_nothing_through_are_the_cause(name, activation, factor, depth, optimizer):
+    def model(factor):
+        return deep(name, factor=factor, activation=activation, depth=depth, optimizer=optimizer)
+
+    data = DATA[name][0]
+    for (found,) in (model(factor).diagnose(*data).verdicts, told_in_a_fit(model(factor), data)):
+        assert (found.name, found.where) == ("vanishing gradients", "layers.0 (Dense)")
+        assert f"times smaller than usual; so it is in {depth + 1} layers" in found.evidence
+        assert "start with weights of a variance of 1 / inputs to 2 / inputs" in found.remedy
+    usual = np.sqrt(2) if activation == "relu" else 1.0  # and that helps
+    assert model(usual).diagnose(*data)
+    assert told_in_a_fit(model(usual), data) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("iris", {"factor": 1.0, "last": 0.01}),
+        ("diabetes", {"factor": 0.01, "depth": 3, "between": (cr.LayerNorm(),)}),
+        ("iris", {"factor": 0.5, "depth": 2}),
+        ("iris", {"factor": 0.03, "depth": 1}),
+        ("diabetes", {"factor": 0.03, "depth": 1}),
+    ],
+    ids=["of the last layer", "normalized", "half", "of one layer", "of one layer, numbers"],
+)
+def test_small_weights_that_get_going_are_no_fault(name, options):
+    data = DATA[name][0]
+    found = deep(name, **options).diagnose(*data)
+    assert found, found
+    assert told_in_a_fit(deep(name, **options), data, epochs=20) == []
+
+
+def test_nothing_is_said_of_weights_where_others_learn_no_more():
+    (x, y), *_ = DATA["iris"]
+    y = np.random.default_rng(0).permutation(y)
+    assert names(deep("iris", factor=0.1).diagnose(x, y)) == ["input that does not help"]
+
+
+def test_layers_of_which_only_some_vanish_are_told_of_the_weights_too():
+    (found,) = told_in_a_fit(deep("iris", factor=0.05, optimizer=cr.Adam()), DATA["iris"][0])
+    assert found.name == "vanishing gradients"
+    assert "times smaller than usual in 5 layers" in found.evidence
+    assert "start with weights of a variance" in found.remedy
+
+
+@pytest.mark.parametrize("loss", ["mean_squared_error", "huber"])
+def test_the_doctor_names_a_target_that_lies_far_away_until_it_is_reached(loss):
+    x, y = DATA["diabetes"][0]
+    net = cr.Sequential([cr.Dense(16, activation="relu"), cr.Dense(1)])
+
+    def model():
+        return cr.Model(net, loss=loss, optimizer=cr.Adam(0.01))
+
+    (found,) = told_in_a_fit(model(), (x, 1000 + y))
+    assert (found.name, found.where) == ("target far from unit scale", "y")
+    assert "it lies around 1000 and varies by 1," in found.evidence
+    assert "standardize the target: (y - y.mean(axis=0)) / y.std(axis=0)" in found.remedy
+    assert told_in_a_fit(model(), (x, y)) == []
+    learning = model()
+    assert [verdict.name for verdict in told_in_a_fit(learning, (x, 10 + y), epochs=100)] == [found.name]
+    assert told_in_a_fit(learning, (x, 10 + y)) == []
