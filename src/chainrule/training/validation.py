@@ -1,6 +1,6 @@
 """A validation loss that becomes NaN or infinite: a warning in the end of where that began.
 
-It harms no weights. Where the training loss follows, that is told as an error, and nothing else.
+It harms no weights. Where the training loss follows, that alone is told.
 """
 
 from __future__ import annotations
@@ -32,19 +32,20 @@ class ValidationWatch:
 
     def __init__(self, loop: Loop, inputs: Inputs) -> None:
         self._loop, self._inputs = loop, inputs
-        self._found = ""
+        self._found, self._fails = "", False
 
     def see(self, results: Mapping[str, float], epoch: int, run: Run) -> None:
         """Look where a validation loss that is not finite comes from, if these results have the first."""
-        if self._found or math.isfinite(results.get(LOSS, 0.0)) or not math.isfinite(results["loss"]):
+        self._fails = self._fails or not math.isfinite(results["loss"])
+        if self._fails or self._found or math.isfinite(results.get(LOSS, 0.0)):
             return
         found = self._beginning(run.state)
         said = f"; of the validation data, {found}" if found else ", and is finite with the weights of now"
         self._found = f"the validation loss became {results[LOSS]} after epoch {epoch}{said}"
 
     def warn(self) -> None:
-        """Warn of what was found, if anything."""
-        if self._found:
+        """Warn of what was found, if anything, and if the training loss has stayed finite."""
+        if self._found and not self._fails:
             warnings.warn(self._found, RuntimeWarning, stacklevel=_levels_of_ours())
 
     def _beginning(self, state: LoopState) -> Beginning | None:
