@@ -76,6 +76,7 @@ class Code:
         self.arguments = arguments
         self.result = result
         self.declarations: set[str] = set()
+        self._declared: set[str] = set()
         self._lines: list[str] = []
         self._reserved: dict[str, str] = {}
         self._numbers: list[int] = []
@@ -125,8 +126,10 @@ class Code:
         self.do(f"call void @{function}({arguments})")
 
     def _declare(self, result: str, function: str, arguments: str) -> None:
-        types = ", ".join(_type_of(argument) for argument in _split(arguments))
-        self.declarations.add(f"declare {result} @{function}({types})")
+        if function not in self._declared:
+            self._declared.add(function)
+            types = ", ".join(_type_of(argument) for argument in _split(arguments))
+            self.declarations.add(f"declare {result} @{function}({types})")
 
     def begin(self, lines: Sequence[str]) -> None:
         """Write instructions before all others, under names that these have used already."""

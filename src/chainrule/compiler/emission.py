@@ -43,6 +43,7 @@ def emit_objects(text: str, cpu: str, features: str, threads: int) -> list[bytes
 
     with loops_as_they_are():
         run_together(emit, pieces, helpers.at_least(pieces - 1))
+    # What another thread has not begun by the time that this one is through is left to it.
     return [code or _emitted(text, cpu, features) for text, code in zip(texts, codes, strict=True)]
 
 

@@ -267,7 +267,7 @@ def first_lanes(count: int) -> Element | None:
 
 def _key(place: Element) -> object:
     affine = getattr(place, "affine", None)
-    return place.text if affine is None else repr(affine)
+    return place.text if affine is None else (*affine.terms.items(), affine.constant, affine.lanes)
 
 
 def write_map(writer: KernelWriter) -> None:
