@@ -228,6 +228,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             )
         return self._fit(X, y, sample_weight, incremental=True)  # type: ignore[no-any-return]
 
+    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
+        """Return X and y, checked; of several labels each number but 0 is a 1, as in scikit-learn."""
+        x, y = super()._validated(X, y, reset)
+        if y.ndim == 2 and y.shape[1] > 1 and type_of_target(y) == "multilabel-indicator":
+            y = (y != 0).astype(y.dtype)
+        return x, y
+
     def _learn_classes(self, y: Any) -> None:
         self._label_binarizer = LabelBinarizer().fit(y)
         self.classes_ = self._label_binarizer.classes_
