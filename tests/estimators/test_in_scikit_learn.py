@@ -71,12 +71,14 @@ def test_pipelines_searches_and_other_tools(iris):
     assert importance.importances_mean[2] > importance.importances_mean[0]
 
 
-def test_joblib_clone_and_pickle_give_the_same_bits(iris):
+def test_joblib_clone_and_pickle_give_the_same_bits(iris, tmp_path):
     x, y = iris
-    model = _small().fit(x, y)
+    model = _small(callbacks=[cr.CSVLogger(tmp_path / "log.csv"), cr.ProgressBar()]).fit(x, y)
     again = joblib.Parallel(n_jobs=2)(joblib.delayed(clone(model).fit)(x, y) for _ in range(2))
     for other in (pickle.loads(pickle.dumps(model)), clone(model).fit(x, y), *again):
         np.testing.assert_array_equal(other.predict_proba(x), model.predict_proba(x))
+    found = cross_validate(model, x, y, cv=2, n_jobs=2, return_estimator=True)
+    assert [each.n_iter_ for each in found["estimator"]] == [30, 30]
     copy = pickle.loads(pickle.dumps(model))
     assert copy.partial_fit(x, y).loss_curve_ == model.partial_fit(x, y).loss_curve_
 
