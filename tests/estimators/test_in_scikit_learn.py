@@ -216,7 +216,7 @@ def test_calls_that_do_not_fit(iris):
     model = _small(warm_start=True).fit(x, y)
     with pytest.raises(ValueError, match="same classes"):
         model.fit(x[y > 0], y[y > 0])
-    with pytest.raises(ValueError, match="hidden_layer_sizes has changed"):
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes is \(9,\), and coefs_"):
         model.set_params(hidden_layer_sizes=(9,)).fit(x, y)
     with pytest.raises(ValueError, match="whether there is dropout has changed since the last fit"):
         model.set_params(hidden_layer_sizes=(8,), dropout=0.1).fit(x, y)

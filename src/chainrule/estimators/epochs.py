@@ -158,6 +158,9 @@ def _with_rules(
     kept = estimator._trainer.predicting_arrays()
     stage = rules.stage({name: ArrayType(array.shape, array.dtype) for name, array in kept.items()})
     waiting = estimator._waiting if (estimator.best_loss_ is None) == rules.scored else {}
+    if BEST in waiting:  # the attribute may have been set since
+        best = estimator.best_validation_score_ if rules.scored else estimator.best_loss_
+        waiting = {**waiting, BEST: np.asarray(best, np.float64)}
     carried = rules.carried(waiting, estimator.t_, kept)
     judge = None
     if held is not None:
