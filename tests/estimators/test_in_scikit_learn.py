@@ -27,7 +27,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from threadpoolctl import threadpool_limits
 
 import chainrule as cr
-from chainrule.estimators import threads
+from chainrule.estimators import lbfgs, threads
 
 KINDS = [cr.MLPClassifier, cr.MLPRegressor]
 #: One needs an environment variable, one a method that scikit-learn's own classifier does not have.
@@ -284,4 +284,32 @@ def test_an_interrupted_fit_warns_and_returns_the_model(iris):
     with pytest.warns(UserWarning, match="interrupted by user"):
         assert model.fit(x, y) is model
     assert model.n_iter_ == 4
+    assert model.predict(x).shape == y.shape
+
+
+@pytest.mark.parametrize("iterations", [0, 3])
+def test_an_interrupted_lbfgs_warns_and_returns_the_last_iteration(iris, iterations, monkeypatch):
+    x, y = iris
+    evaluations, run_stage = [], lbfgs.run_stage
+
+    def interrupted(*arguments):
+        evaluations.append(arguments)
+        if len(evaluations) > after:
+            raise KeyboardInterrupt
+        return run_stage(*arguments)
+
+    after = np.inf
+    model = _small(solver="lbfgs").set_params(max_iter=iterations or 1)
+    monkeypatch.setattr(lbfgs, "run_stage", interrupted)
+    expected = model.fit(x, y).coefs_[0]
+    after = len(evaluations) if iterations else 0  # in the first evaluation of the next iteration
+    evaluations.clear()
+    model.set_params(max_iter=300)
+    with pytest.warns(UserWarning, match="interrupted by user") as caught:
+        assert model.fit(x, y) is model
+    assert caught[0].filename == __file__
+    assert model.n_iter_ == iterations
+    if iterations:
+        np.testing.assert_array_equal(model.coefs_[0], expected)
+    assert np.isnan(model.loss_) == (not iterations)
     assert model.predict(x).shape == y.shape

@@ -12,7 +12,14 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from chainrule.estimators.categories import Coded, as_table, column_names, learnt_categories, with_codes
+from chainrule.estimators.categories import (
+    Coded,
+    as_table,
+    column_names,
+    is_float32_frame,
+    learnt_categories,
+    with_codes,
+)
 from chainrule.estimators.embeddings import check_codes, chosen_columns, embedding_names, learnt_columns
 from chainrule.estimators.epochs import run_fit
 from chainrule.estimators.given import activated, follow_weights, weights_dtype
@@ -207,14 +214,15 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         return (data if weight is None else {**data, "sample_weight": weight}), y
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
+        X = self._with_codes(X, reset)
         x, y = validate_data(
             self,
-            self._with_codes(X, reset),
+            X,
             y,
             accept_sparse="csr",
             multi_output=True,
             y_numeric=self._numeric_target,
-            dtype=(np.float64, np.float32),
+            dtype=np.float32 if is_float32_frame(X) else (np.float64, np.float32),
             reset=reset,
         )
         return x, y
