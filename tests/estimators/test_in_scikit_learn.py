@@ -185,6 +185,7 @@ def test_without_scikit_learn_one_sentence_says_so():
             "no use for average, clip_norm: .* leave them",
         ),
         ({"solver": "lbfgs", "learning_rate": "cosine_decay"}, "no use for learning_rate"),
+        ({"solver": "lbfgs", "scoring": "accuracy"}, "no use for scoring: .* leave it"),
         ({"hidden_layer_sizes": (3, 4.5)}, "hidden_layer_sizes must be whole numbers"),
         ({"hidden_layer_sizes": True}, r"must be whole numbers, got \[True\]"),
         ({"hidden_layer_sizes": (3, None)}, r"must be whole numbers, got \[3, None\]"),
@@ -213,6 +214,9 @@ def test_calls_that_do_not_fit(iris):
         cr.MLPClassifier().partial_fit(x, y)
     with pytest.raises(ValueError, match="early_stopping"):
         cr.MLPRegressor(early_stopping=True).partial_fit(x, y)
+    with pytest.raises(ValueError, match=r"lbfgs has no use for validation_data: .* leave it out"):
+        _small(solver="lbfgs").fit(x, y, validation_data=(x, y))
+    assert _small(solver="lbfgs").fit(x, y).validation_loss_curve_ is None
     model = _small(warm_start=True).fit(x, y)
     with pytest.raises(ValueError, match="same classes"):
         model.fit(x[y > 0], y[y > 0])

@@ -151,7 +151,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         if incremental and self.checkpoint is not None:
             raise ValueError("partial_fit is one epoch, and keeps no checkpoint; set it to None, or use fit")
         if is_lbfgs(self):
-            refuse_options(self)
+            refuse_options(self, validated)
 
     def _check_unchanged(self, x: Array, sizes: Sequence[int]) -> None:
         """Raise a ValueError if the network cannot go on with these rows and widths."""
@@ -262,6 +262,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         self._others = {**parameters, **state}
         self._states = tuple(state)
         self._left: dict[str, Any] | None = None
+        self.validation_loss_curve_: list[float] | None = None
         if not is_lbfgs(self):
             self._begin_curves()
 
@@ -269,7 +270,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         """Forget what earlier epochs have measured."""
         self.loss_curve_: list[float] = []
         self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-        self.validation_loss_curve_: list[float] | None = None
+        self.validation_loss_curve_ = None
         self.best_loss_ = None if self.early_stopping else np.inf
         self.best_validation_score_ = -np.inf if self.early_stopping else None
         self._waiting: dict[str, Array] = {}

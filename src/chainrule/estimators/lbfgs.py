@@ -186,11 +186,16 @@ def _packing(
     return pack, unpack
 
 
-def refuse_options(estimator: Any) -> None:
-    """Raise a ValueError for options that L-BFGS has no use for; scikit-learn's own it ignores, as there."""
-    no_use = ["callbacks", "checkpoint", "average", "weight_decay"]
+def refuse_options(estimator: Any, validated: bool) -> None:
+    """Raise a ValueError for options that L-BFGS has no use for; scikit-learn's own it ignores, as there.
+
+    `validated` says if there is validation_data, by which a classifier may be calibrated.
+    """
+    no_use = ["callbacks", "checkpoint", "average", "weight_decay", "scoring"]
     no_use += ["clip_value", "clip_norm", "clip_global_norm", *(["learning_rate"] * has_schedule(estimator))]
     asked = [name for name in no_use if getattr(estimator, name)]
+    if validated and not getattr(estimator, "calibrate", False):
+        asked.append("validation_data")
     if asked:
         raise ValueError(
             f"lbfgs has no use for {', '.join(asked)}: it has no epochs and no steps of ours; leave "
