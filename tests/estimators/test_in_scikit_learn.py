@@ -14,16 +14,17 @@ import numpy as np
 import pytest
 import sklearn
 from scipy import optimize, sparse
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.inspection import permutation_importance
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.model_selection import GridSearchCV, check_cv, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from threadpoolctl import threadpool_limits
 
 import chainrule as cr
@@ -144,8 +145,53 @@ def test_metadata_is_routed(iris):
     np.testing.assert_array_equal(routed.predict_proba(x), _small().fit(x, y, weight).predict_proba(x))
 
 
-def test_its_html_and_tags():
-    assert "MLPClassifier" in cr.MLPClassifier()._repr_html_()
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_asked_for_in_fit_and_score_is_routed(kind, iris):
+    x, y = iris
+    y = y if kind is cr.MLPClassifier else y - 1.0
+    weight, held = np.where(y == y[0], 0.0, 1.0), (x[::2], y[::2])
+    one = kind(hidden_layer_sizes=(8,), random_state=0, max_iter=3)
+    with sklearn.config_context(enable_metadata_routing=True):
+        asked = clone(one).set_score_request(sample_weight=True)
+        asked.set_fit_request(validation_data=True, sample_weight=False)
+        routed = make_pipeline(asked).fit(x, y, validation_data=held)
+        score = routed.score(x, y, sample_weight=weight)
+        searched = GridSearchCV(asked, {"alpha": [0.1]}, cv=2).fit(x, y, sample_weight=weight)
+    plain = clone(one).fit(x, y, validation_data=held)
+    assert routed[-1].validation_loss_curve_ == plain.validation_loss_curve_
+    assert score == plain.score(x, y, weight) != plain.score(x, y)
+    first = [clone(one).set_params(alpha=0.1).fit(x[fit], y[fit]).score(x[rest], y[rest], weight[rest])
+             for fit, rest in check_cv(2, y, classifier=is_classifier(one)).split(x, y)]  # fmt: skip
+    assert searched.best_score_ == pytest.approx(np.mean(first))
+
+
+def test_classes_and_confidence_are_routed(iris):
+    x, y = iris
+    with sklearn.config_context(enable_metadata_routing=True):
+        asked = _small().set_partial_fit_request(classes=True).set_predict_request(return_confidence=True)
+        whole = MetadataRouter("whole").add(
+            one=asked, method_mapping=MethodMapping().add(caller="fit", callee="partial_fit")
+        )
+        handed = whole.route_params(caller="fit", params={"classes": [0, 1, 2]}).one.partial_fit
+        predicted = make_pipeline(asked.fit(x, y)).predict(x, return_confidence=True)
+        assert {"sample_weight", "validation_data"} == {*asked.get_metadata_routing().fit.requests}
+    assert clone(asked).partial_fit(x[:3], y[:3], **handed).predict_proba(x).shape == (150, 3)
+    np.testing.assert_equal(predicted, asked.predict(x, return_confidence=True))
+
+
+def test_its_html_shows_what_it_is(iris):
+    """Its parameters, those that are new too, whether it is fitted, and where it stands in a pipeline."""
+    model = _small(dropout=0.25, activation=lambda x: x)
+    before, after = (re.sub("<style.*?</style>", "", each, flags=re.DOTALL)
+                     for each in (model._repr_html_(), model.fit(*iris)._repr_html_()))  # fmt: skip
+    assert re.search(r"<pre>MLPClassifier\(activation=&lt;function.*dropout=0.25", before, re.DOTALL)
+    assert 'class="sk-estimator fitted' in after
+    assert 'class="sk-estimator fitted' not in before
+    pipeline = make_pipeline(StandardScaler(), cr.MLPRegressor(quantile=0.3))._repr_html_()
+    assert re.search(r"StandardScaler</div>.*MLPRegressor</div>.*quantile.*0\.3", pipeline, re.DOTALL)
+
+
+def test_its_tags():
     assert sklearn.utils.get_tags(cr.MLPClassifier()).classifier_tags.multi_label
     assert sklearn.utils.get_tags(cr.MLPRegressor()).input_tags.sparse
     assert repr(cr.MLPRegressor(alpha=1)) == "MLPRegressor(alpha=1)"
