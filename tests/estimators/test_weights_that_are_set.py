@@ -231,6 +231,26 @@ def test_weights_that_do_not_fit_together(attributes, sentence, fitted):
         model.predict(X)
 
 
+@pytest.mark.parametrize("fitted", [False, True], ids=["not fitted", "fitted"])
+def test_after_a_refusal_all_is_as_before(fitted):
+    model = given(cr.MLPRegressor).set_params(activation=["tanh"])
+    model = model.fit(X, np.eye(3)[Y]) if fitted else model
+    coefs, intercepts = [*model.coefs_], [*model.intercepts_]
+    model.coefs_, model.intercepts_ = (
+        [coefs[0], np.eye(3), coefs[1]],
+        [intercepts[0], np.ones(3), intercepts[1]],
+    )
+    before = {*vars(model)}
+    for _ in range(2):
+        with pytest.raises(ValueError, match="activation has 1 entries, and hidden_layer_sizes 2"):
+            model.predict(X)
+    assert {*vars(model)} == before
+    model.coefs_, model.intercepts_ = coefs, intercepts
+    np.testing.assert_allclose(
+        model.predict(X), np.tanh(X @ coefs[0] + intercepts[0]) @ coefs[1] + intercepts[1]
+    )
+
+
 def test_what_else_is_missing():
     model = cr.MLPRegressor()
     model.coefs_ = COEFS
