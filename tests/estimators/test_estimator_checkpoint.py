@@ -1,6 +1,7 @@
 """An estimator's fit goes on from its checkpoint, bit for bit as if it had not been stopped."""
 
 import logging
+import os
 from functools import partial
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import fbeta_score, make_scorer
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import scale
 
@@ -224,26 +226,25 @@ def test_a_loss_that_is_not_finite_in_one_step(path, monkeypatch):
 
 def test_stopped_while_the_score_is_found(path):
     """An epoch that has no score yet gets it when the fit goes on."""
-    calls = []
+    calls, stop = [], [0]
 
     def accuracy(estimator, x, y):
         calls.append(len(calls))
-        if len(calls) == stop:
+        if len(calls) == stop[0]:
             raise KeyboardInterrupt
         return estimator.score(x, y)
 
     options = {"early_stopping": True, "scoring": accuracy, "tol": 0.5, "n_iter_no_change": 2, "max_iter": 9}
-    stop = 0
     expected = end_of(fitted(classifier(**options)))
     assert expected["n_iter_"] < 9
     for end in (1, 2, expected["n_iter_"]):
         calls.clear()
-        stop = end
+        stop[0] = end
         with pytest.warns(UserWarning, match="interrupted by user"):
             model = fitted(classifier(**options, checkpoint=path))
         assert len(model.validation_scores_) == model.n_iter_ - 1 == end - 1
         assert read_arrays(path)[1]["state"]["epoch"] == end
-        stop = 0
+        stop[0] = 0
         np.testing.assert_equal(end_of(fitted(classifier(**options, checkpoint=path))), expected)
         path.unlink()
 
@@ -302,11 +303,16 @@ def test_a_time_limit_pauses_a_fit(path):
         ({"random_state": 4}, "random_state was 3 and is 4"),
         ({"random_state": None}, "random_state was 3 and is None"),
         ({"tol": 0.5}, "tol was 0.0001 and is 0.5"),
-        ({"early_stopping": True}, r"x had the shape \(150, 4\) and has \(135, 4\)"),
+        ({"early_stopping": True}, "early_stopping was False and is True"),
         ({"batch_size": 30}, "batch_size was 40 and is 30"),
         ({"callbacks": [cr.ReduceOnPlateau(monitor="loss")]}, "plateau was None and is 'ReduceOnPlateau'"),
         ({"callbacks": [cr.Recorder()]}, "recording was False and is True"),
-        ({"class_weight": "balanced"}, "sample_weight was absent and is given"),
+        ({"class_weight": "balanced"}, "class_weight was None and is 'balanced'"),
+        ({"scoring": "f1_macro"}, "scoring was None and is 'f1_macro'"),
+        (
+            {"validation_fraction": 0.3, "early_stopping": True},
+            "early_stopping was False .*; validation_fraction",
+        ),
         ({"activation": lambda x: cr.tanh(x)}, "activation was 'relu' and is '<lambda>'"),
     ],
     ids=lambda option: next(iter(option)) if isinstance(option, dict) else "",
@@ -317,6 +323,33 @@ def test_other_options(options, difference, path):
     with pytest.raises(ValueError, match=f"is of another fit: {difference}.*; fit as it was begun, or name"):
         fitted(classifier(**options, checkpoint=path))
     assert path.read_bytes() == content
+
+
+def beta_scorer(beta):
+    return make_scorer(fbeta_score, beta=beta, average="macro")
+
+
+def test_another_scorer_is_refused(path):
+    options = {"early_stopping": True, "checkpoint": path}
+    first = end_of(fitted(classifier(**options, scoring=beta_scorer(0.1))))
+    with pytest.raises(
+        ValueError, match=r"of another fit: scoring\.kwargs\.beta was 0\.1 and is 9\.0; fit as"
+    ):
+        fitted(classifier(**options, scoring=beta_scorer(9.0)))
+    np.testing.assert_equal(end_of(fitted(classifier(**options, scoring=beta_scorer(0.1)))), first)
+
+
+def test_a_callback_may_change_the_folder(path, monkeypatch):
+    (path.parent / "other").mkdir()
+    monkeypatch.chdir(path.parent)
+    expected = end_of(fitted(classifier()))
+    leave = lambda progress: os.chdir(path.parent / "other")
+    fitted(classifier(checkpoint="run.ckpt", callbacks=[leave, cr.TimeLimit(1e-9)]))
+    assert not list((path.parent / "other").iterdir())
+    monkeypatch.chdir(path.parent)
+    assert [item.name for item in path.parent.iterdir() if item.is_file()] == ["run.ckpt"]
+    assert read_arrays(path)[1]["state"]["epoch"] == 1
+    np.testing.assert_equal(end_of(fitted(classifier(checkpoint="run.ckpt"))), expected)
 
 
 def test_options_that_do_not_matter(path):

@@ -51,6 +51,27 @@ def test_a_frame_trains_and_predicts_as_its_array(kind):
 
 
 @every_kind
+def test_float32_is_kept(kind):
+    narrow, as_frame = X.astype("f"), KINDS[kind][0]
+    model, plain = small().fit(as_frame(narrow), Y), small().fit(narrow, Y)
+    assert model.coefs_[0].dtype == model.predict_proba(as_frame(narrow)).dtype == np.float32
+    np.testing.assert_array_equal(model.coefs_[0], plain.coefs_[0])
+    mixed = pandas.DataFrame(narrow, columns=NAMES).astype({"depth": "float64"})
+    mixed = {"pandas": mixed, "polars": polars.from_pandas(mixed), "arrow": pyarrow.Table.from_pandas(mixed)}
+    assert small().fit(mixed[kind], Y).coefs_[0].dtype == np.float64
+
+
+@every_kind
+def test_categories_beside_float32(kind):
+    """Text says nothing of a dtype: numbers beside it do."""
+    frame = pandas.DataFrame(X.astype("f"), columns=NAMES).assign(kind=LABELS)
+    frame = {"pandas": frame, "polars": polars.from_pandas(frame), "arrow": pyarrow.Table.from_pandas(frame)}[
+        kind
+    ]
+    assert small(embeddings=["kind"]).fit(frame, Y).coefs_[0].dtype == np.float32
+
+
+@every_kind
 def test_numbers_to_predict_and_rows_to_validate_on(kind):
     as_frame, as_column = KINDS[kind]
     rows = as_frame(X[::2]), as_column(X[::2, 3]), as_column(np.ones(75))

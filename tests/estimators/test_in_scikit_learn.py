@@ -14,20 +14,21 @@ import numpy as np
 import pytest
 import sklearn
 from scipy import optimize, sparse
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.inspection import permutation_importance
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.model_selection import GridSearchCV, check_cv, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from threadpoolctl import threadpool_limits
 
 import chainrule as cr
-from chainrule.estimators import threads
+from chainrule.estimators import lbfgs, threads
 
 KINDS = [cr.MLPClassifier, cr.MLPRegressor]
 #: One needs an environment variable, one a method that scikit-learn's own classifier does not have.
@@ -71,12 +72,14 @@ def test_pipelines_searches_and_other_tools(iris):
     assert importance.importances_mean[2] > importance.importances_mean[0]
 
 
-def test_joblib_clone_and_pickle_give_the_same_bits(iris):
+def test_joblib_clone_and_pickle_give_the_same_bits(iris, tmp_path):
     x, y = iris
-    model = _small().fit(x, y)
+    model = _small(callbacks=[cr.CSVLogger(tmp_path / "log.csv"), cr.ProgressBar()]).fit(x, y)
     again = joblib.Parallel(n_jobs=2)(joblib.delayed(clone(model).fit)(x, y) for _ in range(2))
     for other in (pickle.loads(pickle.dumps(model)), clone(model).fit(x, y), *again):
         np.testing.assert_array_equal(other.predict_proba(x), model.predict_proba(x))
+    found = cross_validate(model, x, y, cv=2, n_jobs=2, return_estimator=True)
+    assert [each.n_iter_ for each in found["estimator"]] == [30, 30]
     copy = pickle.loads(pickle.dumps(model))
     assert copy.partial_fit(x, y).loss_curve_ == model.partial_fit(x, y).loss_curve_
 
@@ -142,8 +145,53 @@ def test_metadata_is_routed(iris):
     np.testing.assert_array_equal(routed.predict_proba(x), _small().fit(x, y, weight).predict_proba(x))
 
 
-def test_its_html_and_tags():
-    assert "MLPClassifier" in cr.MLPClassifier()._repr_html_()
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_asked_for_in_fit_and_score_is_routed(kind, iris):
+    x, y = iris
+    y = y if kind is cr.MLPClassifier else y - 1.0
+    weight, held = np.where(y == y[0], 0.0, 1.0), (x[::2], y[::2])
+    one = kind(hidden_layer_sizes=(8,), random_state=0, max_iter=3)
+    with sklearn.config_context(enable_metadata_routing=True):
+        asked = clone(one).set_score_request(sample_weight=True)
+        asked.set_fit_request(validation_data=True, sample_weight=False)
+        routed = make_pipeline(asked).fit(x, y, validation_data=held)
+        score = routed.score(x, y, sample_weight=weight)
+        searched = GridSearchCV(asked, {"alpha": [0.1]}, cv=2).fit(x, y, sample_weight=weight)
+    plain = clone(one).fit(x, y, validation_data=held)
+    assert routed[-1].validation_loss_curve_ == plain.validation_loss_curve_
+    assert score == plain.score(x, y, weight) != plain.score(x, y)
+    first = [clone(one).set_params(alpha=0.1).fit(x[fit], y[fit]).score(x[rest], y[rest], weight[rest])
+             for fit, rest in check_cv(2, y, classifier=is_classifier(one)).split(x, y)]  # fmt: skip
+    assert searched.best_score_ == pytest.approx(np.mean(first))
+
+
+def test_classes_and_confidence_are_routed(iris):
+    x, y = iris
+    with sklearn.config_context(enable_metadata_routing=True):
+        asked = _small().set_partial_fit_request(classes=True).set_predict_request(return_confidence=True)
+        whole = MetadataRouter("whole").add(
+            one=asked, method_mapping=MethodMapping().add(caller="fit", callee="partial_fit")
+        )
+        handed = whole.route_params(caller="fit", params={"classes": [0, 1, 2]}).one.partial_fit
+        predicted = make_pipeline(asked.fit(x, y)).predict(x, return_confidence=True)
+        assert {"sample_weight", "validation_data"} == {*asked.get_metadata_routing().fit.requests}
+    assert clone(asked).partial_fit(x[:3], y[:3], **handed).predict_proba(x).shape == (150, 3)
+    np.testing.assert_equal(predicted, asked.predict(x, return_confidence=True))
+
+
+def test_its_html_shows_what_it_is(iris):
+    """Its parameters, those that are new too, whether it is fitted, and where it stands in a pipeline."""
+    model = _small(dropout=0.25, activation=lambda x: x)
+    before, after = (re.sub("<style.*?</style>", "", each, flags=re.DOTALL)
+                     for each in (model._repr_html_(), model.fit(*iris)._repr_html_()))  # fmt: skip
+    assert re.search(r"<pre>MLPClassifier\(activation=&lt;function.*dropout=0.25", before, re.DOTALL)
+    assert 'class="sk-estimator fitted' in after
+    assert 'class="sk-estimator fitted' not in before
+    pipeline = make_pipeline(StandardScaler(), cr.MLPRegressor(quantile=0.3))._repr_html_()
+    assert re.search(r"StandardScaler</div>.*MLPRegressor</div>.*quantile.*0\.3", pipeline, re.DOTALL)
+
+
+def test_its_tags():
     assert sklearn.utils.get_tags(cr.MLPClassifier()).classifier_tags.multi_label
     assert sklearn.utils.get_tags(cr.MLPRegressor()).input_tags.sparse
     assert repr(cr.MLPRegressor(alpha=1)) == "MLPRegressor(alpha=1)"
@@ -183,6 +231,7 @@ def test_without_scikit_learn_one_sentence_says_so():
             "no use for average, clip_norm: .* leave them",
         ),
         ({"solver": "lbfgs", "learning_rate": "cosine_decay"}, "no use for learning_rate"),
+        ({"solver": "lbfgs", "scoring": "accuracy"}, "no use for scoring: .* leave it"),
         ({"hidden_layer_sizes": (3, 4.5)}, "hidden_layer_sizes must be whole numbers"),
         ({"hidden_layer_sizes": True}, r"must be whole numbers, got \[True\]"),
         ({"hidden_layer_sizes": (3, None)}, r"must be whole numbers, got \[3, None\]"),
@@ -211,10 +260,13 @@ def test_calls_that_do_not_fit(iris):
         cr.MLPClassifier().partial_fit(x, y)
     with pytest.raises(ValueError, match="early_stopping"):
         cr.MLPRegressor(early_stopping=True).partial_fit(x, y)
+    with pytest.raises(ValueError, match=r"lbfgs has no use for validation_data: .* leave it out"):
+        _small(solver="lbfgs").fit(x, y, validation_data=(x, y))
+    assert _small(solver="lbfgs").fit(x, y).validation_loss_curve_ is None
     model = _small(warm_start=True).fit(x, y)
     with pytest.raises(ValueError, match="same classes"):
         model.fit(x[y > 0], y[y > 0])
-    with pytest.raises(ValueError, match="hidden_layer_sizes has changed"):
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes is \(9,\), and coefs_"):
         model.set_params(hidden_layer_sizes=(9,)).fit(x, y)
     with pytest.raises(ValueError, match="whether there is dropout has changed since the last fit"):
         model.set_params(hidden_layer_sizes=(8,), dropout=0.1).fit(x, y)
@@ -282,4 +334,32 @@ def test_an_interrupted_fit_warns_and_returns_the_model(iris):
     with pytest.warns(UserWarning, match="interrupted by user"):
         assert model.fit(x, y) is model
     assert model.n_iter_ == 4
+    assert model.predict(x).shape == y.shape
+
+
+@pytest.mark.parametrize("iterations", [0, 3])
+def test_an_interrupted_lbfgs_warns_and_returns_the_last_iteration(iris, iterations, monkeypatch):
+    x, y = iris
+    evaluations, run_stage = [], lbfgs.run_stage
+
+    def interrupted(*arguments):
+        evaluations.append(arguments)
+        if len(evaluations) > after:
+            raise KeyboardInterrupt
+        return run_stage(*arguments)
+
+    after = np.inf
+    model = _small(solver="lbfgs").set_params(max_iter=iterations or 1)
+    monkeypatch.setattr(lbfgs, "run_stage", interrupted)
+    expected = model.fit(x, y).coefs_[0]
+    after = len(evaluations) if iterations else 0  # in the first evaluation of the next iteration
+    evaluations.clear()
+    model.set_params(max_iter=300)
+    with pytest.warns(UserWarning, match="interrupted by user") as caught:
+        assert model.fit(x, y) is model
+    assert caught[0].filename == __file__
+    assert model.n_iter_ == iterations
+    if iterations:
+        np.testing.assert_array_equal(model.coefs_[0], expected)
+    assert np.isnan(model.loss_) == (not iterations)
     assert model.predict(x).shape == y.shape

@@ -12,9 +12,17 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from chainrule.estimators.categories import Coded, as_table, column_names, learnt_categories, with_codes
+from chainrule.estimators.categories import (
+    Coded,
+    as_table,
+    column_names,
+    is_float32_frame,
+    learnt_categories,
+    with_codes,
+)
 from chainrule.estimators.embeddings import check_codes, chosen_columns, embedding_names, learnt_columns
 from chainrule.estimators.epochs import run_fit
+from chainrule.estimators.given import activated, follow_weights, weights_dtype
 from chainrule.estimators.inspection import Inspected
 from chainrule.estimators.lbfgs import minimize, refuse_options
 from chainrule.estimators.network import Network, as_sizes, build_network
@@ -42,6 +50,9 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
     """A multi-layer perceptron with scikit-learn's interface."""
 
     n_outputs_: int
+    out_activation_: str
+    #: What a fit makes `out_activation_`, which a user may set to another.
+    _link: str
     _network: Network
     _task: Task
     _numeric_target = False
@@ -51,6 +62,10 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
     @abstractmethod
     def _validated_target(self, y: Any, incremental: bool, held: bool = False) -> Array:
         """Return y as the loss takes it, after checking it; sets what is known of it."""
+
+    @abstractmethod
+    def _assume_outputs(self, outputs: int) -> None:
+        """Set what is known of y where weights with so many outputs were set, and no fit has been."""
 
     @abstractmethod
     def _make_loss(self) -> Loss:
@@ -89,6 +104,8 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         sizes = as_sizes(self.hidden_layer_sizes)
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         self._check_use(incremental, validation_data is not None)
+        if not first:
+            follow_weights(self)
         data, y = self._checked_data(X, y, sample_weight, incremental=incremental, reset=first)
         self._steps = steps_of_fit(self, data["x"].shape[0], validation_data is not None)
         failure = None
@@ -134,13 +151,16 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         if incremental and self.checkpoint is not None:
             raise ValueError("partial_fit is one epoch, and keeps no checkpoint; set it to None, or use fit")
         if is_lbfgs(self):
-            refuse_options(self)
+            refuse_options(self, validated)
 
     def _check_unchanged(self, x: Array, sizes: Sequence[int]) -> None:
         """Raise a ValueError if the network cannot go on with these rows and widths."""
-        if self._widths[:-1] != [x.shape[1], *sizes]:
-            what = "hidden_layer_sizes"
-        elif self._widths[-1] != self.n_outputs_:
+        if self._widths[1:-1] != list(sizes):
+            raise ValueError(
+                f"hidden_layer_sizes is {tuple(sizes)}, and coefs_, which warm_start and partial_fit go on "
+                f"from, has {tuple(self._widths[1:-1])}; set it to that, or set warm_start=False"
+            )
+        if self._widths[-1] != self.n_outputs_:
             what = "the number of outputs"
         elif self._chosen_columns() != self._chosen:
             what = "embeddings"
@@ -186,7 +206,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         target = self._validated_target(y, incremental, held)
         if held:
             check_codes(x, self._embedded)
-        dtype = self.coefs_[0].dtype if held else x.dtype
+        dtype = weights_dtype(self) if held else x.dtype
         target = target if target.dtype.kind == "i" and target.ndim == 1 else target.astype(dtype)
         data = {"x": x.astype(dtype, copy=False), "y": target}
         weight = None if sample_weight is None else as_sample_weight(sample_weight, x.shape[0], dtype)
@@ -194,14 +214,15 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         return (data if weight is None else {**data, "sample_weight": weight}), y
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
+        X = self._with_codes(X, reset)
         x, y = validate_data(
             self,
-            self._with_codes(X, reset),
+            X,
             y,
             accept_sparse="csr",
             multi_output=True,
             y_numeric=self._numeric_target,
-            dtype=(np.float64, np.float32),
+            dtype=np.float32 if is_float32_frame(X) else (np.float64, np.float32),
             reset=reset,
         )
         return x, y
@@ -241,6 +262,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         self._others = {**parameters, **state}
         self._states = tuple(state)
         self._left: dict[str, Any] | None = None
+        self.validation_loss_curve_: list[float] | None = None
         if not is_lbfgs(self):
             self._begin_curves()
 
@@ -248,7 +270,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         """Forget what earlier epochs have measured."""
         self.loss_curve_: list[float] = []
         self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-        self.validation_loss_curve_: list[float] | None = None
+        self.validation_loss_curve_ = None
         self.best_loss_ = None if self.early_stopping else np.inf
         self.best_validation_score_ = -np.inf if self.early_stopping else None
         self._waiting: dict[str, Array] = {}
@@ -310,8 +332,8 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         for path, coef, intercept in zip(self._network.dense, self.coefs_, self.intercepts_, strict=True):
             parameters[f"{path}.weight"] = np.ascontiguousarray(coef, dtype)
             parameters[f"{path}.bias"] = np.ascontiguousarray(intercept, dtype)
-        state = {name: self._others[name] for name in self._states}
-        others = {name: array for name, array in self._others.items() if name not in state}
+        others = {name: array.astype(dtype, copy=False) for name, array in self._others.items()}
+        state = {name: others.pop(name) for name in self._states}
         return {**parameters, **others}, state
 
     def _take(self, carried: Mapping[str, Array]) -> None:
@@ -343,7 +365,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
 
     def _renew(self) -> None:
         """Follow parameters that have changed since the last fit."""
-        self._task = self._made_task(self.coefs_[0].dtype)
+        self._task = self._made_task(weights_dtype(self))
         self._make_trainer()
 
     def _prepare_epochs(self, incremental: bool) -> None:
@@ -351,7 +373,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         if not hasattr(self, "loss_curve_"):  # lbfgs, which the fit goes on from, has none
             self._begin_curves()
         if incremental and self._left is not None:
-            task = self._made_task(self.coefs_[0].dtype, self._task.optimizer)
+            task = self._made_task(weights_dtype(self), self._task.optimizer)
             if task != self._task:
                 self._task = task
                 self._make_trainer()
@@ -373,11 +395,26 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
             return
         trainer.key, carried = left["key"], left["carried"]
         self._waiting |= {name: carried[name] for name in (RATE,) if name in carried}
-        if not self._task.optimizer.average:  # coefs_ may have been set since
-            parameters, state = self._arrays()
-            carried = {**carried, **parameters, **state}
-        names = trainer.run.carried
-        trainer.run = LoopState({name: carried[name] for name in names}, left["step"], left["epoch"])
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Let the trainer stand where the last fit has left it, but for weights that have been set since.
+
+        Where weights are averaged, these take the place of both the weights and the averages.
+        """
+        assert self._left is not None
+        carried, names = dict(self._left["carried"]), self._trainer.predicting_names()
+        parameters, state = self._arrays()
+        for name, array in parameters.items():
+            left = carried[names[name]] if names[name] in carried else carried[name]
+            if not np.array_equal(array, left, equal_nan=True):
+                carried |= {name: array, names[name]: array}
+        carried |= state
+        arrays = {  # a solver that has been set since may have others
+            name: np.asarray(carried.get(name, array), array.dtype)
+            for name, array in self._trainer.run.carried.items()
+        }
+        self._trainer.run = LoopState(arrays, self._left["step"], self._left["epoch"])
 
     def _rules(self, rows: int, scored: bool) -> Rules:
         """Return what decides after each epoch."""
@@ -390,14 +427,17 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         """Return the network's output for each row, as the loss reads it."""
         if check:
             check_is_fitted(self)
+            follow_weights(self)
             X = validate_data(self, self._with_codes(X), accept_sparse="csr", reset=False)
-        return self._predictor(
+        own = link and self.out_activation_ != self._link
+        output = self._predictor(
             X,
             *self._arrays(),
-            link=link,
+            link=link and not own,
             n_threads=thread_limit(self),
             check=lambda x, start: check_codes(x, self._embedded, start),
         )
+        return activated(output, self.out_activation_) if own else output
 
     # What scikit-learn asks of an estimator -------------------------------------------------------
 

@@ -67,6 +67,13 @@ def column_names(x: Any) -> list[str] | None:
     return listed if listed and all(isinstance(name, str) for name in listed) else None
 
 
+def is_float32_frame(x: Any) -> bool:
+    """Whether x is a frame of polars or Arrow with float32 alone, of which scikit-learn makes float64."""
+    if hasattr(x, "iloc") or not hasattr(x, "__array__") or column_names(x) is None:
+        return False
+    return bool(np.asarray(x[:0]).dtype == FLOAT32)
+
+
 def learnt_categories(x: Any, columns: Iterable[int]) -> tuple[Coded, ...]:
     """Return the categories of those of the columns that do not hold plain numbers."""
     names, found = column_names(x), []

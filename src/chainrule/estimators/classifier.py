@@ -16,6 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from chainrule.estimators.base import BaseMLP
+from chainrule.estimators.given import activated
 from chainrule.estimators.lbfgs import has_epochs
 from chainrule.estimators.losses import CLASSIFIER_LOSSES, classifier_loss
 from chainrule.estimators.parameters import CONSTRAINTS, keep_all
@@ -228,6 +229,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             )
         return self._fit(X, y, sample_weight, incremental=True)  # type: ignore[no-any-return]
 
+    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
+        """Return X and y, checked; of several labels each number but 0 is a 1, as in scikit-learn."""
+        x, y = super()._validated(X, y, reset)
+        if y.ndim == 2 and y.shape[1] > 1 and type_of_target(y) == "multilabel-indicator":
+            y = (y != 0).astype(y.dtype)
+        return x, y
+
     def _learn_classes(self, y: Any) -> None:
         self._label_binarizer = LabelBinarizer().fit(y)
         self.classes_ = self._label_binarizer.classes_
@@ -241,7 +249,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         else:
             self._check_classes(unique_labels(y), held)
         several = self._label_binarizer.y_type_ == "multiclass"
-        self.out_activation_ = "softmax" if several else "logistic"
+        self.out_activation_ = self._link = "softmax" if several else "logistic"
         if several:
             self.n_outputs_ = len(self.classes_)
             target = np.searchsorted(self.classes_, y).astype(np.int32)
@@ -252,6 +260,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         if isinstance(self.loss, str):  # what has a name here takes such targets
             return target  # type: ignore[no-any-return]
         return self._make_loss().as_target(target, ArrayType((ROWS, self.n_outputs_), FLOAT64))
+
+    def _assume_outputs(self, outputs: int) -> None:
+        if not hasattr(self, "classes_"):
+            raise ValueError("weights were set, and no classes_; set these too, or call fit")
+        self.out_activation_ = getattr(self, "out_activation_", "softmax" if outputs > 1 else "logistic")
+        several = outputs > 1 and self.out_activation_ != "logistic"
+        self._link = "softmax" if several else "logistic"
+        if not hasattr(self, "_label_binarizer"):
+            labels = outputs > 1 and not several
+            self._label_binarizer = LabelBinarizer().fit(np.eye(outputs) if labels else self.classes_)
+        self.n_outputs_ = getattr(self, "n_outputs_", 1 if len(self.classes_) == 2 else len(self.classes_))
 
     def _check_classes(self, classes: Array, held: bool) -> None:
         if self.warm_start and not held and set(classes) != set(self.classes_):
@@ -277,7 +296,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         return weight
 
     def _make_loss(self) -> Loss:
-        return classifier_loss(self.loss, self.label_smoothing, self.out_activation_ == "softmax")
+        return classifier_loss(self.loss, self.label_smoothing, self._link == "softmax")
 
     def _labels(self, probabilities: Array) -> Array:
         flat = probabilities.ravel() if self.n_outputs_ == 1 else probabilities
@@ -328,7 +347,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             y = self._output(X)
         else:
             logits = self._output(X, link=False) / self.temperature_
-            y = probabilities(logits, self.out_activation_ == "softmax")
+            own = self.out_activation_ != self._link
+            y = (
+                activated(logits, self.out_activation_)
+                if own
+                else probabilities(logits, self._link == "softmax")
+            )
         return np.hstack([1 - y, y]) if self.n_outputs_ == 1 else y
 
     def predict_log_proba(self, X: Any) -> Array:

@@ -34,7 +34,7 @@ from chainrule.training.stopping import EarlyStopping, with_best
 #: Parameters that the results do not depend on, and those that a checkpoint knows in another form.
 _NO_OPTIONS = {
     "callbacks", "checkpoint", "max_fun", "max_iter", "n_threads", "verbose", "warm_start",
-    "batch_size", "shuffle",
+    "batch_size", "scoring", "shuffle",
 }  # fmt: skip
 
 
@@ -158,6 +158,9 @@ def _with_rules(
     kept = estimator._trainer.predicting_arrays()
     stage = rules.stage({name: ArrayType(array.shape, array.dtype) for name, array in kept.items()})
     waiting = estimator._waiting if (estimator.best_loss_ is None) == rules.scored else {}
+    if BEST in waiting:  # the attribute may have been set since
+        best = estimator.best_validation_score_ if rules.scored else estimator.best_loss_
+        waiting = {**waiting, BEST: np.asarray(best, np.float64)}
     carried = rules.carried(waiting, estimator.t_, kept)
     judge = None
     if held is not None:
@@ -189,18 +192,19 @@ def _batch_size(estimator: Any, rows: int) -> int:
 
 def _resumed(estimator: Any, plan: Plan, checkpoint: Checkpoint, drawn: bool) -> Saved:
     """Return where the checkpoint's fit stands; an epoch that waits for its score gets it."""
-    options = {
+    chosen = {
         name: value for name, value in estimator.get_params(deep=False).items() if name not in _NO_OPTIONS
     }
     recording = any(callback.records for callback in plan.callbacks)
-    options |= {"plateau": plan.plateau, "dtype": estimator._task.dtype.name, "recording": recording}
+    options = {"plateau": plan.plateau, "dtype": estimator._task.dtype.name, "recording": recording}
     # Labels and categories are numbers in the rows that the loop is given.
     options |= {"classes": _texts(getattr(estimator, "classes_", ()))}
     options |= {f"categories of {each.name!r}": _texts(each.categories) for each in estimator._coded}
     trainer = estimator._trainer
     own = [] if drawn else [*trainer.carried.parameters, *trainer.carried.state, BEST, WAITED]
     epochs = plan.inputs.epochs
-    made_of = identity(plan.loop, plan.inputs, options)
+    called = {"scoring": estimator.scoring}
+    made_of = identity(plan.loop, plan.inputs, options, chosen=chosen, called=called)
     saved = checkpoint.resume(plan.start, made_of, epochs, own=own, option="max_iter")
     if plan.judge is None or not saved.state.carried[PENDING]:
         return saved

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from chainrule.estimators.given import follow_weights
 from chainrule.estimators.network import as_sizes
 from chainrule.estimators.randomness import drawn_key
 from chainrule.estimators.rows import as_dense
 from chainrule.estimators.solver import is_lbfgs, steps_of_fit
-from chainrule.graph.loop import LoopState
 from chainrule.graph.names import checked_options
 from chainrule.graph.types import Array
 from chainrule.training.data import as_count
@@ -138,6 +138,7 @@ def _prepared(
     copy: BaseMLP = clone(estimator)
     if hasattr(estimator, "coefs_"):
         copy.__dict__.update(estimator.__dict__)
+        follow_weights(copy)
         data, _ = copy._checked_data(X, y, sample_weight, incremental=True, as_fitted=True)
         if copy.n_outputs_ != estimator.n_outputs_:
             raise ValueError(f"y has {copy.n_outputs_} outputs, and the fit had {estimator.n_outputs_}")
@@ -150,11 +151,8 @@ def _prepared(
         key = drawn_key(random_state)
     data = {**data, "x": as_dense(data["x"])}
     copy._renew()
-    trainer, left = copy._trainer, copy._left
+    trainer = copy._trainer
     trainer.key = key
-    if left is not None:  # partial_fit goes on with its optimizer's state
-        weights, state = copy._arrays()
-        carried = {**left["carried"], **weights, **state}
-        own = {name: carried.get(name, array) for name, array in trainer.run.carried.items()}
-        trainer.run = LoopState(own, left["step"], left["epoch"])
+    if copy._left is not None:  # partial_fit goes on with its optimizer's state
+        copy._go_on()
     return copy, trainer, data

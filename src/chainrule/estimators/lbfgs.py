@@ -35,6 +35,8 @@ def minimize(
 ) -> tuple[Any, dict[str, Array], str | None]:
     """Return SciPy's result, the parameters by name that it found, and where numbers were first not finite.
 
+    After Ctrl-C, of which a warning tells, they are those of the last iteration that was finished.
+
     Parameters
     ----------
     trainer : Trainer
@@ -59,8 +61,9 @@ def minimize(
     pack, unpack = _packing({name: fixed[name] for name in names})
     gradient_of = _gradient_of(trainer, data, _rows_together(data, apart), prepare)
 
-    evaluation, iteration = itertools.count(1), itertools.count(1)
+    evaluation = itertools.count(1)
     failures: list[str] = []
+    finished = scipy.optimize.OptimizeResult(x=pack(fixed), fun=np.nan, nit=0)
 
     def loss_and_gradient(vector: Array) -> tuple[float, Array]:
         loss, gradient, number = 0.0, np.zeros(len(vector)), next(evaluation)
@@ -71,29 +74,31 @@ def minimize(
                 failures.extend(_traced(part, number))
         return loss, gradient
 
-    def tell(intermediate_result: Any) -> None:
-        print(f"Iteration {next(iteration)}, loss = {intermediate_result.fun:.8f}")
+    def follow(intermediate_result: Any) -> None:
+        x, loss = np.array(intermediate_result.x), intermediate_result.fun
+        finished.update(x=x, fun=loss, nit=finished.nit + 1)
+        if verbose:
+            print(f"Iteration {finished.nit}, loss = {loss:.8f}")
 
-    with one_blas_thread:
-        result = scipy.optimize.minimize(
-            loss_and_gradient,
-            pack(fixed),
-            method="L-BFGS-B",
-            jac=True,
-            options=options,
-            callback=tell if verbose else None,
-        )
-    failure = failures[0] if failures else None
-    _warn_unless_converged(result, failure)
-    return result, {name: np.array(array) for name, array in unpack(result.x).items()}, failure
+    how = {"method": "L-BFGS-B", "jac": True, "options": options, "callback": follow}
+    try:
+        with one_blas_thread:
+            result = scipy.optimize.minimize(loss_and_gradient, pack(fixed), **how)
+    except KeyboardInterrupt:
+        result = finished
+        warnings.warn("Training interrupted by user.", stacklevel=5)
+    else:
+        _warn_unless_converged(result, failures)
+    found = {name: np.array(array) for name, array in unpack(result.x).items()}
+    return result, found, failures[0] if failures else None
 
 
-def _warn_unless_converged(result: Any, failure: str | None) -> None:
+def _warn_unless_converged(result: Any, failures: Sequence[str]) -> None:
     if result.status != 0 or not np.isfinite(result.fun):
         warnings.warn(
             f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): "
             f"{result.message}; increase max_iter or max_fun, or scale the data."
-            + (f" In training {failure}." if failure else ""),
+            + "".join(f" In training {failure}." for failure in failures),
             ConvergenceWarning,
             stacklevel=6,
         )
@@ -181,11 +186,16 @@ def _packing(
     return pack, unpack
 
 
-def refuse_options(estimator: Any) -> None:
-    """Raise a ValueError for options that L-BFGS has no use for; scikit-learn's own it ignores, as there."""
-    no_use = ["callbacks", "checkpoint", "average", "weight_decay"]
+def refuse_options(estimator: Any, validated: bool) -> None:
+    """Raise a ValueError for options that L-BFGS has no use for; scikit-learn's own it ignores, as there.
+
+    `validated` says if there is validation_data, by which a classifier may be calibrated.
+    """
+    no_use = ["callbacks", "checkpoint", "average", "weight_decay", "scoring"]
     no_use += ["clip_value", "clip_norm", "clip_global_norm", *(["learning_rate"] * has_schedule(estimator))]
     asked = [name for name in no_use if getattr(estimator, name)]
+    if validated and not getattr(estimator, "calibrate", False):
+        asked.append("validation_data")
     if asked:
         raise ValueError(
             f"lbfgs has no use for {', '.join(asked)}: it has no epochs and no steps of ours; leave "

@@ -214,8 +214,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
                 f"the y of validation_data has {y.shape[1]} columns, and {self.n_outputs_} are trained on"
             )
         self.n_outputs_ = outputs
-        self.out_activation_ = link_name(loss)
+        self.out_activation_ = self._link = link_name(loss)
         return loss.as_target(_as_numbers(y), ArrayType((ROWS, self.n_outputs_), FLOAT64))
+
+    def _assume_outputs(self, outputs: int) -> None:
+        self.n_outputs_ = getattr(self, "n_outputs_", outputs)
+        self._link = link_name(self._make_loss())
+        self.out_activation_ = getattr(self, "out_activation_", self._link)
 
     def _make_loss(self) -> Loss:
         return regressor_loss(self.loss, self.quantile)

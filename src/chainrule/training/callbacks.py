@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, ClassVar
@@ -84,6 +84,11 @@ class Callback:
     """
 
     records: ClassVar[bool] = False
+    #: What belongs to a running fit, such as an open file, and is no part of a copy or a pickle.
+    _running: ClassVar[Sequence[str]] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in self._running}
 
     def on_start(self, progress: Progress) -> None:
         """Look on before the first epoch."""

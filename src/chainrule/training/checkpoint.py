@@ -30,7 +30,7 @@ from chainrule.training.history import History
 from chainrule.training.stopping import with_best
 from chainrule.version import __version__
 
-_FORMAT = 2
+_FORMAT = 3
 _SHOWN = 3
 #: Seconds from one write to the next, and how many times longer a fit runs than it writes.
 SECONDS = 5.0
@@ -113,8 +113,9 @@ class Checkpoint:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
+            self._place = Path(os.path.realpath(self.path))  # wherever a callback may go
             stack.enter_context(locked(self.path))
-            remove_leftovers(self.path)
+            remove_leftovers(self._place)
             self._arrays, self._header = self._read()
             self.notes = {}
             if not self.is_new:
@@ -200,10 +201,10 @@ class Checkpoint:
 
     def _read(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return the arrays and the description in the file; nothing, where there is no file."""
-        if not self.path.exists():
+        if not self._place.exists():
             return {}, {}
         with self._intact():
-            arrays, header = read_arrays(self.path)
+            arrays, header = read_arrays(self._place)
             version = header["checkpoint"]
         if version != _FORMAT:
             self._refuse_version(f"format {version!r}")
@@ -306,7 +307,7 @@ class Checkpoint:
             "notes": self.notes,
         }
         try:
-            write_arrays(self.path, state.carried, header)
+            write_arrays(self._place, state.carried, header)
         except OSError as error:
             raise OSError(
                 error.errno,

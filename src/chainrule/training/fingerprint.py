@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import inspect
+import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from importlib.util import MAGIC_NUMBER
+from pathlib import Path
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -32,7 +38,14 @@ def fingerprint(parts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for path, part in parts.items() for name, value in _items(path, part)}
 
 
-def identity(loop: Loop, inputs: Inputs, options: Mapping[str, Any]) -> dict[str, Fingerprint]:
+def identity(
+    loop: Loop,
+    inputs: Inputs,
+    options: Mapping[str, Any],
+    *,
+    chosen: Mapping[str, Any] | None = None,
+    called: Mapping[str, Any] | None = None,
+) -> dict[str, Fingerprint]:
     """Return the fingerprints of all that a run's results depend on, but for the state that it starts from.
 
     They are in groups; what comes first makes the better sentence, and a later group repeats much of it.
@@ -45,6 +58,10 @@ def identity(loop: Loop, inputs: Inputs, options: Mapping[str, Any]) -> dict[str
         What it is done on; how many epochs and threads does not matter.
     options : mapping
         By the names that a user knows: whatever the loop was made from.
+    chosen : mapping, optional
+        Those of them that decide which data the loop is given, such as how many rows are held out.
+    called : mapping, optional
+        Those of them that are Python functions, and in no graph.
     """
     validation = {f"validation {name}": array for name, array in inputs.validation_data.items()}
     rows = len(next(iter(inputs.data.values())))
@@ -53,6 +70,7 @@ def identity(loop: Loop, inputs: Inputs, options: Mapping[str, Any]) -> dict[str
     formulas = {f"the formula of the {name}": stage and stage.graph for name, stage in stages.items()}
     numbers = {path: number.item() for path, number in inputs.arguments.items()}
     return {
+        "chosen": {**fingerprint(chosen or {}), **fingerprint_of_python(called or {})},
         "data": fingerprint({**inputs.data, **validation}),
         "options": fingerprint({**sizes, **options}),
         "formulas": fingerprint({**numbers, "the random key": inputs.key, **formulas}),
@@ -74,7 +92,13 @@ def differences(before: Fingerprint, now: Fingerprint) -> list[str]:
     ['batch_size was 32 and is 64', "weight was absent and is 'given'"]
     """
     names = [*now, *(name for name in before if name not in now)]
-    return [_difference(name, before, now) for name in names if before.get(name) != now.get(name)]
+    return [_difference(name, before, now) for name in names if _differs(before.get(name), now.get(name))]
+
+
+def _differs(old: Any, new: Any) -> bool:
+    if isinstance(old, dict) and isinstance(new, dict) and old.get("python") != new.get("python"):
+        return False  # each version of Python has other code for one and the same text
+    return bool(old != new)
 
 
 def _difference(name: str, before: Fingerprint, now: Fingerprint) -> str:
@@ -104,6 +128,9 @@ def _items(path: str, part: Any) -> Iterator[tuple[str, Any]]:
         yield path, {"shape": str_shape(part.shape), "dtype": str(part.dtype), "hash": _hash({"": part})}
     elif isinstance(part, Graph):
         yield path, {"hash": _hash_of_graph(part)}
+    elif isinstance(part, CodeType):
+        text = _text_of_code(part)
+        yield path, {"python": MAGIC_NUMBER.hex(), "hash": hashlib.sha256(text.encode()).hexdigest()}
     elif isinstance(part, Mapping):
         for name, each in part.items():
             yield from _items(f"{path}.{name}", each)
@@ -116,6 +143,79 @@ def _items(path: str, part: Any) -> Iterator[tuple[str, Any]]:
             yield from _items(f"{path}.{field.name}", getattr(part, field.name))
     else:
         yield path, getattr(part, "__name__", type(part).__name__)
+
+
+def fingerprint_of_python(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fingerprint of named Python functions that are in no graph, and of what has a ``__call__``.
+
+    An object is its attributes, and a partial its function and arguments. A function is its name and, unless
+    a library brings it, its code, its defaults and the constants of the function around it. What is read
+    elsewhere, such as global variables, is not known.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> fingerprint_of_python({"scoring": partial(max, 3, default=5)})
+    {'scoring': 'partial', 'scoring.func': 'max', 'scoring.args.0': 3, 'scoring.keywords.default': 5}
+    """
+    return {name: value for path, part in parts.items() for name, value in _python_items(path, part, ())}
+
+
+def _python_items(path: str, part: Any, above: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
+    """Return the fingerprints of a part, which these objects hold, and of its own parts, by path."""
+    own: Mapping[Any, Any]
+    part = inspect.unwrap(part)
+    if isinstance(part, partial):
+        own = {"func": part.func, "args": part.args, "keywords": part.keywords}
+    elif isinstance(part, MethodType):
+        own = {"func": part.__func__, "object": part.__self__}
+    elif isinstance(part, FunctionType):
+        own = _parts_of_function(part)
+    elif isinstance(part, Mapping):
+        own = part
+    elif isinstance(part, list | tuple):
+        own = dict(enumerate(part))
+    elif hasattr(part, "__dict__") and not isinstance(part, type | ModuleType):
+        own = {**vars(part), **({"call": type(part).__call__} if callable(part) else {})}
+    else:
+        yield from _items(path, part)
+        return
+    if not isinstance(part, Mapping | list | tuple):
+        yield path, getattr(part, "__name__", type(part).__name__)
+    for name, each in own.items() if id(part) not in above else ():
+        yield from _python_items(f"{path}.{str(name).lstrip('_')}", each, (*above, id(part)))
+
+
+def _parts_of_function(function: Any) -> dict[str, Any]:
+    """Return what a function is made of besides its name: nothing, if that of a library is enough."""
+    code: CodeType = function.__code__
+    file = Path(code.co_filename)
+    if {"site-packages", "dist-packages"} & {*file.parts} or file.is_relative_to(
+        sysconfig.get_path("stdlib")
+    ):
+        return {}
+    cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
+    around = {name: cell.cell_contents for name, cell in cells if cell != CellType()}
+    defaults = {**dict(enumerate(function.__defaults__ or ())), **(function.__kwdefaults__ or {})}
+    kept = {**around, **{f"default.{name}": value for name, value in defaults.items()}}
+    return {"code": code, **{name: value for name, value in kept.items() if _is_constant(value)}}
+
+
+def _is_constant(value: Any) -> bool:
+    """Whether it is no list or object, which a function may change in a fit."""
+    constants = bool, int, float, str, tuple, np.generic, np.ndarray, FunctionType, partial
+    return value is None or isinstance(value, constants)
+
+
+def _text_of_code(code: CodeType) -> str:
+    """Return code as text that is the same in each process of one version of Python."""
+
+    def text(constant: Any) -> str:
+        if isinstance(constant, frozenset):
+            return str(sorted(map(repr, constant)))
+        return _text_of_code(constant) if isinstance(constant, CodeType) else repr(constant)
+
+    return f"{code.co_code.hex()} {code.co_names} {[text(constant) for constant in code.co_consts]}"
 
 
 def _hash(arrays: Mapping[str, Array]) -> str:

@@ -40,6 +40,8 @@ class CSVLogger(Callback):
     ['epoch', '1', '2', '3']
     """
 
+    _running = ("_file", "_writer")
+
     @checked_options
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
@@ -145,10 +147,12 @@ class TensorBoard(Callback):
     >>> board = cr.TensorBoard("runs/first")
     """
 
+    _running = ("_writer",)
+    _writer: Any = None
+
     @checked_options
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        self._writer: Any = None
 
     def on_start(self, progress: Progress) -> None:
         """Open an event file."""

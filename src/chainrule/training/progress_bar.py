@@ -22,6 +22,8 @@ class ProgressBar(Callback):
     >>> bar = cr.ProgressBar()
     """
 
+    _running = ("_bar", "_task", "_output")
+
     def on_start(self, progress: Progress) -> None:
         """Show the bar."""
         from rich.console import Console

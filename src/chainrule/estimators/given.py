@@ -1,0 +1,132 @@
+"""What a user has set on an estimator in place of what a fit found: weights, and the output's activation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+
+from chainrule.functions import exp
+from chainrule.graph.names import unknown_name
+from chainrule.graph.types import FLOAT32, FLOAT64, Array, DType, str_shape
+from chainrule.layers import ACTIVATIONS
+
+_OUT_ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    **ACTIVATIONS,
+    "logistic": ACTIVATIONS["sigmoid"],
+    "exp": exp,
+}
+
+
+def activated(output: Array, name: str) -> Array:
+    """Return a network's output after the activation that a user has named in `out_activation_`."""
+    if name not in _OUT_ACTIVATIONS:
+        raise ValueError(unknown_name("out_activation_", name, _OUT_ACTIVATIONS))
+    return _OUT_ACTIVATIONS[name](output)
+
+
+def weights_dtype(estimator: Any) -> DType:
+    """Return float32 if all of `coefs_` and `intercepts_` are, otherwise float64."""
+    arrays = [*estimator.coefs_, *estimator.intercepts_]
+    return FLOAT32 if all(getattr(array, "dtype", None) == FLOAT32 for array in arrays) else FLOAT64
+
+
+def follow_weights(estimator: Any) -> None:
+    """Let an estimator have the network that `coefs_` and `intercepts_` are of.
+
+    They may have been set since the last fit, to other widths (units were pruned) or another dtype, or where
+    no fit has been; other attributes are then made up for, as far as they follow from these.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit together, or to layers with weights of their own.
+    """
+    widths, before = _widths(estimator), dict(vars(estimator))
+    known = hasattr(estimator, "_network")
+    if known and widths == _known_widths(estimator):
+        if weights_dtype(estimator) != estimator._task.dtype:
+            estimator._renew()
+        return
+    try:
+        _check_others(estimator)
+        if not known:
+            _begin(estimator, widths)
+        _check_outside(estimator, widths)
+        estimator._widths, estimator.n_layers_ = widths, len(widths)
+        estimator._network, estimator._left = estimator._made_network(), None
+        estimator._renew()
+    except ValueError:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def _known_widths(estimator: Any) -> list[int]:
+    """Return the widths of the present network, the first as its first matrix has it."""
+    first, *others = estimator._widths
+    return [first + sum(each.units - 1 for each in estimator._embedded), *others]
+
+
+def _widths(estimator: Any) -> list[int]:
+    """Return the number of inputs and the units of each layer, if the arrays fit together."""
+    if not (hasattr(estimator, "coefs_") and hasattr(estimator, "intercepts_")):
+        raise NotFittedError(
+            f"This {type(estimator).__name__} instance has no weights yet. Call 'fit', or set coefs_ and "
+            "intercepts_ both."
+        )
+    coefs, intercepts = (
+        [np.shape(array) for array in arrays] for arrays in (estimator.coefs_, estimator.intercepts_)
+    )
+    if len(coefs) != len(intercepts) or not coefs:
+        raise ValueError(
+            f"coefs_ has {len(coefs)} arrays and intercepts_ {len(intercepts)}; give one of each for every "
+            "layer"
+        )
+    widths = [coefs[0][0] if coefs[0] else 0]
+    for i, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
+        if len(coef) != 2 or coef[0] != widths[-1]:
+            raise ValueError(
+                f"coefs_[{i}] has the shape {str_shape(coef)}, and what comes before has {widths[-1]} units; "
+                f"give it {widths[-1]} rows, and a column for each unit"
+            )
+        if intercept != coef[1:]:
+            raise ValueError(
+                f"intercepts_[{i}] has the shape {str_shape(intercept)}, and coefs_[{i}] {coef[1]} columns; "
+                "give it a number for each"
+            )
+        widths.append(coef[1])
+    return widths
+
+
+def _check_outside(estimator: Any, widths: list[int]) -> None:
+    """Raise a ValueError if the network has other inputs or outputs than the estimator is known to have."""
+    for name, known, found in (
+        ("n_features_in_", estimator.n_features_in_, widths[0]),
+        ("n_outputs_", estimator.n_outputs_, widths[-1]),
+    ):
+        if known != found:
+            array = "coefs_[0] has a row" if name == "n_features_in_" else "coefs_[-1] has a column"
+            raise ValueError(f"{array} for each of {found}, and {name} is {known}; set {name} too")
+
+
+def _begin(estimator: Any, widths: list[int]) -> None:
+    """Give an estimator that was never fitted what a fit would have left besides its weights."""
+    estimator.n_features_in_ = getattr(estimator, "n_features_in_", widths[0])
+    estimator._assume_outputs(widths[-1])
+    estimator.n_iter_ = estimator.t_ = 0
+    estimator._chosen, estimator._embedded, estimator._coded = {}, (), ()
+    estimator._others, estimator._states = {}, ()
+    estimator._steps = 1
+
+
+def _check_others(estimator: Any) -> None:
+    """Raise a ValueError if the network has, or would have, weights beside `coefs_` and `intercepts_`."""
+    options = estimator.embeddings, estimator.normalization
+    if getattr(estimator, "_others", None) or any(option is not None for option in options):
+        raise ValueError(
+            "embeddings and normalization have numbers of their own beside coefs_ and intercepts_, of the "
+            "widths that a fit has left; set arrays of these shapes, or fit anew"
+        )
