@@ -9,6 +9,7 @@ from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classific
 from sklearn.preprocessing import scale
 
 import chainrule as cr
+from chainrule.graph.sparse import SparseRows
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -160,3 +161,15 @@ def test_the_doctor_looks_at_an_estimator_as_it_is_trained():
     assert not doctor.verdicts
     cr.MLPRegressor(**{**options, "learning_rate_init": 3.0}, clip_norm=100.0).fit(sparse.csr_matrix(X), Y)
     assert "learning rate too high" in {verdict.name for verdict in doctor.verdicts}
+
+
+def test_the_doctor_takes_few_rows_of_a_sparse_table(monkeypatch):
+    """A table may fit into memory only as long as its zeros are left out."""
+    table = sparse.random(5000, 30, 0.1, "csr", random_state=np.random.default_rng(0))
+    taken, dense = [], SparseRows.__getitem__
+    monkeypatch.setattr(SparseRows, "__getitem__", lambda self, rows: taken.append(rows) or dense(self, rows))
+    doctor = cr.Doctor(tell=None)
+    options = {**PLAIN, "max_iter": 2, "callbacks": [doctor]}
+    cr.MLPRegressor(**options).fit(table, np.asarray(table.sum(axis=1)).ravel())
+    assert doctor.verdicts == []
+    assert max(len(np.arange(5000)[rows]) for rows in taken) == 2000

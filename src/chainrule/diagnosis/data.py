@@ -32,18 +32,22 @@ def feature_scale(x: Array) -> Iterator[Verdict]:
     varying = _varying(x)
     if not varying.size:
         return
-    sizes = np.max(np.abs(x[:, varying] - np.median(x[:, varying], axis=0)), axis=0)
+    most = np.max(np.abs(x[:, varying] - np.median(x[:, varying], axis=0)), axis=0)
     spreads = np.std(x[:, varying], axis=0)
-    offsets = np.abs(np.mean(x[:, varying], axis=0)) / spreads
-    small, large, far = int(np.argmin(sizes)), int(np.argmax(sizes)), int(np.argmax(offsets))
-    if sizes[large] > LIMITS.different_features * sizes[small]:
+    # a long tail, or a flag that is rarely set, reaches far in standardized columns, too
+    sizes = np.minimum(most, LIMITS.long_tail * spreads)
+    offsets = np.abs(np.mean(x[:, varying], axis=0)) / np.maximum(spreads, most / LIMITS.long_tail)
+    common = np.array([_unusual(x[:, place]) for place in varying]) >= min(LIMITS.unusual_rows, len(x) / 4)
+    small = int(np.argmin(np.where(common, most, np.inf)))
+    large, far = int(np.argmax(sizes)), int(np.argmax(offsets))
+    if common.any() and sizes[large] > LIMITS.different_features * most[small]:
         evidence = (
-            f"column {varying[large]} varies by {sizes[large]:.3g} and column {varying[small]} by "
-            f"{sizes[small]:.3g}"
+            f"column {varying[large]} varies by {most[large]:.3g} and column {varying[small]} by "
+            f"{most[small]:.3g}"
         )
         yield Verdict("features of wildly different scale", "x", evidence, STANDARDIZE)
     elif sizes[large] > LIMITS.largest_feature:
-        evidence = f"column {varying[large]} varies by {sizes[large]:.3g}, and about 1 is what layers expect"
+        evidence = f"column {varying[large]} varies by {most[large]:.3g}, and about 1 is what layers expect"
         yield Verdict("features far from unit scale", "x", evidence, STANDARDIZE)
     elif offsets[far] > LIMITS.farthest_feature:
         evidence = f"column {varying[far]} lies around {np.mean(x[:, varying[far]]):.4g} and varies by "

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from chainrule.diagnosis.data import features, target
 from chainrule.diagnosis.flow import gradient_flow, judged_ratios, layer_sizes, update_ratios
 from chainrule.diagnosis.leaks import columns
-from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient
+from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient, chosen_rows
 from chainrule.diagnosis.small_weights import small_weights
 from chainrule.diagnosis.start import loss_of_ignorance, output_for_loss, slope_of_ignorance
 from chainrule.diagnosis.thresholds import LIMITS
@@ -17,6 +17,7 @@ from chainrule.diagnosis.trials import falls_too_slowly, is_warming_up
 from chainrule.diagnosis.units import dropped_units, identical_units, silent_units
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
+from chainrule.optimizers import Optimizer, RMSprop
 from chainrule.training.callbacks import Callback, Progress
 from chainrule.training.history import History
 
@@ -71,19 +72,14 @@ class Doctor(Callback):
         """Forget the last patient, and see which layers of this one are silent before the first step."""
         self.verdicts, self._looked_at = [], 0
         self._steps_before = progress.steps
-        patient = Patient(progress.model._trainer, _looked_at(progress))
+        patient, few = Patient(progress.model._trainer, _looked_at(progress)), _trained_on(progress)
         self._weights_before = patient.weights
         self._silent_from_birth = {verdict.where for verdict in silent_units(patient.trainer, patient.data)}
-        model = progress.model
-        everything = Patient(
-            patient.trainer, _looked_at(progress, most=None), model.executor, model.n_threads, model.seed
-        )
-        few = Patient(patient.trainer, everything.some(MOST_TRAINED_ON))
         self._besides = [*columns(few), *output_for_loss(few)]
         self._from_birth = [*features(patient), *_unknown_target(few)]
         self._from_birth += [*identical_units(patient), *dropped_units(patient)]
         if not (self._from_birth or self._besides or self._silent_from_birth):
-            self._from_birth = list(small_weights(everything))
+            self._from_birth = list(small_weights(few))
 
     def on_epoch(self, progress: Progress) -> None:
         """Look after epochs 1, 2, 4, 8, ..."""
@@ -113,8 +109,17 @@ class Doctor(Callback):
                     self._tell(verdict)
 
 
-def _looked_at(progress: Progress, most: int | None = MOST_LOOKED_AT) -> dict[str, Array]:
-    return {name: array[:most] for name, array in progress.data.items()}
+def _looked_at(progress: Progress) -> dict[str, Array]:
+    return {name: array[:MOST_LOOKED_AT] for name, array in progress.data.items()}
+
+
+def _trained_on(progress: Progress) -> Patient:
+    """Return what trials are made with; an estimator has no executor and no seed to choose."""
+    model = progress.model
+    options = {name: getattr(model, name) for name in ("executor", "seed") if hasattr(model, name)}
+    rows = chosen_rows(len(progress.data["x"]), MOST_TRAINED_ON, options.get("seed", 0))
+    data = {name: array[rows] for name, array in progress.data.items()}  # of a sparse table only these
+    return Patient(model._trainer, data, n_threads=model.n_threads, **options)
 
 
 def _unknown_target(patient: Patient) -> Iterator[Verdict]:
@@ -155,7 +160,8 @@ def _findings(progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
     relative = {part: norm / sizes[part] for part, norm in last["gradient_norm"].items() if sizes[part]}
     ratios = last["update_ratio"]
     fell_silent = any(verdict.where not in so_far.silent_from_birth for verdict in silent)
-    judged = judged_ratios(ratios, so_far.weights)
+    first_steps = _first_steps(trainer.task.optimizer, progress.steps)
+    judged = judged_ratios({part: ratio * first_steps for part, ratio in ratios.items()}, so_far.weights)
     rash = list(_too_fast(patient, history, judged, fell_silent))
     rising = list(_rises(history)) if so_far.steps >= LIMITS.steps_to_settle else []
     yield from rash or rising
@@ -179,6 +185,11 @@ def _findings(progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
             f"in {len(history['loss'])} epochs the loss has come from {_course(history)}",
             "let model.diagnose(x, y) look for the cause",
         )
+
+
+def _first_steps(optimizer: Optimizer, steps: int) -> float:
+    """Return by which part steps are to become shorter: RMSprop takes its mean of squares from 0 on."""
+    return math.sqrt(1 - optimizer.rho**steps) if isinstance(optimizer, RMSprop) and steps else 1.0
 
 
 def _falls(history: History) -> bool:
@@ -243,10 +254,7 @@ def _too_slow(
             f"raise the learning rate, {_times(LIMITS.usual_update / most)} for example",
         )
     elif is_first and most <= LIMITS.slow_descent:
-        data = _looked_at(progress, most=None)
-        yield from falls_too_slowly(
-            Patient(model._trainer, data, model.executor, model.n_threads, model.seed)
-        )
+        yield from falls_too_slowly(_trained_on(progress))
 
 
 def _times(factor: float) -> str:

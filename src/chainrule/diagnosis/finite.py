@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from chainrule.diagnosis.parts import title
-from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient, taken
+from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient, chosen_rows, taken
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.loop import NotFiniteError, Stage, check_finite, run_stage
 from chainrule.graph.types import Array
@@ -45,7 +45,7 @@ def failure_of(stage: Stage, arrays: Mapping[str, Array], rows: Array) -> Failur
 
 def finite_at_start(patient: Patient) -> Iterator[Verdict]:
     """Find a loss or a gradient that is not finite before anything is trained."""
-    rows = patient.chosen(MOST_TRAINED_ON)
+    rows = chosen_rows(patient.rows, MOST_TRAINED_ON, patient.seed)
     for some in np.array_split(rows, -(-len(rows) // MOST_LOOKED_AT)):
         data = taken(patient.data, some)
         stage = patient.trainer.stage("gradients", patient.trainer.data_types(data))

@@ -19,7 +19,10 @@ LARGER = (
     "weight_initializer"
 )
 #: What to do about gradients that vanish, whatever the weights; and about those that explode.
-OTHERWISE = "use relu or gelu in place of sigmoid, fewer layers, Residual layers, or normalize between them"
+OTHERWISE = (
+    "use relu or gelu in place of activations that flatten out (sigmoid, softmax), fewer layers, Residual "
+    "layers, or normalize between them"
+)
 CALM = (
     "start with smaller weights, normalize between layers (LayerNorm, BatchNorm), or clip: "
     "clip_global_norm=1.0"

@@ -41,15 +41,13 @@ class Patient:
         """How many rows there are."""
         return len(self.data["x"])
 
-    def chosen(self, most: int) -> Array:
-        """Return the numbers of at most so many rows, drawn at random."""
-        if self.rows <= most:
-            return np.arange(self.rows)
-        return np.sort(np.random.default_rng(self.seed).choice(self.rows, most, replace=False))
-
     def some(self, most: int) -> dict[str, Array]:
         """Return the data of these rows."""
-        return dict(self.data) if self.rows <= most else taken(self.data, self.chosen(most))
+        return (
+            dict(self.data)
+            if self.rows <= most
+            else taken(self.data, chosen_rows(self.rows, most, self.seed))
+        )
 
     def copy(self, optimizer: Optimizer | None = None) -> Patient:
         """Return a copy with weights of its own, which another optimizer may train."""
@@ -117,6 +115,13 @@ class Patient:
             history.append({"loss": np.inf})
         trainer.keep(run.state)
         return history
+
+
+def chosen_rows(rows: int, most: int, seed: int) -> Array:
+    """Return the numbers of at most so many of the rows, drawn at random, in order."""
+    if rows <= most:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
 def taken(data: Data, rows: Array) -> dict[str, Array]:

@@ -20,6 +20,9 @@ class Thresholds:
         The same: a column varies by so much.
     farthest_feature : float
         The same: a column lies so many times its own spread from 0.
+    long_tail : float
+        All three: a column that varies by more than so many times its spread does so in a few rows, and
+        counts as one that varies by so much.
     target_spread : float
         *target far from unit scale*: its spread is more than this, or less than one part of it.
     target_distance : float
@@ -27,8 +30,9 @@ class Thresholds:
     table_rows : int
         *duplicated columns*, *leaking columns*: with fewer rows a coincidence is no evidence.
     unusual_rows : int
-        *duplicated columns*: each has not its most common value in so many rows; *leaking columns*: so many
-        rows are of the class that is told, or have each of the few values.
+        *features of wildly different scale* (the small one), *duplicated columns*: each has not its most
+        common value in so many rows; *leaking columns*: so many rows are of the class that is told, or have
+        each of the few values.
     noise_of_copy : float
         *duplicated columns*: one is another with noise of less than this part of its deviation.
     told_rows : float
@@ -135,6 +139,7 @@ class Thresholds:
     different_features: float = 100.0
     largest_feature: float = 50.0
     farthest_feature: float = 50.0
+    long_tail: float = 10.0
     target_spread: float = 20.0
     target_distance: float = 5.0
     table_rows: int = 20
