@@ -157,8 +157,7 @@ def run_epochs(
         raise ValueError(not_finite(failure, step, run.state)) from None
     finally:
         run.look = lambda: None  # a run holds its data, and goes at once if nothing that it holds holds it
-        state = run.state
-        keep(_with_best(state) if ended else state)
+        keep(_with_best(run.state) if ended else run.state)
         try:
             account.save()
         finally:
