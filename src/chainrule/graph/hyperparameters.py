@@ -147,4 +147,4 @@ def _is_number(field: Field, value: Any) -> bool:
     )
     if not annotated or isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return value != 0 or "even zero" in field.metadata
+    return value != 0 or EVEN_ZERO.items() <= field.metadata.items()
