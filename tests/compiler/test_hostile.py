@@ -244,6 +244,67 @@ def test_called_from_two_threads_at_once():
     assert not failures
 
 
+def test_a_call_that_comes_in_between_has_memory_of_its_own(monkeypatch):
+    weight = np.random.default_rng(0).normal(size=(40, 40))
+    graph = trace(lambda x: cr.tanh(cr.tanh(x @ weight) @ weight), np.zeros((7, 40)))
+    executable = Executable(graph)
+    run = executable._run
+    first, second = (np.random.default_rng(seed).normal(size=(7, 40)) for seed in (1, 2))
+    expected = [executable(first)[0], executable(second)[0]]
+    between = []
+
+    def interrupted(*given):
+        if not between:  # as a handler of a signal would, just before native code begins
+            between.append(None)
+            between.append(executable(second)[0])
+        run(*given)
+
+    monkeypatch.setattr(executable, "_run", interrupted)
+    assert np.array_equal([executable(first)[0], between[1]], expected)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda x: np.asfortranarray(x),
+        lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+        lambda x: np.broadcast_to(x[:1], x.shape),
+        lambda x: np.frombuffer(x.tobytes()).reshape(x.shape),  # which may only be read
+        lambda x: x[:0],
+    ],
+    ids=["columns", "every second", "repeated", "only read", "empty"],
+)
+def test_arrays_of_any_form(form):
+    x = form(np.random.default_rng(0).normal(size=(6, 5)))
+    compiled = cr.compile(lambda x: cr.exp(x) * 2)
+    for _ in range(2):
+        assert np.allclose(compiled(x), np.exp(x) * 2, rtol=1e-14, atol=0)
+
+
+def test_types_that_change_from_call_to_call():
+    compiled = cr.compile(lambda x, w: x * w + 1)
+    x = np.arange(6.0)
+    forms = [x, x.astype("float32"), x[:4], x.reshape(2, 3), 2.0, np.float32(3), x.astype("int64")]
+    for _ in range(2):
+        for first in forms:
+            result = np.asarray(compiled(first, 2.0))
+            assert np.array_equal(result, np.asarray(first) * 2.0 + 1)
+            assert result.shape == np.shape(first)
+    assert compiled(np.ones(3, "float32"), np.float32(2)).dtype == np.float32
+    assert compiled(np.ones(3, "float32"), np.ones(3)).dtype == np.float64
+
+
+def test_more_numbers_of_rows_than_are_remembered(monkeypatch):
+    monkeypatch.setattr("chainrule.compiler.executable.MOST_CALLS", 3)
+    model = cr.Model(cr.Dense(2), loss="mean_squared_error", dtype="float64")
+    model.build(features=3)
+    weights = model.weights
+    for rows in [1, 2, 3, 4, 5, 4, 1, 20, 3]:
+        x = np.random.default_rng(rows).normal(size=(rows, 3))
+        expected = x @ weights["weight"] + weights["bias"]
+        assert np.allclose(model.predict(x), expected, rtol=1e-12)
+
+
 def test_two_models_trained_at_once():
     expected = {name: trained(name) for name in ("dropout", "batch_norm")}
     found = {}

@@ -23,7 +23,7 @@ from chainrule.graph.types import Array, DType, Shape
 
 #: Seconds that native code runs before Python may look. Ctrl-C waits for half as much more at most, or for
 #: a step that takes longer, and for copies of the weights.
-LOOK_EVERY = 0.03
+LOOK_EVERY = 0.05
 #: Seconds after which weights are checked, and copied to go back to. A loss is checked in each step; weights
 #: are besides wherever somebody looks at them.
 SAVE_EVERY = 0.25

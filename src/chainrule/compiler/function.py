@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,20 @@ class Compiled:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
         self._made: dict[Hashable, tuple[Executable, Any]] = {}
+        self._plain: dict[Hashable, tuple[Executable, Any]] = {}
         self._last: Executable | None = None
 
     def __call__(self, *arguments: Any) -> Any:
         """Return the function's result; inside of another function's trace, its symbolic result."""
+        types = _types_of(arguments)
+        executable, structure = self._plain.get(types, _UNKNOWN)
+        if executable is None:
+            return self._look_up(arguments, types)
+        self._last = executable
+        return _result(structure, executable(*arguments))
+
+    def _look_up(self, arguments: tuple[Any, ...], types: Hashable) -> Any:
+        """Call the code for any arguments; it is made if there is none for these types."""
         if is_symbolic(list(arguments)):
             return self._function(*arguments)
         leaves = flatten(list(arguments))
@@ -39,9 +50,10 @@ class Compiled:
         if key not in self._made:
             self._made[key] = self._compile(list(arguments), leaves, arrays)
         executable, structure = self._made[key]
+        if types is not None and all(map(is_, arrays, arguments)):
+            self._plain[types] = executable, structure
         self._last = executable
-        results = executable(*arrays)
-        return unflatten(structure, results) if isinstance(structure, dict | list | tuple) else results[0]
+        return _result(structure, executable(*arrays))
 
     def explain(self, *, profile: bool = False) -> str:
         """Return how the last call is computed.
@@ -108,6 +120,20 @@ def compile(function: Callable[..., Any]) -> Compiled:
     0: loop (3,); then add; stores 1
     """
     return Compiled(function)
+
+
+_UNKNOWN = None, None
+
+
+def _types_of(arguments: tuple[Any, ...]) -> Hashable:
+    """Return the types of arguments that are all arrays; None for others."""
+    if not all(type(argument) is np.ndarray for argument in arguments):
+        return None
+    return tuple([(array.shape, array.dtype) for array in arguments])
+
+
+def _result(structure: Any, results: list[Array]) -> Any:
+    return unflatten(structure, results) if isinstance(structure, dict | list | tuple) else results[0]
 
 
 def _type_of(leaf: Any, array: Array) -> Hashable:

@@ -42,7 +42,8 @@ def checked_options(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        refuse_unknown_options(function.__qualname__.replace(".__init__", ""), kwargs, signature)
+        if kwargs:
+            refuse_unknown_options(function.__qualname__.replace(".__init__", ""), kwargs, signature)
         return function(*args, **kwargs)
 
     return wrapper

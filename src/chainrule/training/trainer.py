@@ -14,7 +14,7 @@ from chainrule.functions import random_key
 from chainrule.graph.loop import Loop, LoopState, Stage
 from chainrule.graph.names import unknown_name
 from chainrule.graph.sparse import Rows
-from chainrule.graph.types import ROWS, Array, ArrayType, static_size, str_shape
+from chainrule.graph.types import ROWS, Array, ArrayType, str_shape
 from chainrule.layers import Layer, initial_values
 from chainrule.training.data import (
     as_count,
@@ -54,6 +54,8 @@ class Trainer:
         The types of the network's input and output; x is None before the weights are drawn.
     data : DataTypes or None
         The types of the last batch that came with targets.
+    rows_together : int
+        How many rows a prediction computes at once: so few that Ctrl-C need not wait for long.
     """
 
     def __init__(self, task: Task, seed: int) -> None:
@@ -63,6 +65,7 @@ class Trainer:
         self.x: ArrayType | None = None
         self.data: DataTypes | None = None
         self._stages: dict[Any, Stage] = {}
+        self._arguments: tuple[Task, Arrays] | None = None
 
     # The arrays -----------------------------------------------------------------------------------
 
@@ -74,12 +77,6 @@ class Trainer:
                 "the model has no weights yet: fit it, or build it with model.build(features=...)"
             )
         return self._carried
-
-    @property
-    def rows_together(self) -> int:
-        """How many rows a prediction computes at once: so few that Ctrl-C need not wait for long."""
-        weights = sum(static_size(kind.shape) for kind in self.carried.parameters.values())
-        return max(64, min(4096, MULTIPLICATIONS // max(weights, 1)))
 
     def build(self, features: Sequence[int]) -> None:
         """Draw the initial weights for rows of this shape, unless that is done."""
@@ -104,6 +101,8 @@ class Trainer:
 
         self.x, self.output = x, output
         self._carried = CarriedTypes(types(parameters), types(state), types(optimizer_state))
+        weights = sum(array.size for array in parameters.values())
+        self.rows_together = max(64, min(4096, MULTIPLICATIONS // max(weights, 1)))
         self.run = LoopState({**parameters, **state, **optimizer_state})
 
     def start(self, recorded: bool = False) -> LoopState:
@@ -152,11 +151,14 @@ class Trainer:
 
     def features(self, x: Any, name: str = "x") -> Array:
         """Return x checked; weights are drawn for it if there are none yet."""
-        array = as_features(x, self.task.dtype, name)
+        return self._fitting(as_features(x, self.task.dtype, name), name)
+
+    def _fitting(self, features: Array, name: str) -> Array:
+        """Return features if they fit the network, which is built for them if it has not been yet."""
         if self.x is None:
-            self.build(array.shape[1:])
-        self.check_features(array.shape[1:], name)
-        return array
+            self.build(features.shape[1:])
+        self.check_features(features.shape[1:], name)
+        return features
 
     def check_features(self, shape: tuple[Any, ...], name: str = "x") -> None:
         """Raise a ValueError if rows of this shape do not fit the network."""
@@ -176,7 +178,7 @@ class Trainer:
         if y is not None:
             y = as_dense(y, y_name)
             check_rows(features, y, (x_name, y_name))
-        data = {"x": self.features(features, x_name)}
+        data = {"x": self._fitting(features, x_name)}
         if y is not None or self.task.loss is not None:
             data["y"] = self._target(y, prefix)
         if weight is not None:
@@ -260,8 +262,11 @@ class Trainer:
         return makers[kind](self.task, carried, data)
 
     def arguments(self) -> Arrays:
-        """Return the hyperparameters by path."""
-        return {path: np.asarray(number) for path, number in self.task.hyperparameters().items()}
+        """Return the hyperparameters by path; they are found once, as a task is never changed."""
+        if self._arguments is None or self._arguments[0] is not self.task:
+            numbers = self.task.hyperparameters()
+            self._arguments = self.task, {path: np.asarray(number) for path, number in numbers.items()}
+        return dict(self._arguments[1])
 
     def arrays(self, data: Mapping[str, Array]) -> Arrays:
         """Return all that a graph of the task may need, by name."""
