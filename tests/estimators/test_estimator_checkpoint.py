@@ -415,7 +415,3 @@ def test_a_search_with_a_checkpoint_says_what_is_wrong(path):
 def test_early_stopping_as_a_callback_is_answered():
     with pytest.raises(ValueError, match="set early_stopping, n_iter_no_change, tol and scoring"):
         fitted(classifier(callbacks=[cr.EarlyStopping()]))
-    with pytest.raises(ValueError, match="lowers a learning rate that is a number"):
-        fitted(
-            classifier(solver="sgd", learning_rate="adaptive", callbacks=[cr.ReduceOnPlateau(monitor="loss")])
-        )

@@ -139,6 +139,18 @@ def test_a_plateau_lowers_an_estimators_rate():
     assert lowered.loss_curve_[2:] != curve[2:]
 
 
+def test_a_plateau_lowers_the_rate_of_sgd_unless_it_falls_by_itself():
+    rates = []
+    look = lambda progress: rates.append(progress.logs["learning_rate"])
+    plateau = cr.ReduceOnPlateau(0.5, patience=1, min_delta=9.0, monitor="loss")
+    options = {"hidden_layer_sizes": (5,), "solver": "sgd", "max_iter": 4, "random_state": 0}
+    cr.MLPClassifier(**options, callbacks=[plateau, look]).fit(X, Y)
+    assert rates == [1e-3, 1e-3, 5e-4, 2.5e-4]
+    for rate in ("adaptive", "invscaling"):
+        with pytest.raises(ValueError, match=f"'{rate}' lowers the rate .* ReduceOnPlateau; leave one"):
+            cr.MLPClassifier(**options, learning_rate=rate, callbacks=[plateau]).fit(X, Y)
+
+
 def test_what_is_recorded_is_recorded_for_estimators_too():
     seen = []
     look = lambda progress: seen.append(progress.history.recorded["gradient_norm"])

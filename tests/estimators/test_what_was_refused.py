@@ -43,6 +43,21 @@ def test_class_weights_are_sample_weights():
     )
 
 
+@pytest.mark.parametrize("several", [False, True], ids=["classes", "labels"])
+def test_class_weights_of_a_batch_that_lacks_a_class(several):
+    y = np.column_stack([Y == 1, Y == 2]).astype(int) if several else Y
+    weights = [{1: 3.0}, {1: 2.0}] if several else {2: 3.0}
+    each = np.where(Y == 1, 3.0, 1.0) if several else np.where(Y == 2, 3.0, 1.0)
+    own, given = (cr.MLPClassifier(**PLAIN, class_weight=given) for given in (weights, None))
+    for rows in (Y < 3, Y < 2):
+        own.partial_fit(X[rows], y[rows], classes=[0, 1] if several else [0, 1, 2])
+        factors = each * np.where(Y == 2, 2.0, 1.0) if several else each
+        given.partial_fit(
+            X[rows], y[rows], classes=[0, 1] if several else [0, 1, 2], sample_weight=factors[rows]
+        )
+    np.testing.assert_array_equal(own.coefs_[0], given.coefs_[0])
+
+
 def test_class_weights_count_on_rows_that_are_not_trained_on():
     """They are those of the training rows, whether a part of these is held out or other rows are given."""
     seen = []

@@ -42,6 +42,7 @@ from chainrule.losses import L2, Loss
 from chainrule.optimizers import Optimizer
 from chainrule.training.checkpoint import opened
 from chainrule.training.memo import declared
+from chainrule.training.plateau import ReduceOnPlateau
 from chainrule.training.task import Task
 from chainrule.training.trainer import Trainer
 
@@ -380,12 +381,22 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
             return
         self._left = None
         self._renew()
-        schedule, power = self.learning_rate, float(self.power_t)
+        schedule, power, lowered = self.learning_rate, float(self.power_t), self._has_plateau()
         if self.solver != "sgd" or has_schedule(self):
             schedule = "constant"
-        elif schedule == "constant":  # so that both are the same code
+        elif schedule == "constant" and not lowered:  # so that both are the same code
             schedule, power = "invscaling", 0.0
         self._schedule = schedule, float(self.learning_rate_init), power
+
+    def _has_plateau(self) -> bool:
+        """Whether a callback lowers the learning rate; then nothing else may set it."""
+        found = any(isinstance(callback, ReduceOnPlateau) for callback in self.callbacks or ())
+        if found and self.solver == "sgd" and self.learning_rate in ("invscaling", "adaptive"):
+            raise ValueError(
+                f"learning_rate={self.learning_rate!r} lowers the rate after each epoch, and so does "
+                "ReduceOnPlateau; leave one of them out"
+            )
+        return found
 
     def _begin(self, random_state: Any) -> None:
         """Let training start anew, or after the last partial_fit with its optimizer's state."""

@@ -288,7 +288,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         if self.class_weight is None:
             return weight
         if not (learnt and hasattr(self, "_class_weights")):
-            self._class_weights = explicit_class_weights(self.class_weight, y)
+            known = (0, 1) if np.ndim(y) == 2 else self.classes_
+            self._class_weights = explicit_class_weights(self.class_weight, y, known)
         factors = compute_sample_weight(self._class_weights, y).astype(dtype)
         weight = factors if weight is None else factors * weight
         if not learnt:

@@ -46,7 +46,7 @@ def as_rows(data: Mapping[str, Any]) -> dict[str, Rows]:
     return {name: SparseRows.of(table) if issparse(table) else table for name, table in data.items()}
 
 
-def explicit_class_weights(given: Any, y: Any) -> Any:
+def explicit_class_weights(given: Any, y: Any, known: Any) -> Any:
     """Return class weights that no longer depend on other rows than those that they are found on.
 
     Parameters
@@ -55,6 +55,8 @@ def explicit_class_weights(given: Any, y: Any) -> Any:
         As scikit-learn takes them.
     y : array-like
         The labels of the rows that are trained on.
+    known : array-like
+        All classes, of which a batch may lack some; for several columns of labels 0 and 1.
 
     Returns
     -------
@@ -69,11 +71,12 @@ def explicit_class_weights(given: Any, y: Any) -> Any:
             f"{'s' if len(columns) > 1 else ''}; give a dict for each column of y"
         )
     _check_class_weights(given if isinstance(given, list) else [given])
-    compute_sample_weight(given, y)  # it has the sentences for what else cannot be one
+    if len(columns) > 1 and isinstance(given, dict):
+        compute_sample_weight(given, y)  # it has the sentence for what cannot be one
     each = given if isinstance(given, list) else [given] * len(columns)
     found = []
     for weights, column in zip(each, columns, strict=True):
-        classes = np.unique(column)
+        classes = np.unique(column) if isinstance(weights, str) else np.unique(known)
         numbers = compute_class_weight(weights, classes=classes, y=column)
         found.append(dict(zip(classes.tolist(), numbers, strict=True)))
     return found if len(found) > 1 else found[0]
