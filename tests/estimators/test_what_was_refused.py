@@ -188,3 +188,18 @@ def test_the_doctor_takes_few_rows_of_a_sparse_table(monkeypatch):
     cr.MLPRegressor(**options).fit(table, np.asarray(table.sum(axis=1)).ravel())
     assert doctor.verdicts == []
     assert max(len(np.arange(5000)[rows]) for rows in taken) == 2000
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        ({"n_threads": np.int64(2)}, {"n_threads": 2}),
+        ({"activation": np.array(["tanh", "logistic"])}, {"activation": ("tanh", "logistic")}),
+        ({"callbacks": np.array([])}, {"callbacks": []}),
+        ({"hidden_layer_sizes": np.array([6, 5])}, {"hidden_layer_sizes": (6, 5)}),
+        ({"class_weight": [{0: 1.0, 1: 2.0}]}, {"class_weight": {0: 1.0, 1: 2.0}}),
+    ],
+    ids=lambda options: "-".join(options),
+)
+def test_options_as_numpy_has_them(given, plain):
+    assert curve(**given) == curve(**plain)

@@ -57,7 +57,7 @@ def _allowed(number: int, name: str) -> int:
         raise ValueError(
             f"{name} is at most {MOST_THREADS}, not {number}; name about as many as there are cores"
         )
-    return number
+    return int(number)
 
 
 def cores() -> int:

@@ -390,7 +390,8 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
 
     def _has_plateau(self) -> bool:
         """Whether a callback lowers the learning rate; then nothing else may set it."""
-        found = any(isinstance(callback, ReduceOnPlateau) for callback in self.callbacks or ())
+        callbacks = () if self.callbacks is None else self.callbacks
+        found = any(isinstance(callback, ReduceOnPlateau) for callback in callbacks)
         if found and self.solver == "sgd" and self.learning_rate in ("invscaling", "adaptive"):
             raise ValueError(
                 f"learning_rate={self.learning_rate!r} lowers the rate after each epoch, and so does "

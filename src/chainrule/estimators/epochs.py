@@ -118,14 +118,15 @@ def run_fit(
 
 
 def _planned(estimator: Any, data: dict[str, Array], held: Held | None, epochs: int) -> Plan:
-    (plateau, stopping), others = split_callbacks(estimator.callbacks or (), ReduceOnPlateau, EarlyStopping)
+    callbacks = () if estimator.callbacks is None else estimator.callbacks
+    (plateau, stopping), others = split_callbacks(callbacks, ReduceOnPlateau, EarlyStopping)
     if stopping is not None:
         raise ValueError(
             "an estimator stops by rules of its own: set early_stopping, n_iter_no_change, tol and scoring, "
             "and leave EarlyStopping out of callbacks"
         )
-    callbacks = as_callbacks(others)
-    recorded = any(callback.records for callback in callbacks)
+    looking = as_callbacks(others)
+    recorded = any(callback.records for callback in looking)
     tables = as_rows(data)
     rows = len(tables["x"])
     size = _batch_size(estimator, rows)
@@ -148,7 +149,7 @@ def _planned(estimator: Any, data: dict[str, Array], held: Held | None, epochs: 
         inputs = replace(inputs, validation_data=watched, arguments={**missing, **arguments})
     loop, state, judge = _with_rules(estimator, loop, state, rules, held)
     loop, state, inputs = with_plateau(loop, state, inputs, plateau)
-    return Plan(tables, loop, state, inputs, rules, judge, plateau, callbacks)
+    return Plan(tables, loop, state, inputs, rules, judge, plateau, looking)
 
 
 def _with_rules(

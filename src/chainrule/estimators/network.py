@@ -77,7 +77,9 @@ def build_network(
             dense.append(f"layers.{len(layers)}")
             layers.extend(block)
     dense.append(f"layers.{len(layers)}")
-    layers.append(_dense(widths[-2], widths[-1], "identity", activation == "logistic"))
+    layers.append(
+        _dense(widths[-2], widths[-1], "identity", isinstance(activation, str) and activation == "logistic")
+    )
     return Network(Sequential(layers), tuple(dense))
 
 
