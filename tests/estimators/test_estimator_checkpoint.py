@@ -325,6 +325,24 @@ def test_other_options(options, difference, path):
     assert path.read_bytes() == content
 
 
+def test_an_option_in_another_form_is_the_same_option(path):
+    first = fitted(classifier(hidden_layer_sizes=(6,), checkpoint=path))
+    again = fitted(classifier(hidden_layer_sizes=6, checkpoint=path))
+    assert again.loss_curve_ == first.loss_curve_
+
+
+def test_a_schedule_that_ends_with_the_last_epoch(path):
+    fitted(classifier(learning_rate="cosine_decay", checkpoint=path))
+    with pytest.raises(ValueError, match=r"max_iter was \d+ and is 99"):
+        fitted(classifier(learning_rate="cosine_decay", max_iter=99, checkpoint=path))
+
+
+def test_sparse_rows_in_place_of_dense_ones(path):
+    classifier(checkpoint=path).fit(X, Y)
+    with pytest.raises(ValueError, match=r"x had the shape \(\d+, \d+\) and has \(\d+, \d+\), sparse"):
+        classifier(checkpoint=path).fit(sparse.csr_array(np.where(X > 2, X, 0)), Y)
+
+
 def beta_scorer(beta):
     return make_scorer(fbeta_score, beta=beta, average="macro")
 

@@ -58,6 +58,15 @@ def test_class_weights_of_a_batch_that_lacks_a_class(several):
     np.testing.assert_array_equal(own.coefs_[0], given.coefs_[0])
 
 
+def test_balanced_classes_count_rows_by_their_weight():
+    """A row of weight 2 is two rows, and one of weight 0 none."""
+    each = np.where(np.arange(150) % 3 == 0, 2, 1) * (np.arange(150) > 20)
+    options = {**PLAIN, "solver": "lbfgs", "class_weight": "balanced"}
+    weighted = cr.MLPClassifier(**options).fit(X, Y, sample_weight=each)
+    repeated = cr.MLPClassifier(**options).fit(np.repeat(X, each, axis=0), np.repeat(Y, each))
+    np.testing.assert_allclose(weighted.coefs_[0], repeated.coefs_[0], rtol=1e-7)
+
+
 def test_class_weights_count_on_rows_that_are_not_trained_on():
     """They are those of the training rows, whether a part of these is held out or other rows are given."""
     seen = []

@@ -289,7 +289,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             return weight
         if not (learnt and hasattr(self, "_class_weights")):
             known = (0, 1) if np.ndim(y) == 2 else self.classes_
-            self._class_weights = explicit_class_weights(self.class_weight, y, known)
+            self._class_weights = explicit_class_weights(self.class_weight, y, known, weight)
         factors = compute_sample_weight(self._class_weights, y).astype(dtype)
         weight = factors if weight is None else factors * weight
         if not learnt:

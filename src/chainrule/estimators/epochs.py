@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from chainrule.estimators.network import as_sizes
 from chainrule.estimators.rows import as_rows
 from chainrule.estimators.runs import NOT_FINITE, Judge, Judged, Told, Traced
 from chainrule.estimators.scores import held_stage
-from chainrule.estimators.solver import RATE
+from chainrule.estimators.solver import RATE, has_schedule
 from chainrule.estimators.sparse import fed
 from chainrule.estimators.stopping import BEST, PENDING, SCORE, WAITED, Rules, pending_stage
 from chainrule.estimators.threads import thread_limit
@@ -193,9 +194,10 @@ def _batch_size(estimator: Any, rows: int) -> int:
 
 def _resumed(estimator: Any, plan: Plan, checkpoint: Checkpoint, drawn: bool) -> Saved:
     """Return where the checkpoint's fit stands; an epoch that waits for its score gets it."""
-    chosen = {
-        name: value for name, value in estimator.get_params(deep=False).items() if name not in _NO_OPTIONS
-    }
+    ends = isinstance(estimator.learning_rate, str) and has_schedule(estimator)  # at the last epoch
+    free = _NO_OPTIONS - ({"max_iter"} if ends else set())
+    chosen = {name: value for name, value in estimator.get_params(deep=False).items() if name not in free}
+    chosen["hidden_layer_sizes"] = as_sizes(estimator.hidden_layer_sizes)
     recording = any(callback.records for callback in plan.callbacks)
     options = {"plateau": plan.plateau, "dtype": estimator._task.dtype.name, "recording": recording}
     # Labels and categories are numbers in the rows that the loop is given.

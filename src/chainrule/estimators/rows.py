@@ -46,7 +46,7 @@ def as_rows(data: Mapping[str, Any]) -> dict[str, Rows]:
     return {name: SparseRows.of(table) if issparse(table) else table for name, table in data.items()}
 
 
-def explicit_class_weights(given: Any, y: Any, known: Any) -> Any:
+def explicit_class_weights(given: Any, y: Any, known: Any, sample_weight: Array | None = None) -> Any:
     """Return class weights that no longer depend on other rows than those that they are found on.
 
     Parameters
@@ -57,6 +57,8 @@ def explicit_class_weights(given: Any, y: Any, known: Any) -> Any:
         The labels of the rows that are trained on.
     known : array-like
         All classes, of which a batch may lack some; for several columns of labels 0 and 1.
+    sample_weight : array, optional
+        How much each row counts where classes are balanced.
 
     Returns
     -------
@@ -76,10 +78,21 @@ def explicit_class_weights(given: Any, y: Any, known: Any) -> Any:
     each = given if isinstance(given, list) else [given] * len(columns)
     found = []
     for weights, column in zip(each, columns, strict=True):
-        classes = np.unique(column) if isinstance(weights, str) else np.unique(known)
-        numbers = compute_class_weight(weights, classes=classes, y=column)
+        if isinstance(weights, str):
+            classes, numbers = _balanced(column, sample_weight)
+        else:
+            classes = np.unique(known)
+            numbers = compute_class_weight(weights, classes=classes, y=column)
         found.append(dict(zip(classes.tolist(), numbers, strict=True)))
     return found if len(found) > 1 else found[0]
+
+
+def _balanced(labels: Array, sample_weight: Array | None) -> tuple[Array, Array]:
+    """Return the classes, and weights that make all of them count equally."""
+    classes, numbers = np.unique(labels, return_inverse=True)
+    each = np.ones(len(labels)) if sample_weight is None else sample_weight.astype(np.float64)
+    sums = np.bincount(numbers.ravel(), each, len(classes))
+    return classes, np.divide(each.sum() / np.count_nonzero(sums), sums, np.ones_like(sums), where=sums > 0)
 
 
 def _check_class_weights(given: list[Any]) -> None:

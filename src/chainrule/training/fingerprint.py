@@ -17,6 +17,7 @@ import numpy as np
 
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Inputs, Loop, LoopState
+from chainrule.graph.sparse import Rows, SparseRows
 from chainrule.graph.types import Array, str_shape
 
 #: By name: a number, a text, a flag; or {"hash": ...}, with shape and dtype, for what is too large to show.
@@ -124,8 +125,8 @@ def _items(path: str, part: Any) -> Iterator[tuple[str, Any]]:
         yield path, part
     elif isinstance(part, np.generic):
         yield path, part.item()
-    elif isinstance(part, np.ndarray):
-        yield path, {"shape": str_shape(part.shape), "dtype": str(part.dtype), "hash": _hash({"": part})}
+    elif isinstance(part, np.ndarray | SparseRows):
+        yield path, _of_numbers(part)
     elif isinstance(part, Graph):
         yield path, {"hash": _hash_of_graph(part)}
     elif isinstance(part, CodeType):
@@ -143,6 +144,14 @@ def _items(path: str, part: Any) -> Iterator[tuple[str, Any]]:
             yield from _items(f"{path}.{field.name}", getattr(part, field.name))
     else:
         yield path, getattr(part, "__name__", type(part).__name__)
+
+
+def _of_numbers(table: Rows) -> dict[str, str]:
+    if isinstance(table, SparseRows):
+        form, arrays = ", sparse", {"": table.values, "columns": table.columns, "starts": table.starts}
+    else:
+        form, arrays = "", {"": table}
+    return {"shape": str_shape(table.shape) + form, "dtype": str(table.dtype), "hash": _hash(arrays)}
 
 
 def fingerprint_of_python(parts: Mapping[str, Any]) -> dict[str, Any]:
