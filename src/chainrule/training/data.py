@@ -77,8 +77,10 @@ def _kind(array: Array) -> str:
 def as_finite(x: Any, dtype: DType, name: str) -> Array:
     """Return numbers in this dtype, if all of them are finite; otherwise a ValueError says where not."""
     numbers = as_numbers(x, name)
-    with np.errstate(over="ignore"):
-        array = numbers.astype(dtype, copy=False)
+    array = numbers
+    if numbers.dtype != dtype:
+        with np.errstate(over="ignore"):
+            array = numbers.astype(dtype)
     place = _first_not_finite(array)
     if place is not None:
         what = f"{name} holds {numbers[place]!s} at {_place(place)}"
