@@ -54,8 +54,6 @@ class Trainer:
         The types of the network's input and output; x is None before the weights are drawn.
     data : DataTypes or None
         The types of the last batch that came with targets.
-    rows_together : int
-        How many rows a prediction computes at once: so few that Ctrl-C need not wait for long.
     """
 
     def __init__(self, task: Task, seed: int) -> None:
@@ -77,6 +75,11 @@ class Trainer:
                 "the model has no weights yet: fit it, or build it with model.build(features=...)"
             )
         return self._carried
+
+    @property
+    def rows_together(self) -> int:
+        """How many rows a prediction computes at once: so few that Ctrl-C need not wait for long."""
+        return max(64, min(4096, MULTIPLICATIONS // max(self._size, 1)))
 
     def build(self, features: Sequence[int]) -> None:
         """Draw the initial weights for rows of this shape, unless that is done."""
@@ -101,8 +104,7 @@ class Trainer:
 
         self.x, self.output = x, output
         self._carried = CarriedTypes(types(parameters), types(state), types(optimizer_state))
-        weights = sum(array.size for array in parameters.values())
-        self.rows_together = max(64, min(4096, MULTIPLICATIONS // max(weights, 1)))
+        self._size = sum(array.size for array in parameters.values())
         self.run = LoopState({**parameters, **state, **optimizer_state})
 
     def start(self, recorded: bool = False) -> LoopState:
