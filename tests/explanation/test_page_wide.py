@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from explained_cases import ROWS, built, dense
+
+import chainrule as cr
 
 #: Whether the drawing's box has room for all that is lit, and whether each lies in it and in the window.
 SEEN = """() => {
@@ -168,6 +172,21 @@ def test_wide_formulas_go_on_in_the_next_line(width, large, opened):
     assert set(signs) <= {"+", "−", "=", "·", "("}
 
 
+@pytest.mark.parametrize("width", [1366, 500])
+def test_a_wide_fraction_is_written_on_lines(width, opened):
+    rows = np.tile(ROWS, (2, 1))
+    explanation = built(dense("gelu"), "cross_entropy").explain(rows, [0, 1, 0, 1, 0, 1])
+    page = opened(explanation)
+    page.set_viewport_size({"width": width, "height": 768})
+    (step,) = [step for step in explanation.steps if step.quantity.symbol.key == "loss"]
+    page.locator("#step").fill(str(step.number))
+    line = page.locator("#told [data-line]")
+    assert page.locator("#told").evaluate(CUT) == []
+    assert line.locator("mfrac").count() == 0
+    assert line.locator("> span:not(.label)").last.text_content().endswith(")/6")
+    assert page.locator("#told .whole mfrac").count() == 1  # that is not wide
+
+
 def test_a_factor_that_is_visited_is_scrolled_to(small, opened):
     explanation = small[1]
     page = opened(explanation)
@@ -201,6 +220,24 @@ def test_printed_nothing_is_cut_or_left_over(small, opened):
     last = page.locator(".unit").last.bounding_box()
     assert last["x"] + last["width"] <= 680
     assert page.locator(".network").evaluate("one => getComputedStyle(one).position") == "static"
+
+
+@pytest.mark.parametrize("which", ["deep", "large"])
+def test_printed_a_drawing_fits_the_page(which, opened, request):
+    deep = cr.Sequential([cr.Dense(2, activation="tanh")] * 11)
+    explanation = (
+        built(deep).explain(ROWS, ROWS[:, :2]) if which == "deep" else request.getfixturevalue(which)[1]
+    )
+    page = opened(explanation)
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 680, "height": 990})
+    cut = "one => [one.scrollWidth - one.clientWidth, one.scrollHeight - one.clientHeight]"
+    assert page.locator("#drawing").evaluate(cut) == [0, 0]
+    for part in page.locator("#drawing figure, #drawing .unit").all():
+        box = part.bounding_box()
+        assert box["x"] > 0
+        assert box["x"] + box["width"] <= 680
+    assert page.locator(".joins:visible").count() == 0  # over several pages they would lead nowhere
 
 
 def test_below_the_formulas_nothing_is_behind_the_drawing(small, opened):

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.explanation.formula import Apply, Formula, Number, Parts, Total, numeric
-from chainrule.graph.lowering import Expression
+from chainrule.graph.lowering import Expression, Scatter
 from chainrule.graph.value import PRIMITIVES
 
 Rule = Callable[..., Formula | None]
@@ -36,7 +36,8 @@ def _shortened(formula: Formula, part: Parts) -> Formula:
             operands = tuple(map(part, operands))
             whole = Apply(primitive, operands, attributes, gathered)
             known = bool(operands) and all(isinstance(operand, Number) for operand in operands)
-            if known and not gathered and "axes" not in attributes:  # axes have names here
+            has_letters = "axes" in attributes or isinstance(primitive.lower, Scatter)  # of places, here
+            if known and not gathered and not has_letters:
                 return Number(numeric(whole))
             rule = RULES.get(primitive.name)
             shorter = rule(*operands) if rule else None
