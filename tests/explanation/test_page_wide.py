@@ -187,6 +187,44 @@ def test_a_wide_fraction_is_written_on_lines(width, opened):
     assert page.locator("#told .whole mfrac").count() == 1  # that is not wide
 
 
+def quantile(prediction, target):
+    return cr.sum(cr.maximum(0.9 * (target - prediction), 0.1 * (prediction - target)), axis=-1)
+
+
+def test_wide_cases_go_on_in_the_next_line(opened):
+    explanation = built(cr.Dense(2), quantile).explain(ROWS, ROWS[:, :2], sample_weight=[1, 2, 0.5])
+    page = opened(explanation)
+    page.set_viewport_size({"width": 700, "height": 768})
+    (step,) = [step for step in explanation.steps if step.quantity.symbol.key == "d z"]
+    page.locator("#step").fill(str(step.number))
+    numbers = page.locator("#told [data-line]").first.locator("> span:not(.label)").last
+    assert page.locator("#told").evaluate(CUT) == []
+    assert numbers.locator("mtable").count() == 0
+    assert "if" in numbers.text_content()
+    assert numbers.text_content().endswith("otherwise}")
+
+
+def test_what_stands_in_a_fraction_is_as_large_as_all_else(small, opened):
+    page = opened(small[1])
+    (step,) = [step for step in small[1].steps if step.quantity.symbol.key == "d layers.0.weight"]
+    page.locator("#step").fill(str(step.number))
+    size = "one => getComputedStyle(one).fontSize"
+    assert page.locator("#told mfrac > *").first.evaluate(size) == page.locator("#told math").first.evaluate(
+        size
+    )
+
+
+def test_a_weight_that_is_pinned_stands_out_and_keeps_its_colour(small, opened):
+    page = opened(small[1])
+    line = page.locator(".edge .seen").first
+    shown = "one => [getComputedStyle(one).filter, getComputedStyle(one).stroke]"
+    plain, colour = line.evaluate(shown)
+    page.locator(".edge").first.dispatch_event("click")
+    pinned, same = line.evaluate(shown)
+    assert plain == "none" != pinned
+    assert colour == same
+
+
 def test_a_factor_that_is_visited_is_scrolled_to(small, opened):
     explanation = small[1]
     page = opened(explanation)

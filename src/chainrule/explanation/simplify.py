@@ -233,8 +233,9 @@ def _multiply(a: Formula, b: Formula) -> Formula | None:  # noqa: PLR0911  (one 
         return _scaled(a, b)
     if isinstance(a, Apply) and a.primitive.name == "negative":
         return apply("negative", apply("multiply", a.operands[0], b))
-    if isinstance(a, Apply) and a.primitive.name == "divide" and _is(a.operands[0], 1):
-        return apply("divide", b, a.operands[1])
+    for factor, other in ((a, b), (b, a)):
+        if isinstance(factor, Apply) and factor.primitive.name == "divide" and _is(factor.operands[0], 1):
+            return apply("divide", other, factor.operands[1])
     if a == b and not isinstance(a, Number):
         return Apply(PRIMITIVES["power"], (a, Number(2)), {})
     return _norm(a, b)

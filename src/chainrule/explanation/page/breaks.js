@@ -2,7 +2,8 @@
 
 const BETWEEN_TERMS = "+−=≈";
 const BETWEEN_FACTORS = "·/";
-const WIDE = 44; // letters; what is wider and in one piece is opened
+const AFTER = ",";
+const WIDE = 40; // letters; what is wider and in one piece is opened
 const MATHML = "http://www.w3.org/1998/Math/MathML";
 
 /** A formula that may be broken before each sign between terms and, where one is too wide, between factors. */
@@ -22,9 +23,10 @@ export function breakable(math) {
 /** What stands side by side, without the rows around it; a row that is a factor, or in parentheses, stays whole if it is not wide. */
 function flat(parts) {
   return parts.flatMap((part) => {
-    if (OPENED[part.localName] && lettersOf(part) > WIDE) return flat(OPENED[part.localName](part));
+    const kind = part.lastElementChild?.localName === "mtable" ? "mtable" : part.localName;
+    if (OPENED[kind] && lettersOf(part) > WIDE) return flat(OPENED[kind](part));
     const inside = [...part.children];
-    const signs = inside.filter((one, at) => at && one.matches("mo") && (BETWEEN_TERMS + BETWEEN_FACTORS).includes(one.textContent));
+    const signs = inside.filter((one, at) => at && one.matches("mo") && (BETWEEN_TERMS + BETWEEN_FACTORS + AFTER).includes(one.textContent));
     const isOpened = hasBrackets(part) && lettersOf(part) > WIDE;
     if (!part.matches("mrow:not([data-at], [data-all])") || !(signs.length || inside.length === 1 || isOpened)) return [part];
     for (const sign of signs) sign.setAttribute("form", "infix"); // with room on both sides, also where a piece begins with it
@@ -32,19 +34,20 @@ function flat(parts) {
   });
 }
 
-/** About how many letters wide it is: scripts, and what stands above or below a bar, are smaller. */
+/** About how many letters wide it is: scripts are smaller. */
 function lettersOf(part) {
   const widths = [...part.children].map(lettersOf);
   if (!widths.length) return part.textContent.length;
   if (part.matches("msub, msup, msubsup")) return widths[0] + 0.7 * Math.max(...widths.slice(1));
-  if (part.matches("mfrac")) return 0.75 * Math.max(...widths);
-  return part.matches("mtable") ? Math.max(...widths) : widths.reduce((sum, width) => sum + width, 0);
+  return part.matches("mfrac, mtable") ? Math.max(...widths) : widths.reduce((sum, width) => sum + width, 0);
 }
 
-/** A wide fraction and a wide root, written on one line. */
+/** A wide fraction, a wide root and wide cases, written on one line. */
 const OPENED = {
   mfrac: ({ children: [above, below] }) => [...inBrackets(above), sign("/", "infix"), ...inBrackets(below)],
   msqrt: ({ children }) => [sign("("), ...children, made("msup", sign(")"), made("mn", "1/2"))],
+  mtable: ({ lastElementChild: { children: cases } }) => [sign("{"), ...[...cases].flatMap(({ children: [value, when] }, at) =>
+    [...(at ? [sign(",", "infix")] : []), ...value.children, space(), ...when.children]), sign("}")],
 };
 
 function hasBrackets(part) {
@@ -63,6 +66,7 @@ function split(parts, signs) {
   for (const part of parts) {
     if (part.matches("[form=infix]") && signs.includes(part.textContent)) pieces.push([]);
     pieces.at(-1).push(part);
+    if (part.matches("[form=infix]") && signs === BETWEEN_TERMS && part.textContent === AFTER) pieces.push([]);
   }
   return pieces;
 }
@@ -70,6 +74,14 @@ function split(parts, signs) {
 function sign(text, form = "") {
   const one = made("mo", text);
   if (form) one.setAttribute("form", form);
+  return one;
+}
+
+/** A space at which a formula may be broken. */
+function space() {
+  const one = made("mspace");
+  one.setAttribute("width", "0.8em");
+  one.setAttribute("form", "infix"); // and its text, none, is among the signs of a break
   return one;
 }
 
