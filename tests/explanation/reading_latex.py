@@ -13,6 +13,7 @@ def is_well_formed(formula):
         return False
     try:
         plain = re.sub(r"\\allowbreak|\\(?=[_%&])", "", formula)  # what the parser need not know
+        plain = plain.replace(r"\bigl\{", r"\bigl(").replace(r"\bigr\}", r"\bigr)")  # nor does it know these
         read = convert(plain)
     except Exception:
         return False

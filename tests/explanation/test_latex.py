@@ -35,6 +35,7 @@ def documents():
         "net": net.to_latex(),
         "weights": weights.to_latex(),
         "own": own.explain(ROWS, NUMBERS).to_latex(),
+        "cases": built(dense("relu"), "huber").explain(ROWS, NUMBERS).to_latex(),
     }
     deep = built(cr.Sequential([cr.Dense(9, activation="gelu"), cr.Dense(9, activation="tanh"), cr.Dense(9)]))
     why = deep.explain(ROWS, np.ones((3, 9))).why("layers.0.weight[1, 0]").terms[0].expand()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 from explained_cases import ROWS, built
 
 import chainrule as cr
+from chainrule.explanation.plain import to_text
 from chainrule.explanation.story import CHAIN, KEPT, MOVES, NO_ROW, PATHS
 
 ROW = ROWS[:1]
@@ -82,3 +84,32 @@ def test_where_no_row_counts_that_is_why_weights_stay():
     assert rules(model.explain(x, y, sample_weight=[0.0]))["weight′"] == NO_ROW
     frozen = built(cr.Dense(1), optimizer=cr.SGD(0.1, learning_rate_factors={"weight": 0}))
     assert rules(frozen.explain(x, y, sample_weight=[2.0]))["weight′"] == KEPT
+
+
+def equations(explanation):
+    return {step.quantity.symbol.key: to_text(step.quantity.equation) for step in explanation.steps}
+
+
+def test_a_gradient_of_a_table_is_the_sum_over_the_places_where_a_row_was_taken():
+    net = cr.Sequential([cr.Embedding(4, 2), cr.Flatten(), cr.Dense(1)])
+    model = cr.Model(net, loss="mean_squared_error", penalties=[cr.L2(0.1)], dtype="float64")
+    tokens = np.array([[0, 2, 2], [1, 3, 2]])
+    told = equations(model.explain(tokens, [1.0, 2.0]))
+    assert told["layers.0.z"] == "z⁽⁰⁾ = W⁽⁰⁾_x"
+    summed = "∑_(x_(n,i)=k) ∂L/∂z_(n,i,j)⁽⁰⁾"
+    assert told["d layers.0.weight"] == f"∂L/∂W_(k,j)⁽⁰⁾ = strength · W_(k,j)⁽⁰⁾ + {summed}"
+    one = model.explain(tokens[:1], [1.0])
+    assert equations(one)["d layers.0.weight"].endswith("∑_(x_i=k) ∂L/∂z_(i,j)⁽⁰⁾")
+    assert r"\sum_{x_{i} = k} \frac{\partial L}{\partial z_{i , j}^{(0)}}" in one.to_latex()
+    assert rules(one)["d layers.0.weight"].startswith(PATHS)  # of token 2, which was taken twice
+
+
+def test_columns_that_are_chosen_are_told_of_the_input_itself():
+    table = cr.Sequential([cr.Columns([2]), cr.Embedding(3, 2), cr.Flatten()])
+    net = cr.Sequential([cr.Concatenate([cr.Columns([0, 1]), table]), cr.Dense(1)])
+    model = cr.Model(net, loss="mean_squared_error", dtype="float64")
+    told = equations(model.explain([[0.5, 0.1, 1], [0.2, 0.3, 0]], [1.0, 2.0]))
+    where = "layers.0.layers.1.layers.1"
+    assert told["layers.0.layers.0.a"] == "a⁽⁰·⁰⁾ = (xᵀ)₀,₁ᵀ"
+    assert told[f"d {where}.weight"] == "∂L/∂W_(k,j)⁽⁰·¹·¹⁾ = ∑_(x_(n,2)=k) ∂L/∂z_(n,0,j)⁽⁰·¹·¹⁾"
+    assert told["d x"] == "∂L/∂x_(n,k) = ∑_((0,1)_i=k) ∂L/∂a_(n,i)⁽⁰·⁰⁾"

@@ -260,12 +260,29 @@ def test_recorded_steps_are_scrubbed(small, opened):
         cells = page.locator("#history tbody td").all_text_contents()
         sizes = [layer[key] for layer in step["layers"].values() for key in ("weight", "gradient", "update")]
         assert all(close(cell, size) for cell, size in zip(cells, sizes, strict=True))
-    assert page.locator("#history path").get_attribute("d").count("L") == 49
+    assert page.locator("#history .course path").last.get_attribute("d").count("L") == 49
     losses = [step["loss"] for step in explanation.history]
-    high, low, steps = page.locator("#history .curve text").all_text_contents()
+    high, low, below = page.locator("#history .curve text").all_text_contents()
     assert close(high, max(losses))
     assert close(low, min(losses))
-    assert steps == "loss, step 1 to 50"
+    assert below == "training step"
+
+
+def test_a_step_is_chosen_below_its_point_or_at_it(small, opened):
+    page = opened(small[1])
+    page.locator("#history").scroll_into_view_if_needed()
+    middle = "one => { const { left, width } = one.getBoundingClientRect(); return left + width / 2; }"
+    track = page.locator("#recorded").bounding_box()
+    thumb = 16
+    for number in (1, 18, 50):
+        page.locator("#recorded").fill(str(number))
+        point = page.locator("#history circle").evaluate(middle)
+        along = track["x"] + thumb / 2 + (number - 1) / 49 * (track["width"] - thumb)
+        assert point == pytest.approx(along, abs=2)
+        height = page.locator("#history circle").bounding_box()["y"]
+        page.locator("#recorded").fill("5")
+        page.mouse.click(point, height)
+        assert page.text_content("#recorded-count") == f"{number} of 50"
 
 
 def test_the_keyboard_alone_reaches_everything(small, opened):
@@ -402,7 +419,7 @@ def test_steps_that_diverge_are_shown_as_far_as_they_are_numbers(rate, opened):
     explanation = model.explain(x, [1.0, 2.0, 3.0], steps=50)
     assert len(explanation.history) < 50
     page = opened(explanation)
-    assert "NaN" not in page.locator("#history path").get_attribute("d")
+    assert "NaN" not in page.locator("#history .course path").last.get_attribute("d")
     several = f"{len(explanation.history)} consecutive training steps"
     title = "One training step" if len(explanation.history) == 1 else several
     assert page.text_content("#history h2") == title

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from explained_cases import ROWS, built, dense
+
+import chainrule as cr
 
 #: Whether the drawing's box has room for all that is lit, and whether each lies in it and in the window.
 SEEN = """() => {
@@ -168,6 +172,59 @@ def test_wide_formulas_go_on_in_the_next_line(width, large, opened):
     assert set(signs) <= {"+", "−", "=", "·", "("}
 
 
+@pytest.mark.parametrize("width", [1366, 500])
+def test_a_wide_fraction_is_written_on_lines(width, opened):
+    rows = np.tile(ROWS, (2, 1))
+    explanation = built(dense("gelu"), "cross_entropy").explain(rows, [0, 1, 0, 1, 0, 1])
+    page = opened(explanation)
+    page.set_viewport_size({"width": width, "height": 768})
+    (step,) = [step for step in explanation.steps if step.quantity.symbol.key == "loss"]
+    page.locator("#step").fill(str(step.number))
+    line = page.locator("#told [data-line]")
+    assert page.locator("#told").evaluate(CUT) == []
+    assert line.locator("mfrac").count() == 0
+    assert line.locator("> span:not(.label)").last.text_content().endswith(")/6")
+    assert page.locator("#told .whole mfrac").count() == 1  # that is not wide
+
+
+def quantile(prediction, target):
+    return cr.sum(cr.maximum(0.9 * (target - prediction), 0.1 * (prediction - target)), axis=-1)
+
+
+def test_wide_cases_go_on_in_the_next_line(opened):
+    explanation = built(cr.Dense(2), quantile).explain(ROWS, ROWS[:, :2], sample_weight=[1, 2, 0.5])
+    page = opened(explanation)
+    page.set_viewport_size({"width": 700, "height": 768})
+    (step,) = [step for step in explanation.steps if step.quantity.symbol.key == "d z"]
+    page.locator("#step").fill(str(step.number))
+    numbers = page.locator("#told [data-line]").first.locator("> span:not(.label)").last
+    assert page.locator("#told").evaluate(CUT) == []
+    assert numbers.locator("mtable").count() == 0
+    assert "if" in numbers.text_content()
+    assert numbers.text_content().endswith("otherwise}")
+
+
+def test_what_stands_in_a_fraction_is_as_large_as_all_else(small, opened):
+    page = opened(small[1])
+    (step,) = [step for step in small[1].steps if step.quantity.symbol.key == "d layers.0.weight"]
+    page.locator("#step").fill(str(step.number))
+    size = "one => getComputedStyle(one).fontSize"
+    assert page.locator("#told mfrac > *").first.evaluate(size) == page.locator("#told math").first.evaluate(
+        size
+    )
+
+
+def test_a_weight_that_is_pinned_stands_out_and_keeps_its_colour(small, opened):
+    page = opened(small[1])
+    line = page.locator(".edge .seen").first
+    shown = "one => [getComputedStyle(one).filter, getComputedStyle(one).stroke]"
+    plain, colour = line.evaluate(shown)
+    page.locator(".edge").first.dispatch_event("click")
+    pinned, same = line.evaluate(shown)
+    assert plain == "none" != pinned
+    assert colour == same
+
+
 def test_a_factor_that_is_visited_is_scrolled_to(small, opened):
     explanation = small[1]
     page = opened(explanation)
@@ -201,6 +258,24 @@ def test_printed_nothing_is_cut_or_left_over(small, opened):
     last = page.locator(".unit").last.bounding_box()
     assert last["x"] + last["width"] <= 680
     assert page.locator(".network").evaluate("one => getComputedStyle(one).position") == "static"
+
+
+@pytest.mark.parametrize("which", ["deep", "large"])
+def test_printed_a_drawing_fits_the_page(which, opened, request):
+    deep = cr.Sequential([cr.Dense(2, activation="tanh")] * 11)
+    explanation = (
+        built(deep).explain(ROWS, ROWS[:, :2]) if which == "deep" else request.getfixturevalue(which)[1]
+    )
+    page = opened(explanation)
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 680, "height": 990})
+    cut = "one => [one.scrollWidth - one.clientWidth, one.scrollHeight - one.clientHeight]"
+    assert page.locator("#drawing").evaluate(cut) == [0, 0]
+    for part in page.locator("#drawing figure, #drawing .unit").all():
+        box = part.bounding_box()
+        assert box["x"] > 0
+        assert box["x"] + box["width"] <= 680
+    assert page.locator(".joins:visible").count() == 0  # over several pages they would lead nowhere
 
 
 def test_below_the_formulas_nothing_is_behind_the_drawing(small, opened):

@@ -43,3 +43,9 @@ def test_numbers_that_are_all_the_same_lie_in_no_range():
     assert "and 6 more, all the same\n" in text  # the velocities, at the beginning
     assert "more; all lie from 0 to 0" not in text
     assert "more; all lie from −" in text
+
+
+def test_times_one_over_something_is_a_fraction():
+    told = str(built(dense(), optimizer=cr.Adam(0.01)).explain(ROWS, NUMBERS))
+    assert "√(s_W⁽⁰⁾′)/√(1 − β₂^(τ+1)) + ε" in told
+    assert "(1/√" not in told

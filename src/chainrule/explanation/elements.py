@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,16 +26,18 @@ from chainrule.explanation.formula import (
     Total,
     Variable,
 )
-from chainrule.explanation.layout import word
+from chainrule.explanation.layout import Fenced, word
 from chainrule.explanation.printer import CONSTANTS, LARGEST, MOST_TERMS
 from chainrule.explanation.shares import Shares
 from chainrule.explanation.simplify import shortened, simplified
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
-from chainrule.graph.types import BOOL, ROWS, Array, is_float
+from chainrule.graph.types import BOOL, INT32, ROWS, Array, is_float
 from chainrule.graph.value import PRIMITIVES, Value
 
 #: Of more elements than these the largest ones are looked at, as those of a penalty on all weights.
 MOST_PLACES = 1000
+#: So many of these, if they are added up.
+LARGEST_ADDED = 64
 #: So many numbers that stand in the network itself are written out.
 _MOST_CONSTANTS = 4
 
@@ -112,7 +115,7 @@ class Expander:
         if value.primitive is None:
             return Name(_constants(known), value)
         operands = tuple(self._array(operand, stop) for operand in self._operands(value))
-        if _is_plain_cast(value) or value.primitive.notation.template == "<0>":
+        if self._is_plain_cast(value) or value.primitive.notation.template == "<0>":
             return operands[0]
         attributes = value.attributes
         if isinstance(value.primitive.lower, Reduction):
@@ -190,8 +193,18 @@ class Expander:
     def _expression(self, value: Value, index: Index, stop: Stop) -> Formula:
         assert value.primitive is not None
         operands = tuple(self._element(x, index if x.ndim else (), stop) for x in self._operands(value))
-        is_shown = not _is_plain_cast(value) and value.primitive is not PRIMITIVES["identity"]
+        is_shown = not self._is_plain_cast(value) and value.primitive is not PRIMITIVES["identity"]
         return _applied(value, operands, value.attributes) if is_shown else operands[0]
+
+    def _is_plain_cast(self, value: Value) -> bool:
+        """Whether only the number of digits changes, or whole numbers stay what they are."""
+        if value.primitive is not PRIMITIVES["cast"]:
+            return False
+        (x,) = value.operands
+        is_whole = is_float(x.dtype) and value.dtype == INT32
+        return (is_float(value.dtype) and x.dtype.kind in "fi") or (
+            is_whole and np.array_equal(self.numbers[value], self.numbers[x])
+        )
 
     def _reindex(self, value: Value, index: Index, stop: Stop) -> Formula:
         assert value.primitive is not None
@@ -244,7 +257,8 @@ class Expander:
         at = list(concrete(index) or ())
         part = self.numbers[x][tuple(slice(None) if axis in axes else at.pop(0) for axis in range(x.ndim))]
         far = -np.abs(part) if name == "sum" else np.abs(part - self.numbers[value][concrete(index) or ()])
-        nearest = np.argsort(far, axis=None, kind="stable")[:LARGEST]
+        most = LARGEST_ADDED if name == "sum" else LARGEST
+        nearest = np.argsort(far, axis=None, kind="stable")[:most]
         places = [np.unravel_index(place, part.shape) for place in np.sort(nearest)]
         chosen: list[Index] = [tuple(map(int, place)) for place in places]
         if name != "sum":
@@ -284,9 +298,30 @@ class Expander:
         indices, updates = value.operands
         place, *rest = index
         if isinstance(place, Variable):
-            raise NotPlain
+            return self._scattered(value, index, stop)
         found = [tuple(map(int, at)) for at in np.argwhere(self.numbers[indices] == place)]
         return Total(tuple(self._element(updates, (*at, *rest), stop) for at in found))
+
+    def _scattered(self, value: Value, index: Index, stop: Stop) -> Formula:
+        """Return element k as the notation tells it: a sum over the places whose index is k."""
+        indices, updates = value.operands
+        if not self._tells_places or index[0] != Variable("k"):
+            raise NotPlain
+        free = iter(Variable(letter) for letter in "ilmpqr" if Variable(letter) not in index)
+        dims = zip(indices.shape, self.shape(indices), strict=True)
+        at = tuple(Variable("n") if dim is ROWS else 0 if size == 1 else next(free) for dim, size in dims)
+        where = self._of_places(indices, at, stop)
+        return _applied(value, (where, self._element(updates, (*at, *index[1:]), stop)), value.attributes)
+
+    def _of_places(self, indices: Value, at: Index, stop: Stop) -> Formula:
+        """Return one of the numbers of places: (0, 2)ᵢ of those that stand in the network itself."""
+        if concrete(at) is None and indices.primitive is None and not stop(indices):
+            numbers = _constants(self.numbers[indices])
+            return Name(replace(numbers, layout=Fenced("(", numbers.layout, ")")), indices, at)
+        try:
+            return self._element(indices, at, stop)
+        except NotPlain:
+            return self._array(indices, stop)
 
 
 _KINDS: dict[type, Callable[[Expander, Value, Index, Stop], Formula]] = {
@@ -350,15 +385,6 @@ def _without_ones(
 
 def _is_sum(value: Value) -> bool:
     return value.primitive is PRIMITIVES["sum"]
-
-
-def _is_plain_cast(value: Value) -> bool:
-    """Whether only the number of digits changes."""
-    return (
-        value.primitive is PRIMITIVES["cast"]
-        and is_float(value.dtype)
-        and value.operands[0].dtype.kind in "fi"
-    )
 
 
 def _applied(value: Value, operands: tuple[Formula, ...], attributes: Mapping[str, Any]) -> Formula:

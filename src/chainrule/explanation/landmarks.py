@@ -20,7 +20,7 @@ from chainrule.explanation.symbols import LOSS, Symbols
 from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Contraction, Expression, Reduction
 from chainrule.graph.types import BOOL, ROWS, is_float
-from chainrule.graph.value import Value
+from chainrule.graph.value import PRIMITIVES, Value
 
 _SHARED = "uvqhgcde"
 #: What is made of data alone: in the loss, beside the target, and in the network, such as what is drawn.
@@ -225,6 +225,7 @@ class _Finder:
     def _of_group(self, part: str | None, values: list[Value]) -> list[Landmark]:
         members = set(values)
         outputs = [] if part is None else [v for v in values if self._leaves(v, members)]
+        outputs = [v for v in outputs if not self._is_way_in(v, members)]
         roles = dict.fromkeys(outputs, "output")
         inner = self._inner(values, outputs[0]) if len(outputs) == 1 else None
         if inner is not None and inner is not outputs[0]:
@@ -254,6 +255,11 @@ class _Finder:
             any(user not in members and self._varies(user) for user in self._uses[value])
             or not self._uses[value]
         )
+
+    def _is_way_in(self, value: Value, members: set[Value]) -> bool:
+        """Whether it is a part's input with other axes first, which the part goes on from, as others do."""
+        moved = value.primitive is PRIMITIVES["permute_dims"] and value.operands[0] not in members
+        return moved and any(user in members for user in self._uses[value])
 
     def _inner(self, values: list[Value], output: Value) -> Value | None:
         """Return the first value that holds all parameters, and through which alone the output sees data."""

@@ -40,8 +40,9 @@ def page_data(explanation: Explanation) -> dict[str, Any]:
         "arrays": arrays,
         "numbers": numbers,
         "labels": {key: list(listed) for key, listed in explanation.labels.listed.items()},
-        "patterns": patterns,
-        "explicit": compressed(json.dumps(explicit, ensure_ascii=False).encode()),
+        "formulas": compressed(
+            json.dumps({"patterns": patterns, "explicit": explicit}, ensure_ascii=False).encode()
+        ),
         **Drawing(explanation, quantities, shown).collect(),
         "loss": explanation.loss,
         "loss_after": explanation.loss_after,

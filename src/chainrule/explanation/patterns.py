@@ -11,15 +11,16 @@ from chainrule.explanation.elements import NotPlain
 from chainrule.explanation.formula import Apply, Formula, Name, Number, Total, Variable, names
 from chainrule.explanation.layout import Layout, Mark, Row, number
 from chainrule.explanation.mathml import elements
-from chainrule.explanation.printer import MOST_TERMS, Printer
+from chainrule.explanation.printer import MOST_TERMS, Printer, largest
 from chainrule.explanation.quantity import Quantity
 from chainrule.explanation.simplify import simplified
 from chainrule.graph.notation import SUM
 
 #: Of an array without a pattern, elements are written out up to so many letters in all.
 MOST_WRITTEN = 300_000
-#: A sum of no more terms than these is written whole: the page shows the largest, and on demand all.
-MOST_LISTED = 64
+#: So many terms of an array's sums are written, and of each sum at least so many: the page shows the largest,
+#: and on demand all of them.
+MOST_TERMS_WRITTEN, LEAST_LISTED = 4000, 64
 #: What the page computes in a term of a sum (formulas.js).
 CALCULATED = (
     "add",
@@ -37,7 +38,17 @@ CALCULATED = (
 
 
 class PatternPrinter(Printer):
-    """Prints a variable as a place to be filled in, and a sum over one as its term."""
+    """Prints a variable as a place to be filled in, and a sum over one as its term.
+
+    Parameters
+    ----------
+    quantity : Quantity
+        What is printed.
+    """
+
+    def __init__(self, quantity: Quantity) -> None:
+        super().__init__(quantity.names.recording.rows)
+        self._most_listed = max(LEAST_LISTED, MOST_TERMS_WRITTEN // max(1, quantity.array.size))
 
     def _place(self, place: int | Variable) -> Layout:
         return number(hole(place))
@@ -52,15 +63,16 @@ class PatternPrinter(Printer):
         return Mark(layout, f"{total.variable.letter} {total.size} {term}", "sum"), tightness
 
     def _total(self, total: Total, numbers: bool) -> tuple[Layout, int]:
-        count = len(total.terms)
         is_open = any(isinstance(place, Variable) for name in names(total) for place in name.index or ())
-        if is_open or total.rest is not None or not MOST_TERMS < count <= MOST_LISTED:
+        if is_open or len(total.terms) <= MOST_TERMS:
             return super()._total(total, numbers)
-        sizes = [float(self._numeric(term)) for term in total.terms]
+        shown, others = largest(total.terms, self._numeric, self._most_listed)
+        sizes, rest = ([float(self._numeric(term)) for term in some] for some in (shown, others))
         if not np.all(np.isfinite(sizes)):
             return super()._total(total, numbers)
-        terms = [Row(tuple(self._added(term, numbers))) for term in total.terms]
-        return Mark(Row(tuple(terms)), json.dumps(sizes), "terms"), SUM
+        unlisted = sum(rest, total.rest or 0.0) if rest or total.rest is not None else None
+        terms = [Row(tuple(self._added(term, numbers))) for term in shown]
+        return Mark(Row(tuple(terms)), json.dumps([sizes, unlisted]), "terms"), SUM
 
     def _shown_of(self, formula: Apply) -> list[Formula]:
         is_open = any(isinstance(place, Variable) for name in names(formula) for place in name.index or ())
@@ -92,14 +104,14 @@ def hole(place: int | Variable) -> str:
 
 def name_pattern(quantity: Quantity) -> str:
     """Return the name of an element as MathML with holes."""
-    printer = PatternPrinter(quantity.names.recording.rows)
+    printer = PatternPrinter(quantity)
     index = tuple(Variable(str(axis)) for axis in range(quantity.array.ndim))
     return elements(printer.symbol(quantity.symbol, quantity.value, index))
 
 
 def pattern(quantity: Quantity) -> str | None:
     """Return the formula of any element as MathML with holes; None where the elements differ in more."""
-    printer = PatternPrinter(quantity.names.recording.rows)
+    printer = PatternPrinter(quantity)
     index = tuple(Variable(str(axis)) for axis in range(quantity.array.ndim))
     try:
         return elements(printer.layout(simplified(quantity.element(index))))
@@ -109,7 +121,7 @@ def pattern(quantity: Quantity) -> str | None:
 
 def written_out(quantity: Quantity) -> dict[str, str]:
     """Return the formulas of the elements as MathML, by their places, ``"0,1"``: the first of very many."""
-    printer = PatternPrinter(quantity.names.recording.rows)
+    printer = PatternPrinter(quantity)
     written: dict[str, str] = {}
     length = 0
     for place in quantity.places():

@@ -290,13 +290,13 @@ def _below(base: Layout, places: Sequence[Layout]) -> Layout:
 
 
 def largest(
-    terms: Sequence[Formula], numeric: Callable[[Formula], Any]
+    terms: Sequence[Formula], numeric: Callable[[Formula], Any], most: int = LARGEST
 ) -> tuple[list[Formula], list[Formula]]:
-    """Return the terms to be written out, in their order, and those that are only summed up."""
-    if len(terms) <= MOST_TERMS:
+    """Return so many terms to be written out, in their order, and those that are only summed up."""
+    if len(terms) <= max(MOST_TERMS, most):
         return list(terms), []
     sizes = [abs(float(numeric(term))) for term in terms]
-    chosen = set(sorted(range(len(terms)), key=lambda i: -sizes[i])[:LARGEST])
+    chosen = set(sorted(range(len(terms)), key=lambda i: -sizes[i])[:most])
     return [terms[i] for i in sorted(chosen)], [term for i, term in enumerate(terms) if i not in chosen]
 
 

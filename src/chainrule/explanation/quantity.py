@@ -28,6 +28,7 @@ from chainrule.explanation.names import Names
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.printer import element_name
 from chainrule.explanation.simplify import simplified
+from chainrule.graph.lowering import Scatter
 from chainrule.graph.types import ROWS, Array
 from chainrule.graph.value import PRIMITIVES, Value
 
@@ -189,10 +190,11 @@ class Quantity:
 
 
 def _counts(formula: Formula) -> bool:
-    """Whether the places of its elements are in a formula: 0, 1, 2, ..."""
+    """Whether the places of its elements are in a formula: 0, 1, 2, ..., or where each is added."""
     match formula:
         case Apply(primitive, operands, _, _):
-            return primitive is PRIMITIVES["iota"] or any(map(_counts, operands))
+            tells = primitive is PRIMITIVES["iota"] or isinstance(primitive.lower, Scatter)
+            return tells or any(map(_counts, operands))
         case Total(terms):
             return any(map(_counts, terms))
     return False

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.explanation.formula import Apply, Formula, Number, Parts, Total, numeric
-from chainrule.graph.lowering import Expression
+from chainrule.graph.lowering import Expression, Scatter
 from chainrule.graph.value import PRIMITIVES
 
 Rule = Callable[..., Formula | None]
@@ -36,7 +36,8 @@ def _shortened(formula: Formula, part: Parts) -> Formula:
             operands = tuple(map(part, operands))
             whole = Apply(primitive, operands, attributes, gathered)
             known = bool(operands) and all(isinstance(operand, Number) for operand in operands)
-            if known and not gathered and "axes" not in attributes:  # axes have names here
+            has_letters = "axes" in attributes or isinstance(primitive.lower, Scatter)  # of places, here
+            if known and not gathered and not has_letters:
                 return Number(numeric(whole))
             rule = RULES.get(primitive.name)
             shorter = rule(*operands) if rule else None
@@ -232,8 +233,9 @@ def _multiply(a: Formula, b: Formula) -> Formula | None:  # noqa: PLR0911  (one 
         return _scaled(a, b)
     if isinstance(a, Apply) and a.primitive.name == "negative":
         return apply("negative", apply("multiply", a.operands[0], b))
-    if isinstance(a, Apply) and a.primitive.name == "divide" and _is(a.operands[0], 1):
-        return apply("divide", b, a.operands[1])
+    for factor, other in ((a, b), (b, a)):
+        if isinstance(factor, Apply) and factor.primitive.name == "divide" and _is(factor.operands[0], 1):
+            return apply("divide", other, factor.operands[1])
     if a == b and not isinstance(a, Number):
         return Apply(PRIMITIVES["power"], (a, Number(2)), {})
     return _norm(a, b)

@@ -14,7 +14,7 @@ from chainrule.explanation.names import Names
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.quantity import Product, Quantity
 from chainrule.graph.graph import needed
-from chainrule.graph.lowering import Reduction, Scatter
+from chainrule.graph.lowering import Expression, Reduction, Scatter
 from chainrule.graph.types import INT32, ROWS, UINT32
 from chainrule.graph.value import PRIMITIVES, Value
 
@@ -39,7 +39,7 @@ MOVES = {
     "slice": "a subscript a : b is the part from place a up to b, b left out",
     "concat": "concat puts its parts side by side",
     "take": "a subscript takes the elements at these places",
-    "scatter_add": "take ↔ scatter: each is added where its value was taken from",
+    "scatter_add": "take ↔ sum: k was taken at these places, so its derivative is the sum over them",
     "pad": "slice ↔ pad: 0 where nothing was taken",
 }
 STEP = ", the number of updates before this one"
@@ -285,10 +285,19 @@ class Teller:
 
     def _most_used(self, quantity: Quantity) -> tuple[int, ...]:
         """Return the place of an element: of a table the one that is looked up most often, else the first."""
-        root, first = looked_through(quantity.value), [0] * quantity.array.ndim
-        if root.primitive is not None and isinstance(root.primitive.lower, Scatter):
-            first[0] = int(np.bincount(self.names.numbers[root.operands[0]].ravel()).argmax())
+        first = [0] * quantity.array.ndim
+        for value in self._within(quantity.value):
+            if value.primitive is not None and isinstance(value.primitive.lower, Scatter):
+                first[0] = int(np.bincount(self.names.numbers[value.operands[0]].ravel()).argmax())
         return tuple(first)
+
+    def _within(self, value: Value) -> Iterator[Value]:
+        """Yield a derivative and what its formula is made of, element by element."""
+        yield value
+        if value.primitive is not None and isinstance(value.primitive.lower, Expression):
+            for operand in value.operands:
+                if self.names.derivative_stop(operand) is None:
+                    yield from self._within(looked_through(operand))
 
     # The update -------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.lowering import Gather, Scatter
-from chainrule.graph.notation import ATOM, Notation
+from chainrule.graph.notation import ATOM, PRODUCT, RELATION, SUM, Notation
 from chainrule.graph.primitive import Primitive, primitive
 from chainrule.graph.samples import Case
 from chainrule.graph.types import INT32, ROWS, Array, ArrayType, Dim
@@ -50,7 +50,7 @@ take = primitive(
     value=_take,
     derivative=lambda dy, y, x, indices: (scatter_add(indices, dy, size=x.shape[0]), None),
     lower=Gather(),
-    notation=Notation(r"{<0>}_{<1>}", ATOM, (ATOM,)),
+    notation=Notation(r"{<0>}_{<1>}", ATOM, (ATOM, RELATION)),
     samples=_take_samples,
 )
 
@@ -85,7 +85,7 @@ scatter_add: Primitive = primitive(
     value=_scatter_add,
     derivative=lambda dy, y, indices, updates, size: (None, _at(dy, indices, size)),
     lower=Scatter(),
-    notation=Notation(r"\operatorname{scatter}_{<0>}\left(<1>\right)", ATOM),
+    notation=Notation(r"\sum_{<0> = k} <1>", PRODUCT, (SUM, PRODUCT)),  # of element k of the result
     samples=_scatter_samples,
 )
 

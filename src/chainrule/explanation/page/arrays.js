@@ -14,7 +14,7 @@ async function inflated(text) {
 
 const bytes = await inflated(data.numbers);
 delete data.numbers;
-data.explicit = JSON.parse(new TextDecoder().decode(await inflated(data.explicit)));
+Object.assign(data, JSON.parse(new TextDecoder().decode(await inflated(data.formulas))));
 const decoded = new Map();
 
 /** The numbers of an array by its name, in row-major order. */

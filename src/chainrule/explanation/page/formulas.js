@@ -1,16 +1,10 @@
 // The formula of one element, with names or with numbers, from the pattern that holds for the whole array.
 import { data, numberAt, parsePlace, written, writtenAt } from "./arrays.js";
+import { made } from "./breaks.js";
 
 const MOST_TERMS = 6;
 /** So many of more terms are shown at first. */
 export const LARGEST = 4;
-const MATHML = "http://www.w3.org/1998/Math/MathML";
-
-function make(tag, text) {
-  const element = document.createElementNS(MATHML, tag);
-  element.textContent = text;
-  return element;
-}
 
 /** MathML text as an element. */
 export function mathOf(inside) {
@@ -47,10 +41,10 @@ function expandSums(math, asNumbers, most) {
     hidden = Math.max(hidden, sizes.length - most);
     return places.sort((a, b) => Math.abs(sizes[b]) - Math.abs(sizes[a])).slice(0, most).sort((a, b) => a - b);
   };
-  const restOf = (sizes, shown) => {
-    if (shown.length === sizes.length) return "";
+  const restOf = (sizes, shown, unlisted = null) => {
+    if (shown.length === sizes.length && unlisted === null) return "";
     const seen = new Set(shown);
-    const others = sizes.reduce((total, value, place) => (seen.has(place) ? total : total + value), 0);
+    const others = sizes.reduce((total, value, place) => (seen.has(place) ? total : total + value), unlisted ?? 0);
     return asNumbers ? `<mo>+</mo><mn>${bracketed(others)}</mn>` : "<mo>+</mo><mo>⋯</mo>";
   };
   for (const sum of [...math.querySelectorAll("[data-sum]")].reverse()) {
@@ -61,9 +55,9 @@ function expandSums(math, asNumbers, most) {
     sum.innerHTML = shown.map((place) => terms[place]).join("<mo>+</mo>") + restOf(sizes, shown);
   }
   for (const sum of [...math.querySelectorAll("[data-terms]")].reverse()) {
-    const sizes = JSON.parse(sum.dataset.terms);
+    const [sizes, unlisted] = JSON.parse(sum.dataset.terms);
     const shown = chosen(sizes);
-    const rest = restOf(sizes, shown);
+    const rest = restOf(sizes, shown, unlisted);
     const terms = shown.map((place) => sum.firstElementChild.children[place]); // each a sign and what is added
     if (terms[0].firstElementChild.textContent === "+") terms[0].firstElementChild.remove();
     sum.replaceChildren(...terms.flatMap((term) => [...term.children]));
@@ -111,10 +105,10 @@ export function putNumbers(math) {
     const { key, index } = parsePlace(leaf.dataset.at);
     const free = standsFree(leaf) || !(numberAt(key, index) < 0);
     const text = writtenAt(key, index);
-    leaf.replaceChildren(make(data.arrays[key].truth ? "mtext" : "mn", free ? text : `(${text})`));
+    leaf.replaceChildren(made(data.arrays[key].truth ? "mtext" : "mn", free ? text : `(${text})`));
   }
   for (const rest of math.querySelectorAll("[data-rest]")) {
-    rest.replaceChildren(make("mn", bracketed(Number(rest.dataset.rest))));
+    rest.replaceChildren(made("mn", bracketed(Number(rest.dataset.rest))));
   }
 }
 

@@ -9,6 +9,7 @@ import { svg } from "./svg.js";
 
 const [NARROWEST, WIDEST] = [128, 190]; // from column to column
 const isNamed = (column) => column.keys.some((one) => data.labels[one.key]);
+const PAGE = 600; // of paper
 const PITCH = data.columns.some(isNamed) ? 78 : 64; // names stand below the numbers
 const MOST_LETTERS = 18; // letters of a name
 const RADIUS = 20;
@@ -23,6 +24,7 @@ export function drawUnits(box, actions, shelf) {
   whole.className = "units";
   whole.style.setProperty("--columns", data.columns.length);
   whole.style.setProperty("--gap", `${gap}px`);
+  whole.style.setProperty("--shrink", Math.min(1, PAGE / width));
   box.append(whole);
   const heads = drawHeads(whole);
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group",
