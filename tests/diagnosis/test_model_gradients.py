@@ -247,3 +247,16 @@ def test_what_is_left_of_terms_that_cancel_is_0(seed):
     y = np.random.default_rng(seed).integers(2, size=23) * 2.0 - 1
     report = model.check_gradients(np.zeros((23, 4)), y, samples=6)
     assert report.passed, report
+
+
+def test_sums_over_large_inputs_that_cancel_are_compiled_right():
+    """Units are saturated, so that weights that are rounded otherwise change nothing."""
+    generator = np.random.default_rng(3)
+    x, y = 300 * generator.normal(size=(40, 6)), generator.normal(size=(40, 2))
+    hidden = [cr.Dense(6, activation="sigmoid"), cr.Dropout(0.3), cr.Dense(5, activation="sigmoid")]
+    for seed in range(4):
+        model = cr.Model(
+            cr.Sequential([*hidden, cr.Dense(2)]), loss="mean_squared_error", dtype="float64", seed=seed
+        )
+        report = model.check_gradients(x, y)
+        assert report.passed, report

@@ -244,7 +244,7 @@ def test_a_step_that_computes_in_float32_and_returns_float64(mistake):
 
     report = cr.check_step(single, weights, x, y)
     assert [found.name for found in report.mistakes] == ([NAMES[mistake]] if mistake else [])
-    assert "the step computes in float32, whose rounding hides small gradients" in report.notes[0]
+    assert not report.unjudged
 
 
 @pytest.mark.parametrize("mistake", [None, "order", "bias", "transposed"])

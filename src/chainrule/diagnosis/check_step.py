@@ -15,15 +15,13 @@ from chainrule.diagnosis.examples import examples
 from chainrule.diagnosis.factors import scaled
 from chainrule.diagnosis.mistakes import ArrayFinding, Examiner, names_of
 from chainrule.diagnosis.own_step import OwnStep, Step, close, quiet
+from chainrule.diagnosis.places import examined_where_it_tells
 from chainrule.diagnosis.roles import is_bias
 from chainrule.diagnosis.rules import State, at_usual_rate, decay, other_rule, sigmoid_slope, without_state
 from chainrule.diagnosis.softmax import loss_has_two, update_has_two
 from chainrule.diagnosis.step_report import StepReport
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.names import checked_options
-
-#: Weights that stand at kinks are moved by about so much of their spread.
-MOVE = 0.1
 
 
 @checked_options
@@ -76,7 +74,7 @@ def check_step(
     Returns
     -------
     StepReport
-        True if the step is right. Printed, it is a table by array, with the mistakes below.
+        True if no mistake is seen. Printed, it is a table by array, with the mistakes below.
 
     Raises
     ------
@@ -89,9 +87,9 @@ def check_step(
     A step should be plain gradient descent and the same at each call: leave dropout, Adam and the like out
     while it is checked. A state among the weights, such as the velocities of momentum, is set to 0, and not
     judged. Weight decay that the loss does not tell of is a note. Where the loss has a kink (relu at 0)
-    nothing is judged; if that is all of an array, the weights are moved a little. The step is also called
-    on parts of the batch, and with other weights, rows and
-    classes.
+    nothing is judged; if that is all of an array, the weights are moved a little. Where gradients are too
+    small to tell, fresh weights are drawn, and what cannot be judged there either is named. The step is also
+    called on parts of the batch, and with other weights, rows and classes.
 
     Examples
     --------
@@ -135,12 +133,12 @@ def _checked(own: OwnStep, *, learning_rate: float, samples: int, tolerance: flo
     examined = functools.partial(
         _examined, rate=learning_rate, samples=samples, tolerance=tolerance, generator=generator
     )
-    examiner, findings, notes = _examined_off_kinks(own, examined, generator)
+    examiner, findings, notes = examined_where_it_tells(own, examined, generator)
     part = state.first_part(findings, own.rows)
     if part != 1:
         own = at_usual_rate(own, part)
-        examiner, findings, notes = _examined_off_kinks(own, examined, generator)
-    notes += _notes(own, state, part)
+        examiner, findings, notes = examined_where_it_tells(own, examined, generator)
+    notes += _notes(own, state, part, findings)
     twice = _softmax_twice(examiner, findings)
     if twice:
         findings = _without_factors(examiner, findings)
@@ -226,32 +224,6 @@ def _examined(
 ) -> tuple[Examiner, list[ArrayFinding]]:
     examiner = Examiner(own, rate, samples, tolerance, generator)
     return examiner, [examiner.examine(array) for array in range(len(own.arrays))]
-
-
-def _examined_off_kinks(
-    own: OwnStep,
-    examined: Callable[[OwnStep], tuple[Examiner, list[ArrayFinding]]],
-    generator: np.random.Generator,
-) -> tuple[Examiner, list[ArrayFinding], list[str]]:
-    """Return what is found, and a note where the weights had to be moved for it."""
-    examiner, findings = examined(own)
-    at_kinks = [found.name for found in findings if not found.entries]
-    if not at_kinks:
-        return examiner, findings, []
-    note = f"all of {', '.join(at_kinks)} stood at kinks: the weights were moved a little"
-    return *examined(_moved(own, generator)), [note]
-
-
-def _moved(own: OwnStep, generator: np.random.Generator) -> OwnStep:
-    """Return the step with weights near by, which stand at no kink; counters are left."""
-    spread = float(np.std(np.concatenate([array.ravel() for array in own.arrays]))) or 1.0
-    moved = [
-        (array + MOVE * spread * generator.normal(size=array.shape)).astype(array.dtype)
-        if array.ndim
-        else array
-        for array in own.arrays
-    ]
-    return own.with_arrays(moved)
 
 
 # The mistakes ----------------------------------------------------------------------------------------
@@ -377,12 +349,14 @@ def _rate_and_loss(examiner: Examiner) -> list[Verdict]:
     return verdicts
 
 
-def _notes(own: OwnStep, state: State, part: float) -> list[str]:
+def _notes(own: OwnStep, state: State, part: float, findings: Sequence[ArrayFinding]) -> list[str]:
     """Return what is worth knowing: a state of the rule, and a loss that is a sum over the rows."""
     notes = [f"{', '.join(state.names)}: the state of the rule, at 0 for the check"] if state.names else []
-    if own.single:
+    hidden = [found for found in findings if found.is_hidden and found.entries]
+    if hidden:
         notes.append(
-            "the step computes in float32, whose rounding hides small gradients: check it in float64"
+            f"the gradients of {names_of(hidden)} are too small for differences of the loss to tell"
+            + ("; the step computes in float32: check it in float64" if own.single else "")
         )
     if part != 1:
         notes.append(

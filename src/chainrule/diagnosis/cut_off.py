@@ -63,4 +63,4 @@ def _well_known(examiner: Examiner, size: float) -> Iterator[Batch]:
             fitting.append((losses[best], others[best]))
     fitting.sort(key=lambda pair: pair[0])
     for _, other in fitting[: (len(fitting) + 1) // 2]:
-        yield Batch(other, examiner.used_by)
+        yield Batch(other, examiner.reading_of)

@@ -41,7 +41,7 @@ def scaled(examiner: Examiner, findings: Sequence[ArrayFinding]) -> Iterator[Ver
             "the update goes along the derivative of the loss, not against it",
             "subtract the gradient: w - learning_rate * gradient",
         )
-    others = [pair for pair in factors if not close(abs(pair[1].rest), 1.0, ALIKE)]
+    others = [(found, factor) for found, factor in factors if not _is_near(factor.rest, 1.0, found)]
     if others and not examiner.ignores_rate:
         sizes = ", ".join(dict.fromkeys(f"{abs(factor.rest):.4g}" for _, factor in others))
         yield Verdict(
@@ -61,9 +61,14 @@ def _taken_apart(found: ArrayFinding, rows: int, outputs: int) -> _Factor:
     rest = found.factor / float(rows) ** found.power
     for power in (1, -1):
         is_clear = found.power == power or (found.power == 0 and outputs > 2)
-        if is_clear and outputs > 1 and close(abs(rest), float(outputs) ** power, ALIKE):
+        if is_clear and outputs > 1 and _is_near(rest, float(outputs) ** power, found):
             return _Factor(found.power, power, rest / float(outputs) ** power)
     return _Factor(found.power, 0, rest)
+
+
+def _is_near(factor: float, number: float, found: ArrayFinding) -> bool:
+    """Whether the size of a factor is a number, as far as it is known."""
+    return close(abs(factor), number, ALIKE + found.doubt)
 
 
 def _told(power: int, factor: _Factor, rows: int, outputs: int) -> tuple[str, str]:

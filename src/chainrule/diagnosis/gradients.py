@@ -215,11 +215,15 @@ def _rounding(
     names: Sequence[str],
     generator: np.random.Generator,
 ) -> dict[str, float]:
-    """Return what rounding does to evaluated gradients: as they are, and with weights rounded otherwise."""
-    ends = (generator.choice([-np.inf, np.inf], arrays[name].shape) for name in names)
+    """Return what rounding does to evaluated gradients: as they are, and with all rounded otherwise.
+
+    Of the weights alone, units that are saturated show nothing, and sums over large inputs are rounded, too.
+    """
+    rounded = [*names, *(["x"] if is_float(arrays["x"].dtype) else [])]
+    ends = (generator.choice([-np.inf, np.inf], arrays[name].shape) for name in rounded)
     other = {
         name: np.nextafter(arrays[name], end.astype(arrays[name].dtype))
-        for name, end in zip(names, ends, strict=True)
+        for name, end in zip(rounded, ends, strict=True)
     }
     as_it_is, otherwise = run_stage(stage, arrays), run_stage(stage, {**arrays, **other})
     return {name: max(_distance(one[name], exact[name]) for one in (as_it_is, otherwise)) for name in names}

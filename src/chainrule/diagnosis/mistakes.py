@@ -10,14 +10,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chainrule.diagnosis.own_step import OwnStep, close, smallest
+from chainrule.diagnosis.own_step import OwnStep, Reading, close, largest
 from chainrule.gradient.differences import Slope
 from chainrule.graph.types import Array
 
 Index = tuple[int, ...]
 Entries = list[tuple[Index, float, Slope]]  # where, what the update uses, and the derivative of the loss
-#: A derivative is surely not 0 if it is so many times its uncertainty, which in float32 is far too careful.
-CLEAR, CLEAR_IN_SINGLE = 100, 10
+#: A derivative is surely not 0 if it is so many times its uncertainty.
+CLEAR = 100
+#: Two numbers are surely different if they differ by so many times their uncertainty.
+DOUBTS = 10
+#: What is known better than to this part of the largest derivative is known equally well.
+EQUAL = 1e-6
+#: A factor that may be off by more than this part of it is not named, unless it is the number of rows.
+VAGUE = 1e-2
 #: So many rows are looked at for two that tell most.
 ROWS_TRIED = 6
 
@@ -43,6 +49,8 @@ class ArrayFinding:
     power : int
         The power of the number of rows in this factor: 1 where it is a sum and should be a mean. Where the
         kind is "wrong", whether it grows with the number of rows and the loss does not.
+    doubt : float
+        By which part of it this factor may be off.
     decay, decay_of : float, str
         That multiple, and of what: "the weight" or "its sign".
     error : float
@@ -55,6 +63,7 @@ class ArrayFinding:
     kind: str = "right"
     factor: float = 1.0
     power: int = 0
+    doubt: float = 0.0
     decay: float = 0.0
     decay_of: str = ""
     error: float = 0.0
@@ -62,8 +71,20 @@ class ArrayFinding:
 
     @property
     def is_clear(self) -> bool:
-        """Whether a derivative of the loss is surely not 0."""
-        return any(abs(slope.value) > CLEAR * slope.uncertainty for _, _, slope in self.entries)
+        """Whether a derivative of the loss, or what is used for it, is surely not 0."""
+        return any(
+            max(abs(used), abs(slope.value)) > CLEAR * slope.uncertainty for _, used, slope in self.entries
+        )
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether nothing is wrong with it that could be seen, and nothing could be seen."""
+        return self.kind == "right" and not self.is_clear
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the gradient is not the derivative, but for what decays."""
+        return self.kind not in ("right", "decayed")
 
     def __str__(self) -> str:
         index, used, slope = self.entries[self.worst]
@@ -79,10 +100,17 @@ def names_of(findings: Iterable[ArrayFinding]) -> str:
 class Batch:
     """The step on one batch: the gradient that it uses, and the derivatives of its loss."""
 
-    def __init__(self, own: OwnStep, read: Callable[[OwnStep], list[Array]]) -> None:
-        self.own, self.used = own, read(own)
+    def __init__(self, own: OwnStep, read: Callable[[OwnStep], Reading]) -> None:
+        self.own = own
+        self.used, self.noise = read(own)
         self.slope = functools.cache(own.slope)
         self.loss = own.loss(own.arrays)
+
+    def compared(self, array: int, index: Index, place: Index) -> tuple[float, Slope]:
+        """Return what is used at an index, and the derivative at a place, as uncertain as both are."""
+        slope = self.slope(array, place)
+        doubt = slope.uncertainty + self.noise[array] / DOUBTS
+        return float(self.used[array][index]), Slope(slope.value, doubt)
 
 
 class Comparison(NamedTuple):
@@ -119,43 +147,51 @@ class Examiner:
         self.samples, self.tolerance, self.generator = samples, tolerance, generator
         self.change = own.change(rate)
         small = own.change(rate / 64)
-        epsilon = own(own.arrays, rate).epsilon
-        self.noise = [8 * epsilon * _largest(array) / (rate * smallest(epsilon)) for array in own.arrays]
         moved = [i for i, change in enumerate(self.change) if np.any(change)]
         self.ignores_rate = bool(moved) and all(
             np.allclose(self.change[i], small[i], rtol=1e-3, atol=0) for i in moved
         )
-        self.whole = Batch(own, self.used_by)
+        self.whole = Batch(own, self.reading_of)
         self.used = self.whole.used
+        self.epsilon = own(own.arrays, rate).epsilon
+
+    def reading_of(self, own: OwnStep) -> Reading:
+        """Return the gradients that a step uses; known up to a factor where it ignores the learning rate."""
+        return own.at(self.rate) if self.ignores_rate else own.claimed(self.rate)
 
     def used_by(self, own: OwnStep) -> list[Array]:
-        """Return the gradients that a step uses; known up to a factor where it ignores the learning rate."""
-        if self.ignores_rate:
-            return [change / self.rate for change in own.change(self.rate)]
-        return own.claimed(self.rate)
+        """Return them without their noise."""
+        return self.reading_of(own).used
 
     def depends_on_rate(self, array: int) -> bool:
         """Whether the gradient of an array is another at a usual learning rate than at a small one."""
-        usual, least = self.change[array] / self.rate, self.noise[array]
-        difference = _largest(usual - self.used[array])
-        return not self.ignores_rate and difference > 1e-5 * _largest(self.used[array]) + 4 * least
+        if self.ignores_rate:
+            return False
+        used, least = self.used[array], 1e-5 * largest(self.used[array]) + 4 * self.whole.noise[array]
+        return any(largest(other[array] - used) > least + 4 * noise[array] for other, noise in self._readings)
+
+    @functools.cached_property
+    def _readings(self) -> list[Reading]:
+        """What is used at the usual rate; in float32, which hides small changes, at larger ones, too."""
+        is_single = self.epsilon > np.finfo(np.float64).eps
+        return list(self.own.larger(self.rate)) if is_single else [self.own.at(self.rate)]
 
     def growth(self, array: int) -> int:
         """Return 1 if the gradient grows with the number of rows and the loss does not, -1 the other way."""
         twice = self._twice
         if twice is None:
             return 0
-        used, more = self.used[array], _largest(twice.used[array] - self.used[array])
-        return (more > 1e-3 * _largest(used)) - (not close(twice.loss, self.whole.loss, 1e-6))
+        used, more = self.used[array], largest(twice.used[array] - self.used[array])
+        return (more > 1e-3 * largest(used)) - (not close(twice.loss, self.whole.loss, 1e-6))
 
     def examine(self, array: int) -> ArrayFinding:
         """Compare one array."""
         indices = self._indices(self.used[array])
         entries = self._entries(array, indices, Comparison(self.whole))
         found = ArrayFinding(self.own.names[array], self.own.arrays[array].size, entries)
-        if entries and not self._agree(array, entries):
+        if entries and not self._agree(entries):
             entries = found.entries = [e for e in entries if not self.own.has_kink(array, e[0])]
-        if entries and not self._agree(array, entries):
+        if entries and not self._agree(entries):
             found.kind = "wrong" if np.any(self.change[array]) else "untrained"
             if found.kind == "wrong" and self._leaves_one_line(array, entries):
                 found.kind = "row untrained"
@@ -168,19 +204,18 @@ class Examiner:
         """Return whether what was found of an array holds on a batch; None where that cannot be told."""
         indices = self._indices(self.used[array])
         entries = self._entries(array, indices, Comparison(batch), mirrored=found.kind == "transposed")
-        clear = any(abs(slope.value) > CLEAR * slope.uncertainty for _, _, slope in entries)
-        if not clear or found.kind in ("untrained", "row untrained"):
+        if not _are_clear(entries) or found.kind in ("untrained", "row untrained"):
             return None
         weights = batch.own.arrays[array]
         base = weights if found.decay_of == "the weight" else np.sign(weights)
         entries = [(index, used - found.decay * float(base[index]), slope) for index, used, slope in entries]
-        return self._agree(array, entries, found.factor)
+        return self._agree(entries, found.factor)
 
     def _leaves_one_line(self, array: int, entries: Entries) -> bool:
         """Whether all is right but for a row or column that the step leaves as it is."""
         for axis, lines in enumerate(_idle(self.used[array])):
             rest = [entry for entry in entries if entry[0][axis] not in lines]
-            if len(lines) == 1 and rest and self._agree(array, rest):
+            if len(lines) == 1 and rest and self._agree(rest):
                 return True
         return False
 
@@ -191,25 +226,47 @@ class Examiner:
             for mirrored in (False, True):
                 read = functools.partial(self._entries, array, indices, mirrored=mirrored)
                 entries = read(first)
-                factor = self._factor(array, entries)
-                if not factor or not self._agree(array, read(other), factor):
+                factor = self._factor(entries)
+                doubt = _fit(entries)[1]
+                if not factor or not self._holds(read(other), factor, doubt):
                     continue
-                is_one = self._agree(array, entries)
+                is_one = self._agree(entries)
                 if is_one and not mirrored:  # what is wrong does not depend on the batch
                     self._name_decay(array, found)
                     return
+                power = 0 if is_one else self._power(factor, twice and self._factor(read(twice)), doubt)
+                rest = factor / float(self.own.rows) ** power
+                if not close(abs(rest), 1, 1e-3 + doubt):
+                    elsewhere = self._entries(array, indices, self._elsewhere, mirrored)
+                    if doubt > VAGUE or (_are_clear(elsewhere) and not self._holds(elsewhere, factor, doubt)):
+                        return  # at small weights a slope may be one factor, too
                 found.kind = "transposed" if mirrored else "scaled"
                 if not is_one:
-                    found.factor = factor
-                    found.power = self._power(factor, twice and self._factor(array, read(twice)))
+                    found.factor, found.doubt, found.power = factor, doubt, power
                 return
+
+    def _holds(self, entries: Entries, factor: float, doubt: float) -> bool:
+        """Whether a factor, known up to a part of it, is that of other entries, too."""
+        other = self._factor(entries)
+        return (
+            close(other, factor, self.tolerance + doubt + _fit(entries)[1])
+            if other
+            else self._agree(entries, factor)
+        )
+
+    @functools.cached_property
+    def _elsewhere(self) -> Comparison:
+        """Batches at other weights."""
+        own = self.own.with_arrays(self.own.fresh(self.generator))
+        row = own.on_rows([0] * own.rows)
+        return Comparison(Batch(own, self.reading_of), Batch(row, self.reading_of))
 
     def _name_decay(self, array: int, found: ArrayFinding) -> None:
         """Note it if what is used and what is true differ by a multiple of the weights, or of their signs."""
         weights = np.array([self.own.arrays[array][index] for index, _, _ in found.entries])
         used, true = np.array([(used, slope.value) for _, used, slope in found.entries]).T
-        doubts = np.array([10 * slope.uncertainty for _, _, slope in found.entries])
-        least = self._least(array, found.entries) + doubts
+        doubts = np.array([DOUBTS * slope.uncertainty for _, _, slope in found.entries])
+        least = self._least(found.entries) + doubts
         least += self.tolerance * np.maximum(np.abs(used), np.abs(true))
         for base, word in ((weights, "the weight"), (np.sign(weights), "its sign")):
             if not np.any(base):
@@ -223,7 +280,7 @@ class Examiner:
     def _twice(self) -> Batch | None:
         """The batch with every row twice; none if the step is made for one number of rows."""
         try:
-            return Batch(self.own.on_rows([*range(self.own.rows)] * 2), self.used_by)
+            return Batch(self.own.on_rows([*range(self.own.rows)] * 2), self.reading_of)
         except Exception:
             return None
 
@@ -235,7 +292,7 @@ class Examiner:
         if twice is None:
             doubled: list[Comparison | None] = [None, None]
         else:
-            more = Batch(self.own.on_rows([row] * 2 * self.own.rows), self.used_by)
+            more = Batch(self.own.on_rows([row] * 2 * self.own.rows), self.reading_of)
             doubled = [Comparison(twice), Comparison(twice, more)]
         return [
             (Comparison(whole), Comparison(first), doubled[0]),
@@ -250,7 +307,7 @@ class Examiner:
         """
         rows = self.own.rows
         tried = [int(row) for row in np.unique(np.linspace(0, rows - 1, ROWS_TRIED).astype(int))]
-        batches = [(row, Batch(self.own.on_rows([row] * rows), self.used_by)) for row in tried]
+        batches = [(row, Batch(self.own.on_rows([row] * rows), self.reading_of)) for row in tried]
         batches.sort(key=lambda pair: sum(map(np.count_nonzero, pair[1].used)), reverse=True)
         return (2 * batches)[:2]
 
@@ -273,41 +330,40 @@ class Examiner:
         entries: Entries = []
         for index in indices:
             place = _mirror(index, shape) if mirrored else index
-            used, slope = float(where.batch.used[array][index]), where.batch.slope(array, place)
+            used, slope = where.batch.compared(array, index, place)
             if where.minus is not None:
-                other = where.minus.slope(array, place)
-                used -= float(where.minus.used[array][index])
+                less, other = where.minus.compared(array, index, place)
+                used -= less
                 slope = Slope(slope.value - other.value, slope.uncertainty + other.uncertainty)
             if math.isfinite(slope.value):
                 entries.append((index, used, slope))
         return entries
 
-    def _least(self, array: int, entries: Entries) -> float:
+    def _least(self, entries: Entries) -> float:
         """Return the difference that cannot be told from none, apart from each slope's own uncertainty."""
-        return self.noise[array] + 1e-8 * max(abs(slope.value) for _, _, slope in entries)
+        return max(1e-8, 64 * self.epsilon) * max(abs(slope.value) for _, _, slope in entries)
 
-    def _agree(self, array: int, entries: Entries, factor: float = 1.0) -> bool:
-        least = self._least(array, entries) * abs(factor)
+    def _agree(self, entries: Entries, factor: float = 1.0) -> bool:
+        least = self._least(entries) * abs(factor)
         return all(
-            close(used, factor * slope.value, self.tolerance, least + 10 * abs(factor) * slope.uncertainty)
+            close(
+                used, factor * slope.value, self.tolerance, least + DOUBTS * abs(factor) * slope.uncertainty
+            )
             for _, used, slope in entries
         )
 
-    def _factor(self, array: int, entries: Entries) -> float:
+    def _factor(self, entries: Entries) -> float:
         """Return the number times which the truth is what is used; 0 if there is none."""
-        squares = sum(slope.value**2 for _, _, slope in entries)
-        factor = sum(used * slope.value for _, used, slope in entries) / squares if squares else 0.0
-        enough = CLEAR_IN_SINGLE if self.own.single else CLEAR
-        clear = [slope for _, _, slope in entries if abs(slope.value) > enough * slope.uncertainty]
-        return factor if factor and clear and self._agree(array, entries, factor) else 0.0
+        factor, _ = _fit(entries)
+        return factor if factor and _are_clear(entries) and self._agree(entries, factor) else 0.0
 
-    def _power(self, factor: float, twice: float | None) -> int:
+    def _power(self, factor: float, twice: float | None, doubt: float) -> int:
         """Return the power of the number of rows in the factor: that of 2 where there are twice as many."""
         if not twice:
             near = abs(factor) / self.own.rows
             return 1 if any(close(near, times, 1e-3) for times in (0.5, 1, 2)) else 0
         power = math.log2(abs(twice / factor))
-        return round(power) if close(power, round(power), 1e-2, 1e-2) else 0
+        return round(power) if close(power, round(power), 1e-2, 1e-2 + 2 * doubt) else 0
 
     def _measure(self, found: ArrayFinding) -> None:
         """Note the largest relative error; tiny derivatives count as a part of the largest."""
@@ -319,6 +375,26 @@ class Examiner:
         if errors:
             found.worst = int(np.argmax(errors))
             found.error = errors[found.worst]
+
+
+def _are_clear(entries: Entries) -> bool:
+    """Whether a derivative is surely not 0."""
+    return any(abs(slope.value) > CLEAR * slope.uncertainty for _, _, slope in entries)
+
+
+def _fit(entries: Entries) -> tuple[float, float]:
+    """Return the number times which the truth is nearest to what is used, and by which part it may be off."""
+    if not entries:
+        return 0.0, 0.0
+    used, true, doubts = np.array([(used, *slope[:2]) for _, used, slope in entries]).T
+    size = largest(true)
+    if not size:
+        return 0.0, 0.0
+    weights = 1 / (doubts / size + EQUAL) ** 2  # what is hardly known says little
+    total = float(weights @ true**2)
+    return float(weights @ (used * true)) / total, DOUBTS * float(
+        np.linalg.norm(weights * true * doubts)
+    ) / total
 
 
 def _idle(used: Array) -> tuple[list[int], ...]:
@@ -342,7 +418,3 @@ def _mirror(index: Index, shape: tuple[int, ...]) -> Index:
     """Return where an element of the transpose, written into the shape, comes from."""
     place = int(np.ravel_multi_index(index, shape))
     return place % shape[0], place // shape[0]
-
-
-def _largest(array: Array) -> float:
-    return float(np.max(np.abs(array), initial=0.0))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.gradient.differences import UNKNOWN, Sample, Slope, central_slope, side_slopes
+from chainrule.gradient.differences import UNKNOWN, Sample, Slope, central_slope, fitted_slope, side_slopes
 from chainrule.graph.structure import flatten, unflatten
 from chainrule.graph.types import Array, str_shape
 
@@ -20,6 +20,8 @@ Step = Callable[[Any, Any, Any, float], Any]
 
 #: Rates at which the update is read off are this part of the rate: as small as rounding allows.
 SMALL, SMALL_IN_SINGLE = 1 / 1024, 1 / 64
+#: In float32 it is read off larger ones, too, as long as weights change by no more than their size.
+LARGER = (1, 8, 64, 512, 4096)
 #: A sum over many terms may be off by so many units in the last place.
 ROUNDINGS = 16.0
 
@@ -30,6 +32,13 @@ class Update(NamedTuple):
     loss: float
     weights: list[Array]
     epsilon: float  # of the precision that it computes in
+
+
+class Reading(NamedTuple):
+    """The gradients that a step uses, and how far rounding may have moved those of each array."""
+
+    used: list[Array]
+    noise: list[float]
 
 
 class OwnStep:
@@ -97,7 +106,7 @@ class OwnStep:
         such weights, so that what it leaves as it is does not change.
         """
         held = [array.astype(np.float32).astype(np.float64) for array in self.arrays]
-        loss, less, more = (self.loss([array * (1 + by) for array in held]) for by in (0.0, 1e-9, 1e-3))
+        loss, less, more = (self.loss([array * (1 + by) for array in held]) for by in (0.0, 1e-9, 1.0))
         if not less == loss != more:
             return self
         other = self.with_arrays(held)
@@ -107,6 +116,14 @@ class OwnStep:
     def draw(self, generator: np.random.Generator, scale: float = 1.0) -> list[Array]:
         """Return random weights."""
         return [scale * generator.normal(size=array.shape) for array in self.arrays]
+
+    def fresh(self, generator: np.random.Generator, size: float = 1.0) -> list[Array]:
+        """Return weights as they are usually drawn for a start; single numbers, as counters are, are left."""
+        fresh = []
+        for array in self.arrays:
+            drawn = generator.normal(size=array.shape) * size / math.sqrt(max(array.shape, default=1))
+            fresh.append(np.asarray(drawn, np.float32).astype(np.float64) if array.ndim else array)
+        return fresh
 
     def _axis_of_rows(self) -> int:
         """Return the axis of the examples; a ValueError says that x and y do not fit.
@@ -171,13 +188,42 @@ class OwnStep:
         new = self(self.arrays, rate).weights
         return [old - now for old, now in zip(self.arrays, new, strict=True)]
 
-    def claimed(self, rate: float) -> list[Array]:
-        """Return the gradient that the step uses at a small rate: its change by the rate, in the limit."""
-        epsilon = self(self.arrays, rate).epsilon
-        least = rate * smallest(epsilon)
+    def at(self, rate: float) -> Reading:
+        """Return the gradients that the step uses at a rate: its change by the rate."""
+        epsilon, changes = self(self.arrays, rate).epsilon, self.change(rate)
+        sizes = [max(largest(old), largest(new)) for old, new in zip(self.arrays, changes, strict=True)]
+        return Reading([change / rate for change in changes], [8 * epsilon * size / rate for size in sizes])
+
+    def claimed(self, rate: float) -> Reading:
+        """Return the gradients that the step uses at a small rate: its change by the rate, in the limit."""
+        is_single = self(self.arrays, rate).epsilon > np.finfo(np.float64).eps
+        least = rate * (SMALL_IN_SINGLE if is_single else SMALL)
         # a parabola through three rates, for a chain of layers that are updated too early
-        changes = [[change / (k * least) for change in self.change(k * least)] for k in (1, 2, 4)]
-        return [(8 * one - 6 * two + four) / 3 for one, two, four in zip(*changes, strict=True)]
+        (one, noise), (two, _), (four, _) = (self.at(k * least) for k in (1, 2, 4))
+        limit = [(8 * a - 6 * b + c) / 3 for a, b, c in zip(one, two, four, strict=True)]
+        lines = [2 * a - b for a, b in zip(one, two, strict=True)]
+        bends = [largest(parabola - line) for parabola, line in zip(limit, lines, strict=True)]
+        found = Reading(limit, [rough + bend for rough, bend in zip(noise, bends, strict=True)])
+        return self._sharpened(found, rate) if is_single else found
+
+    def _sharpened(self, found: Reading, rate: float) -> Reading:
+        """Return what was found as larger rates tell it, which rounding spoils less, where all agree."""
+        used, noise = [*found.used], [*found.noise]
+        readings = [found, *self.larger(rate)]
+        for i, sharpest in enumerate(readings[-1].used):
+            apart = [largest(one.used[i] - sharpest) for one in readings]
+            if all(a <= one.noise[i] + readings[-1].noise[i] for a, one in zip(apart, readings, strict=True)):
+                used[i], noise[i] = sharpest, readings[-2].noise[i]
+        return Reading(used, noise)
+
+    def larger(self, rate: float) -> Iterator[Reading]:
+        """Yield what is used at the usual rate and at larger ones, as far as these are no leaps."""
+        size = max(map(largest, self.arrays))
+        for times in LARGER:
+            reading = self.at(times * rate)
+            if times > 1 and not times * rate * max(map(largest, reading.used)) <= size:
+                return
+            yield reading
 
     def slope(self, array: int, index: tuple[int, ...]) -> Slope:
         """Return the derivative of the loss by one weight, by differences; unknown at a kink."""
@@ -185,11 +231,17 @@ class OwnStep:
         here = [np.array(one) for one in self.arrays]
         at = float(here[array][index])
 
+        def loss(number: float) -> float:
+            here[array][index] = number
+            return self.loss(here)
+
+        if epsilon > np.finfo(np.float64).eps:
+            return fitted_slope(loss, at, epsilon)
+
         @functools.cache
         def sample(number: float) -> Sample:
-            here[array][index] = number
-            loss = self.loss(here)
-            return Sample(loss, ROUNDINGS * epsilon * abs(loss), True)
+            value = loss(number)
+            return Sample(value, ROUNDINGS * epsilon * abs(value), True)
 
         typical = max(abs(at), float(np.mean(np.abs(self.arrays[array]))))
         scales = [scale for scale in dict.fromkeys((typical, abs(at), 1.0)) if scale > 1e-280]
@@ -267,9 +319,9 @@ def _names(weights: Any) -> list[str]:
     return names
 
 
-def smallest(epsilon: float) -> float:
-    """Return the part of a learning rate at which the update of a step of this precision is read off."""
-    return SMALL_IN_SINGLE if epsilon > np.finfo(np.float64).eps else SMALL
+def largest(array: Array) -> float:
+    """Return the size of the largest number in an array."""
+    return float(np.max(np.abs(array), initial=0.0))
 
 
 def _short(item: Any) -> str:

@@ -21,6 +21,8 @@ from chainrule.graph.types import Array
 
 #: Entries that have to agree before a rule is seen in them, and how well.
 FEWEST, ALIKE = 8, 1e-2
+#: How well all have to be the same multiple of the derivative: slopes that were left out nearly are.
+SAME = 1e-5
 #: How large the weights are that a state is looked for with: small ones too, where no loss is cut off.
 SIZES, FEWEST_SIZES = (1.0, 0.1, 0.01, 1e-3, 1e-4), 2
 
@@ -157,14 +159,16 @@ def other_rule(findings: Sequence[ArrayFinding]) -> list[Verdict]:
     )
     if not wrong or len(pairs) < FEWEST or np.any(pairs[:, 0] * pairs[:, 1] <= 0):
         return []
-    true, used = np.abs(pairs[np.argsort(np.abs(pairs[:, 0]))]).T
-    if np.any(used < (1 - ALIKE) * np.maximum.accumulate(used)):
+    true, used = np.abs(pairs).T
+    ratios, largest = used / true, float(np.max(used))
+    if np.ptp(used) < ALIKE * largest < np.ptp(true):
+        told = f"all weights move by {largest:.4g} times the learning rate, as in a first step of Adam"
+    elif np.ptp(ratios) < SAME * np.max(ratios):
+        told = f"on this batch they are {np.mean(ratios):.4g} times the derivative, on others not"
+    elif largest < np.max(true) / 2 and np.allclose(used, np.minimum(true, largest), rtol=ALIKE, atol=0):
+        told = f"they are no larger than {largest:.4g}: gradients seem to be clipped"
+    else:
         return []
-    told = "they grow with the derivative, but not as it does: gradients seem to be clipped"
-    if np.ptp(used) < ALIKE * np.max(used) < np.ptp(true):
-        told = f"all weights move by {np.max(used):.4g} times the learning rate, as in a first step of Adam"
-    elif np.ptp(used / true) < ALIKE * np.max(used / true):
-        told = f"on this batch they are {np.mean(used / true):.4g} times the derivative, on others not"
     return [
         Verdict(
             "not plain gradient descent",

@@ -11,7 +11,7 @@ from chainrule.gradient.report import aligned
 
 @dataclass(frozen=True)
 class StepReport:
-    """The result of `check_step`; it counts as true if the step is right.
+    """The result of `check_step`; it counts as true if no mistake is seen.
 
     Attributes
     ----------
@@ -21,6 +21,8 @@ class StepReport:
         What is no mistake, and worth knowing.
     arrays : tuple of ArrayFinding
         How the gradient of each array compares with differences.
+    unjudged : tuple of str
+        Arrays of which nothing could be seen.
 
     Examples
     --------
@@ -41,8 +43,13 @@ class StepReport:
 
     @property
     def passed(self) -> bool:
-        """Whether the step is right."""
+        """Whether no mistake is seen: the step is right, as far as it could be judged."""
         return not self.mistakes
+
+    @property
+    def unjudged(self) -> tuple[str, ...]:
+        """The arrays that nothing is known of: their gradients are too small to tell, or stand at kinks."""
+        return tuple(found.name for found in self.arrays if found.is_hidden)
 
     def __bool__(self) -> bool:
         return self.passed
@@ -50,10 +57,15 @@ class StepReport:
     def __str__(self) -> str:
         rows: list[tuple[str, ...]] = [("array", "weights", "checked", "worst error", "gradient")]
         for found in self.arrays:
-            verdict = found.kind if found.entries else "not judged: kinks"
+            verdict = found.kind
+            if found.is_hidden:
+                verdict = f"not judged: {'too small to tell' if found.entries else 'kinks'}"
             numbers = (str(found.size), str(len(found.entries)), f"{found.error:.1e}")
             rows.append((found.name, *numbers, verdict))
-        lines = ["the step is right" if self.passed else "the step is wrong", *aligned(rows)]
+        title = f"the step is {'right' if self.passed else 'wrong'}"
+        if self.passed and self.unjudged:
+            title = f"no mistake is seen, but {', '.join(self.unjudged)} could not be judged"
+        lines = [title, *aligned(rows)]
         return "\n".join([*lines, *map(str, self.mistakes), *(f"note: {note}" for note in self.notes)])
 
     def raise_if_wrong(self) -> None:

@@ -27,6 +27,13 @@ ENOUGH = 1e-9  # a relative uncertainty that needs no smaller steps
 SHARP = 1e-6  # one that needs no other scale
 SAFETY = 2.0  # the uncertainty is an estimate, too
 EPSILON = float(np.finfo(np.float64).eps)
+DEGREE = 6  # of a polynomial through rough values, 1 at the widest
+PLACES = np.cos(np.pi * (np.arange(16) + 0.5) / 16)
+POWERS = np.vander(PLACES, DEGREE + 1, increasing=True)
+FIT = np.linalg.pinv(POWERS)
+DISTANCES = [RATIO**-k for k in range(9)]
+QUANTUM = 0.3  # of a unit in the last place: what rounding to it does on average
+MISFIT = 1.5  # a polynomial does not fit if values are so many times as far from it as at the least distance
 
 
 class Sample(NamedTuple):
@@ -146,6 +153,36 @@ def _central_slope(function: Function, x: float, scale: float) -> Slope:
         if slope.uncertainty <= max(ENOUGH * abs(slope.value), rounding_only):
             break
     return slope
+
+
+def fitted_slope(function: Callable[[float], float], x: float, epsilon: float) -> Slope:
+    """Return the derivative of a rough function, as one in float32 is, by a polynomial through many values.
+
+    How far the values are from it at the least distances tells how rough they are. The widest that fits them
+    as well is taken: one that does not may pass over bends, as those of relu.
+
+    Parameters
+    ----------
+    function : callable
+        Of one number.
+    x : float
+        Where.
+    epsilon : float
+        The relative distance of two numbers that are next to each other.
+    """
+
+    def fitted(distance: float) -> tuple[Slope, float]:
+        values = np.array([function(x + distance * place) for place in PLACES])
+        if not np.isfinite(values).all():
+            return UNKNOWN, math.inf
+        fit = FIT @ values
+        rough = float(np.linalg.norm(values - POWERS @ fit)) / math.sqrt(len(PLACES) - DEGREE - 1)
+        rough = max(rough, QUANTUM * epsilon * float(np.max(np.abs(values))))
+        return Slope(float(fit[1]) / distance, rough * float(np.linalg.norm(FIT[1])) / distance), rough
+
+    nearest, least = fitted(DISTANCES[-1])
+    wider = (slope for slope, rough in map(fitted, DISTANCES[:-1]) if rough < MISFIT * least)
+    return next(wider, nearest)
 
 
 def side_slopes(function: Function, x: float, scales: Sequence[float]) -> Sides:
