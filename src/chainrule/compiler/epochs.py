@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -257,7 +258,7 @@ class CompiledRun:
             self._control[[Control.MOST_TURNS, Control.CHECK]] = 0, 1
             self._call()
             self._looked_at = True
-        return not self._control[Control.FAILED] and bool(np.isfinite(self._finite[()]))
+        return not self._control[Control.FAILED] and math.isfinite(self._finite.item())
 
     def _save(self, now: float) -> None:
         """Copy all that is replaced, which is finite at this time."""
