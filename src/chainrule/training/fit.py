@@ -154,7 +154,8 @@ def run_epochs(
                 break
         ended = True
     except NotFiniteError as failure:
-        raise ValueError(not_finite(failure, step, run.state)) from None
+        progress.failure = not_finite(failure, step, run.state)
+        raise ValueError(progress.failure) from None
     finally:
         run.look = lambda: None  # a run holds its data, and goes at once if nothing that it holds holds it
         keep(_with_best(run.state) if ended else run.state)
