@@ -30,6 +30,7 @@ from chainrule.training.saving import save_trainer
 from chainrule.training.stopping import EarlyStopping
 from chainrule.training.task import Objective, Task
 from chainrule.training.trainer import Trainer
+from chainrule.training.validation import warn_of_evaluation
 
 
 class Model(Inspection):
@@ -431,9 +432,14 @@ class Model(Inspection):
 
     @checked_options
     def evaluate(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> dict[str, float]:
-        """Return the loss, penalties included, and the loss's metrics: ``{"loss": ..., "accuracy": ...}``."""
+        """Return the loss, penalties included, and the loss's metrics: ``{"loss": ..., "accuracy": ...}``.
+
+        Where one is NaN or infinite, a RuntimeWarning tells in which row, layer and operation that began.
+        """
         prepared = self._trainer.prepared("evaluation", x, y, sample_weight)
-        return means_over_rows(*prepared, self._prepare, self._trainer.rows_together)
+        results = means_over_rows(*prepared, self._prepare, self._trainer.rows_together)
+        warn_of_evaluation(results, *prepared)
+        return results
 
     @checked_options
     def save(self, path: str | os.PathLike[str]) -> None:

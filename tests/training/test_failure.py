@@ -1,6 +1,7 @@
 """A loss or weight that is not finite is traced to its first step, row, layer and operation."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -229,3 +230,27 @@ def test_the_evaluator_tells_which_rows_a_batch_had():
             pass
     assert 11 in caught.value.rows
     np.testing.assert_array_equal(caught.value.arrays["x"], data["x"][caught.value.rows])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_each_number_of_the_weights_is_looked_at(dtype, number):
+    """At places of arrays that fill no, one and several vectors."""
+    net = cr.Sequential([cr.Dense(37, activation="tanh"), cr.Dense(16, activation="tanh"), cr.Dense(1)])
+    model = regression(net, dtype=dtype, optimizer=cr.Adam())
+    runs = []
+    with pytest.MonkeyPatch.context() as patched:
+        make = epochs.CompiledRun.__init__
+        patched.setattr(epochs.CompiledRun, "__init__", lambda run, *a: (make(run, *a), runs.append(run))[0])
+        model.fit(*table())
+    (run,) = runs
+    with ThreadPoolExecutor(1) as run._pool:
+        for name in run._plan.replaced:
+            array = run._views[name]
+            for place in {0, array.size // 2, array.size - 1}:
+                sound, array.flat[place] = array.flat[place], number
+                run._looked_at = False
+                assert not run._is_sound(), (name, place)
+                array.flat[place] = sound
+                run._looked_at = False
+                assert run._is_sound()

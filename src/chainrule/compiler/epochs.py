@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -62,6 +63,7 @@ class CompiledRun:
         self._team = self._native.team(self._batch, inputs.n_threads)
         self.threads = self._team.most
         self._pace = 1
+        self._spoilt = False
         self._pool: ThreadPoolExecutor | None = None
         self._saved_own: dict[str, Array] | None = None
         self._place_arrays()
@@ -178,6 +180,7 @@ class CompiledRun:
         with deferred_interrupt() as pressed:
             ended = len(self.results)
             made = self._make_turns(self._pace, check=self.loop.checked and not self.ahead)
+            self._stop_where_spoilt(ended)
             now = time.perf_counter()
             at_end = self._position.stopped or len(self.results) == self._end
             shown = not self.ahead and len(self.results) > ended
@@ -198,17 +201,32 @@ class CompiledRun:
             self.look()
         return failure
 
-    def _make_turns(self, turns: int, check: bool) -> int:
+    def _stop_where_spoilt(self, ended: int) -> None:
+        """Go back to the end of the first epoch with a result that is not finite: its weights are asked for.
+
+        That is done once, if it is one of the epochs after the first so many, and the run is past it.
+        """
+        if self._spoilt or not self.ahead or not self.loop.checked:
+            return
+        for count, results in enumerate(self.results[ended:], ended + 1):
+            if not all(map(math.isfinite, results.values())):
+                self._spoilt = True
+                self._restore()
+                while len(self.results) < count:
+                    self._make_turns(1 << 40, check=False, epochs=count - len(self.results))
+                return
+
+    def _make_turns(self, turns: int, check: bool, epochs: int = MOST_EPOCHS) -> int:
         """Make at most so many turns natively, of one epoch if not ahead; return how many were made.
 
         A check of the weights in the same call, one turn more, costs a tenth of one in a call of its own.
         """
         control, floats, position = self._control, self._control.view(np.float64), self._position
-        epochs = self._end - len(self.results)
+        left = self._end - len(self.results)
         control[[Control.TURNS, Control.ENDED, Control.STOPPED, Control.FAILED]] = 0
         control[Control.MOST_TURNS], control[Control.CHECK] = turns, check
-        control[Control.MOST_EPOCHS] = min(epochs, MOST_EPOCHS if self.ahead else 1)
-        control[Control.EPOCHS_LEFT] = epochs
+        control[Control.MOST_EPOCHS] = min(left, epochs if self.ahead else 1, MOST_EPOCHS)
+        control[Control.EPOCHS_LEFT] = left
         control[Control.STEP], control[Control.EPOCH] = position.step, position.epoch
         control[Control.POSITION] = position.position
         floats[Control.LOSS], floats[Control.WEIGHT] = position.loss, position.weight
@@ -257,7 +275,7 @@ class CompiledRun:
             self._control[[Control.MOST_TURNS, Control.CHECK]] = 0, 1
             self._call()
             self._looked_at = True
-        return not self._control[Control.FAILED] and bool(np.isfinite(self._finite[()]))
+        return not self._control[Control.FAILED] and math.isfinite(self._finite.item())
 
     def _save(self, now: float) -> None:
         """Copy all that is replaced, which is finite at this time."""

@@ -1,4 +1,8 @@
-"""Whether all numbers of some arrays are finite: the sum of 0 · x over all of them is 0, or else NaN."""
+"""Whether all numbers of some arrays are finite: 0 · x is 0 for all of them, or else NaN for some.
+
+The bits of these products are joined by *or*, which takes a fourth of the time of a sum: of zeros, with
+either sign, a zero comes, and with a NaN a NaN.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +20,14 @@ _FLOATS = ("float32", "float64")
 
 
 def write_check(arrays: Iterable[tuple[Value, Buffer]], total: Buffer) -> list[Code]:
-    """Return the function ``check``, which leaves such a sum in `total`, and what it calls.
+    """Return the function ``check``, which leaves 0 or NaN in `total`, and what it calls.
 
     Parameters
     ----------
     arrays : iterable of (Value, Buffer)
         The types of arrays, of fixed shapes, and where they lie; those of whole numbers are passed over.
     total : Buffer
-        Where the sum belongs, a float64.
+        Where that belongs, a float64.
     """
     code, used = Code("check", PART_ARGUMENTS), set()
     result = first_element(code, total)
@@ -35,31 +39,39 @@ def write_check(arrays: Iterable[tuple[Value, Buffer]], total: Buffer) -> list[C
         axes = [axis for axis, size in enumerate(value.shape) if size != 1]
         sizes = [int(value.shape[axis]) for axis in axes] or [1]
         stride = buffer.strides[axes[-2]].elements if len(axes) > 1 else 0
+        if stride == sizes[-1]:  # rows that lie without a gap are one
+            sizes = [1, math.prod(sizes)]
         given = f"i64 {math.prod(sizes[:-1])}, i64 {sizes[-1]}, i64 {stride}"
         code.do(f"call void @zeros.{buffer.dtype}(ptr {first_element(code, buffer)}, {given}, ptr {result})")
     return [code, *(_zeros(dtype) for dtype in sorted(used))]
 
 
 def _zeros(dtype: str) -> Code:
-    """Return the function that adds 0 · x over an array to a sum."""
+    """Return the function that adds to a sum 0, or NaN where an array has a number that is not finite."""
     code = Code(f"zeros.{dtype}", "ptr %array, i64 %rows, i64 %columns, i64 %stride, ptr %sum")
     vectors, scalar = Vectors(code, dtype), SCALARS[dtype]
-    kind, zeros = vectors.type, "zeroinitializer"
+    integer = f"i{8 * BYTES[dtype]}"
+    kind, bits = vectors.type, f"<{LANES} x {integer}>"
+    whole = vectors.mask(str(LANES))
+    full = code.value(f"and i64 %columns, {-LANES}")
+
+    def joined(address: str, mask: str, before: str) -> str:
+        nothing = code.value(f"fmul {kind} {vectors.load(address, mask)}, zeroinitializer")
+        return code.value(f"or {bits} {before}, {code.value(f'bitcast {kind} {nothing} to {bits}')}")
 
     def row(number: str, carried: list[str]) -> list[str]:
         start = vectors.after("%array", code.value(f"mul i64 {number}, %stride"))
 
-        def some(column: str, sums: list[str]) -> list[str]:
-            mask = vectors.mask(code.value(f"sub i64 %columns, {column}"))
-            x = vectors.load(vectors.after(start, column), mask)
-            nothing = code.value(f"fmul {kind} {x}, {zeros}")
-            return [code.value(f"fadd {kind} {sums[0]}, {nothing}")]
+        def some(column: str, found: list[str]) -> list[str]:
+            return [joined(vectors.after(start, column), whole, found[0])]
 
-        return code.loop(0, "%columns", LANES, some, [(kind, carried[0])])
+        (found,) = code.loop(0, full, LANES, some, [(bits, carried[0])])
+        rest = vectors.mask(code.value(f"sub i64 %columns, {full}"))
+        return [joined(vectors.after(start, full), rest, found)]
 
-    (sums,) = code.loop(0, "%rows", 1, row, [(kind, zeros)])
-    suffix = f"v{LANES}f{8 * BYTES[dtype]}"
-    part = code.call(scalar, f"llvm.vector.reduce.fadd.{suffix}", f"{scalar} 0.0, {kind} {sums}")
+    (found,) = code.loop(0, "%rows", 1, row, [(bits, "zeroinitializer")])
+    one = code.call(integer, f"llvm.vector.reduce.or.v{LANES}{integer}", f"{bits} {found}")
+    part = code.value(f"bitcast {integer} {one} to {scalar}")
     wide = part if scalar == "double" else code.value(f"fpext float {part} to double")
     before = code.value("load double, ptr %sum")
     code.do(f"store double {code.value(f'fadd double {before}, {wide}')}, ptr %sum")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import NamedTuple
+
+import numpy as np
 
 from chainrule.diagnosis.data import features, target
 from chainrule.diagnosis.flow import gradient_flow, judged_ratios, layer_sizes, update_ratios
@@ -13,15 +15,13 @@ from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient
 from chainrule.diagnosis.small_weights import small_weights
 from chainrule.diagnosis.start import loss_of_ignorance, output_for_loss, slope_of_ignorance
 from chainrule.diagnosis.thresholds import LIMITS
-from chainrule.diagnosis.trials import falls_too_slowly, is_warming_up
+from chainrule.diagnosis.trials import TOO_HIGH, TOO_LOW, falls_too_slowly, is_warming_up, rate_of_failure
 from chainrule.diagnosis.units import dropped_units, identical_units, silent_units
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 from chainrule.optimizers import Optimizer, RMSprop
 from chainrule.training.callbacks import Callback, Progress
 from chainrule.training.history import History
-
-_TOO_LOW, _TOO_HIGH = "learning rate too low", "learning rate too high"
 
 
 class Doctor(Callback):
@@ -30,7 +30,8 @@ class Doctor(Callback):
     It looks at the features (their scale, and columns that say the same or tell the target), at the scale of
     the target, at the size of initial weights, and after epochs 1, 2, 4, 8, ... and the last: at gradients
     that vanish or explode, at dead and saturated units, at how far steps change the weights (about a
-    thousandth is usual), and at the loss. Each verdict is told once.
+    thousandth is usual), and at the loss. Where a fit ends as numbers become NaN or infinite, it tells the
+    cause if it finds one: it tries smaller learning rates on a copy. Each verdict is told once.
 
     Parameters
     ----------
@@ -56,6 +57,7 @@ class Doctor(Callback):
     """
 
     records = True
+    _running = ("_at_start",)
 
     def __init__(self, tell: Callable[[Verdict], object] | None = print) -> None:
         if tell is not None and not callable(tell):
@@ -67,6 +69,7 @@ class Doctor(Callback):
         self._besides: list[Verdict] = []
         self._silent_from_birth: set[str] = set()
         self._weights_before: dict[str, Array] = {}
+        self._at_start: Patient | None = None
 
     def on_start(self, progress: Progress) -> None:
         """Forget the last patient, and see which layers of this one are silent before the first step."""
@@ -74,6 +77,7 @@ class Doctor(Callback):
         self._steps_before = progress.steps
         patient, few = Patient(progress.model._trainer, _looked_at(progress)), _trained_on(progress)
         self._weights_before = patient.weights
+        self._at_start = few.copy()
         self._silent_from_birth = {verdict.where for verdict in silent_units(patient.trainer, patient.data)}
         self._besides = [*columns(few), *output_for_loss(few)]
         self._from_birth = [*features(patient), *_unknown_target(few)]
@@ -87,8 +91,13 @@ class Doctor(Callback):
             self._look(progress)
 
     def on_end(self, progress: Progress) -> None:
-        """Look once more."""
-        if progress.epoch > self._looked_at:
+        """Look once more; where the fit failed, at what it began with."""
+        at_start, self._at_start = self._at_start, None
+        losses = progress.history["loss"] if progress.epoch else []
+        if at_start and (progress.failure or not np.isfinite(losses[-1:]).all()):
+            failed = rate_of_failure(at_start, progress.model._trainer.run.step - self._steps_before)
+            self._tell_of([*self._besides, *(self._from_birth or failed)])
+        elif progress.epoch > self._looked_at:
             self._look(progress)
 
     def _look(self, progress: Progress) -> None:
@@ -97,11 +106,16 @@ class Doctor(Callback):
         is_first = self._looked_at == self._steps_before == 0
         so_far = _SoFar(
             *(self._silent_from_birth, self._weights_before, steps, is_first),
-            *(_TOO_LOW in known, _TOO_HIGH in known),
+            *(TOO_LOW in known, TOO_HIGH in known),
         )
         self._looked_at = progress.epoch
         self._weights_before = Patient(progress.model._trainer, {}).weights
-        for verdict in [*self._besides, *(self._from_birth or _findings(progress, so_far))]:
+        self._tell_of([*self._besides, *(self._from_birth or _findings(progress, so_far))])
+
+    def _tell_of(self, found: Iterable[Verdict]) -> None:
+        """Tell each verdict that has not been told yet."""
+        known = {verdict.name for verdict in self.verdicts}
+        for verdict in found:
             if verdict.name not in known:
                 known.add(verdict.name)
                 self.verdicts.append(verdict)
@@ -213,7 +227,7 @@ def _too_fast(
     if fell_silent or (guess is not None and reached > LIMITS.risen_loss * guess.loss > 0):
         beside = "" if guess is None else f", and a guess alike for all rows has {guess.loss:.4g}"
         yield Verdict(
-            _TOO_HIGH,
+            TOO_HIGH,
             "",
             f"a step changes weights by {most:.1g} of themselves, about {LIMITS.usual_update:g} is usual; "
             f"the loss is {reached:.4g}{beside}",
@@ -225,7 +239,7 @@ def _rises(history: History) -> Iterator[Verdict]:
     losses = history["loss"]
     if losses[-1] > LIMITS.risen_loss * min(losses) and losses[-1] > losses[0] > 0:
         yield Verdict(
-            _TOO_HIGH,
+            TOO_HIGH,
             "",
             f"the loss has risen from {losses[0]:.4g} in epoch 1 to {losses[-1]:.4g} in epoch {len(losses)}",
             "lower the learning rate, to a tenth for example",
@@ -247,7 +261,7 @@ def _too_slow(
     is_short = len(losses) > 1 and is_steep and 0 < most < LIMITS.slow_update
     if is_short and losses[0] > 0 and fall < LIMITS.slow_fall * losses[0]:
         yield Verdict(
-            _TOO_LOW,
+            TOO_LOW,
             "",
             f"in {len(losses)} epochs the loss has come from {_course(progress.history)}; a step changes "
             f"weights by {most:.1g} of themselves, and about {LIMITS.usual_update:g} is usual",

@@ -18,6 +18,9 @@ from chainrule.training.history import History
 MOST_FASTER = 7
 #: Of faster rates the least is advised that comes so far of the way of the best.
 NEARLY = 0.8
+#: Weight updates of a trial of a training that failed.
+MOST_STEPS = 2000
+TOO_LOW, TOO_HIGH = "learning rate too low", "learning rate too high"
 #: Up to which step, and how often, a schedule is asked for its rate.
 LAST_STEP, RATES_SEEN = 10**6, 40
 
@@ -29,6 +32,7 @@ class Trial:
     factor: float
     loss: float
     history: History
+    steps: int
 
     @property
     def moved(self) -> float:
@@ -37,13 +41,13 @@ class Trial:
         return max((float(numbers[0]) for numbers in ratios), default=0.0)
 
 
-def rate_trial(patient: Patient, factor: float) -> Trial:
+def rate_trial(patient: Patient, factor: float, steps: int = STEPS) -> Trial:
     """Train a copy with the model's optimizer, its learning rate times a factor."""
     optimizer = patient.trainer.task.optimizer
     chosen = None if factor == 1 else _faster(optimizer, factor)
-    history = patient.copy(chosen).train(patient.some(MOST_TRAINED_ON))
+    history = patient.copy(chosen).train(patient.some(MOST_TRAINED_ON), steps)
     losses = history["loss"][len(history["loss"]) * 3 // 4 :]
-    return Trial(factor, float(np.mean(losses)), history)
+    return Trial(factor, float(np.mean(losses)), history, steps)
 
 
 def _faster(optimizer: Optimizer, factor: float) -> Optimizer:
@@ -62,10 +66,41 @@ def learning_rate(patient: Patient, usual: Trial) -> Iterator[Verdict]:
     elif reached > start / 2:
         gain = max(start - reached, 0.0)
         best = min((rate_trial(patient, factor) for factor in (0.1, 0.01)), key=lambda trial: trial.loss)
-        if start - best.loss > LIMITS.slower_gain * gain and start - best.loss > 0.1 * abs(start):
-            yield _rate_verdict(patient, "learning rate too high", usual, best)
+        found: Trial | None = best
+        if not (start - best.loss > LIMITS.slower_gain * gain and start - best.loss > 0.1 * abs(start)):
+            found = _slower(patient) if reached > start else None
+        if found is not None:
+            yield _rate_verdict(patient, TOO_HIGH, usual, found)
         else:
             yield from _too_low(patient, usual)
+
+
+def rate_of_failure(patient: Patient, steps: int) -> Iterator[Verdict]:
+    """Find a learning rate that is to blame where training has ended with numbers that are not finite.
+
+    It takes them there again, or makes the loss worse, and a smaller one takes it down.
+
+    Parameters
+    ----------
+    patient : Patient
+        With the weights that the training began with.
+    steps : int
+        Weight updates that it had.
+    """
+    usual = rate_trial(patient, 1.0, min(max(2 * steps, STEPS), MOST_STEPS))
+    slower = None if usual.loss <= patient.trained_loss else _slower(patient, usual.steps)
+    if slower is not None:
+        yield _rate_verdict(patient, TOO_HIGH, usual, slower)
+
+
+def _slower(patient: Patient, steps: int = STEPS) -> Trial | None:
+    """Return a trial with the largest rate, a tenth, a hundredth, ..., that takes a tenth off the loss."""
+    start = patient.trained_loss
+    for factor in 10.0 ** -np.arange(1, 10):
+        slower = rate_trial(patient, float(factor), steps)
+        if start - slower.loss > 0.1 * abs(start):
+            return slower
+    return None
 
 
 def _too_low(patient: Patient, usual: Trial) -> Iterator[Verdict]:
@@ -86,7 +121,7 @@ def _too_low(patient: Patient, usual: Trial) -> Iterator[Verdict]:
         return
     if more > needed * gain and more > 0.2 * abs(start):
         careful = next(trial for trial in trials if start - trial.loss >= NEARLY * more)
-        yield _rate_verdict(patient, "learning rate too low", usual, careful)
+        yield _rate_verdict(patient, TOO_LOW, usual, careful)
 
 
 def falls_too_slowly(patient: Patient) -> Iterator[Verdict]:
@@ -122,10 +157,9 @@ def is_warming_up(optimizer: Optimizer, steps: int) -> bool:
 
 def _diverging(patient: Patient, usual: Trial) -> Verdict:
     """Return what to do where the loss becomes infinite: a smaller rate, if one takes it down."""
-    for factor in 10.0 ** -np.arange(1, 10):
-        slower = rate_trial(patient, float(factor))
-        if np.isfinite(slower.loss) and patient.trained_loss - slower.loss > 0.1 * abs(patient.trained_loss):
-            return _rate_verdict(patient, "learning rate too high", usual, slower)
+    slower = _slower(patient)
+    if slower is not None:
+        return _rate_verdict(patient, TOO_HIGH, usual, slower)
     evidence = f"within about {STEPS} steps the loss is infinite, and however small the learning rate, none "
     return Verdict("exploding gradients", "", f"{evidence}takes it down by a tenth", CALM)
 
@@ -138,7 +172,7 @@ def _rate_verdict(patient: Patient, name: str, usual: Trial, best: Trial) -> Ver
     return Verdict(
         name,
         "",
-        f"about {STEPS} steps take the loss from {patient.trained_loss:.4g} to {usual.loss:.4g} at "
+        f"about {usual.steps} steps take the loss from {patient.trained_loss:.4g} to {usual.loss:.4g} at "
         f"{said}{change}, and to {best.loss:.4g} at {better}",
         f"try {better}",
     )

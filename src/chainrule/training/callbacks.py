@@ -33,6 +33,8 @@ class Progress:
         The results of all epochs of this fit so far, and what was recorded.
     data : dict of ndarray
         What is trained on, as the network takes it: ``x``, ``y``, ``sample_weight``. Not to be changed.
+    failure : str
+        What the fit's error says, at the end of one that fails as numbers become NaN or infinite.
 
     Examples
     --------
@@ -54,6 +56,7 @@ class Progress:
     data: Mapping[str, Rows] = field(default_factory=dict)
     stopped: bool = False
     paused: bool = False
+    failure: str = ""
 
     def stop(self) -> None:
         """End the fit after this epoch: it is finished."""

@@ -153,8 +153,8 @@ def run_epochs(
             if progress.stopped or progress.paused:
                 break
         ended = True
-    except NotFiniteError as failure:
-        raise ValueError(not_finite(failure, step, run.state)) from None
+    except (KeyboardInterrupt, NotFiniteError) as error:
+        raise _told(error, step, run, progress, watch) from None
     finally:
         run.look = lambda: None  # a run holds its data, and goes at once if nothing that it holds holds it
         keep(_with_best(run.state) if ended else run.state)
@@ -165,6 +165,27 @@ def run_epochs(
                 callback.on_end(progress)
     watch.warn()
     return account.history()
+
+
+def _told(
+    error: KeyboardInterrupt | NotFiniteError,
+    step: Stage,
+    run: Run,
+    progress: Progress,
+    watch: ValidationWatch,
+) -> BaseException:
+    """Return what to raise: a step's failure in words; an interrupt as it is, after a warning of the watch.
+
+    Where warnings are errors, it is a note on the interrupt, which goes on.
+    """
+    if isinstance(error, NotFiniteError):
+        progress.failure = not_finite(error, step, run.state)
+        return ValueError(progress.failure)
+    try:
+        watch.warn()
+    except RuntimeWarning as warning:
+        error.add_note(str(warning))
+    return error
 
 
 class _Account:

@@ -1,6 +1,7 @@
-"""A validation loss that becomes NaN or infinite: a warning in the end of where that began.
+"""Results that become NaN or infinite where it harms no weights: a warning tells where that began.
 
-It harms no weights. Where the training loss follows, that alone is told.
+Of a fit these are the validation's; it goes on, and warns in the end. Where the training loss follows, that
+alone is told.
 """
 
 from __future__ import annotations
@@ -8,21 +9,23 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from chainrule.graph.loop import Inputs, Loop, LoopState, Run, run_stage
+from chainrule.graph.loop import Inputs, Loop, LoopState, Run, Stage, run_stage
 from chainrule.training.failure import Beginning, first_not_finite
 
-LOSS = "validation_loss"
+VALIDATION = "validation_"
 #: So many rows are looked at together.
 TOGETHER = 4096
+#: What is left where no row of the validation leads to it.
+SCORED = "scoring gave this for the weights of that epoch"
 
 
 class ValidationWatch:
-    """Sees the results of a fit's epochs, and remembers the first validation loss that is not finite.
+    """Sees the results of a fit's epochs, and remembers the validation's first that is not finite.
 
     Parameters
     ----------
@@ -35,37 +38,70 @@ class ValidationWatch:
         self._found, self._fails = "", False
 
     def see(self, results: Mapping[str, float], epoch: int, run: Run) -> None:
-        """Look where a validation loss that is not finite comes from, if these results have the first."""
+        """Look where a result of the validation that is not finite comes from, if these have the first."""
         self._fails = self._fails or not math.isfinite(results["loss"])
-        if self._fails or self._found or math.isfinite(results.get(LOSS, 0.0)):
-            return
-        found = self._beginning(run.state)
-        said = f"; of the validation data, {found}" if found else ", and is finite with the weights of now"
-        self._found = f"the validation loss became {results[LOSS]} after epoch {epoch}{said}"
+        name = _not_finite(results, VALIDATION)
+        if not (self._fails or self._found or name is None):
+            told = f"the {name.replace('_', ' ')} became {results[name]} after epoch {epoch}"
+            self._found = f"{told}; {self._beginning(run.state)}"
 
     def warn(self) -> None:
         """Warn of what was found, if anything, and if the training loss has stayed finite."""
         if self._found and not self._fails:
             warnings.warn(self._found, RuntimeWarning, stacklevel=_levels_of_ours())
 
-    def _beginning(self, state: LoopState) -> Beginning | None:
-        """Return where it begins with the weights of this state, which may be those of a later epoch."""
-        stage, inputs, names = self._loop.validation, self._inputs, self._loop.validation_data
-        assert stage is not None
-        tables = inputs.validation_data
-        for start in range(0, len(tables[names[0]]), TOGETHER):
-            some = slice(start, start + TOGETHER)
-            arrays: dict[str, Any] = {
-                **state.carried,
-                **inputs.arguments,
-                **{name: tables[name][some] for name in names},
-                "key": inputs.key,
-                "step": np.asarray(state.step, np.int32),
-            }
-            if not all(np.isfinite(total).all() for total in run_stage(stage, arrays).values()):
-                rows = np.arange(start, start + len(arrays[names[0]]))
-                return first_not_finite(stage.graph, arrays, rows)
-        return None
+    def _beginning(self, state: LoopState) -> str:
+        """Return where it begins with the weights of this state."""
+        inputs, stage = self._inputs, self._loop.validation
+        if stage is None:
+            return SCORED
+        arrays = {
+            **state.carried,
+            **inputs.arguments,
+            **inputs.validation_data,
+            "key": inputs.key,
+            "step": np.asarray(state.step, np.int32),
+        }
+        found = _beginning(stage, arrays, self._loop.validation_data)
+        return f"of the validation data, {found}" if found else f"each row's loss is finite, and {SCORED}"
+
+
+def warn_of_evaluation(
+    results: Mapping[str, float], stage: Stage, arrays: Mapping[str, Any], names: Sequence[str]
+) -> None:
+    """Warn if a result of an evaluation is not finite, and tell where that began.
+
+    Parameters
+    ----------
+    results : mapping of float
+        Means over rows.
+    stage : Stage
+        Which sums they come from.
+    arrays : mapping of arrays
+        All that it saw, by name.
+    names : sequence of str
+        Which of these hold rows.
+    """
+    name = _not_finite(results)
+    if name is not None:
+        found = _beginning(stage, arrays, names) or "each row's is finite, and their sum is not"
+        told = f"the {name.replace('_', ' ')} is {results[name]}; {found}"
+        warnings.warn(told, RuntimeWarning, stacklevel=_levels_of_ours())
+
+
+def _not_finite(results: Mapping[str, float], prefix: str = "") -> str | None:
+    """Return the name of the first result, of those with this prefix, that is not finite."""
+    names = (name for name in results if name.startswith(prefix))
+    return next((name for name in names if not math.isfinite(results[name])), None)
+
+
+def _beginning(stage: Stage, arrays: Mapping[str, Any], names: Sequence[str]) -> Beginning | None:
+    """Return where the first number that is not finite is made, as rows are looked at in chunks."""
+    for start in range(0, len(arrays[names[0]]), TOGETHER):
+        some = {**arrays, **{name: arrays[name][start : start + TOGETHER] for name in names}}
+        if not all(np.isfinite(total).all() for total in run_stage(stage, some).values()):
+            return first_not_finite(stage.graph, some, np.arange(start, start + len(some[names[0]])))
+    return None
 
 
 def _levels_of_ours() -> int:
