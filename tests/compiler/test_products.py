@@ -11,7 +11,9 @@ from chainrule.compiler.fuse import kernels_of
 from chainrule.compiler.llvm import Registers
 from chainrule.compiler.matmul import panels_of
 from chainrule.compiler.narrow import FEW_COLUMNS
+from chainrule.compiler.operand import FAR_BYTES
 from chainrule.compiler.pipeline import run_passes
+from chainrule.compiler.schedule import MOST_MATRICES
 from chainrule.compiler.tile import MANY_VECTORS, tile_for
 from chainrule.graph.trace import trace
 
@@ -126,12 +128,12 @@ def test_a_row_has_the_same_bits_alone(widths, columns):
         np.testing.assert_array_equal(model.predict(x[start:stop]), together[start:stop])
 
 
-@pytest.mark.parametrize("number", ["2", "3"])
+@pytest.mark.parametrize("number", ["2", "3", "20"])
 @pytest.mark.parametrize("form", FORMS)
 def test_same_bits_on_any_number_of_threads(form, number, monkeypatch):
     monkeypatch.setattr(executable, "WORTH_WAKING", 1)
     product, shapes = FORMS[form]
-    for size in ((150, 1000, 300), (261, 33, 307), (230, 33, 3)):
+    for size in ((150, 1000, 300), (5, 700, 200), (261, 33, 307), (230, 33, 3)):
         a, b = (_operand(shape, "float32", seed) for seed, shape in enumerate(shapes(*size)))
         compiled = cr.compile(product)
         monkeypatch.setenv("CHAINRULE_NUM_THREADS", "1")
@@ -140,12 +142,31 @@ def test_same_bits_on_any_number_of_threads(form, number, monkeypatch):
         np.testing.assert_array_equal(compiled(a, b), alone)
 
 
+def test_a_network_whose_weights_no_cache_holds(monkeypatch):
+    x, y = _operand((70, 600), "float32", 0), _operand((70, 3), "float32", 1)
+    found = []
+    for number in ("1", "2", "5"):
+        monkeypatch.setenv("CHAINRULE_NUM_THREADS", number)
+        layers = [cr.Dense(250, activation="tanh"), cr.Dense(700, activation="tanh"), cr.Dense(3)]
+        model = cr.Model(cr.Sequential(layers), loss="mean_squared_error", seed=0)
+        model.fit(x, y, batch_size=32, epochs=2)
+        found.append(model.weights)
+    for name, array in found[0].items():
+        np.testing.assert_array_equal(found[1][name], array)
+        np.testing.assert_array_equal(found[2][name], array)
+    check = model.check_gradients(x[:5], y[:5])
+    assert check.passed, check
+
+
 def test_the_sizes_are_on_both_sides_of_each_limit():
     """Whoever moves a limit moves the sizes of these tests, too."""
     rows = {size[0] for size in SIZES}
     assert {matmul.FAR_ROWS, matmul.FAR_ROWS - 1} <= rows
     vectors = {size[2] / LANES for size in SIZES}
     assert {MANY_VECTORS, MANY_VECTORS - 1} <= vectors
+    right = {inner * columns * 4 for _, inner, columns in SIZES}
+    assert min(right) <= FAR_BYTES < max(right)  # threads share the columns of the larger ones
+    assert MOST_MATRICES <= FAR_BYTES  # rows that go through a chain are shared, not columns
     room = {matmul.BLOCK_BYTES // (4 * inner) // 16 * 16 for _, inner, _ in SIZES}
     assert min(room) < 16 < max(room)
 

@@ -7,6 +7,7 @@ result has the same bits whatever rows stand beside it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -104,6 +105,7 @@ class ProductWriter:
         self.dtype = root.dtype.name
         self.scratch = "%scratch"
         self.block: Block | None = None
+        self.by_columns = False
 
     def write(self) -> None:
         """Write all loops."""
@@ -123,11 +125,14 @@ class ProductWriter:
         """Write the loops over panels of columns and the tiles in each, for some of the rows.
 
         The threads share the rows: each writes a part of its own. Where neighbouring columns of a row belong
-        to two cores, these take lines from each other's caches.
+        to two cores, these take lines from each other's caches. But a right operand that no cache holds
+        should be fetched once and not by each of them: then they share the columns.
         """
         panels = self._of_columns(shared)
         rows = self.root.shape[-2]
-        bounds = self.writer.share(rows, self.tile.rows) if shared else ("0", extent_of(rows))
+        self.by_columns = shared and self._is_far(self.right)
+        by_rows = shared and not self.by_columns
+        bounds = self.writer.share(rows, self.tile.rows) if by_rows else ("0", extent_of(rows))
 
         def write(bounds: tuple[str, str]) -> None:
             for each in panels:
@@ -145,6 +150,9 @@ class ProductWriter:
         zero = Affine({})
 
         def fetch() -> None:
+            if self.by_columns:
+                self.left.bring_near([zero, zero], bounds[1], self.inner)
+                return
             self.right.bring_near([zero, zero], self.inner, extent_of(self.columns))
             if self.left.distance(0) == "1":
                 rows = self.code.integer("sub", bounds[1], bounds[0])
@@ -154,6 +162,13 @@ class ProductWriter:
             fetch()
         else:
             self.code.when(self.code.value("icmp eq i64 %group, 0"), fetch)
+
+    def _is_far(self, operand: Operand) -> bool:
+        """Whether an operand is known to be larger than what the second cache holds."""
+        shape = operand.value.shape
+        if self._is_crossed() or ROWS in shape or self.writer.groups == 1:
+            return False
+        return math.prod(map(int, shape)) * BYTES[self.dtype] > FAR_BYTES
 
     def _of_columns(self, shared: bool) -> list[Panels]:
         """Return the panels of columns, which threads take in groups."""
@@ -207,6 +222,9 @@ class ProductWriter:
 
     def _panels(self, panels: Panels, bounds: tuple[str, str], shared: bool) -> None:
         """Write the loop over some panels, between these rows."""
+        if self.by_columns:
+            self._tiles_of_panels(panels, bounds)
+            return
         number = self.code.integer
         count = self._units(number("sub", panels.end, panels.begin), panels.width)
         begin, end = self._group(count) if shared else ("0", count)
@@ -218,6 +236,25 @@ class ProductWriter:
         some = self.code.value(f"icmp slt i64 {bounds[0]}, {bounds[1]}")
         stop = self.code.value(f"select i1 {some}, i64 {end}, i64 0")
         self.code.loop(begin, stop, 1, panel)
+
+    def _tiles_of_panels(self, panels: Panels, bounds: tuple[str, str]) -> None:
+        """Write the loop over some panels whose tiles all threads share: whole panels, where these divide."""
+        code, number, size = self.code, self.code.integer, self.tile.rows
+        count = self._units(number("sub", panels.end, panels.begin), panels.width)
+        height = code.call("i64", "llvm.smax.i64", f"i64 {self._units(bounds[1], size)}, i64 1")
+        begin, end = self.writer.share_of(number("mul", count, height), 1, "%part", "%parts")
+
+        def panel(place: str, _: list[str]) -> list[str]:
+            before = number("mul", place, height)
+            first = code.call("i64", "llvm.smax.i64", f"i64 {number('sub', begin, before)}, i64 0")
+            last = code.smaller(number("sub", end, before), height)
+            top, bottom = (number("mul", tile, size) for tile in (first, last))
+            column = number("add", panels.begin, number("mul", place, panels.width))
+            self._panel(column, panels, (top, code.smaller(bottom, bounds[1])))
+            return []
+
+        rounded = number("sub", number("add", end, height), 1)
+        code.loop(number("udiv", begin, height), number("udiv", rounded, height), 1, panel)
 
     def _group(self, count: str) -> tuple[str, str]:
         """Return which panels are done: a group of them, where there are several, or all.
