@@ -422,8 +422,6 @@ class Model(Inspection):
         for start in range(0, len(features), trainer.rows_together):
             rows = slice(start, start + trainer.rows_together)
             part = run_stage(stage, trainer.arrays({"x": features[rows]}), self._prepare)["prediction"]
-            if len(part) == len(features):
-                return part
             if found is None:
                 found = np.empty((len(features), *part.shape[1:]), part.dtype)
             found[rows] = part

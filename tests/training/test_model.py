@@ -221,6 +221,13 @@ def test_predict_any_number_of_rows(rows):
     assert prediction.shape == (rows, 1)
 
 
+@pytest.mark.parametrize("executor", ["numpy", "compiled"])
+def test_a_prediction_shares_no_memory_with_x(executor):
+    x = np.ones((4, 3))
+    model = cr.Model(cr.Flatten(), loss="mean_squared_error", dtype="float64", executor=executor)
+    assert not np.shares_memory(model.predict(x), x)
+
+
 def test_prediction_is_in_the_model_s_dtype():
     x, _ = table()
     assert regression(dtype="float32").predict(x).dtype == np.float32
