@@ -16,7 +16,6 @@ from chainrule.compiler.pool import helpers, run_together
 
 #: The lines that are worth a piece of their own: a thread and the passes of LLVM have to be made for it.
 WORTH_A_PIECE: Final = 800
-_FUNCTION: Final = re.compile(r"^define .*?^}\n", re.MULTILINE | re.DOTALL)
 _NAME: Final = re.compile(r"@([\w.]+)")
 
 
@@ -49,8 +48,11 @@ def emit_objects(text: str, cpu: str, features: str, threads: int) -> list[bytes
 
 def divided(text: str, pieces: int) -> list[str]:
     """Return a module as several of about the same length, each of which knows of the others' functions."""
-    functions = _FUNCTION.findall(text)
-    others = _FUNCTION.sub("", text).splitlines()
+    functions, others = list[str](), list[str]()
+    for part in text.split("\n}\n"):
+        before, begin, function = f"\n{part}".partition("\ndefine ")
+        others += before.splitlines()
+        functions += [f"define {function}\n}}\n"] if begin else []
     shares: list[list[str]] = [[] for _ in range(pieces)]
     for function in sorted(functions, key=len, reverse=True):
         min(shares, key=lambda share: sum(map(len, share))).append(function)
