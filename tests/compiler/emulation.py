@@ -96,7 +96,7 @@ def emulate_executable(compiled, folder, cpu="generic"):
             threads,
         )
 
-    executable._call = call
+    executable._run = call
     return executable
 
 

@@ -78,7 +78,7 @@ def test_the_same_bits_as_linked_by_llvm(seed):
     compiled = CompiledGraph(case.graph)
     ours, theirs = Executable(case.graph, compiled), Executable(case.graph, compiled)
     theirs._library = LoadedObject(object_code(compiled.text))
-    theirs._call = NATIVE(theirs._library.address("graph"))
+    theirs._run = NATIVE(theirs._library.address("graph"))
     assert isinstance(ours._library, MappedImage)
     for rows in case.rows:
         arguments = case.arguments(rows)

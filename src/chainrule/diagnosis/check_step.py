@@ -177,10 +177,14 @@ def _on_examples(step: Step, rate: float, check: Callable[[OwnStep], StepReport]
         other = check(single) if single else None
     except ValueError:  # its loss may be infinite there
         other = None
-    if not other or not any(found.is_clear for found in other.arrays):
+    if other is None or not any(found.is_clear for found in other.arrays):
         return report
-    found = ", ".join(mistake.name for mistake in report.mistakes)
-    told = f"checked with one output; with {first.outputs} it would be wrong: {found}"
+    with_one = {mistake.name for mistake in other.mistakes}
+    more = [mistake.name for mistake in report.mistakes if mistake.name not in with_one]
+    fewer = with_one and more and len(with_one) + len(more) == len(report.mistakes)
+    if not (other or fewer):
+        return report
+    told = f"checked with one output; with {first.outputs} it would be wrong: {', '.join(more)}"
     return dataclasses.replace(other, notes=(*other.notes, told))
 
 

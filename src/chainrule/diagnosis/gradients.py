@@ -17,6 +17,7 @@ from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Stage, bind, run_stage
 from chainrule.graph.rewrite import in_float64
 from chainrule.graph.types import Array, is_float
+from chainrule.graph.value import Value
 from chainrule.layers import Layer
 
 #: Compiled and evaluated code round differently. The difference may be this many times what rounding does to
@@ -215,18 +216,31 @@ def _rounding(
     names: Sequence[str],
     generator: np.random.Generator,
 ) -> dict[str, float]:
-    """Return what rounding does to evaluated gradients: as they are, and with all rounded otherwise.
-
-    Of the weights alone, units that are saturated show nothing, and sums over large inputs are rounded, too.
-    """
+    """Return what rounding does to evaluated gradients: as they are, and with all rounded otherwise."""
+    as_it_is = run_stage(stage, arrays)
     rounded = [*names, *(["x"] if is_float(arrays["x"].dtype) else [])]
-    ends = (generator.choice([-np.inf, np.inf], arrays[name].shape) for name in rounded)
-    other = {
-        name: np.nextafter(arrays[name], end.astype(arrays[name].dtype))
-        for name, end in zip(rounded, ends, strict=True)
-    }
-    as_it_is, otherwise = run_stage(stage, arrays), run_stage(stage, {**arrays, **other})
+    other = {name: _rounded_otherwise(arrays[name], generator) for name in rounded}
+    otherwise = _evaluated_otherwise(stage, {**arrays, **other}, generator)
     return {name: max(_distance(one[name], exact[name]) for one in (as_it_is, otherwise)) for name in names}
+
+
+def _evaluated_otherwise(
+    stage: Stage, arrays: Mapping[str, Array], generator: np.random.Generator
+) -> dict[str, Array]:
+    """Return what a stage gives if every number on the way is rounded to another one beside it."""
+
+    def nudge(value: Value, array: Array) -> None:
+        if is_float(value.dtype) and array.flags.owndata:  # a view is of one that has been rounded already
+            array[...] = _rounded_otherwise(array, generator)
+
+    given = [np.array(array) for array in bind(stage.graph.inputs, arrays)]
+    return dict(zip(stage.outputs, Evaluator(stage.graph)(*given, observe=nudge), strict=True))
+
+
+def _rounded_otherwise(array: Array, generator: np.random.Generator) -> Array:
+    """Return numbers beside these, on either side; a zero is exact."""
+    ends = np.where(generator.random(array.shape) < 0.5, -np.inf, np.inf).astype(array.dtype)
+    return np.where(array == 0, array, np.nextafter(array, ends))
 
 
 def _places(

@@ -46,7 +46,7 @@ from chainrule.graph.value import PRIMITIVES, Value
 #: More terms than this are not written out: the largest stand for them, beside the sum of the others.
 MOST_TERMS, LARGEST = 6, 4
 #: Where numbers cancel out, so many digits are tried until the equation is true to this part of its result.
-MORE_DIGITS, TRUE = (9, 12), 1e-4
+MORE_DIGITS, TRUE = (9, 12, 15), 1e-5
 #: The key of numbers that stand in the network itself: they came from nowhere else.
 CONSTANTS = "constants"
 
