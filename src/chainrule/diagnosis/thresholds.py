@@ -50,6 +50,8 @@ class Thresholds:
         value of the day before is.
     told_partly : float
         The same: without the column so much of what is to be told can be predicted, and not all.
+    class_told_partly : float
+        The same, of the variance of a class's indicator, which is mostly chance.
     given_back : float
         The same: where several outputs are told by this part of the columns and more, to give back the input
         is what the network is for.
@@ -151,6 +153,7 @@ class Thresholds:
     noise_beside_others: float = 20.0
     earlier_rows: float = 0.5
     told_partly: float = 0.1
+    class_told_partly: float = 0.05
     given_back: float = 0.5
     start_loss: float = 5.0
     fresh_output: float = 4.0
