@@ -19,7 +19,7 @@ class Thresholds:
     largest_feature : float
         The same: a column varies by so much.
     farthest_feature : float
-        The same: a column lies so many times its own spread from 0.
+        The same: a column lies so many times its own spread from 0, and further than any varies.
     long_tail : float
         All three: a column that varies by more than so many times its spread does so in a few rows, and
         counts as one that varies by so much.
