@@ -13,6 +13,7 @@ from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 from chainrule.layers import Layer
 
+TOO_LARGE = "updates too large"
 #: What to do about weights that are far too small.
 LARGER = (
     "start with weights of a variance of 1 / inputs to 2 / inputs, as layers do unless they are given a "
@@ -163,7 +164,7 @@ def update_ratios(network: Layer, ratios: Mapping[str, float]) -> Iterator[Verdi
         return
     most, least = (choose(moving, key=lambda part: moving[part]) for choose in (max, min))
     for part, is_so, name, remedy in (
-        (most, moving[most] > LIMITS.largest_update, "updates too large", "lower the learning rate"),
+        (most, moving[most] > LIMITS.largest_update, TOO_LARGE, "lower the learning rate"),
         (least, moving[least] < LIMITS.least_update, "updates too small", "raise the learning rate"),
     ):
         if is_so:

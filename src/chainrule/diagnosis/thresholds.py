@@ -96,7 +96,12 @@ class Thresholds:
     largest_update, least_update : float
         *updates too large*, *updates too small*.
     slower_gain : float
-        *learning rate too high*: a slower one takes the loss down by so many times as much, and by a tenth.
+        *learning rate too high*: a slower one takes the loss down by so many times as much, by a tenth; ...
+    missed_fall : float
+        ... or two slower ones are better, and the better one's loss is less than half, and less by more than
+        this part of what it takes off.
+    fast_update : float
+        The same: where a step of the first epoch changes a layer's weights by more, slower ones are tried.
     faster_gain : float
         *learning rate too low*: a faster one takes the loss down by so many times as much, and by a fifth.
     slow_update : float
@@ -105,8 +110,9 @@ class Thresholds:
         The same, of plain descent, whose rates are in no unit: so many times the rate are the best, they take
         the loss down by so many times as much, and a step changes weights by less than this part of them.
     rash_update : float
-        *learning rate too high*, in a fit: a step changes weights by more than this part of them, and units
-        have become dead or saturated, or the loss is that of *risen_loss* guesses.
+        *learning rate too high*, in a fit: slower ones are tried where a step changes weights by more than
+        this part of them and the loss is that of *risen_loss* guesses, by *largest_update*, or units have
+        become dead or saturated.
     slow_fall : float
         *learning rate too low*, in a fit: an epoch takes less than this part off the loss, ...
     slope_to_go_by : float
@@ -129,7 +135,8 @@ class Thresholds:
         The same: the largest correlation of a column with an output is not so many standard deviations above
         the largest by chance.
     risen_loss : float
-        *learning rate too high*, in a fit: the loss is so many times its least, and above the first epoch's.
+        *learning rate too high*, in a fit: slower ones are tried where the loss is so many times its least,
+        and above the first epoch's.
     left_loss : float
         *nothing is learnt*: this part of the first epoch's loss is left ...
     patience : int
@@ -178,6 +185,8 @@ class Thresholds:
     largest_update: float = 0.3
     least_update: float = 1e-6
     slower_gain: float = 2.0
+    missed_fall: float = 0.05
+    fast_update: float = 0.05
     faster_gain: float = 10.0
     slow_update: float = 1e-4
     far_faster: float = 1e3
