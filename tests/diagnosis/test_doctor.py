@@ -233,12 +233,6 @@ def test_what_is_wrong_with_columns_or_the_output_is_told_as_before_training():
         assert names(model_for("iris", **options).diagnose(*data)) == [name]
 
 
-def test_a_rate_that_is_too_high_is_told_without_its_updates():
-    found = looked_after(model_for("iris", optimizer=cr.SGD(10.0)), iris(), epochs=3)
-    assert found[0] == "learning rate too high"
-    assert "updates too large" not in found
-
-
 #: A table, and its network, that Adam(0.1) trains well: as the default rate does, or far better. And ones
 #: that it trains far worse.
 LIVELY = [

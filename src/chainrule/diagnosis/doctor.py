@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from chainrule.diagnosis.data import features, target
-from chainrule.diagnosis.flow import TOO_LARGE, gradient_flow, judged_ratios, layer_sizes, update_ratios
+from chainrule.diagnosis.flow import gradient_flow, judged_ratios, layer_sizes, update_ratios
 from chainrule.diagnosis.leaks import columns
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient, chosen_rows
 from chainrule.diagnosis.small_weights import small_weights
@@ -189,8 +189,7 @@ def _findings(progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
     ratios = last["update_ratio"]
     fell_silent = any(verdict.where not in so_far.silent_from_birth for verdict in silent)
     judged = judged_ratios(ratios, so_far.weights)
-    moves = {verdict.name: verdict for verdict in update_ratios(network, judged)}
-    is_rash = TOO_LARGE in moves or fell_silent or _is_rash(patient, history, judged)
+    is_rash = fell_silent or _is_rash(patient, history, judged)
     is_rash = is_rash or (so_far.steps >= LIMITS.steps_to_settle and _rises(history))
     too_high = []
     if is_rash and not so_far.is_fast:
@@ -206,9 +205,8 @@ def _findings(progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
     slow, fast = so_far.is_slow or found, so_far.is_fast or too_high
     falling = _falls(history)
     some_move = max(ratios.values(), default=0.0) > LIMITS.slow_update
-    for name, verdict in moves.items():
-        if name != TOO_LARGE and (some_move or not (falling or slow)):
-            yield verdict
+    if some_move or not (falling or slow):
+        yield from update_ratios(network, judged)
     if so_far.steps >= LIMITS.steps_to_learn and not (falling or slow or fast):
         yield Verdict(
             "nothing is learnt",
@@ -229,9 +227,10 @@ def _course(history: History) -> str:
 
 
 def _is_rash(patient: Patient, history: History, ratios: Mapping[str, float]) -> bool:
-    """Whether steps are long, and the loss is worse than a guess."""
-    if not max(ratios.values(), default=0.0) > LIMITS.rash_update:
-        return False
+    """Whether steps are very long, or long and the loss is worse than a guess."""
+    most = max(ratios.values(), default=0.0)
+    if not LIMITS.rash_update < most <= LIMITS.largest_update:
+        return most > LIMITS.largest_update
     guess = loss_of_ignorance(patient)
     return guess is not None and history["loss"][-1] > LIMITS.risen_loss * guess.loss > 0
 

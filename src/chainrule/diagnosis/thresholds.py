@@ -93,8 +93,8 @@ class Thresholds:
         The same: or so many times as large as that of the last layer, each as a part of its weights.
     usual_update : float
         What is usual for a step's change of a layer's weights, as a part of them.
-    largest_update, least_update : float
-        *updates too large*, *updates too small*.
+    least_update : float
+        *updates too small*.
     slower_gain : float
         *learning rate too high*: a slower one takes the loss down by so many times as much, by a tenth; ...
     missed_fall : float
@@ -109,9 +109,9 @@ class Thresholds:
     far_faster, far_faster_gain, slow_descent : float
         The same, of plain descent, whose rates are in no unit: so many times the rate are the best, they take
         the loss down by so many times as much, and a step changes weights by less than this part of them.
-    rash_update : float
+    rash_update, largest_update : float
         *learning rate too high*, in a fit: slower ones are tried where a step changes weights by more than
-        this part of them and the loss is that of *risen_loss* guesses, by *largest_update*, or units have
+        the latter part of them, or the former and the loss is that of *risen_loss* guesses, or units have
         become dead or saturated.
     slow_fall : float
         *learning rate too low*, in a fit: an epoch takes less than this part off the loss, ...
@@ -182,7 +182,6 @@ class Thresholds:
     exploded_gradient: float = 100.0
     exploded_of_last: float = 1e3
     usual_update: float = 1e-3
-    largest_update: float = 0.3
     least_update: float = 1e-6
     slower_gain: float = 2.0
     missed_fall: float = 0.05
@@ -193,6 +192,7 @@ class Thresholds:
     far_faster_gain: float = 4.0
     slow_descent: float = 3e-4
     rash_update: float = 0.1
+    largest_update: float = 0.3
     slow_fall: float = 3e-3
     slope_to_go_by: float = 1e-2
     by_heart: float = 0.25
