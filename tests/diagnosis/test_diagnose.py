@@ -392,11 +392,9 @@ def test_targets_that_are_small_or_lie_beside_0(hidden):
 
 
 def test_a_rate_that_is_far_too_high_also_where_the_loss_comes_down():
-    """Whether it comes down within the steps that are tried is chance at such a rate."""
-    models = [model_for("iris", optimizer=cr.Adam(10.0), seed=seed) for seed in range(3)]
-    found = [names(model.diagnose(*iris())) for model in models]
-    assert all(each in (["updates too large"], ["learning rate too high"]) for each in found)
-    assert ["updates too large"] in found
+    for seed in range(3):
+        model = model_for("iris", optimizer=cr.Adam(10.0), seed=seed)
+        assert names(model.diagnose(*iris())) == ["learning rate too high"]
 
 
 # Learning rates that are too low, to both doctors -------------------------------------------------

@@ -27,6 +27,15 @@ def test_what_standardizing_does_not_mend_is_no_fault_of_the_scale():
     assert told(np.column_stack([10 * numbers[:, 0], 0.01 * rare])) == []
 
 
+@pytest.mark.parametrize("rows", [256, 1797])
+def test_columns_between_minus_1_and_1_of_which_some_hardly_vary(rows):
+    """A pixel at the edge is -1 in nearly all rows."""
+    x = 2 * DATA["digits"][0][0][:rows] - 1
+    assert told(x) == []
+    assert told(np.column_stack([x, 100 + x[:, 20]])) == ["features far from unit scale"]
+    assert told(1 + 0.01 * x[:, [20, 30]]) == ["features far from unit scale"]
+
+
 def test_what_standardizing_mends_is_one():
     numbers = np.random.default_rng(0).normal(size=(2_000, 2))
     far = ["features far from unit scale"]

@@ -233,6 +233,25 @@ def test_columns_of_noise_do_not_hide_what_the_others_tell(columns):
     assert not leaks(x, y)
 
 
+@pytest.mark.parametrize(("columns", "apart"), [(0, 1.5), (3, 1.5), (20, 2.0)])
+def test_a_column_says_whether_it_is_the_class_between_two_others(columns, apart):
+    """No line tells that one, and neighbours do so hardly."""
+    generator = np.random.default_rng(0)
+    y = generator.integers(3, size=600)
+    x = generator.normal(size=(600, 1 + columns))
+    x[:, 0] += apart * y
+    for kind in range(3):
+        (found,) = leaks(np.c_[x, y == kind], y)
+        assert found.startswith(f"column {1 + columns} alone tells the target: it says whether")
+
+
+@pytest.mark.parametrize("classes", [3, 10])
+def test_an_indicator_of_a_class_is_no_leak_among_columns_of_noise(classes):
+    generator = np.random.default_rng(classes)
+    y = generator.integers(classes, size=2000)
+    assert not leaks(np.c_[generator.normal(size=(2000, 4)), y == 1], 3 * y)
+
+
 HEIGHT = np.random.default_rng(0).normal(170, 8, size=150)
 
 

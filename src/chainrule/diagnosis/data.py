@@ -36,7 +36,9 @@ def feature_scale(x: Array) -> Iterator[Verdict]:
     spreads = np.std(x[:, varying], axis=0)
     # a long tail, or a flag that is rarely set, reaches far in standardized columns, too
     sizes = np.minimum(most, LIMITS.long_tail * spreads)
-    offsets = np.abs(np.mean(x[:, varying], axis=0)) / np.maximum(spreads, most / LIMITS.long_tail)
+    distances = np.abs(np.mean(x[:, varying], axis=0))
+    # one that is nearly always -1 does no harm beside others that vary between -1 and 1
+    offsets = (distances > np.max(sizes)) * distances / np.maximum(spreads, most / LIMITS.long_tail)
     common = np.array([_unusual(x[:, place]) for place in varying]) >= min(LIMITS.unusual_rows, len(x) / 4)
     small = int(np.argmin(np.where(common, most, np.inf)))
     large, far = int(np.argmax(sizes)), int(np.argmax(offsets))

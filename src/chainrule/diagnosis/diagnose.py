@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,6 @@ from chainrule.diagnosis.parts import part_of
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.small_weights import small_weights
 from chainrule.diagnosis.start import output_for_loss, slope_of_ignorance, start_loss
-from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.trials import learning_rate, rate_trial
 from chainrule.diagnosis.units import FEW_STEPS, dropped_units, identical_units, silent_units
 from chainrule.diagnosis.use_of_input import is_alike, sees_input
@@ -135,13 +134,8 @@ def _steps(patient: Patient) -> Iterator[Verdict]:
     usual = rate_trial(patient, 1.0)
     found = list(learning_rate(patient, usual))
     ratios = usual.history.recorded.get("update_ratio", {})
-    told = judged_ratios({part: _of_epochs(epochs) for part, epochs in ratios.items()}, patient.weights)
-    yield from found or update_ratios(patient.trainer.task.network, told)
-
-
-def _of_epochs(ratios: Sequence[float]) -> float:
-    """Return what is usual; or what the first steps do, if that is too much for weights that start small."""
-    return ratios[0] if ratios[0] > 10 * LIMITS.largest_update else float(np.median(ratios))
+    moves = {part: float(np.median(epochs)) for part, epochs in ratios.items()}
+    yield from found or update_ratios(patient.trainer.task.network, judged_ratios(moves, patient.weights))
 
 
 CHECKS = [

@@ -15,11 +15,18 @@ from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient
 from chainrule.diagnosis.small_weights import small_weights
 from chainrule.diagnosis.start import loss_of_ignorance, output_for_loss, slope_of_ignorance
 from chainrule.diagnosis.thresholds import LIMITS
-from chainrule.diagnosis.trials import TOO_HIGH, TOO_LOW, falls_too_slowly, is_warming_up, rate_of_failure
+from chainrule.diagnosis.trials import (
+    TOO_HIGH,
+    TOO_LOW,
+    falls_too_slowly,
+    is_warming_up,
+    late_loss,
+    rate_of_failure,
+    rate_too_high,
+)
 from chainrule.diagnosis.units import dropped_units, identical_units, silent_units
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
-from chainrule.optimizers import Optimizer, RMSprop
 from chainrule.training.callbacks import Callback, Progress
 from chainrule.training.history import History
 
@@ -30,8 +37,8 @@ class Doctor(Callback):
     It looks at the features (their scale, and columns that say the same or tell the target), at the scale of
     the target, at the size of initial weights, and after epochs 1, 2, 4, 8, ... and the last: at gradients
     that vanish or explode, at dead and saturated units, at how far steps change the weights (about a
-    thousandth is usual), and at the loss. Where a fit ends as numbers become NaN or infinite, it tells the
-    cause if it finds one: it tries smaller learning rates on a copy. Each verdict is told once.
+    thousandth is usual), and at the loss. A learning rate is called too high where smaller ones come clearly
+    further on a copy; so it is where a fit ends as numbers become NaN or infinite. Each verdict is told once.
 
     Parameters
     ----------
@@ -92,20 +99,26 @@ class Doctor(Callback):
 
     def on_end(self, progress: Progress) -> None:
         """Look once more; where the fit failed, at what it began with."""
-        at_start, self._at_start = self._at_start, None
+        at_start = self._at_start
         losses = progress.history["loss"] if progress.epoch else []
         if at_start and (progress.failure or not np.isfinite(losses[-1:]).all()):
             failed = rate_of_failure(at_start, progress.model._trainer.run.step - self._steps_before)
             self._tell_of([*self._besides, *(self._from_birth or failed)])
-        elif progress.epoch > self._looked_at:
-            self._look(progress)
+        elif at_start and losses:
+            if progress.epoch > self._looked_at:
+                self._look(progress)
+            if not self.verdicts and _began_fast(progress.history):
+                steps = progress.steps - self._steps_before
+                self._tell_of(rate_too_high(at_start, steps, late_loss(progress.history)))
+        self._at_start = None
 
     def _look(self, progress: Progress) -> None:
         known = {verdict.name for verdict in self.verdicts}
         steps = progress.steps - self._steps_before
         is_first = self._looked_at == self._steps_before == 0
+        assert self._at_start is not None
         so_far = _SoFar(
-            *(self._silent_from_birth, self._weights_before, steps, is_first),
+            *(self._at_start, self._silent_from_birth, self._weights_before, steps, is_first),
             *(TOO_LOW in known, TOO_HIGH in known),
         )
         self._looked_at = progress.epoch
@@ -152,6 +165,7 @@ class _SoFar(NamedTuple):
     first look. It is slow, or fast, where the learning rate has been called too low, or too high.
     """
 
+    at_start: Patient
     silent_from_birth: Set[str]
     weights: Mapping[str, Array]
     steps: int
@@ -174,11 +188,13 @@ def _findings(progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
     relative = {part: norm / sizes[part] for part, norm in last["gradient_norm"].items() if sizes[part]}
     ratios = last["update_ratio"]
     fell_silent = any(verdict.where not in so_far.silent_from_birth for verdict in silent)
-    first_steps = _first_steps(trainer.task.optimizer, progress.steps)
-    judged = judged_ratios({part: ratio * first_steps for part, ratio in ratios.items()}, so_far.weights)
-    rash = list(_too_fast(patient, history, judged, fell_silent))
-    rising = list(_rises(history)) if so_far.steps >= LIMITS.steps_to_settle else []
-    yield from rash or rising
+    judged = judged_ratios(ratios, so_far.weights)
+    is_rash = fell_silent or _is_rash(patient, history, judged)
+    is_rash = is_rash or (so_far.steps >= LIMITS.steps_to_settle and _rises(history))
+    too_high = []
+    if is_rash and not so_far.is_fast:
+        too_high = list(rate_too_high(so_far.at_start, so_far.steps, late_loss(history)))
+    yield from too_high
     flow = gradient_flow(network, relative, slope_of_ignorance(patient), patient.weights)
     causes = silent or list(flow)
     yield from causes
@@ -186,12 +202,11 @@ def _findings(progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
         return
     found = [] if so_far.is_slow else list(_too_slow(progress, ratios, relative, so_far.is_first))
     yield from found
-    slow, fast = so_far.is_slow or found, so_far.is_fast or rash or rising
+    slow, fast = so_far.is_slow or found, so_far.is_fast or too_high
     falling = _falls(history)
     some_move = max(ratios.values(), default=0.0) > LIMITS.slow_update
-    for verdict in update_ratios(network, judged):
-        if not fast if verdict.name == "updates too large" else some_move or not (falling or slow):
-            yield verdict
+    if some_move or not (falling or slow):
+        yield from update_ratios(network, judged)
     if so_far.steps >= LIMITS.steps_to_learn and not (falling or slow or fast):
         yield Verdict(
             "nothing is learnt",
@@ -199,11 +214,6 @@ def _findings(progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
             f"in {len(history['loss'])} epochs the loss has come from {_course(history)}",
             "let model.diagnose(x, y) look for the cause",
         )
-
-
-def _first_steps(optimizer: Optimizer, steps: int) -> float:
-    """Return by which part steps are to become shorter: RMSprop takes its mean of squares from 0 on."""
-    return math.sqrt(1 - optimizer.rho**steps) if isinstance(optimizer, RMSprop) and steps else 1.0
 
 
 def _falls(history: History) -> bool:
@@ -216,34 +226,24 @@ def _course(history: History) -> str:
     return f"{history['loss'][0]:.4g} to {history['loss'][-1]:.4g}"
 
 
-def _too_fast(
-    patient: Patient, history: History, ratios: Mapping[str, float], fell_silent: bool
-) -> Iterator[Verdict]:
-    """Find steps so long that units fell silent, or that the loss is worse than a guess."""
-    most, reached = max(ratios.values(), default=0.0), history["loss"][-1]
-    if not most > LIMITS.rash_update:
-        return
+def _is_rash(patient: Patient, history: History, ratios: Mapping[str, float]) -> bool:
+    """Whether steps are very long, or long and the loss is worse than a guess."""
+    most = max(ratios.values(), default=0.0)
+    if not LIMITS.rash_update < most <= LIMITS.largest_update:
+        return most > LIMITS.largest_update
     guess = loss_of_ignorance(patient)
-    if fell_silent or (guess is not None and reached > LIMITS.risen_loss * guess.loss > 0):
-        beside = "" if guess is None else f", and a guess alike for all rows has {guess.loss:.4g}"
-        yield Verdict(
-            TOO_HIGH,
-            "",
-            f"a step changes weights by {most:.1g} of themselves, about {LIMITS.usual_update:g} is usual; "
-            f"the loss is {reached:.4g}{beside}",
-            "lower the learning rate, to a tenth for example",
-        )
+    return guess is not None and history["loss"][-1] > LIMITS.risen_loss * guess.loss > 0
 
 
-def _rises(history: History) -> Iterator[Verdict]:
+def _rises(history: History) -> bool:
     losses = history["loss"]
-    if losses[-1] > LIMITS.risen_loss * min(losses) and losses[-1] > losses[0] > 0:
-        yield Verdict(
-            TOO_HIGH,
-            "",
-            f"the loss has risen from {losses[0]:.4g} in epoch 1 to {losses[-1]:.4g} in epoch {len(losses)}",
-            "lower the learning rate, to a tenth for example",
-        )
+    return losses[-1] > LIMITS.risen_loss * min(losses) and losses[-1] > losses[0] > 0
+
+
+def _began_fast(history: History) -> bool:
+    """Whether steps of the first epoch were longer than is usual, for any layer."""
+    ratios = history.recorded.get("update_ratio", {}).values()
+    return max((float(numbers[0]) for numbers in ratios), default=0.0) > LIMITS.fast_update
 
 
 def _too_slow(

@@ -136,7 +136,11 @@ def _one_to_one(first: Array, second: Array) -> float:
 
 
 def _is_partly_told_class(others: Array, teller: Teller) -> bool:
-    """Whether the other columns tell groups better than chance, and yet leave more rows than the column."""
+    """Whether the other columns tell groups better than chance, and yet leave more rows than the column.
+
+    Neighbours tell it; or where columns of noise lead them astray, lines, and for a class that lies between
+    others, curves.
+    """
     if not others.shape[1]:
         return False
     groups = teller.goal
@@ -146,15 +150,17 @@ def _is_partly_told_class(others: Array, teller: Teller) -> bool:
     np.fill_diagonal(distances, np.inf)
     labels, which, counts = np.unique(groups, return_inverse=True, return_counts=True)
     missed = int(np.count_nonzero(which[np.argmin(distances, axis=1)] != which))
-    goals = (which[:, None] == np.arange(len(labels))) - counts / len(groups)
-    left, by_lines = _left_by_lines(rows, goals), len(groups)
-    if left is not None:  # columns of noise lead neighbours astray, and lines less
-        by_lines = int(np.count_nonzero(np.argmax(goals - left + counts / len(groups), axis=1) != which))
     by_chance = len(groups) - float(np.sum(counts**2)) / len(groups)
     own = (1 - teller.told) * len(groups)
+    if missed < max(LIMITS.unusual_rows, 2 * own):
+        return False
     luck = 4 * np.sqrt(by_chance * (1 - by_chance / len(groups)))
-    least, most = max(LIMITS.unusual_rows, 2 * own), (1 - LIMITS.told_partly) * by_chance - luck
-    return bool(least <= missed and min(missed, by_lines) < most)
+    if missed < (1 - LIMITS.told_partly) * by_chance - luck:
+        return True
+    goals = (which[:, None] == np.arange(len(labels))) - counts / len(groups)
+    curved = np.column_stack([rows, standardized(rows**2)])
+    least = LIMITS.class_told_partly + CHANCE / len(rows)
+    return any(_part_told(columns, goals) > least for columns in (rows, curved))
 
 
 # Numbers ---------------------------------------------------------------------------------------------
@@ -200,26 +206,23 @@ def _is_partly_told_number(others: Array, teller: Teller) -> bool:
     if not others.shape[1]:
         return False
     columns, goal = np.column_stack([_ranks(other) for other in others.T]), teller.goal
-    left = _left_by_lines(columns, goal[:, None])
-    if left is None:
-        return False
-    told = 1 - float(np.sum(left**2)) / float(goal @ goal)
+    told = _part_told(columns, goal[:, None])
     clearly_less = 1 - told > LIMITS.noise_beside_others * teller.noise
     return told > LIMITS.told_partly + CHANCE / len(goal) and clearly_less
 
 
-def _left_by_lines(columns: Array, goals: Array) -> Array | None:
-    """Return what a linear function of columns around 0, fitted to the other rows, leaves of each row.
+def _part_told(columns: Array, goals: Array) -> float:
+    """Return the part of goals' variance that linear functions, fitted to the other rows, tell of each row.
 
-    It is None where there are as many columns as rows.
+    Columns and goals lie around 0. It is 0 where there are as many columns as rows.
     """
     space, sizes, _ = np.linalg.svd(columns, full_matrices=False)
     space = space[:, sizes > ROUNDING * np.max(sizes)]
     weight = np.sum(space**2, axis=1) + 1 / len(goals)
     if np.max(weight) > 1 - ROUNDING:
-        return None
-    left: Array = (goals - space @ (space.T @ goals)) / (1 - weight)[:, None]
-    return left
+        return 0.0
+    left = (goals - space @ (space.T @ goals)) / (1 - weight)[:, None]
+    return 1 - float(np.sum(left**2)) / float(np.sum(goals**2))
 
 
 def _ranks(numbers: Array) -> Array:

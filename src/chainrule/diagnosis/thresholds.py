@@ -19,7 +19,7 @@ class Thresholds:
     largest_feature : float
         The same: a column varies by so much.
     farthest_feature : float
-        The same: a column lies so many times its own spread from 0.
+        The same: a column lies so many times its own spread from 0, and further than any varies.
     long_tail : float
         All three: a column that varies by more than so many times its spread does so in a few rows, and
         counts as one that varies by so much.
@@ -50,6 +50,8 @@ class Thresholds:
         value of the day before is.
     told_partly : float
         The same: without the column so much of what is to be told can be predicted, and not all.
+    class_told_partly : float
+        The same, of the variance of a class's indicator, which is mostly chance.
     given_back : float
         The same: where several outputs are told by this part of the columns and more, to give back the input
         is what the network is for.
@@ -91,10 +93,15 @@ class Thresholds:
         The same: or so many times as large as that of the last layer, each as a part of its weights.
     usual_update : float
         What is usual for a step's change of a layer's weights, as a part of them.
-    largest_update, least_update : float
-        *updates too large*, *updates too small*.
+    least_update : float
+        *updates too small*.
     slower_gain : float
-        *learning rate too high*: a slower one takes the loss down by so many times as much, and by a tenth.
+        *learning rate too high*: a slower one takes the loss down by so many times as much, by a tenth; ...
+    missed_fall : float
+        ... or two slower ones are better, and the better one's loss is less than half, and less by more than
+        this part of what it takes off.
+    fast_update : float
+        The same: where a step of the first epoch changes a layer's weights by more, slower ones are tried.
     faster_gain : float
         *learning rate too low*: a faster one takes the loss down by so many times as much, and by a fifth.
     slow_update : float
@@ -102,9 +109,10 @@ class Thresholds:
     far_faster, far_faster_gain, slow_descent : float
         The same, of plain descent, whose rates are in no unit: so many times the rate are the best, they take
         the loss down by so many times as much, and a step changes weights by less than this part of them.
-    rash_update : float
-        *learning rate too high*, in a fit: a step changes weights by more than this part of them, and units
-        have become dead or saturated, or the loss is that of *risen_loss* guesses.
+    rash_update, largest_update : float
+        *learning rate too high*, in a fit: slower ones are tried where a step changes weights by more than
+        the latter part of them, or the former and the loss is that of *risen_loss* guesses, or units have
+        become dead or saturated.
     slow_fall : float
         *learning rate too low*, in a fit: an epoch takes less than this part off the loss, ...
     slope_to_go_by : float
@@ -127,7 +135,8 @@ class Thresholds:
         The same: the largest correlation of a column with an output is not so many standard deviations above
         the largest by chance.
     risen_loss : float
-        *learning rate too high*, in a fit: the loss is so many times its least, and above the first epoch's.
+        *learning rate too high*, in a fit: slower ones are tried where the loss is so many times its least,
+        and above the first epoch's.
     left_loss : float
         *nothing is learnt*: this part of the first epoch's loss is left ...
     patience : int
@@ -151,6 +160,7 @@ class Thresholds:
     noise_beside_others: float = 20.0
     earlier_rows: float = 0.5
     told_partly: float = 0.1
+    class_told_partly: float = 0.05
     given_back: float = 0.5
     start_loss: float = 5.0
     fresh_output: float = 4.0
@@ -172,15 +182,17 @@ class Thresholds:
     exploded_gradient: float = 100.0
     exploded_of_last: float = 1e3
     usual_update: float = 1e-3
-    largest_update: float = 0.3
     least_update: float = 1e-6
     slower_gain: float = 2.0
+    missed_fall: float = 0.05
+    fast_update: float = 0.05
     faster_gain: float = 10.0
     slow_update: float = 1e-4
     far_faster: float = 1e3
     far_faster_gain: float = 4.0
     slow_descent: float = 3e-4
     rash_update: float = 0.1
+    largest_update: float = 0.3
     slow_fall: float = 3e-3
     slope_to_go_by: float = 1e-2
     by_heart: float = 0.25

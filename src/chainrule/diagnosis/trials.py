@@ -46,8 +46,12 @@ def rate_trial(patient: Patient, factor: float, steps: int = STEPS) -> Trial:
     optimizer = patient.trainer.task.optimizer
     chosen = None if factor == 1 else _faster(optimizer, factor)
     history = patient.copy(chosen).train(patient.some(MOST_TRAINED_ON), steps)
-    losses = history["loss"][len(history["loss"]) * 3 // 4 :]
-    return Trial(factor, float(np.mean(losses)), history, steps)
+    return Trial(factor, late_loss(history), history, steps)
+
+
+def late_loss(history: History) -> float:
+    """Return the mean loss of the last quarter of the epochs."""
+    return float(np.mean(history["loss"][len(history["loss"]) * 3 // 4 :]))
 
 
 def _faster(optimizer: Optimizer, factor: float) -> Optimizer:
@@ -63,16 +67,44 @@ def learning_rate(patient: Patient, usual: Trial) -> Iterator[Verdict]:
     start, reached = patient.trained_loss, usual.loss
     if not np.isfinite(reached):
         yield _diverging(patient, usual)
-    elif reached > start / 2:
-        gain = max(start - reached, 0.0)
-        best = min((rate_trial(patient, factor) for factor in (0.1, 0.01)), key=lambda trial: trial.loss)
-        found: Trial | None = best
-        if not (start - best.loss > LIMITS.slower_gain * gain and start - best.loss > 0.1 * abs(start)):
-            found = _slower(patient) if reached > start else None
+    elif reached > start / 2 or usual.moved > LIMITS.fast_update:
+        found = _clearly_slower(patient, usual, reached)
         if found is not None:
             yield _rate_verdict(patient, TOO_HIGH, usual, found)
-        else:
+        elif reached > start / 2:
             yield from _too_low(patient, usual)
+
+
+def _clearly_slower(patient: Patient, usual: Trial, reached: float) -> Trial | None:
+    """Return a trial with a smaller rate that comes clearly further than this loss, if there is one."""
+    start = patient.trained_loss
+    trials = [rate_trial(patient, factor, usual.steps) for factor in (0.1, 0.01)]
+    best = min(trials, key=lambda trial: trial.loss)
+    fall, gain = start - best.loss, max(start - reached, 0.0)
+    is_far = fall > LIMITS.slower_gain * gain
+    is_clear = reached - best.loss > max(abs(best.loss), LIMITS.missed_fall * fall)
+    is_worse = is_clear and all(reached > trial.loss for trial in trials)
+    if (is_far or is_worse) and fall > 0.1 * abs(start):
+        return best
+    return _slower(patient, usual.steps) if reached > start else None
+
+
+def rate_too_high(patient: Patient, steps: int, reached: float) -> Iterator[Verdict]:
+    """Find a learning rate that is to blame for what is seen in a fit: smaller ones come clearly further.
+
+    Parameters
+    ----------
+    patient : Patient
+        With the weights that the training began with.
+    steps : int
+        Weight updates that it had.
+    reached : float
+        The loss that it reached: where trials do worse, as with other batches, that is not to blame.
+    """
+    usual = rate_trial(patient, 1.0, min(max(steps, STEPS), MOST_STEPS))
+    slower = _clearly_slower(patient, usual, min(usual.loss, reached))
+    if slower is not None:
+        yield _rate_verdict(patient, TOO_HIGH, usual, slower)
 
 
 def rate_of_failure(patient: Patient, steps: int) -> Iterator[Verdict]:
