@@ -225,7 +225,7 @@ def test_a_checkpoint_knows_sparse_rows(tmp_path):
     x = sparse.csr_matrix(X)
     model = cr.MLPClassifier(**options).fit(x, Y)
     np.testing.assert_equal(end(cr.MLPClassifier(**options).fit(x, Y)), end(model))
-    with pytest.raises(ValueError, match=r"is of another fit: x\.values"):
+    with pytest.raises(ValueError, match=r"is of another fit: x holds other numbers"):
         cr.MLPClassifier(**options).fit(2 * x, Y)
 
 
