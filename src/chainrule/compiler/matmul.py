@@ -130,7 +130,7 @@ class ProductWriter:
         """
         panels = self._of_columns(shared)
         rows = self.root.shape[-2]
-        self.by_columns = shared and self._is_far(self.right)
+        self.by_columns = shared and self._is_far_and_plain()
         by_rows = shared and not self.by_columns
         bounds = self.writer.share(rows, self.tile.rows) if by_rows else ("0", extent_of(rows))
 
@@ -163,9 +163,12 @@ class ProductWriter:
         else:
             self.code.when(self.code.value("icmp eq i64 %group, 0"), fetch)
 
-    def _is_far(self, operand: Operand) -> bool:
-        """Whether an operand is known to be larger than what the second cache holds."""
-        shape = operand.value.shape
+    def _is_far_and_plain(self) -> bool:
+        """Whether the right operand is larger than what the second cache holds, and the left one not crossed.
+
+        A crossed one may be packed, which each thread should do for rows of its own.
+        """
+        shape = self.right.value.shape
         if self._is_crossed() or ROWS in shape or self.writer.groups == 1:
             return False
         return math.prod(map(int, shape)) * BYTES[self.dtype] > FAR_BYTES
