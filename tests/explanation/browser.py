@@ -17,6 +17,9 @@ OPTIONS = [
     "--disable-sync",
 ]
 
+#: More than any page that is tested has.
+MOST_PLACES = 500
+
 
 def start():
     """Yield a browser, or skip."""
@@ -33,7 +36,7 @@ def start():
 def places_at_stop(page):
     """Yield what the keys reach at a stop of the Tab key: what has the focus, and on with the arrow key."""
     place = None
-    while True:
+    for _ in range(MOST_PLACES):
         last, place = (
             place,
             page.evaluate("document.activeElement.id || document.activeElement.dataset.shows"),
@@ -44,3 +47,13 @@ def places_at_stop(page):
         if not page.evaluate("document.activeElement.matches('g')"):
             return
         page.keyboard.press("ArrowDown")
+    pytest.fail(f"the arrow key never ends, last at {place}")
+
+
+def tab_to_element(page, place):
+    """Press Tab until a locator's element has the focus."""
+    for _ in range(MOST_PLACES):
+        if place.evaluate("one => one === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    pytest.fail("the Tab key never comes there")

@@ -87,9 +87,7 @@ def test_goes_on_again_and_again(executor, path, monkeypatch):
     alone = rich_model(executor=executor)
     expected = end_of(alone, rich_fit(alone))
     write_at_every_step(monkeypatch)
-    fits = 0
-    while True:
-        fits += 1
+    for fits in range(1, 2 * alone.steps):
         stop = _stop_after(looks=2)
         model = rich_model(executor=executor)
         try:
@@ -98,9 +96,10 @@ def test_goes_on_again_and_again(executor, path, monkeypatch):
             continue
         finally:
             stop.undo()
-        break
-    assert_ends_alike(model, history, expected)
-    assert fits > model.steps // 2
+        assert_ends_alike(model, history, expected)
+        assert fits > model.steps // 2
+        return
+    pytest.fail("it never comes to the end")
 
 
 class _Stop(BaseException):
