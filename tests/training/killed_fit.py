@@ -113,7 +113,7 @@ def tell_each_write():
     write = checkpoint.Checkpoint.write
 
     def told(self, state, history):
-        print("writes", flush=True)
+        print("writes\n", end="", flush=True)  # in one piece, or with -u it may die before the line's end
         write(self, state, history)
 
     checkpoint.Checkpoint.write = told

@@ -34,6 +34,7 @@ class Killed:
         """Return its exit status when it has ended, or None when it has begun to write so often."""
         while self.status is None and writes != 0:
             word, *status = self.program.stdout.readline().split()
+            assert word in ("writes", "ended"), f"this line was not whole: {word}"
             if word == "ended":
                 self.status = int(status[0])
             elif writes:
