@@ -14,7 +14,7 @@ BYTES = 64
 CHAINS = 12
 """Sums that don't wait for each other: more than the units that add take steps."""
 SECONDS = 0.05
-TURNS = 5
+TURNS = 40
 
 
 @functools.cache

@@ -11,7 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule.compiler import threads
 from chainrule.compiler.epochs import CompiledRun
-from chainrule.compiler.threads import WORTH_THREADS, Team, cores, thread_count, threads_asked_for
+from chainrule.compiler.threads import ROUND, WORTH_THREADS, Team, cores, thread_count, threads_asked_for
 
 
 def test_who_decides(monkeypatch):
@@ -109,10 +109,10 @@ def test_a_team_looks_again_after_a_while():
     team = Team([1, 2])
     work(team, {2: 1e-4, 1: 2e-4}, 1.0)
     assert team.threads == 2
-    spent = work(team, {2: 4e-4, 1: 2e-4}, 6.0)
+    spent = work(team, {2: 4e-4, 1: 2e-4}, 2 * ROUND)
     assert team.threads == 1
-    assert spent[2] < 2.1
-    assert work(team, {2: 4e-4, 1: 2e-4}, 6.0)[2] < 0.1
+    assert spent[2] < 1.1 * ROUND
+    assert work(team, {2: 4e-4, 1: 2e-4}, 2 * ROUND)[2] < 0.1
 
 
 def test_calls_without_steps_say_nothing():
@@ -122,12 +122,15 @@ def test_calls_without_steps_say_nothing():
     assert team.threads == 1
 
 
-def test_the_first_steps_are_not_counted():
-    team = Team([1, 2])
-    team.worked(1, 1.0)
-    assert team.threads == 1
-    work(team, {1: 1e-4, 2: 2e-4}, 0.1)
-    assert team.threads == 1
+def test_the_first_steps_of_a_number_are_not_counted():
+    """Of steps that take long a single one is enough, but not the one for which threads had to wake up."""
+    team = Team([2, 1])
+    tried = []
+    for _ in range(9):
+        awake = tried[-1:] == [team.threads]
+        tried.append(team.threads)
+        team.worked(1, {2: 0.015, 1: 0.025}[team.threads] + (not awake) * 0.1)
+    assert tried == [2, 2, 1, 1, 2, 2, 2, 2, 2]
 
 
 def test_what_was_asked_for_is_not_tried(monkeypatch):

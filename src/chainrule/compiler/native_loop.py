@@ -56,7 +56,7 @@ class NativeLoop:
         most = thread_count(multiplications(self.plan.work, rows), asked)
         if threads_asked_for(asked) is not None:
             return Team([most])
-        return self._teams.setdefault((rows, most), Team([1, most]))
+        return self._teams.setdefault((rows, most), Team([most, 1]))
 
     def captured(self, loop: Loop) -> list[Array]:
         """Return the arrays that a loop of the same text has captured, in the order of their slots."""

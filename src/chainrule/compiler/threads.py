@@ -16,7 +16,7 @@ WORTH_WAKING: Final = 20_000_000
 MOST_THREADS: Final = 1024
 #: Seconds of work that a number of threads is tried for, and after which all are tried again.
 TRIAL: Final = 0.01
-ROUND: Final = 2.0
+ROUND: Final = 4.0
 VARIABLE: Final = "CHAINRULE_NUM_THREADS"
 #: Where Linux tells which CPUs share a core.
 CPUS = Path("/sys/devices/system/cpu")
@@ -88,7 +88,7 @@ class Team:
 
     Which is faster is tried while they work, again and again: steps may be short, others may need the cores,
     and two CPUs of a rented machine may be one core. The bits are the same at any number. The first report
-    does not count: those steps filled caches.
+    of a number does not count: threads had to wake up, and their cores' caches to be filled.
 
     Parameters
     ----------
@@ -127,4 +127,6 @@ class Team:
             self._since_trials = 0.0
         self._found[self.threads] = min(pace, self._found.get(self.threads, pace))
         untried = self._choices - set(self._found)
-        self.threads = untried.pop() if untried else min(self._found, key=self._found.__getitem__)
+        chosen = min(untried) if untried else min(self._found, key=self._found.__getitem__)
+        self._warm = chosen == self.threads
+        self.threads = chosen
