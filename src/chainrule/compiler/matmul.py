@@ -276,7 +276,7 @@ class ProductWriter:
         """Write the loop over the tiles of a panel, between these rows."""
         first = [*self.outer, Affine({}), Affine({column: 1})]
         number = self._columns_in(column, panels)
-        lanes = lanes_of_row(self.dtype, vector_registers(), number, panels.vectors)
+        lanes = lanes_of_row(self.dtype, number, panels.vectors)
         panel = Panel(first, self._tails(column, panels), lanes, number, self.turned)
         tiles = self._units(self.code.integer("sub", bounds[1], bounds[0]), self.tile.rows)
         area = Area(self.outer, bounds, self.block)

@@ -25,6 +25,8 @@ from chainrule.graph.value import Value
 #: The tile of so many vectors of columns that fill it: its rows, and the registers of each.
 MANY_VECTORS = 8
 WIDE_ROWS, WIDE_REGISTERS = 6, 4
+#: Bytes of the narrowest registers.
+NARROWEST = 16
 #: The most vectors in a row of another tile.
 MOST_VECTORS = 3
 #: With more members than this a tile is finished row by row: afterwards, or beside the next one's sums.
@@ -63,13 +65,16 @@ def tile_for(dtype: str, registers: Registers, columns: Dim) -> Tile:
     return Tile(max(1, min(8, rows(1))), 1)
 
 
-def lanes_of_row(dtype: str, registers: Registers, columns: str, vectors: int) -> list[int]:
-    """Return how many lanes of a row's vectors are computed: of the last, those in registers with columns."""
+def lanes_of_row(dtype: str, columns: str, vectors: int) -> list[int]:
+    """Return how many lanes of a row's vectors are computed: of the last, as few as hold its columns.
+
+    Units of arithmetic that are narrower than a register compute a part of one in half the time.
+    """
     if not columns.isdigit():
         return [LANES] * vectors
     left = int(columns) - LANES * (vectors - 1)
     needed = 1 << (left - 1).bit_length()
-    return [LANES] * (vectors - 1) + [min(LANES, max(needed, registers.width // BYTES[dtype]))]
+    return [LANES] * (vectors - 1) + [max(needed, NARROWEST // BYTES[dtype])]
 
 
 @dataclass(frozen=True)
