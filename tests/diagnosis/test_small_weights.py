@@ -8,6 +8,8 @@ import chainrule as cr
 from chainrule.diagnosis import diagnose
 from chainrule.diagnosis.diagnose import CHECKS
 
+pytestmark = pytest.mark.shares_code  # which checks are made is no part of the compiler
+
 
 class Times(cr.Initializer):
     """Normal numbers of the usual deviation, 1 / √inputs, times a factor."""

@@ -54,7 +54,9 @@ def two_rows(patient: Patient) -> Iterator[Verdict]:
     for pair in _pairs(patient):
         found = _left(patient, pair)
         if found is None:
-            return
+            break
+    if found is None:
+        found = _left_of_ends(patient)
     if found is None:
         return
     tiny = told_of_tiny(patient.weights)
@@ -67,6 +69,22 @@ def two_rows(patient: Patient) -> Iterator[Verdict]:
         else "look for an output that cannot reach the targets (its last activation), or a layer that lets "
         "nothing through",
     )
+
+
+def _left_of_ends(patient: Patient) -> str | None:
+    """Return what two pairs of rows with the least numbers to predict leave, or two with the largest.
+
+    An activation after the last layer may let half of the numbers be reached, as relu those above 0.
+    """
+    data = _unweighted(patient)
+    if data["y"].dtype.kind != "f":
+        return None
+    order = np.argsort(np.sum(data["y"].reshape(len(data["y"]), -1), axis=1), kind="stable")
+    for end in (order[:4], order[:-5:-1]) if len(order) >= 2 * PAIRS else ():
+        found = [_left(patient, taken(data, pair)) for pair in (end[::2], end[1::2])]
+        if None not in found:
+            return found[0]
+    return None
 
 
 def _left(patient: Patient, pair: dict[str, Array]) -> str | None:
@@ -120,8 +138,7 @@ def _pairs(patient: Patient) -> Iterator[dict[str, Array]]:
 
     They are far apart: rows that are nearly alike are hard to tell from each other, and little is gained.
     """
-    data = patient.some(MOST_TRAINED_ON)
-    data = {name: array for name, array in data.items() if name != "sample_weight"}
+    data = _unweighted(patient)
     x, y = (data[name].reshape(len(data["x"]), -1) for name in ("x", "y"))
     for first in dict.fromkeys(np.linspace(0, len(x) - 1, PAIRS).astype(int)):
         apart = np.any(x != x[first], axis=1) & np.any(y != y[first], axis=1)
@@ -132,3 +149,9 @@ def _pairs(patient: Patient) -> Iterator[dict[str, Array]]:
         )
         if apart.any():
             yield taken(data, np.array([first, int(np.argmax(np.where(apart, far, -1)))]))
+
+
+def _unweighted(patient: Patient) -> dict[str, Array]:
+    """Return rows that count alike."""
+    data = patient.some(MOST_TRAINED_ON)
+    return {name: array for name, array in data.items() if name != "sample_weight"}
