@@ -399,7 +399,8 @@ def test_what_cannot_be_checked(arguments, sentence):
 def test_options_that_cannot_be():
     with pytest.raises(ValueError, match="did you mean 'learning_rate'"):
         cr.check_step(homework(), *problem(), learning_rates=1)
-    for option in ({"learning_rate": 0.0}, {"samples": 0}, {"tolerance": 2.0}):
+    numbers = [{"learning_rate": 0.0}, {"samples": 0}, {"tolerance": 2.0}]
+    for option in (*numbers, {"learning_rate": "0.1"}, {"samples": 2.5}):
         with pytest.raises(ValueError, match="a step is checked with a learning rate above 0"):
             cr.check_step(homework(), *problem(), **option)
 

@@ -131,7 +131,7 @@ def test_a_fit_that_goes_on_where_there_is_little_left_to_learn(optimizer):
 def test_a_rising_loss():
     x = np.random.default_rng(0).normal(size=(64, 4))
     model = cr.Model(cr.Dense(1), loss="mean_squared_error", optimizer=cr.SGD(0.4))
-    assert "learning rate too high" in looked_after(model, (3 * x, x[:, 0]), epochs=3, batch_size=16)
+    assert "learning rate too high" in looked_after(model, (3 * x, 5 * x[:, 0]), epochs=3, batch_size=16)
 
 
 def test_each_verdict_is_told_once_and_anew_in_each_fit(capsys):

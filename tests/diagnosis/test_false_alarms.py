@@ -1,15 +1,25 @@
 """Sound networks and tables that once got a complaint, beside the faults that they look like."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from patients import DATA, model_for, names
 
 import chainrule as cr
 from chainrule.diagnosis.data import feature_scale
+from chainrule.diagnosis.flow import told_of_tiny, weight_sizes
+from chainrule.diagnosis.thresholds import LIMITS
 
 
 def told(x):
     return [verdict.name for verdict in feature_scale(x)]
+
+
+def told_in_a_fit(model, data, epochs=8):
+    doctor = cr.Doctor(tell=None)
+    model.fit(*data, epochs=epochs, callbacks=[doctor])
+    return names(doctor)
 
 
 def standard(x):
@@ -61,3 +71,86 @@ def test_the_long_first_steps_of_rmsprop_are_no_fault(name, hidden, depth, batch
         model = model_for(name, hidden=hidden, depth=depth, seed=2, optimizer=cr.RMSprop(rate))
         model.fit(*DATA[name][0], epochs=8, batch_size=batch, callbacks=[doctor])
         assert bool(doctor.verdicts) is is_found, (rate, doctor.verdicts)
+
+
+@pytest.mark.parametrize("hidden", [[], [cr.Dense(16, activation="relu")]], ids=["alone", "after another"])
+def test_a_last_layer_that_starts_at_0_does_not_give_probabilities(hidden):
+    net = cr.Sequential([*hidden, cr.Dense(1, weight_initializer="zeros")])
+    model = cr.Model(net, loss="binary_cross_entropy", optimizer=cr.Adam(0.01))
+    found = model.diagnose(*DATA["cancer"][0])
+    assert found, found
+    assert told_in_a_fit(model, DATA["cancer"][0]) == []
+
+
+def test_a_wide_layer_after_few_features_starts_with_usual_weights():
+    """Gradients are far smaller at the start than those of what adds up 256 sigmoids, and it learns."""
+    x = np.random.default_rng(0).normal(size=(1000, 3))
+    y = x[:, 0] ** 2 + x[:, 1] * x[:, 2]
+    layers = [cr.Dense(256, activation="sigmoid") for _ in range(2)]
+    model = cr.Model(
+        cr.Sequential([*layers, cr.Dense(1)]), loss="huber", optimizer=cr.Adam(0.01), seed=18, dtype="float64"
+    )
+    model.build(features=3)
+    assert model.diagnose(x, (y - y.mean()) / y.std())
+    assert weight_sizes(model.weights, 1.0)["layers.0.weight"] < LIMITS.tiny_weights
+    assert told_of_tiny(model.weights) == ""
+    model.set_weights({"layers.0.weight": model.weights["layers.0.weight"] / 10})
+    assert "times smaller than usual in layers.0" in told_of_tiny(model.weights)
+
+
+def with_dropout(rate):
+    units = {"activation": "relu", "weight_initializer": "he_uniform"}
+    hidden = [cr.Dense(64, **units), cr.Dropout(rate)] * 5
+    return cr.Model(cr.Sequential([*hidden, cr.Dense(1)]), loss="mean_absolute_error", seed=3)
+
+
+def test_dropout_that_is_usual_may_make_the_loss_at_the_start_high():
+    data = DATA["diabetes"][0]
+    model = with_dropout(0.5)
+    model.build(features=10)
+    assert model.gradients(*data)[0] > 5 * np.mean(np.abs(data[1])) > 2 * model.evaluate(*data)["loss"]
+    assert names(with_dropout(0.5).diagnose(*data)) == []
+    (found,) = with_dropout(0.9).diagnose(*data).verdicts
+    assert (found.name, found.where) == ("dropout too high", "layers.1 (Dropout)")
+    assert "its rate is 0.9, and the loss at the start is" in found.evidence
+    assert "; without it " in found.evidence
+    assert told_in_a_fit(with_dropout(0.9), data) == ["dropout too high"]
+
+
+def test_counts_are_no_fault_of_a_fresh_network():
+    """Of e^z a few outputs above the others make most of the loss."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(600, 6))
+    y = generator.poisson(np.exp(0.2 * x[:, 0]))
+    net = cr.Sequential([cr.Dense(64), cr.BatchNorm(), cr.Activation("selu"), cr.Dense(1)])
+    for seed in range(6):
+        model = cr.Model(net, loss="poisson", optimizer=cr.Adam(3e-3), seed=seed)
+        assert "loss at the start too high" not in names(model.diagnose(x, y))
+    far = cr.Dense(1, bias_initializer=cr.Constant(6.0))
+    assert names(cr.Model(far, loss="poisson").diagnose(x, y)) == ["loss at the start too high"]
+
+
+@dataclass(frozen=True)
+class Times(cr.Layer):
+    """Its input times a number; or held, where there is none."""
+
+    factor: float | None
+
+    def forward(self, x, context):
+        return cr.stop_gradient(x) if self.factor is None else x * self.factor
+
+
+def test_a_layer_that_is_held_is_no_fault_and_one_that_is_blocked_has_the_remedy():
+    def model(factor):
+        layers = [cr.Dense(32, activation="tanh"), Times(factor), cr.Dense(10)]
+        return cr.Model(cr.Sequential(layers), loss="cross_entropy", optimizer=cr.Adam(0.01))
+
+    data = DATA["digits"][0]
+    assert names(model(None).diagnose(*data)) == []
+    assert told_in_a_fit(model(None), data) == []
+    assert names(model(0.0).diagnose(*data)) == ["cannot overfit two rows"]
+    doctor = cr.Doctor(tell=None)
+    model(0.0).fit(*data, epochs=2, callbacks=[doctor])
+    (found,) = doctor.verdicts
+    assert (found.name, found.where) == ("vanishing gradients", "layers.0 (Dense)")
+    assert "what lets no derivative through between it and the loss, as a factor of 0" in found.remedy

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from homework import softmax
 
 import chainrule as cr
 
@@ -37,3 +38,24 @@ def test_one_output_of_softmax_tells_nothing():
         return loss, [w[0] - learning_rate * x.T @ d, w[1] - learning_rate * d.sum(0), *w[2:]]
 
     assert "sum where mean was meant" in str(cr.check_step(step))
+
+
+@pytest.mark.parametrize("mistake", [None, "softmax twice", "bias not trained"])
+def test_one_example_as_a_column(mistake):
+    """Of x (3, 1) and y (3, 1) the order of the numbers matters, so they are of one example."""
+
+    def step(weights, x, y, learning_rate):
+        w1, b1, w2, b2 = weights
+        a = np.tanh(w1 @ x + b1)
+        p = softmax((w2 @ a + b2).T).T
+        p = softmax(p.T).T if mistake == "softmax twice" else p
+        d2 = p - y
+        d1 = (w2.T @ d2) * (1 - a**2)
+        gradients = [d1 @ x.T, 0 * d1 if mistake == "bias not trained" else d1, d2 @ a.T, d2]
+        new = [w - learning_rate * gradient for w, gradient in zip(weights, gradients, strict=True)]
+        return -np.sum(y * np.log(p)), new
+
+    generator = np.random.default_rng(0)
+    weights = [generator.normal(size=shape) for shape in ((4, 3), (4, 1), (3, 4), (3, 1))]
+    report = cr.check_step(step, weights, generator.normal(size=(3, 1)), np.eye(3)[:, [1]])
+    assert [found.name for found in report.mistakes] == ([mistake] if mistake else []), report

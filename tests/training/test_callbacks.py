@@ -129,6 +129,11 @@ def test_what_is_no_callback(bad):
         regression().fit(*table(), callbacks=[bad])
 
 
+def test_a_class_is_no_callback_yet():
+    with pytest.raises(TypeError, match=r"callbacks holds the class Doctor; give one .* as Doctor\(\) makes"):
+        regression().fit(*table(), callbacks=[cr.Doctor])
+
+
 # Output ------------------------------------------------------------------------------------------
 
 

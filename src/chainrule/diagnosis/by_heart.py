@@ -18,10 +18,11 @@ from chainrule.diagnosis.start import gives_probabilities
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.functions import reshape
+from chainrule.graph.hyperparameters import map_parts
 from chainrule.graph.loop import run_stage
 from chainrule.graph.types import ROWS, Array
 from chainrule.graph.value import Value
-from chainrule.layers import Context, Layer
+from chainrule.layers import Context, Dropout, Layer
 from chainrule.layers.activation import as_activation
 from chainrule.optimizers import Adam, CosineDecay
 from chainrule.training.trainer import Trainer
@@ -54,7 +55,9 @@ def two_rows(patient: Patient) -> Iterator[Verdict]:
     for pair in _pairs(patient):
         found = _left(patient, pair)
         if found is None:
-            return
+            break
+    if found is None:
+        found = _left_of_ends(patient)
     if found is None:
         return
     tiny = told_of_tiny(patient.weights)
@@ -69,12 +72,29 @@ def two_rows(patient: Patient) -> Iterator[Verdict]:
     )
 
 
+def _left_of_ends(patient: Patient) -> str | None:
+    """Return what two pairs of rows with the least numbers to predict leave, or two with the largest.
+
+    An activation after the last layer may let half of the numbers be reached, as relu those above 0.
+    """
+    data = _unweighted(patient)
+    if data["y"].dtype.kind != "f":
+        return None
+    order = np.argsort(np.sum(data["y"].reshape(len(data["y"]), -1), axis=1), kind="stable")
+    for end in (order[:4], order[:-5:-1]) if len(order) >= 2 * PAIRS else ():
+        found = _left(patient, taken(data, end[::2]))
+        if found and _left(patient, taken(data, end[1::2])):
+            return found
+    return None
+
+
 def _left(patient: Patient, pair: dict[str, Array]) -> str | None:
     """Return what two rows leave of their loss, in words, if that is much at each of three rates."""
     for rate in (1e-2, 1e-3, 1e-1):
         optimizer = Adam(rate)
         copy = patient.copy(optimizer)
-        copy.trainer.task = replace(copy.trainer.task, penalties=())
+        task = copy.trainer.task
+        copy.trainer.task = replace(task, network=_without_dropout(task.network), penalties=())
         start = copy.loss(pair)
         copy.train(pair, steps=STEPS, batch_size=2)
         reached = copy.loss(pair)
@@ -83,6 +103,11 @@ def _left(patient: Patient, pair: dict[str, Array]) -> str | None:
         if reached - least <= LIMITS.by_heart * to_learn or to_learn < LIMITS.to_learn * abs(least):
             return None
     return f"from {start:.4g} to {reached:.4g}, and predictions that are free to {least:.4g}"
+
+
+def _without_dropout(network: Layer) -> Layer:
+    """Return the network without what is there so that nothing is learnt by heart."""
+    return map_parts(network, "", lambda _, __, part: Dropout(0.0) if isinstance(part, Dropout) else part)
 
 
 def least_loss(patient: Patient, data: dict[str, Array]) -> float:
@@ -120,8 +145,7 @@ def _pairs(patient: Patient) -> Iterator[dict[str, Array]]:
 
     They are far apart: rows that are nearly alike are hard to tell from each other, and little is gained.
     """
-    data = patient.some(MOST_TRAINED_ON)
-    data = {name: array for name, array in data.items() if name != "sample_weight"}
+    data = _unweighted(patient)
     x, y = (data[name].reshape(len(data["x"]), -1) for name in ("x", "y"))
     for first in dict.fromkeys(np.linspace(0, len(x) - 1, PAIRS).astype(int)):
         apart = np.any(x != x[first], axis=1) & np.any(y != y[first], axis=1)
@@ -132,3 +156,9 @@ def _pairs(patient: Patient) -> Iterator[dict[str, Array]]:
         )
         if apart.any():
             yield taken(data, np.array([first, int(np.argmax(np.where(apart, far, -1)))]))
+
+
+def _unweighted(patient: Patient) -> dict[str, Array]:
+    """Return rows that count alike."""
+    data = patient.some(MOST_TRAINED_ON)
+    return {name: array for name, array in data.items() if name != "sample_weight"}

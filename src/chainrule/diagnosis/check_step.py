@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -111,10 +112,12 @@ def check_step(
     >>> print(report.mistakes[0].name)
     sum where mean was meant
     """
-    if not learning_rate > 0 or samples < 1 or not 0 < tolerance < 1:
+    are_real = isinstance(learning_rate, Real) and isinstance(tolerance, Real)
+    are_numbers = are_real and isinstance(samples, Integral)
+    if not (are_numbers and learning_rate > 0 and samples >= 1 and 0 < tolerance < 1):
         raise ValueError(
             "a step is checked with a learning rate above 0, at least 1 sample of an array, and a tolerance "
-            f"between 0 and 1, not {learning_rate}, {samples} and {tolerance}"
+            f"between 0 and 1, not {learning_rate!r}, {samples!r} and {tolerance!r}"
         )
     check = functools.partial(
         _checked, learning_rate=learning_rate, samples=samples, tolerance=tolerance, seed=seed

@@ -10,18 +10,17 @@ import numpy as np
 from chainrule.diagnosis import data
 from chainrule.diagnosis.by_heart import two_rows
 from chainrule.diagnosis.finite import finite_at_start
-from chainrule.diagnosis.flow import (
-    gradient_flow,
-    judged_ratios,
-    large_weights,
-    relative_gradients,
-    update_ratios,
-)
+from chainrule.diagnosis.flow import EXPLODING, VANISHING, judged_ratios, update_ratios
 from chainrule.diagnosis.leaks import columns
-from chainrule.diagnosis.parts import part_of
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.small_weights import small_weights
-from chainrule.diagnosis.start import output_for_loss, slope_of_ignorance, start_loss
+from chainrule.diagnosis.start import (
+    TOO_HIGH,
+    gradients_at_start,
+    is_learning,
+    output_for_loss,
+    start_loss,
+)
 from chainrule.diagnosis.trials import learning_rate, rate_trial
 from chainrule.diagnosis.units import FEW_STEPS, dropped_units, identical_units, silent_units
 from chainrule.diagnosis.use_of_input import is_alike, sees_input
@@ -89,20 +88,10 @@ class Check:
 _SCALE = ("features of wildly different scale", "features far from unit scale")
 _TARGET = "target far from unit scale"
 _TWICE = ("softmax twice", "sigmoid twice")
-_SILENT = ("units that are copies", "dead units", "saturated units", "dropout too high")
-_EXPLODING = "exploding gradients"
-_FLOW = ("vanishing gradients", _EXPLODING)
-_START = "loss at the start too high"
+_COPIES, _DROPPED = "units that are copies", "dropout too high"
+_SILENT = (_COPIES, "dead units", "saturated units", _DROPPED)
+_FLOW = (VANISHING, EXPLODING)
 _NOT_FINITE = ("loss is not finite", "gradient is not finite")
-
-
-def _start_loss(patient: Patient) -> Iterator[Verdict]:
-    """Look at the loss; where weights before the last layer are too large, gradients explode with it."""
-    found = list(start_loss(patient))
-    last = part_of(list(patient.weights)[-1])
-    if any(verdict.name == _START for verdict in found) and large_weights(patient.weights).keys() - {last}:
-        found = [verdict for verdict in _flow_of(patient) if verdict.name == _EXPLODING] or found
-    yield from found
 
 
 def _units(patient: Patient) -> Iterator[Verdict]:
@@ -116,18 +105,14 @@ def _flow(patient: Patient) -> Iterator[Verdict]:
     if found:
         yield from found
         return
-    found = list(_flow_of(patient))
-    if any(verdict.name == "vanishing gradients" for verdict in found):
+    found = list(gradients_at_start(patient))
+    if any(verdict.name == VANISHING for verdict in found):
+        if is_learning(patient, rate_trial(patient, 1.0).loss):
+            return
         moved = patient.copy(Adam(1e-3))  # what starts at 0 may let nothing through at first
         moved.train(patient.some(MOST_LOOKED_AT), steps=FEW_STEPS)
-        found = found if list(_flow_of(moved)) else []
+        found = found if list(gradients_at_start(moved)) else []
     yield from found
-
-
-def _flow_of(patient: Patient) -> Iterator[Verdict]:
-    relative = relative_gradients(patient.weights, patient.gradients)
-    network, usual = patient.trainer.task.network, slope_of_ignorance(patient)
-    yield from gradient_flow(network, relative, usual, patient.weights)
 
 
 def _steps(patient: Patient) -> Iterator[Verdict]:
@@ -144,21 +129,23 @@ CHECKS = [
     Check("duplicated and leaking columns", columns),
     Check("finite loss and gradients", finite_at_start),
     Check("output for the loss", output_for_loss, _NOT_FINITE),
-    Check("loss at the start", _start_loss, (*_NOT_FINITE, *_SCALE, _TARGET, *_TWICE)),
     Check("units that are copies", identical_units, _NOT_FINITE),
-    Check("dead and saturated units", _units, (*_NOT_FINITE, *_SCALE, "units that are copies")),
     Check("dropout", dropped_units, _NOT_FINITE),
-    Check("gradients by layer", _flow, (*_NOT_FINITE, *_SCALE, _TARGET, _START, _EXPLODING, *_SILENT)),
+    Check("loss at the start", start_loss, (*_NOT_FINITE, *_SCALE, _TARGET, *_TWICE, _COPIES, _DROPPED)),
+    Check("dead and saturated units", _units, (*_NOT_FINITE, *_SCALE, _COPIES)),
+    Check("gradients by layer", _flow, (*_NOT_FINITE, *_SCALE, _TARGET, TOO_HIGH, EXPLODING, *_SILENT)),
     Check(
         "learning rate and updates",
         _steps,
-        (*_NOT_FINITE, *_SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW),
+        (*_NOT_FINITE, *_SCALE, _TARGET, TOO_HIGH, *_TWICE, *_SILENT, *_FLOW),
     ),
-    Check("two rows by heart", two_rows, (*_NOT_FINITE, *_SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW)),
+    Check(
+        "two rows by heart", two_rows, (*_NOT_FINITE, *_SCALE, _TARGET, TOO_HIGH, *_TWICE, *_SILENT, *_FLOW)
+    ),
     Check(
         "use of the input",
         sees_input,
-        (*_NOT_FINITE, *_SCALE, _TARGET, _START, *_TWICE, *_SILENT, *_FLOW, "cannot overfit two rows"),
+        (*_NOT_FINITE, *_SCALE, _TARGET, TOO_HIGH, *_TWICE, *_SILENT, *_FLOW, "cannot overfit two rows"),
     ),
 ]
 

@@ -9,11 +9,17 @@ from typing import NamedTuple
 import numpy as np
 
 from chainrule.diagnosis.data import features, target
-from chainrule.diagnosis.flow import gradient_flow, judged_ratios, layer_sizes, update_ratios
+from chainrule.diagnosis.flow import VANISHING, gradient_flow, judged_ratios, layer_sizes, update_ratios
 from chainrule.diagnosis.leaks import columns
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient, chosen_rows
 from chainrule.diagnosis.small_weights import small_weights
-from chainrule.diagnosis.start import loss_of_ignorance, output_for_loss, slope_of_ignorance
+from chainrule.diagnosis.start import (
+    is_learning,
+    loss_of_ignorance,
+    output_for_loss,
+    slope_of_ignorance,
+    start_loss,
+)
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.trials import (
     TOO_HIGH,
@@ -35,10 +41,11 @@ class Doctor(Callback):
     """Looks at a network while it is trained, and tells what is wrong: verdicts by layer, with a remedy.
 
     It looks at the features (their scale, and columns that say the same or tell the target), at the scale of
-    the target, at the size of initial weights, and after epochs 1, 2, 4, 8, ... and the last: at gradients
-    that vanish or explode, at dead and saturated units, at how far steps change the weights (about a
-    thousandth is usual), and at the loss. A learning rate is called too high where smaller ones come clearly
-    further on a copy; so it is where a fit ends as numbers become NaN or infinite. Each verdict is told once.
+    the target, at the loss at the start, at the size of initial weights, and after epochs 1, 2, 4, 8, ... and
+    the last: at gradients that vanish or explode, at dead and saturated units, at how far steps change the
+    weights (about a thousandth is usual), and at the loss. A learning rate is called too high where smaller
+    ones come clearly further on a copy; so it is where a fit ends as numbers become NaN or infinite. What is
+    wrong from the start is told without what comes of it. Each verdict is told once.
 
     Parameters
     ----------
@@ -86,9 +93,11 @@ class Doctor(Callback):
         self._weights_before = patient.weights
         self._at_start = few.copy()
         self._silent_from_birth = {verdict.where for verdict in silent_units(patient.trainer, patient.data)}
-        self._besides = [*columns(few), *output_for_loss(few)]
-        self._from_birth = [*features(patient), *_unknown_target(few)]
+        self._besides = list(columns(few))
+        self._from_birth = [*features(patient), *_unknown_target(few), *output_for_loss(few)]
         self._from_birth += [*identical_units(patient), *dropped_units(patient)]
+        if not (self._from_birth or progress.steps):
+            self._from_birth = list(start_loss(few))
         if not (self._from_birth or self._besides or self._silent_from_birth):
             self._from_birth = list(small_weights(few))
 
@@ -185,35 +194,47 @@ def _findings(progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
         kind: {part: numbers[-1] for part, numbers in parts.items() if part in sizes}
         for kind, parts in history.recorded.items()
     }
-    relative = {part: norm / sizes[part] for part, norm in last["gradient_norm"].items() if sizes[part]}
+    relative = {
+        part: norm / sizes[part]
+        for part, norm in last["gradient_norm"].items()
+        if sizes[part] and part not in patient.held
+    }
     ratios = last["update_ratio"]
     fell_silent = any(verdict.where not in so_far.silent_from_birth for verdict in silent)
     judged = judged_ratios(ratios, so_far.weights)
     is_rash = fell_silent or _is_rash(patient, history, judged)
     is_rash = is_rash or (so_far.steps >= LIMITS.steps_to_settle and _rises(history))
     too_high = []
-    if is_rash and not so_far.is_fast:
+    if is_rash and not (so_far.is_fast or so_far.silent_from_birth):
         too_high = list(rate_too_high(so_far.at_start, so_far.steps, late_loss(history)))
     yield from too_high
-    flow = gradient_flow(network, relative, slope_of_ignorance(patient), patient.weights)
-    causes = silent or list(flow)
+    is_fast = so_far.is_fast or bool(too_high)  # that explains how gradients flow, and the loss
+    causes = silent or ([] if is_fast else list(_flow(patient, relative, history["loss"][-1])))
     yield from causes
-    if causes:
+    if causes or is_fast:
         return
     found = [] if so_far.is_slow else list(_too_slow(progress, ratios, relative, so_far.is_first))
     yield from found
-    slow, fast = so_far.is_slow or found, so_far.is_fast or too_high
+    slow = so_far.is_slow or found
     falling = _falls(history)
     some_move = max(ratios.values(), default=0.0) > LIMITS.slow_update
     if some_move or not (falling or slow):
         yield from update_ratios(network, judged)
-    if so_far.steps >= LIMITS.steps_to_learn and not (falling or slow or fast):
+    if so_far.steps >= LIMITS.steps_to_learn and not (falling or slow):
         yield Verdict(
             "nothing is learnt",
             "",
             f"in {len(history['loss'])} epochs the loss has come from {_course(history)}",
             "let model.diagnose(x, y) look for the cause",
         )
+
+
+def _flow(patient: Patient, relative: Mapping[str, float], loss: float) -> Iterator[Verdict]:
+    """Find gradients that explode; or that vanish, where little is learnt."""
+    network, usual = patient.trainer.task.network, slope_of_ignorance(patient)
+    for verdict in gradient_flow(network, relative, usual, patient.weights):
+        if verdict.name != VANISHING or not is_learning(patient, loss):
+            yield verdict
 
 
 def _falls(history: History) -> bool:

@@ -13,11 +13,15 @@ from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 from chainrule.layers import Layer
 
+VANISHING, EXPLODING = "vanishing gradients", "exploding gradients"
+
 #: What to do about weights that are far too small.
 LARGER = (
     "start with weights of a variance of 1 / inputs to 2 / inputs, as layers do unless they are given a "
     "weight_initializer"
 )
+#: What to do about gradients that are 0, to the last digit.
+UNBLOCK = "look for what lets no derivative through between it and the loss, as a factor of 0 does"
 #: What to do about gradients that vanish, whatever the weights; and about those that explode.
 OTHERWISE = (
     "use relu or gelu in place of activations that flatten out (sigmoid, softmax), fewer layers, Residual "
@@ -70,6 +74,20 @@ def weight_sizes(weights: Mapping[str, Array], variance: float) -> dict[str, flo
     }
 
 
+def times_smaller(weights: Mapping[str, Array], variance: float) -> dict[str, float]:
+    """Return for each matrix that is not 0 how many times smaller than usual its weights are.
+
+    A variance of `variance` / inputs is usual, and of as much by the mean of inputs and units, where that is
+    less.
+    """
+    times = {}
+    for name, size in weight_sizes(weights, variance).items():
+        inputs, units = weights[name].shape[-2:]
+        if size:
+            times[name] = 1 / (size * math.sqrt(max(1.0, (inputs + units) / (2 * inputs))))
+    return times
+
+
 def large_weights(weights: Mapping[str, Array]) -> dict[str, float]:
     """Return the layers whose weights are unusually large, and how many times √(2 / inputs) they are."""
     sizes = weight_sizes(weights, 2.0)
@@ -78,8 +96,8 @@ def large_weights(weights: Mapping[str, Array]) -> dict[str, float]:
 
 def told_of_tiny(weights: Mapping[str, Array]) -> str:
     """Return the end of a sentence about weights that are far too small, not 0; nothing where none are."""
-    sizes = weight_sizes(weights, 1.0)
-    tiny = {part_of(name): 1 / size for name, size in sizes.items() if 0 < size < LIMITS.tiny_weights}
+    times = times_smaller(weights, 1.0)
+    tiny = {part_of(name): most for name, most in times.items() if most > 1 / LIMITS.tiny_weights}
     if not tiny:
         return ""
     return f"; weights are up to {max(tiny.values()):.3g} times smaller than usual{in_layers(list(tiny))}"
@@ -138,7 +156,7 @@ def gradient_flow(
         steep = usual is not None and relative[part] > LIMITS.exploded_gradient * usual
         beside = f"; the loss of a guess has a slope of {usual:.2g}" if steep else ""
         yield Verdict(
-            "exploding gradients",
+            EXPLODING,
             title(network, part),
             f"the gradient is {relative[part]:.2g} times as large as the weights, at the output {last:.2g}"
             f"{beside}{so_in(exploded)}{told_of_large(network, large_weights(weights))}",
@@ -148,11 +166,11 @@ def gradient_flow(
         part = min(vanished, key=lambda part: relative[part])
         cause = told_of_tiny(weights)
         yield Verdict(
-            "vanishing gradients",
+            VANISHING,
             title(network, part),
             f"the gradient is {relative[part]:.1g} of the weights, and {largest:.1g} where it is largest"
             f"{so_in(vanished)}{cause}",
-            LARGER if cause else OTHERWISE,
+            LARGER if cause else OTHERWISE if relative[part] else UNBLOCK,
         )
 
 

@@ -146,8 +146,8 @@ class OwnStep:
         return min(fitting, key=lambda axis: self._order_matters(axis, arrays))
 
     def _order_matters(self, axis: int, arrays: Sequence[Array]) -> bool:
-        if self.x.shape[axis] == 1:  # it cannot be told
-            return True
+        if self.x.shape[axis] == 1:  # one example: the other axis is chosen where its order does not matter
+            return False
         try:
             loss = self.loss(arrays)
             other = self.with_batch(np.roll(self.x, 1, axis), np.roll(self.y, 1, axis)).loss(arrays)

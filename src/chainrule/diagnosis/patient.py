@@ -8,7 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
+from chainrule.diagnosis.parts import part_of
 from chainrule.executors import EXECUTORS
+from chainrule.graph.graph import needed
 from chainrule.graph.loop import Inputs, NotFiniteError, means_over_rows, run_stage
 from chainrule.graph.types import Array
 from chainrule.optimizers import Optimizer
@@ -89,6 +91,18 @@ class Patient:
         """Return the loss, as "batch_loss", and the gradients of a training step on these rows."""
         stage = self.trainer.stage("gradients", self.trainer.data_types(dict(data)))
         return run_stage(stage, self.trainer.arrays(data))
+
+    @cached_property
+    def held(self) -> set[str]:
+        """The layers that the loss has no derivative by, as what is behind stop_gradient."""
+        stage = self.trainer.stage("gradients", self.trainer.data_types(dict(self.data)))
+        gradients = dict(zip(stage.outputs, stage.graph.outputs, strict=True))
+        moving = {
+            part_of(name)
+            for name, gradient in gradients.items()
+            if any(value.primitive is None for value in needed([gradient]))
+        }
+        return {part_of(name) for name in gradients} - moving
 
     @cached_property
     def weights(self) -> dict[str, Array]:

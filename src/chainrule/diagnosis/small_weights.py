@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from chainrule.diagnosis.flow import LARGER, relative_gradients, weight_sizes
+from chainrule.diagnosis.flow import LARGER, VANISHING, relative_gradients, times_smaller
 from chainrule.diagnosis.parts import part_of, so_in, title
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, STEPS, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.trials import rate_trial
 from chainrule.diagnosis.verdict import Verdict
-from chainrule.graph.types import Array
 
 #: The variances that are usual, times the number of inputs: of layers with relu twice those of others.
 USUAL = (2.0, 1.0)
@@ -28,7 +27,8 @@ def small_weights(patient: Patient) -> Iterator[Verdict]:
         return
     steepest = max(relative_gradients(patient.weights, patient.gradients).values(), default=0.0)
     for variance in USUAL:
-        times = _times_smaller(patient.weights, variance)
+        every = times_smaller(patient.weights, variance)
+        times = {name: most for name, most in every.items() if most > 1 / LIMITS.small_weights}
         if not times:
             continue
         usual = patient.copy()
@@ -43,12 +43,6 @@ def small_weights(patient: Patient) -> Iterator[Verdict]:
                 return
 
 
-def _times_smaller(weights: Mapping[str, Array], variance: float) -> dict[str, float]:
-    """Return the matrices whose weights are smaller than usual, and how many times; not those that are 0."""
-    sizes = weight_sizes(weights, variance)
-    return {name: 1 / size for name, size in sizes.items() if 0 < size < LIMITS.small_weights}
-
-
 def _trial(patient: Patient, usual: Patient, times: Mapping[str, float]) -> Verdict | None:
     """Return what is wrong if weights of the usual size let the loss come down, and these do not."""
     start = patient.trained_loss
@@ -60,7 +54,7 @@ def _trial(patient: Patient, usual: Patient, times: Mapping[str, float]) -> Verd
     first = next(name for name, factor in times.items() if factor > most / 2)
     parts = list(dict.fromkeys(map(part_of, times)))
     return Verdict(
-        "vanishing gradients",
+        VANISHING,
         title(patient.trainer.task.network, part_of(first)),
         f"its weights are {times[first]:.3g} times smaller than usual{so_in(parts)}; about {STEPS} steps "
         f"take the loss from {start:.4g} to {reached:.4g}, and to {other:.4g} with weights of the usual size",

@@ -8,16 +8,25 @@ from typing import NamedTuple
 import numpy as np
 
 from chainrule.diagnosis.data import STANDARDIZE, standardized
-from chainrule.diagnosis.flow import large_weights, told_of_large
-from chainrule.diagnosis.parts import takes_numbers
+from chainrule.diagnosis.flow import (
+    EXPLODING,
+    gradient_flow,
+    large_weights,
+    relative_gradients,
+    told_of_large,
+)
+from chainrule.diagnosis.parts import part_of, takes_numbers, title
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.thresholds import LIMITS
+from chainrule.diagnosis.units import much_dropped
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.functions import mean
 from chainrule.gradient.transforms import grad
 from chainrule.graph.loop import run_stage
 from chainrule.graph.types import Array
 from chainrule.losses import BinaryCrossEntropy, CrossEntropy, FunctionLoss, MeanSquaredError
+
+TOO_HIGH = "loss at the start too high"
 
 
 def output_for_loss(patient: Patient) -> Iterator[Verdict]:
@@ -40,10 +49,9 @@ def gives_probabilities(patient: Patient, several: bool) -> bool:
     """Whether the network's outputs are probabilities whatever its weights are."""
     stage = patient.trainer.stage("prediction")
     given = patient.trainer.arrays(patient.some(MOST_LOOKED_AT))
+    weights = _without_zeros(patient.weights, patient.seed)
     return all(
-        _are_probabilities(
-            run_stage(stage, {**given, **_times(patient.weights, factor)})["prediction"], several
-        )
+        _are_probabilities(run_stage(stage, {**given, **_times(weights, factor)})["prediction"], several)
         for factor in (1.0, 100.0, -100.0)
     )
 
@@ -54,6 +62,15 @@ def _are_probabilities(output: Array, several: bool) -> bool:
     return between and (not several or np.allclose(np.sum(output, axis=-1), 1, atol=1e-3))
 
 
+def _without_zeros(weights: Mapping[str, Array], seed: int) -> dict[str, Array]:
+    """Return the weights with random numbers for arrays of zeros: 0 is a probability, whatever its factor."""
+    generator = np.random.default_rng(seed)
+    return {
+        name: array if array.any() else generator.normal(size=array.shape).astype(array.dtype)
+        for name, array in weights.items()
+    }
+
+
 def _times(weights: Mapping[str, Array], factor: float) -> dict[str, Array]:
     """Return weights so large that an output without bounds does not stay between 0 and 1 by chance."""
     return {name: array * np.asarray(factor, array.dtype) for name, array in weights.items()}
@@ -62,8 +79,25 @@ def _times(weights: Mapping[str, Array], factor: float) -> dict[str, Array]:
 def start_loss(patient: Patient) -> Iterator[Verdict]:
     """Compare the loss at the start with -ln(1/C), the target's variance, or the like.
 
-    Where it is too high, and with standardized features it would not be, these are the cause.
+    Where weights before the last layer are too large, gradients explode with it.
     """
+    found = list(_loss_too_high(patient))
+    last = part_of(list(patient.weights)[-1])
+    if any(verdict.name == TOO_HIGH for verdict in found) and large_weights(patient.weights).keys() - {last}:
+        found = [verdict for verdict in gradients_at_start(patient) if verdict.name == EXPLODING] or found
+    yield from found
+
+
+def gradients_at_start(patient: Patient) -> Iterator[Verdict]:
+    """Find the layers in which gradients vanish, or explode, with the weights as they are."""
+    sizes = relative_gradients(patient.weights, patient.gradients)
+    relative = {part: size for part, size in sizes.items() if part not in patient.held}
+    network, usual = patient.trainer.task.network, slope_of_ignorance(patient)
+    yield from gradient_flow(network, relative, usual, patient.weights)
+
+
+def _loss_too_high(patient: Patient) -> Iterator[Verdict]:
+    """Find a loss that is too high, and its cause: features, dropout, weights, or biases."""
     guess = loss_of_ignorance(patient)
     most = max(LIMITS.start_loss * guess.loss, guess.fresh) if guess else 0.0
     if not guess or not patient.start_loss > most > 0:
@@ -80,12 +114,27 @@ def start_loss(patient: Patient) -> Iterator[Verdict]:
             evidence = f"{reach}; with standardized columns it would be {other:.4g}"
             yield Verdict("features far from unit scale", "x", evidence, STANDARDIZE)
             return
-    large = large_weights(patient.weights)
+    predicting = patient.loss(data)
+    if predicting <= most:  # dropout makes it so; as much as is usual is no fault
+        yield from much_dropped(patient, f"the loss at the start is {found}; without it {predicting:.4g}")
+        return
+    large, biases = large_weights(patient.weights), told_of_large_biases(patient)
     remedy = "start with smaller weights in the last layer, and standardize features and targets"
     if large:
         remedy = "start with smaller weights there: a variance of 1 / inputs to 2 / inputs is usual"
-    found += told_of_large(patient.trainer.task.network, large)
-    yield Verdict("loss at the start too high", "", f"it is {found}", remedy)
+    elif biases:
+        remedy = "start with biases of 0"
+    found += told_of_large(patient.trainer.task.network, large) + biases
+    yield Verdict(TOO_HIGH, "", f"it is {found}", remedy)
+
+
+def told_of_large_biases(patient: Patient) -> str:
+    """Return the end of a sentence about a bias larger than outputs should be; nothing without one."""
+    reach = {part_of(name): float(np.max(np.abs(b))) for name, b in patient.weights.items() if b.ndim == 1}
+    part = max(reach, key=lambda part: reach[part], default="")
+    if not reach or reach[part] <= LIMITS.fresh_output:
+        return ""
+    return f"; the biases of {title(patient.trainer.task.network, part)} reach {reach[part]:.3g}"
 
 
 class Guess(NamedTuple):
@@ -106,19 +155,22 @@ def loss_of_ignorance(patient: Patient) -> Guess | None:
         return None
     y, output = patient.data["y"], patient.trainer.output
     prediction = np.zeros((len(y), *output.shape[1:]), output.dtype)
-    if np.array_equal(
-        loss.link(prediction + 1), prediction + 1
-    ):  # a number to predict: the guess is the mean
+    if isinstance(loss, CrossEntropy | BinaryCrossEntropy):
+        of = output.shape[-1] if isinstance(loss, CrossEntropy) else 2
+        return Guess(float(np.mean(loss(prediction, y))), f"-ln(1/{of})")
+    large = np.full_like(prediction, LIMITS.fresh_output)
+    fresh = float(np.mean(loss(large, y)) + np.mean(loss(-large, y))) / 2
+    words = "the loss of a guess of 0"
+    if np.array_equal(loss.link(prediction + 1), prediction + 1):  # of a number to predict the mean is better
         prediction += np.mean(y, axis=0).reshape(-1 if y.ndim > 1 else ())
         words = "the target's variance" if isinstance(loss, MeanSquaredError) else "the loss of the mean"
-        large = np.full_like(prediction, LIMITS.fresh_output)
-        fresh = float(np.mean(loss(large, y)) + np.mean(loss(-large, y))) / 2
-        return Guess(float(np.mean(loss(prediction, y))), words, fresh)
-    if isinstance(loss, CrossEntropy):
-        words = f"-ln(1/{output.shape[-1]})"
-    else:
-        words = "-ln(1/2)" if isinstance(loss, BinaryCrossEntropy) else "the loss of a guess of 0"
-    return Guess(float(np.mean(loss(prediction, y))), words)
+    return Guess(float(np.mean(loss(prediction, y))), words, fresh)
+
+
+def is_learning(patient: Patient, loss: float) -> bool:
+    """Whether a loss is far below that of a guess that is alike for all rows."""
+    guess = loss_of_ignorance(patient)
+    return guess is not None and loss < LIMITS.learnt * guess.loss
 
 
 def slope_of_ignorance(patient: Patient) -> float | None:

@@ -77,8 +77,11 @@ class Thresholds:
     vanished_gradient : float
         *vanishing gradients*: a layer's gradient, as a part of its weights, is less than this part of the
         largest.
+    learnt : float
+        The same: but not where a training comes below this part of a guess's loss.
     tiny_weights : float
-        The same: weights that are less than this part of √(1 / inputs) are named with it.
+        The same: weights that are less than this part of √(1 / inputs), and of √(2 / (inputs + units)), are
+        named with it.
     small_weights : float
         The same, in all layers alike: weights are less than this part of √(1 / inputs), or √(2 / inputs), ...
     flatter_than_usual : float
@@ -174,6 +177,7 @@ class Thresholds:
     much_dropped: float = 0.75
     least_left: float = 3.0
     vanished_gradient: float = 1e-3
+    learnt: float = 0.5
     tiny_weights: float = 0.2
     small_weights: float = 0.9
     flatter_than_usual: float = 10.0

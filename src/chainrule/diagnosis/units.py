@@ -27,6 +27,7 @@ RATE, FEW_STEPS, SAME = 0.1, 20, 1e-3
 
 #: What to do about saturated units.
 SMALLER = "start with smaller weights, or standardize the features"
+SLOWER = "lower the learning rate, start with smaller weights, or standardize the features"
 
 Arrays = Mapping[str, Array]
 
@@ -73,7 +74,7 @@ def silent_units(trainer: Trainer, data: Arrays, at_start: Set[str] | None = Non
                 where,
                 f"{100 * saturated:.0f} % have a slope below {LIMITS.flat_slope} in nearly all of {len(y)} "
                 "rows",
-                SMALLER,
+                SMALLER if fresh else SLOWER,
             )
         elif fresh and flat_share >= LIMITS.flat_at_start:
             found[part] = Verdict(
@@ -171,19 +172,31 @@ def _are_copies(weights: Arrays, part: str, before: Arrays | None = None) -> boo
 
 def dropped_units(patient: Patient) -> Iterator[Verdict]:
     """Find dropout that leaves so few units that nothing gets through."""
+    for part, rate, units in _dropout_layers(patient):
+        left = units * (1 - rate)
+        if rate > LIMITS.much_dropped and left < LIMITS.least_left:
+            found = f"a step leaves {left:.2g} of {units} units on average, times {1 / (1 - rate):.3g}"
+            yield _dropout_too_high(patient, part, found)
+            return
+
+
+def much_dropped(patient: Patient, found: str) -> Iterator[Verdict]:
+    """Name the dropout with the highest rate, if that is unusual, as the cause of what was found."""
+    part, rate, _ = max(_dropout_layers(patient), key=lambda layer: layer[1], default=("", 0.0, 0))
+    if rate > LIMITS.much_dropped:
+        yield _dropout_too_high(patient, part, f"its rate is {rate:g}, and {found}")
+
+
+def _dropout_layers(patient: Patient) -> Iterator[tuple[str, float, int]]:
+    """Yield the places of dropout between layers, with the rate and the number of units."""
     trainer = patient.trainer
     t = Trace(trainer.task, trainer.carried, trainer.data_types(dict(patient.data)), training=True)
     for value in needed([t.row_losses()]):
         layer = layer_at(trainer.task.network, value.origin.part)
-        if not isinstance(layer, Dropout) or value.dtype.kind != "f" or len(value.shape) < 2:
-            continue
-        units = math.prod(int(dim) for dim in value.shape[1:])
-        left = units * (1 - layer.rate)
-        if layer.rate > LIMITS.much_dropped and left < LIMITS.least_left:
-            yield Verdict(
-                "dropout too high",
-                title(trainer.task.network, value.origin.part),
-                f"a step leaves {left:.2g} of {units} units on average, times {1 / (1 - layer.rate):.3g}",
-                "lower its rate; 0.1 to 0.5 are usual",
-            )
-            return
+        if isinstance(layer, Dropout) and value.dtype.kind == "f" and len(value.shape) > 1:
+            yield value.origin.part, layer.rate, math.prod(int(dim) for dim in value.shape[1:])
+
+
+def _dropout_too_high(patient: Patient, part: str, found: str) -> Verdict:
+    where = title(patient.trainer.task.network, part)
+    return Verdict("dropout too high", where, found, "lower its rate; 0.1 to 0.5 are usual")

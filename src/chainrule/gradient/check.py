@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -136,10 +137,11 @@ def check_graph(
     >>> check_graph(graph, {"x0": 3.0}).passed
     True
     """
-    if not 0 < tolerance < 1 or samples < 1:
+    are_numbers = isinstance(tolerance, Real) and isinstance(samples, Integral)
+    if not (are_numbers and 0 < tolerance < 1 and samples >= 1):
         raise ValueError(
             "a gradient check needs a tolerance between 0 and 1 and at least 1 sample of an array, "
-            f"not tolerance={tolerance} and samples={samples}"
+            f"not tolerance={tolerance!r} and samples={samples!r}"
         )
     one_number(graph.outputs[0])
     wide, arrays = _held(in_float64(graph), arguments)

@@ -1,0 +1,92 @@
+"""What is wrong from the start is told, before and during training, and not what comes of it."""
+
+from contextlib import suppress
+
+import pytest
+from patients import DATA, model_for, names
+
+import chainrule as cr
+
+
+def told_in_a_fit(model, data, **options):
+    doctor = cr.Doctor(tell=None)
+    model.fit(*data, callbacks=[doctor], **options)
+    return names(doctor)
+
+
+class Normal(cr.Initializer):
+    """Normal numbers of any size."""
+
+    def __init__(self, size):
+        self.size = size
+
+    def __call__(self, generator, shape):
+        return self.size * generator.normal(size=shape)
+
+
+HIGH = "loss at the start too high"
+
+
+@pytest.mark.parametrize(
+    ("hidden", "last", "name", "words"),
+    [
+        ({"weight_initializer": Normal(2.0)}, {}, "exploding gradients", "times as large as usual"),
+        ({"bias_initializer": cr.Constant(1000.0)}, {}, HIGH, "biases of layers.0"),
+        ({}, {"weight_initializer": Normal(20.0)}, HIGH, "weights of layers.2"),
+        ({}, {"bias_initializer": cr.Constant(-50.0)}, HIGH, "of layers.2 (Dense) reach 50"),
+    ],
+)
+@pytest.mark.parametrize("optimizer", [cr.SGD(0.05, momentum=0.9), cr.Adam(1e-3)], ids=["sgd", "adam"])
+def test_what_makes_the_first_loss_too_high_is_told_alone(hidden, last, name, words, optimizer):
+    """Not what comes of it: a rate that is said to be too high, or units that die; also where a fit fails."""
+    layers = [*[cr.Dense(32, activation="relu", **hidden)] * 2, cr.Dense(1, **last)]
+    model = cr.Model(cr.Sequential(layers), loss="mean_squared_error", optimizer=optimizer)
+    (before,) = model.diagnose(*DATA["diabetes"][0]).verdicts
+    doctor = cr.Doctor(tell=None)
+    with suppress(ValueError):
+        model.fit(*DATA["diabetes"][0], epochs=4, callbacks=[doctor])
+    for found in (before, *doctor.verdicts):
+        assert found.name == name
+        assert words in found.evidence
+    assert len(doctor.verdicts) == 1
+    assert ("start with biases of 0" in found.remedy) == ("bias_initializer" in {**hidden, **last})
+
+
+def test_what_a_rate_does_to_gradients_is_not_told_besides():
+    """Nor are weights to be smaller at the start where they were not large then."""
+    model = model_for("diabetes", activation="elu", depth=3, optimizer=cr.Adam(0.3))
+    doctor = cr.Doctor(tell=None)
+    model.fit(*DATA["diabetes"][0], epochs=12, callbacks=[doctor])
+    first, *others = doctor.verdicts
+    assert first.name == "learning rate too high"
+    assert {found.name for found in others} <= {"saturated units", "dead units"}
+    assert all(found.remedy.startswith("lower the learning rate") for found in others)
+
+
+def test_units_that_start_saturated_are_no_fault_of_the_rate():
+    saturated = {"activation": "tanh", "bias_initializer": cr.Constant(20.0)}
+    model = model_for("diabetes", depth=3, optimizer=cr.SGD(0.05, momentum=0.9), **saturated)
+    assert told_in_a_fit(model, DATA["diabetes"][0], epochs=8) == ["saturated units"]
+
+
+def test_softmax_twice_is_told_without_what_comes_of_it():
+    model = model_for("digits", last="softmax", optimizer=cr.SGD(0.5, momentum=0.9))
+    assert told_in_a_fit(model, DATA["digits"][0], epochs=8) == ["softmax twice"]
+
+
+@pytest.mark.parametrize("last", ["relu", "softplus", "sigmoid", lambda z: -cr.relu(z)])
+def test_an_activation_after_the_last_layer_that_reaches_half_of_the_numbers(last):
+    for seed in range(3):
+        (found,) = model_for("diabetes", last=last, seed=seed).diagnose(*DATA["diabetes"][0]).verdicts
+        assert found.name == "cannot overfit two rows"
+        assert "look for an output that cannot reach the targets (its last activation)" in found.remedy
+    (x, y), *_ = DATA["diabetes"]
+    reached = model_for("diabetes", last="softplus").diagnose(x, 0.1 + y - y.min())
+    assert reached, reached
+
+
+def test_copies_are_told_and_not_what_they_do_to_the_loss():
+    for constant in (0.1, 0.5):
+        same = {"weight_initializer": cr.Constant(constant), "depth": 3, "hidden": 64}
+        found = model_for("diabetes", **same).diagnose(*DATA["diabetes"][0])
+        assert names(found) == ["units that are copies"]
