@@ -243,6 +243,23 @@ def test_bad_parameters(iris, options, sentence):
         cr.MLPClassifier(**{"hidden_layer_sizes": (4, 4), **options}).fit(*iris)
 
 
+def test_parameters_are_not_looked_at_where_scikit_learn_is_told_not_to(iris):
+    with sklearn.config_context(skip_parameter_validation=True):
+        _small(shuffle=1).fit(*iris)
+    with pytest.raises(ValueError, match="'shuffle' parameter"):
+        _small(shuffle=1).fit(*iris)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "adamw"])
+def test_true_is_one_as_in_scikit_learn(iris, solver):
+    numbers = ("learning_rate_init", "alpha", "weight_decay", "clip_value", "clip_norm", "clip_global_norm")
+    first, second = (
+        cr.MLPClassifier((3,), solver=solver, random_state=0, max_iter=2, **dict.fromkeys(numbers, one))
+        for one in (True, 1.0)
+    )
+    assert first.fit(*iris).loss_curve_ == second.fit(*iris).loss_curve_
+
+
 def test_unknown_parameters_are_answered_with_the_nearest(iris):
     with pytest.raises(TypeError, match="did you mean 'dropout'"):
         cr.MLPClassifier(dropouts=0.1)

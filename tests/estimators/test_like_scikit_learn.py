@@ -63,11 +63,19 @@ def assert_alike(theirs, ours, x, tolerance=TOLERANCE):
     for name in ("n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_", "n_features_in_"):
         assert getattr(ours, name) == getattr(theirs, name), name
     assert ours.loss_ == pytest.approx(theirs.loss_, rel=tolerance)
+    assert types_of_losses(ours) == types_of_losses(theirs)
     for mine, its in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True):
         np.testing.assert_allclose(mine, its, rtol=tolerance, atol=tolerance)
     name = "predict_proba" if hasattr(theirs, "classes_") else "predict"
     np.testing.assert_allclose(getattr(ours, name)(x), getattr(theirs, name)(x), atol=tolerance)
     assert ours.predict(x).dtype == theirs.predict(x).dtype
+
+
+def types_of_losses(model):
+    """Return the types of what has been measured: NumPy's numbers can do more than Python's."""
+    curves = (getattr(model, name, None) or [] for name in ("loss_curve_", "validation_scores_"))
+    found = model.loss_, getattr(model, "best_loss_", None), getattr(model, "best_validation_score_", None)
+    return [*map(type, found), *({*map(type, curve)} for curve in curves)]
 
 
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])

@@ -269,7 +269,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
 
     def _begin_curves(self) -> None:
         """Forget what earlier epochs have measured."""
-        self.loss_curve_: list[float] = []
+        self.loss_curve_: list[np.float64] = []  # code for scikit-learn's calls NumPy's methods
         self.validation_scores_: list[float] | None = [] if self.early_stopping else None
         self.validation_loss_curve_ = None
         self.best_loss_ = None if self.early_stopping else np.inf
@@ -360,7 +360,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
             self._trainer, as_rows(data), names, prepare, apart=apart, options=options, verbose=verbose
         )
         self.n_iter_ = result.nit
-        self.loss_ = float(result.fun)
+        self.loss_ = np.float64(result.fun)
         self._take({**self._trainer.run.carried, **found})
         return failure
 
