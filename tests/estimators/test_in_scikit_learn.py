@@ -232,6 +232,18 @@ def test_without_scikit_learn_one_sentence_says_so():
         ),
         ({"solver": "lbfgs", "learning_rate": "cosine_decay"}, "no use for learning_rate"),
         ({"solver": "lbfgs", "scoring": "accuracy"}, "no use for scoring: .* leave it"),
+        (
+            {"scoring": "neg_log_loss", "early_stopping": True, "validation_fraction": 0.02},
+            r"'neg_log_loss' failed on the held-out rows, none of which is of the class \d \(y_true .*; give",
+        ),
+        (
+            {"scoring": lambda model, x, y: "good", "early_stopping": True},
+            "returned 'good'; a scorer returns one number",
+        ),
+        (
+            {"scoring": "roc_auc", "early_stopping": True},
+            "^multi_class must be in",
+        ),
         ({"hidden_layer_sizes": (3, 4.5)}, "hidden_layer_sizes must be whole numbers"),
         ({"hidden_layer_sizes": True}, r"must be whole numbers, got \[True\]"),
         ({"hidden_layer_sizes": (3, None)}, r"must be whole numbers, got \[3, None\]"),
