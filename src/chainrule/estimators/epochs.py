@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -83,7 +84,7 @@ def run_fit(
     drawn : bool
         Whether the weights are drawn by this fit.
     """
-    plan = _planned(estimator, data, held, 1 if incremental else estimator.max_iter)
+    plan = _planned(estimator, data, held, 1 if incremental else min(estimator.max_iter, sys.maxsize))
     saved = Saved(plan.start, History())
     if checkpoint is not None:
         saved = _resumed(estimator, plan, checkpoint, drawn)
