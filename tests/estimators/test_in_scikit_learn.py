@@ -233,7 +233,12 @@ def test_without_scikit_learn_one_sentence_says_so():
         ({"solver": "lbfgs", "learning_rate": "cosine_decay"}, "no use for learning_rate"),
         ({"solver": "lbfgs", "scoring": "accuracy"}, "no use for scoring: .* leave it"),
         (
-            {"scoring": "neg_log_loss", "early_stopping": True, "validation_fraction": 0.02},
+            {
+                "scoring": "neg_log_loss",
+                "early_stopping": True,
+                "validation_fraction": 0.02,
+                "random_state": 1,
+            },
             r"'neg_log_loss' failed on the held-out rows, none of which is of the class \d \(y_true .*; give",
         ),
         (

@@ -366,6 +366,18 @@ def test_lbfgs_that_has_not_converged_says_so():
         assert kind is MLPClassifier or caught[0].filename == __file__  # whose line it shows
 
 
+@pytest.mark.parametrize("kind", [MLPClassifier, cr.MLPClassifier])
+@pytest.mark.parametrize("options", [{}, {"solver": "lbfgs"}, {"batch_size": 500}], ids=str)
+def test_a_filter_for_the_warnings_of_scikit_learn_holds(kind, options):
+    """Their gallery has this one, in the example of training curves."""
+    model = kind((3,), max_iter=2, random_state=0, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", category=ConvergenceWarning, module="sklearn")
+        warnings.filterwarnings("ignore", "Got `batch_size`", module="sklearn.neural_network")
+        model.fit(*_iris())
+
+
 def test_weights_that_are_set_predict():
     x, y = _diabetes()
     theirs, ours = both(MLPRegressor, (x, y))

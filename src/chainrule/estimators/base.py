@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,6 +33,7 @@ from chainrule.estimators.solver import RATE, as_solver, has_schedule, is_lbfgs,
 from chainrule.estimators.stopping import Rules
 from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held, held_out, own_rows
+from chainrule.estimators.warned import warn
 from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import LoopState
 from chainrule.graph.types import ROWS, Array, ArrayType
@@ -134,10 +134,9 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
                 + (f" In training {failure}." if failure else "")
             )
         if failure and not is_lbfgs(self):  # SciPy's solver has warned of it
-            warnings.warn(
+            warn(
                 f"The weights are finite, but numbers in training were not: {failure}.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         self._finish(held)
         return self

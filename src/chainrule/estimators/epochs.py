@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +20,7 @@ from chainrule.estimators.sparse import fed
 from chainrule.estimators.stopping import BEST, PENDING, SCORE, WAITED, Rules, pending_stage
 from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held
+from chainrule.estimators.warned import warn
 from chainrule.graph.loop import Inputs, Loop, LoopState, Run
 from chainrule.graph.sparse import Rows
 from chainrule.graph.types import Array, ArrayType
@@ -106,14 +106,13 @@ def run_fit(
         attributes.keep(replace(attributes.state, carried=with_best(attributes.state.carried)))
         if attributes.state.carried.get(PENDING):  # in the middle of finding it
             estimator.validation_scores_.pop()
-        warnings.warn("Training interrupted by user.", stacklevel=4)
+        warn("Training interrupted by user.")
     else:
         if not (incremental or attributes.state.stopped or progress.stopped or progress.paused):
-            warnings.warn(
+            warn(
                 f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
     return notes.get(NOT_FINITE)
 
@@ -187,10 +186,9 @@ def _batch_size(estimator: Any, rows: int) -> int:
     if isinstance(estimator.batch_size, str):
         return min(200, rows)
     if estimator.batch_size > rows:
-        warnings.warn(
+        warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped: "
             f"{estimator.batch_size} is more than the {rows} rows.",
-            stacklevel=6,
         )
     return int(min(estimator.batch_size, rows))
 
