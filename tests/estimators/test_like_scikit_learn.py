@@ -10,7 +10,7 @@ import pytest
 import sklearn
 from scipy import sparse
 from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import scale
 from sklearn.utils.fixes import parse_version
@@ -375,7 +375,9 @@ def test_a_filter_for_the_warnings_of_scikit_learn_holds(kind, options):
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", category=ConvergenceWarning, module="sklearn")
         warnings.filterwarnings("ignore", "Got `batch_size`", module="sklearn.neural_network")
-        model.fit(*_iris())
+        warnings.filterwarnings("ignore", category=DataConversionWarning, module="sklearn.neural_network")
+        x, y = _iris()
+        model.fit(x, y[:, None])
 
 
 def test_weights_that_are_set_predict():

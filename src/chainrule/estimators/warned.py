@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from typing import Any
+
+from sklearn.utils import column_or_1d
+
+from chainrule.graph.types import Array
 
 #: Code for scikit-learn's classes filters their warnings by where they come from.
 _MODULE = "sklearn.neural_network"
@@ -23,3 +28,13 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
         _MODULE,
         frame.f_globals.setdefault("__warningregistry__", {}),
     )
+
+
+def as_one_dimension(y: Any) -> Array:
+    """Return a target of one column as a vector, with scikit-learn's warning."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        vector: Array = column_or_1d(y, warn=True)
+    for each in caught:
+        warn(str(each.message), each.category)
+    return vector
