@@ -357,6 +357,37 @@ def test_another_scorer_is_refused(path):
     np.testing.assert_equal(end_of(fitted(classifier(**options, scoring=beta_scorer(0.1)))), first)
 
 
+class Counting:
+    """A scorer that keeps what it has seen, and stops a fit when it is told to."""
+
+    def __init__(self, weight=1.0, stop=None):
+        self.weight, self.stop, self.scores = weight, stop, []
+
+    def __call__(self, estimator, x, y):
+        self.scores.append(self.weight * estimator.score(x, y))
+        if len(self.scores) == self.stop:
+            raise KeyboardInterrupt
+        return self.scores[-1]
+
+
+def test_a_scorer_may_change_its_attributes(path):
+    options = {"early_stopping": True, "checkpoint": path}
+    expected = end_of(fitted(classifier(early_stopping=True, scoring=Counting())))
+    scorer = Counting(stop=3)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        fitted(classifier(**options, scoring=scorer))
+    again = Counting(stop=3)
+    again.scores = [*scorer.scores]
+    np.testing.assert_equal(end_of(fitted(classifier(**options, scoring=scorer))), expected)
+    for known in (scorer, Counting(stop=3)):  # as the fit has left it, and as it was when it began
+        np.testing.assert_equal(end_of(fitted(classifier(**options, scoring=known))), expected)
+    assert len(scorer.scores) == SHAPE["max_iter"] + 1
+    with pytest.raises(ValueError, match=r"scoring\.scores\.0 was absent and is 0"):
+        fitted(classifier(**options, scoring=again))
+    with pytest.raises(ValueError, match=r"scoring\.weight was 1\.0 and is 2\.0"):
+        fitted(classifier(**options, scoring=Counting(2.0, stop=3)))
+
+
 def test_a_callback_may_change_the_folder(path, monkeypatch):
     (path.parent / "other").mkdir()
     monkeypatch.chdir(path.parent)
@@ -405,11 +436,21 @@ def test_another_program(path, caplog):
         fitted(classifier(checkpoint=path))
 
 
-@pytest.mark.parametrize("noted", [3, {"bit_generator": "MT19937"}, {"state": []}])
-def test_notes_that_make_no_sense(noted, path):
+@pytest.mark.parametrize(
+    "notes",
+    [
+        {"random_state": 3},
+        {"random_state": {"bit_generator": "MT19937"}},
+        {"random_state": {"state": []}},
+        {"scorer": 3},
+        {"scorer": [{}]},
+    ],
+    ids=str,
+)
+def test_notes_that_make_no_sense(notes, path):
     fitted(classifier(checkpoint=path, random_state=None))
     arrays, header = read_arrays(path)
-    write_arrays(path, arrays, {**header, "notes": {"random_state": noted}})
+    write_arrays(path, arrays, {**header, "notes": {**header["notes"], **notes}})
     with pytest.raises(ValueError, match="is not a checkpoint of chainrule, or it is damaged"):
         fitted(classifier(checkpoint=path, random_state=None))
 

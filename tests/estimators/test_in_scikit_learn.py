@@ -232,6 +232,23 @@ def test_without_scikit_learn_one_sentence_says_so():
         ),
         ({"solver": "lbfgs", "learning_rate": "cosine_decay"}, "no use for learning_rate"),
         ({"solver": "lbfgs", "scoring": "accuracy"}, "no use for scoring: .* leave it"),
+        (
+            {
+                "scoring": "neg_log_loss",
+                "early_stopping": True,
+                "validation_fraction": 0.02,
+                "random_state": 1,
+            },
+            r"'neg_log_loss' failed on the held-out rows, none of which is of the class \d \(y_true .*; give",
+        ),
+        (
+            {"scoring": lambda model, x, y: "good", "early_stopping": True},
+            "returned 'good'; a scorer returns one number",
+        ),
+        (
+            {"scoring": "roc_auc", "early_stopping": True},
+            "^multi_class must be in",
+        ),
         ({"hidden_layer_sizes": (3, 4.5)}, "hidden_layer_sizes must be whole numbers"),
         ({"hidden_layer_sizes": True}, r"must be whole numbers, got \[True\]"),
         ({"hidden_layer_sizes": (3, None)}, r"must be whole numbers, got \[3, None\]"),
@@ -241,6 +258,23 @@ def test_without_scikit_learn_one_sentence_says_so():
 def test_bad_parameters(iris, options, sentence):
     with pytest.raises((ValueError, TypeError), match=sentence):
         cr.MLPClassifier(**{"hidden_layer_sizes": (4, 4), **options}).fit(*iris)
+
+
+def test_parameters_are_not_looked_at_where_scikit_learn_is_told_not_to(iris):
+    with sklearn.config_context(skip_parameter_validation=True):
+        _small(shuffle=1).fit(*iris)
+    with pytest.raises(ValueError, match="'shuffle' parameter"):
+        _small(shuffle=1).fit(*iris)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "adamw"])
+def test_true_is_one_as_in_scikit_learn(iris, solver):
+    numbers = ("learning_rate_init", "alpha", "weight_decay", "clip_value", "clip_norm", "clip_global_norm")
+    first, second = (
+        cr.MLPClassifier((3,), solver=solver, random_state=0, max_iter=2, **dict.fromkeys(numbers, one))
+        for one in (True, 1.0)
+    )
+    assert first.fit(*iris).loss_curve_ == second.fit(*iris).loss_curve_
 
 
 def test_unknown_parameters_are_answered_with_the_nearest(iris):

@@ -10,7 +10,7 @@ import pytest
 import sklearn
 from scipy import sparse
 from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import scale
 from sklearn.utils.fixes import parse_version
@@ -63,11 +63,19 @@ def assert_alike(theirs, ours, x, tolerance=TOLERANCE):
     for name in ("n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_", "n_features_in_"):
         assert getattr(ours, name) == getattr(theirs, name), name
     assert ours.loss_ == pytest.approx(theirs.loss_, rel=tolerance)
+    assert types_of_losses(ours) == types_of_losses(theirs)
     for mine, its in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True):
         np.testing.assert_allclose(mine, its, rtol=tolerance, atol=tolerance)
     name = "predict_proba" if hasattr(theirs, "classes_") else "predict"
     np.testing.assert_allclose(getattr(ours, name)(x), getattr(theirs, name)(x), atol=tolerance)
     assert ours.predict(x).dtype == theirs.predict(x).dtype
+
+
+def types_of_losses(model):
+    """Return the types of what has been measured: NumPy's numbers can do more than Python's."""
+    curves = (getattr(model, name, None) or [] for name in ("loss_curve_", "validation_scores_"))
+    found = model.loss_, getattr(model, "best_loss_", None), getattr(model, "best_validation_score_", None)
+    return [*map(type, found), *({*map(type, curve)} for curve in curves)]
 
 
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
@@ -356,6 +364,20 @@ def test_lbfgs_that_has_not_converged_says_so():
         with pytest.warns(ConvergenceWarning, match="lbfgs failed to converge") as caught:
             kind(solver="lbfgs", max_iter=3, random_state=0).fit(x, y)
         assert kind is MLPClassifier or caught[0].filename == __file__  # whose line it shows
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, cr.MLPClassifier])
+@pytest.mark.parametrize("options", [{}, {"solver": "lbfgs"}, {"batch_size": 500}], ids=str)
+def test_a_filter_for_the_warnings_of_scikit_learn_holds(kind, options):
+    """Their gallery has this one, in the example of training curves."""
+    model = kind((3,), max_iter=2, random_state=0, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", category=ConvergenceWarning, module="sklearn")
+        warnings.filterwarnings("ignore", "Got `batch_size`", module="sklearn.neural_network")
+        warnings.filterwarnings("ignore", category=DataConversionWarning, module="sklearn.neural_network")
+        x, y = _iris()
+        model.fit(x, y[:, None])
 
 
 def test_weights_that_are_set_predict():

@@ -163,3 +163,8 @@ def test_warnings_point_at_the_call():
     with pytest.warns(UserWarning, match="going to be clipped") as told:
         cr.MLPClassifier((5,), max_iter=1, batch_size=1000, random_state=0).fit(X, Y)
     assert [warning.filename for warning in told] == [__file__] * 2  # the other is of the convergence
+
+
+def test_any_number_of_epochs_may_be_allowed():
+    few, many = (cr.MLPClassifier((3,), tol=9.0, max_iter=most, random_state=0) for most in (20, 10**19))
+    assert few.fit(X, Y).loss_curve_ == many.fit(X, Y).loss_curve_

@@ -1,8 +1,11 @@
 """Arrays and a description in a file: nothing is lost, and what is no such file gets one sentence."""
 
 import json
+import os
 import re
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -166,6 +169,25 @@ def test_a_missing_file_and_a_folder(tmp_path):
         read_arrays(tmp_path / "no")
     with pytest.raises(IsADirectoryError, match=r"is a folder, not a model file; name the file in it$"):
         read_arrays(str(tmp_path))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="there are no rights of this kind")
+def test_a_file_that_may_not_be_read(tmp_path):
+    """It is there, and the sentence does not say that it is missing."""
+    write_arrays(tmp_path / "model", {}, {})
+    (tmp_path / "model").chmod(0)
+    tmp_path.chmod(0o755)
+    code = """
+import os
+import safetensors
+from chainrule.files import read_arrays
+if os.geteuid() == 0:  # root may read everything
+    os.seteuid(65534)
+read_arrays("model")
+"""
+    run = [sys.executable, "-c", code]
+    told = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False).stderr
+    assert told.splitlines()[-1] == "PermissionError: [Errno 13] Permission denied: 'model'"
 
 
 @pytest.mark.parametrize("place", [-1, -8, -9, -16])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,6 +33,7 @@ from chainrule.estimators.solver import RATE, as_solver, has_schedule, is_lbfgs,
 from chainrule.estimators.stopping import Rules
 from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held, held_out, own_rows
+from chainrule.estimators.warned import warn
 from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import LoopState
 from chainrule.graph.types import ROWS, Array, ArrayType
@@ -134,10 +134,9 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
                 + (f" In training {failure}." if failure else "")
             )
         if failure and not is_lbfgs(self):  # SciPy's solver has warned of it
-            warnings.warn(
+            warn(
                 f"The weights are finite, but numbers in training were not: {failure}.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         self._finish(held)
         return self
@@ -269,7 +268,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
 
     def _begin_curves(self) -> None:
         """Forget what earlier epochs have measured."""
-        self.loss_curve_: list[float] = []
+        self.loss_curve_: list[np.float64] = []  # code for scikit-learn's calls NumPy's methods
         self.validation_scores_: list[float] | None = [] if self.early_stopping else None
         self.validation_loss_curve_ = None
         self.best_loss_ = None if self.early_stopping else np.inf
@@ -360,7 +359,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
             self._trainer, as_rows(data), names, prepare, apart=apart, options=options, verbose=verbose
         )
         self.n_iter_ = result.nit
-        self.loss_ = float(result.fun)
+        self.loss_ = np.float64(result.fun)
         self._take({**self._trainer.run.carried, **found})
         return failure
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,12 +20,13 @@ from chainrule.estimators.sparse import fed
 from chainrule.estimators.stopping import BEST, PENDING, SCORE, WAITED, Rules, pending_stage
 from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held
+from chainrule.estimators.warned import warn
 from chainrule.graph.loop import Inputs, Loop, LoopState, Run
 from chainrule.graph.sparse import Rows
 from chainrule.graph.types import Array, ArrayType
 from chainrule.training.callbacks import Callback, Progress, as_callbacks, split_callbacks
 from chainrule.training.checkpoint import Checkpoint, Saved
-from chainrule.training.fingerprint import identity
+from chainrule.training.fingerprint import Fingerprint, fingerprint_of_python, identity
 from chainrule.training.fit import fit_from
 from chainrule.training.history import History
 from chainrule.training.memo import remembered
@@ -37,6 +38,8 @@ _NO_OPTIONS = {
     "callbacks", "checkpoint", "max_fun", "max_iter", "n_threads", "verbose", "warm_start",
     "batch_size", "scoring", "shuffle",
 }  # fmt: skip
+#: The note on the scorer: its fingerprints when the fit began and when it was left.
+_SCORER = "scorer"
 
 
 @dataclass(frozen=True)
@@ -81,17 +84,17 @@ def run_fit(
     drawn : bool
         Whether the weights are drawn by this fit.
     """
-    plan = _planned(estimator, data, held, 1 if incremental else estimator.max_iter)
+    plan = _planned(estimator, data, held, 1 if incremental else min(estimator.max_iter, sys.maxsize))
     saved = Saved(plan.start, History())
     if checkpoint is not None:
         saved = _resumed(estimator, plan, checkpoint, drawn)
-    attributes = Attributes(estimator, plan, saved.history)
-    progress = Progress(plan.inputs.epochs, estimator, data=plan.tables)
     notes: dict[str, Any] = {} if checkpoint is None else checkpoint.notes
+    attributes = Attributes(estimator, plan, saved.history, notes)
+    progress = Progress(plan.inputs.epochs, estimator, data=plan.tables)
     try:
         fit_from(
             saved,
-            attributes.running(bool(estimator.verbose), notes),
+            attributes.running(bool(estimator.verbose)),
             plan.loop,
             plan.inputs,
             progress=progress,
@@ -103,14 +106,13 @@ def run_fit(
         attributes.keep(replace(attributes.state, carried=with_best(attributes.state.carried)))
         if attributes.state.carried.get(PENDING):  # in the middle of finding it
             estimator.validation_scores_.pop()
-        warnings.warn("Training interrupted by user.", stacklevel=4)
+        warn("Training interrupted by user.")
     else:
         if not (incremental or attributes.state.stopped or progress.stopped or progress.paused):
-            warnings.warn(
+            warn(
                 f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
     return notes.get(NOT_FINITE)
 
@@ -184,10 +186,9 @@ def _batch_size(estimator: Any, rows: int) -> int:
     if isinstance(estimator.batch_size, str):
         return min(200, rows)
     if estimator.batch_size > rows:
-        warnings.warn(
+        warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped: "
             f"{estimator.batch_size} is more than the {rows} rows.",
-            stacklevel=6,
         )
     return int(min(estimator.batch_size, rows))
 
@@ -206,8 +207,7 @@ def _resumed(estimator: Any, plan: Plan, checkpoint: Checkpoint, drawn: bool) ->
     trainer = estimator._trainer
     own = [] if drawn else [*trainer.carried.parameters, *trainer.carried.state, BEST, WAITED]
     epochs = plan.inputs.epochs
-    called = {"scoring": estimator.scoring}
-    made_of = identity(plan.loop, plan.inputs, options, chosen=chosen, called=called)
+    made_of = identity(plan.loop, plan.inputs, options, chosen=chosen, called=_scorer(estimator, checkpoint))
     saved = checkpoint.resume(plan.start, made_of, epochs, own=own, option="max_iter")
     if plan.judge is None or not saved.state.carried[PENDING]:
         return saved
@@ -215,6 +215,18 @@ def _resumed(estimator: Any, plan: Plan, checkpoint: Checkpoint, drawn: bool) ->
     state = plan.judge.decided(saved.state, last)
     saved.history.append(last)
     return Saved(state, saved.history, saved.finished or state.stopped)
+
+
+def _scorer(estimator: Any, checkpoint: Checkpoint) -> Fingerprint:
+    """Return the scorer's fingerprint, as it was when the fit began if it is as the fit has left it.
+
+    A scorer may change its attributes while it scores, and a process may begin a fit and go on with it.
+    """
+    now = fingerprint_of_python({"scoring": estimator.scoring})
+    begun, left = checkpoint.note(_SCORER, lambda noted: (dict(noted[0]), dict(noted[1]))) or (now, now)
+    found: Fingerprint = begun if now == left else now
+    checkpoint.notes[_SCORER] = [found, now]
+    return found
 
 
 def _texts(labels: Any) -> list[str]:
@@ -235,10 +247,13 @@ class Attributes:
         The fit.
     past : History
         Its epochs before it went on from a checkpoint.
+    notes : dict
+        The checkpoint's.
     """
 
-    def __init__(self, estimator: Any, plan: Plan, past: History) -> None:
+    def __init__(self, estimator: Any, plan: Plan, past: History, notes: dict[str, Any]) -> None:
         self.plan = plan
+        self._notes = notes
         self.state = plan.start
         self._results: list[dict[str, float]] = []
         self._estimator = estimator
@@ -251,20 +266,18 @@ class Attributes:
             estimator.validation_loss_curve_ = []
         self._follow([dict(zip(past, row, strict=True)) for row in zip(*past.values(), strict=True)])
 
-    def running(self, verbose: bool, notes: dict[str, Any]) -> Callable[[Loop, LoopState, Inputs], Run]:
+    def running(self, verbose: bool) -> Callable[[Loop, LoopState, Inputs], Run]:
         """Return what makes the run of the fit, which the attributes then follow.
 
         Parameters
         ----------
         verbose : bool
             Whether it is told of.
-        notes : dict
-            The checkpoint's.
         """
         plan = self.plan
 
         def run(loop: Loop, state: LoopState, inputs: Inputs) -> Run:
-            made: Run = Traced(loop, state, inputs, notes)
+            made: Run = Traced(loop, state, inputs, self._notes)
             made = made if plan.judge is None else Judged(made, plan.judge)
             made = Told(made, plan.rules, self._estimator.n_iter_) if verbose else made
             self._results = made.results
@@ -279,8 +292,8 @@ class Attributes:
         one = self._estimator
         one.n_iter_ += len(results)
         one.t_ += self._rows * len(results)
-        one.loss_ = results[-1]["loss"]
-        one.loss_curve_ += [each["loss"] for each in results]
+        one.loss_curve_ += [np.float64(each["loss"]) for each in results]
+        one.loss_ = one.loss_curve_[-1]
         if self.plan.rules.scored:
             one.validation_scores_ += [each[SCORE] for each in results]
         if self.plan.loop.validation is not None:
@@ -294,8 +307,8 @@ class Attributes:
         one._trainer.keep(state)
         one._take(state.carried)
         one._waiting = {name: state.carried[name] for name in (BEST, WAITED)}
-        best, scored = float(state.carried[BEST]), self.plan.rules.scored
-        one.best_loss_, one.best_validation_score_ = (None, best) if scored else (best, None)
+        best, scored = np.float64(state.carried[BEST]), self.plan.rules.scored
+        one.best_loss_, one.best_validation_score_ = (None, float(best)) if scored else (best, None)
         kept = [*one._trainer.run.carried, *([RATE] if self.plan.rules.schedule != "constant" else [])]
         one._left = {
             "carried": {name: state.carried[name] for name in kept},
@@ -303,3 +316,5 @@ class Attributes:
             "epoch": state.epoch + (state.position > 0),
             "key": one._trainer.key,
         }
+        if _SCORER in self._notes:
+            self._notes[_SCORER][1] = fingerprint_of_python({"scoring": one.scoring})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from chainrule.estimators.solver import has_schedule
 from chainrule.estimators.sparse import fed
 from chainrule.estimators.threads import one_blas_thread
+from chainrule.estimators.warned import warn
 from chainrule.graph.loop import NotFiniteError, Prepare, Stage, check_finite, run_stage
 from chainrule.graph.sparse import Rows, SparseRows
 from chainrule.graph.types import Array
@@ -86,7 +86,7 @@ def minimize(
             result = scipy.optimize.minimize(loss_and_gradient, pack(fixed), **how)
     except KeyboardInterrupt:
         result = finished
-        warnings.warn("Training interrupted by user.", stacklevel=5)
+        warn("Training interrupted by user.")
     else:
         _warn_unless_converged(result, failures)
     found = {name: np.array(array) for name, array in unpack(result.x).items()}
@@ -95,12 +95,11 @@ def minimize(
 
 def _warn_unless_converged(result: Any, failures: Sequence[str]) -> None:
     if result.status != 0 or not np.isfinite(result.fun):
-        warnings.warn(
+        warn(
             f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): "
             f"{result.message}; increase max_iter or max_fun, or scale the data."
             + "".join(f" In training {failure}." for failure in failures),
             ConvergenceWarning,
-            stacklevel=6,
         )
 
 

@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn import get_config
 from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_parameter_constraints
 
 from chainrule.estimators.solver import SCHEDULES
@@ -71,7 +72,9 @@ def keep_all(estimator: Any, arguments: Mapping[str, Any]) -> None:
 
 
 def validate(estimator: Any) -> None:
-    """Raise scikit-learn's InvalidParameterError for the first parameter that cannot be one."""
+    """Raise scikit-learn's InvalidParameterError for the first parameter that cannot be one, if it is to."""
+    if get_config()["skip_parameter_validation"]:
+        return
     # Defaults can be one; there are too many of them to look at in each of a thousand short fits.
     chosen = {
         name: getattr(estimator, name)

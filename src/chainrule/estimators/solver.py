@@ -54,7 +54,8 @@ def steps_of_fit(estimator: Any, rows: int, validated: bool) -> int:
 
 def as_solver(estimator: Any, steps: int) -> Optimizer:
     """Return the optimizer that the estimator's parameters describe, for a fit of so many steps."""
-    rate, solver = estimator.learning_rate_init, estimator.solver
+    rate: Any = float(estimator.learning_rate_init)
+    solver = estimator.solver
     if isinstance(solver, Optimizer) and not callable(solver.learning_rate):
         rate = solver.learning_rate
     if has_schedule(estimator):
@@ -67,7 +68,7 @@ def as_solver(estimator: Any, steps: int) -> Optimizer:
         "clip_global_norm": estimator.clip_global_norm,
         "average": estimator.average,
     }
-    asked = {name: number for name, number in shared.items() if number}
+    asked: dict[str, Any] = {name: float(number) for name, number in shared.items() if number}
     if isinstance(solver, Optimizer):
         asked |= {"learning_rate": rate} if has_schedule(estimator) else {}
         return dataclasses.replace(solver, **asked)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from inspect import Parameter, signature
 from typing import Any
 
+import numpy as np
 from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
@@ -106,6 +107,28 @@ def _scored(estimator: Any, x: Array, labels: Any, weight: Array | None) -> Call
             warnings.filterwarnings(
                 "ignore", "X does not have valid feature names"
             )  # held-out rows have none
-            return float(scorer(fitted, rows, labels, **weights))
+            try:
+                found = scorer(fitted, rows, labels, **weights)
+            except ValueError as problem:
+                _refuse_missing_class(problem, fitted, labels)
+                raise
+        try:
+            return float(found)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"scoring={estimator.scoring!r} returned {found!r}; a scorer returns one number"
+            ) from None
 
     return score
+
+
+def _refuse_missing_class(problem: ValueError, fitted: Any, labels: Any) -> None:
+    """Say what a scorer has failed on, if it is a class that no held-out row has."""
+    one_class = is_classifier(fitted) and labels.ndim == 1
+    missing = np.setdiff1d(fitted.classes_, labels).tolist() if one_class else []
+    if missing:
+        raise ValueError(
+            f"scoring={fitted.scoring!r} failed on the held-out rows, none of which is of the class "
+            f"{missing[0]!r} ({problem}); give fit a validation_data with each class, or set a larger "
+            "validation_fraction"
+        ) from problem

@@ -92,6 +92,8 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[st
         raise MissingFileError(f"there is no file {os.fspath(path)!r}; check its path")
     if Path(path).is_dir():
         raise FolderError(f"{os.fspath(path)!r} is a folder, not a model file; name the file in it")
+    with open(path, "rb"):  # safetensors says of a file that may not be read that there is none
+        pass
     try:
         with safe_open(os.fspath(path), framework="numpy") as file:
             text, _, checksum = (file.metadata() or {})[_KEY].partition("\n")

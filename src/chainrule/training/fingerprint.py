@@ -45,7 +45,7 @@ def identity(
     options: Mapping[str, Any],
     *,
     chosen: Mapping[str, Any] | None = None,
-    called: Mapping[str, Any] | None = None,
+    called: Fingerprint | None = None,
 ) -> dict[str, Fingerprint]:
     """Return the fingerprints of all that a run's results depend on, but for the state that it starts from.
 
@@ -61,8 +61,8 @@ def identity(
         By the names that a user knows: whatever the loop was made from.
     chosen : mapping, optional
         Those of them that decide which data the loop is given, such as how many rows are held out.
-    called : mapping, optional
-        Those of them that are Python functions, and in no graph.
+    called : fingerprint, optional
+        That of Python functions, which are in no graph.
     """
     validation = {f"validation {name}": array for name, array in inputs.validation_data.items()}
     rows = len(next(iter(inputs.data.values())))
@@ -71,7 +71,7 @@ def identity(
     formulas = {f"the formula of the {name}": stage and stage.graph for name, stage in stages.items()}
     numbers = {path: number.item() for path, number in inputs.arguments.items()}
     return {
-        "chosen": {**fingerprint(chosen or {}), **fingerprint_of_python(called or {})},
+        "chosen": {**fingerprint(chosen or {}), **(called or {})},
         "data": fingerprint({**inputs.data, **validation}),
         "options": fingerprint({**sizes, **options}),
         "formulas": fingerprint({**numbers, "the random key": inputs.key, **formulas}),
