@@ -121,6 +121,11 @@ def test_options_of_the_other_calls():
             lambda m: cr.Model(network(), "huber", optimiser="sgd"),
             "no option 'optimiser'; did you mean 'optimizer'",
         ),
+        (
+            lambda m: cr.Adam(lr=0.1),
+            "no option 'lr'; did you mean 'learning_rate' or 'learning_rate_factors'",
+        ),
+        (lambda m: cr.Adam(l=0.1), "there is no option 'l'; there are "),
         (lambda m: m.fit(X, Y, epoch=3), "Model.fit: there is no option 'epoch'; did you mean 'epochs'"),
         (lambda m: m.fit(X, Y, validation=(X, Y)), "no option 'validation'; did you mean 'validation_data'"),
         (

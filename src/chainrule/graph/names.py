@@ -19,9 +19,15 @@ class UnknownOptionError(TypeError, ValueError):
 def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
     """Return the sentence for a name that is not among the known ones: the nearest first, or all of them."""
     names = sorted(known)
-    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+    near = _abbreviated(str(name), names) or difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(names)}"
     return f"there is no {what} {name!r}; {hint}"
+
+
+def _abbreviated(short: str, names: Iterable[str]) -> list[str]:
+    """Return the names whose words begin with these letters, as those of learning_rate do with lr."""
+    initials = {name: "".join(word[:1] for word in name.split("_")) for name in names}
+    return [name for name, letters in initials.items() if len(short) > 1 and letters.startswith(short)]
 
 
 def refuse_unknown_options(owner: str, given: Iterable[str], signature: inspect.Signature) -> None:
