@@ -103,8 +103,8 @@ export function tellLeftOut(box) {
 export function putNumbers(math) {
   for (const leaf of math.querySelectorAll("[data-at]")) {
     const { key, index } = parsePlace(leaf.dataset.at);
-    const free = standsFree(leaf) || !(numberAt(key, index) < 0);
     const text = writtenAt(key, index);
+    const free = standsFree(leaf) || !/^−|·/.test(text);
     leaf.replaceChildren(made(data.arrays[key].truth ? "mtext" : "mn", free ? text : `(${text})`));
   }
   for (const rest of math.querySelectorAll("[data-rest]")) {

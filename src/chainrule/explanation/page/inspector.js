@@ -15,12 +15,12 @@ export function lineOf(key, index, { point, pin, most = LARGEST, open = openLine
   const { formulas, hidden } = toldOf(key, index, most);
   const reached = formulas.map((math, i) => (pin && !i ? visitable(math, { point }) : math));
   const parts = [pin ? nameButton(key, index, pin) : nameOf(key, index), ...reached];
-  parts.forEach((part, i) => line.append(...(i ? [" =\u00a0", part] : [part])));
+  parts.forEach((part) => line.append(part, " "));
   const value = document.createElement("output");
   value.dataset.value = writePlace(key, index);
   value.textContent = number;
   value.title = inFull(key, index);
-  line.append(" =\u00a0", value);
+  line.append("=\u00a0", value);
   const label = labelOf(key, index);
   if (label) line.append(Object.assign(document.createElement("span"), { className: "label", textContent: label }));
   if (!hidden) return line;
@@ -46,7 +46,7 @@ function toldOf(key, index, most) {
   const already = new Set([writtenAt(key, index)]);
   const formulas = (formula ? [formula.names, formula.numbers] : [])
     .filter(({ textContent: text }) => !already.has(text) && already.add(text))
-    .map(breakable);
+    .map((math) => breakable(math, "=\u00a0"));
   return { formulas, hidden: formula?.hidden ?? 0 };
 }
 
@@ -98,7 +98,7 @@ function leavesList(places, { point, pin }) {
     button.append(nameOf(key, index), ` = ${writtenAt(key, index)}`);
     const factor = document.createElement("div");
     factor.className = "formula";
-    factor.append(button, ...toldOf(key, index).formulas.flatMap((math) => [" =\u00a0", math]));
+    factor.append(button, ...toldOf(key, index).formulas.flatMap((math) => [" ", math]));
     button.addEventListener("click", (event) => pin(itemOf(key), index, event));
     button.addEventListener("focus", () => point(place));
     button.addEventListener("blur", () => point(null));
