@@ -1,5 +1,6 @@
 // The numbers of the step, and how they are written.
 
+export const DIGITS = 6; // significant ones
 const RAISED = { ...Array.from("⁰¹²³⁴⁵⁶⁷⁸⁹"), "-": "⁻" };
 const UNWRITABLE = ["NaN", "Infinity", "-Infinity"];
 // {"number": "NaN"} is a number that JSON cannot write; a column may have that name, too, and a step has a number
@@ -93,9 +94,9 @@ export function writePlace(key, index) {
 }
 
 /** An element as it is written: true or false for what is no number. */
-export function writtenAt(key, index) {
+export function writtenAt(key, index, digits = DIGITS) {
   const number = numberAt(key, index);
-  return data.arrays[key].truth ? String(number !== 0) : written(number);
+  return data.arrays[key].truth ? String(number !== 0) : written(number, digits);
 }
 
 /** What a person calls an element, such as the column of a table; empty where it has no name. */
@@ -116,14 +117,14 @@ export function toldAs(key, index, later) {
   return later ? `${spoken(key, index)}, not computed yet` : `${spoken(key, index)} is ${writtenAt(key, index)}`;
 }
 
-/** A number to six significant digits, as it stands in the text: 0.5, or 1.5 · 10⁻⁶. */
-export function written(number) {
+/** A number to so many significant digits, as it stands in the text: 0.5, or 1.5 · 10⁻⁶. */
+export function written(number, digits = DIGITS) {
   if (Number.isNaN(number)) return "nan";
   if (!Number.isFinite(number)) return number > 0 ? "inf" : "−inf";
-  const [mantissa, exponent] = number.toExponential(5).split("e");
+  const [mantissa, exponent] = number.toExponential(digits - 1).split("e");
   const size = Number(exponent);
   const short = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
-  if (size >= -4 && size < 6) return signed(number === 0 ? "0" : short(number.toFixed(Math.max(5 - size, 0))));
+  if (size >= -4 && size < digits) return signed(number === 0 ? "0" : short(number.toFixed(Math.max(digits - 1 - size, 0))));
   const power = `10${String(size).replace(/./g, (sign) => RAISED[sign])}`;
   return short(mantissa) === "1" ? power : `${signed(short(mantissa))} · ${power}`;
 }
