@@ -9,7 +9,10 @@ const FUNCTIONS = {
 /** Operators, the loosest first; each groups to the left. */
 const OPERATORS = [
   { "∧": (a, b) => a && b, "∨": (a, b) => a || b },
-  { "=": (a, b) => a === b, "≠": (a, b) => a !== b, "<": (a, b) => a < b, ">": (a, b) => a > b, "≤": (a, b) => a <= b, "≥": (a, b) => a >= b },
+  {
+    "=": (a, b) => a === b, "≠": (a, b) => a !== b,
+    "<": (a, b) => a < b, ">": (a, b) => a > b, "≤": (a, b) => a <= b, "≥": (a, b) => a >= b,
+  },
   { "+": (a, b) => a + b, "−": (a, b) => a - b },
   { "·": (a, b) => a * b },
 ];
@@ -52,9 +55,10 @@ export function valueOf(math, digits) {
   }
 
   function row(parts, level = 0) {
-    if (parts.length === 1 && parts[0].localName === "mrow" && !parts[0].dataset.at && !parts[0].dataset.rest) return fenced([...parts[0].children]);
+    if (parts.length === 1 && isRow(parts[0])) return fenced([...parts[0].children]);
     if (level === OPERATORS.length) return applied(parts);
-    const at = parts.findLastIndex((one, place) => place && one.localName === "mo" && OPERATORS[level][one.textContent] && parts[place - 1].localName !== "mo");
+    const isBetween = (one, place) => place && one.localName === "mo" && parts[place - 1].localName !== "mo";
+    const at = parts.findLastIndex((one, place) => isBetween(one, place) && OPERATORS[level][one.textContent]);
     if (at < 0) return row(parts, level + 1);
     return OPERATORS[level][parts[at].textContent](row(parts.slice(0, at), level), row(parts.slice(at + 1), level + 1));
   }
@@ -71,8 +75,14 @@ export function valueOf(math, digits) {
   return Number(value(math));
 }
 
+/** Whether it only holds what stands side by side, and is no number of its own. */
+function isRow(part) {
+  return part.localName === "mrow" && !part.dataset.at && !part.dataset.rest;
+}
+
+/** What stands between the commas. */
 function operands(parts) {
-  if (parts.length === 1 && parts[0].localName === "mrow" && !parts[0].dataset.at) return operands([...parts[0].children]);
+  if (parts.length === 1 && isRow(parts[0])) return operands([...parts[0].children]);
   const found = [[]];
   for (const part of parts) {
     if (part.localName === "mo" && part.textContent === ",") found.push([]);
