@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from xml.etree import ElementTree
 
 SIGNS = {
@@ -28,9 +29,21 @@ FUNCTIONS = {
     "erf": math.erf,
     "sqrt": math.sqrt,
     "e": math.e,
+    "π": math.pi,
     "true": True,
     "false": False,
 }
+
+
+_LEVEL = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+
+
+def in_python(text):
+    """What is written of numbers on the page, as Python writes it: −1.5 · 10⁻⁶ is -1.5e-6."""
+    text = re.sub(
+        "(?:([0-9.]+) · )?10([⁻⁰¹²³⁴-⁹]+)", lambda one: f"{one[1] or 1}e{one[2].translate(_LEVEL)}", text
+    )
+    return text.replace("−", "-").replace("·", "*")
 
 
 def value_of(math_element):
@@ -60,7 +73,7 @@ def _read(element):
             text = "".join(element.itertext()).strip()
             if text in ("{", "if", "otherwise"):
                 return ""
-            return SIGNS.get(text, text.replace("−", "-"))
+            return SIGNS.get(text, in_python(text))
         case "mrow" if [_local(one) + (one.text or "") for one in (*children[:1], *children[-1:])] == [
             "mo|",
             "mo|",

@@ -74,3 +74,12 @@ def test_a_regressor_has_names_of_columns_alone():
     regressor = cr.MLPRegressor(hidden_layer_sizes=(3,), random_state=0)
     text = str(regressor.explain(pd.DataFrame(ROWS, columns=COLUMNS), NUMBERS[:, 0]))
     assert text.count("   (length)") == 4  # of six elements of the input, and of its derivative
+
+
+@pytest.mark.parametrize("names", ["abcd", b"abcd", 4, None])
+def test_one_text_is_no_list_of_names(names):
+    explanation = built(dense()).explain(ROWS, NUMBERS)
+    with pytest.raises(TypeError, match=r"call takes a list of names as features, such as \['length'"):
+        explanation.call(features=names)
+    with pytest.raises(TypeError, match="as outputs"):
+        explanation.call(outputs=names)

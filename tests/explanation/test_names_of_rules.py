@@ -110,6 +110,7 @@ def test_columns_that_are_chosen_are_told_of_the_input_itself():
     model = cr.Model(net, loss="mean_squared_error", dtype="float64")
     told = equations(model.explain([[0.5, 0.1, 1], [0.2, 0.3, 0]], [1.0, 2.0]))
     where = "layers.0.layers.1.layers.1"
-    assert told["layers.0.layers.0.a"] == "a⁽⁰·⁰⁾ = (xᵀ)₀,₁ᵀ"
+    assert told["layers.0.layers.0.a"] == "a_(n,k)⁽⁰·⁰⁾ = x_(n,k)"
+    assert told[f"{where}.z"] == "z_(n,0,j)⁽⁰·¹·¹⁾ = W_(x_(n,2),j)⁽⁰·¹·¹⁾"
     assert told[f"d {where}.weight"] == "∂L/∂W_(k,j)⁽⁰·¹·¹⁾ = ∑_(x_(n,2)=k) ∂L/∂z_(n,0,j)⁽⁰·¹·¹⁾"
-    assert told["d x"] == "∂L/∂x_(n,k) = ∑_((0,1)_i=k) ∂L/∂a_(n,i)⁽⁰·⁰⁾"
+    assert told["d x"] == "∂L/∂x_(n,k) = ∑_(i=k) ∂L/∂a_(n,i)⁽⁰·⁰⁾"

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from browser import places_at_stop
 from explained_cases import CLASSES, NUMBERS, ROWS, built, dense
+from reading_mathml import in_python
 
 import chainrule as cr
+from chainrule.explanation.plain import to_text
 
 #: Reads all arrays of the page by its own modules.
 READ = """async () => {
@@ -28,7 +30,7 @@ def told(explanation):
 
 def close(text, number):
     """Whether a number on the page is this one, to the six digits that are written."""
-    shown = float(text.replace("−", "-").strip("()"))
+    shown = float(in_python(text).strip("()"))
     return shown == pytest.approx(float(number), rel=6e-6, abs=1e-300)
 
 
@@ -51,7 +53,11 @@ def check_lines(page, arrays, where):
         "all => all.map(one => [one.dataset.at, one.textContent, one.children[0].tagName])",
     )
     for place, text, tag in leaves:
-        if tag == "mn" and place.partition("[")[0] in arrays and not re.search(r"[^\d.e()+−]", text):
+        if (
+            tag == "mn"
+            and place.partition("[")[0] in arrays
+            and not re.search(r"[^-\d.e()]", in_python(text))
+        ):
             assert close(text, at(arrays, place)), place
             count += 1
     return count
@@ -143,7 +149,7 @@ def test_the_factors_of_what_is_chosen_have_their_formulas(small, opened):
     named, numbered = factor.locator("> span").all()
     places = named.locator("[data-at]").evaluate_all("all => all.map(one => one.dataset.at)")
     assert set(places) == {"d layers.0.a[0, 1]", "layers.0.a[0, 1]"}
-    assert "=" not in named.text_content()
+    assert "=" not in named.text_content().removeprefix("=\u00a0")
     assert numbered.locator("mn").count() >= 2
     assert check_lines(page, arrays, "#chosen .leaves") > 10
 
@@ -230,10 +236,9 @@ def test_the_numbers_in_a_formula_come_to_its_value(which, opened, request):
         if step.quantity.symbol.key in SUMS:
             page.locator("#step").fill(str(step.number))
             for line in page.locator("#told [data-line]").all():
-                numbers = line.locator("> span:not(.label)").last.text_content()
-                numbers = numbers.replace("−", "-").replace("·", "*")
-                value = float(line.locator("output").text_content().replace("−", "-"))
-                assert eval(numbers) == pytest.approx(value, rel=1e-4, abs=1e-5), numbers
+                numbers = line.locator("> span:not(.label)").last.text_content().removeprefix("=\u00a0")
+                value = float(in_python(line.locator("output").text_content()))
+                assert eval(in_python(numbers)) == pytest.approx(value, rel=1e-4, abs=1e-5), numbers
                 checked += 1
     assert checked >= 5 * 6 - 3
 
@@ -461,3 +466,28 @@ def test_a_narrow_page_does_not_scroll_sideways(which, opened, request):
                 "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
             )
             assert wide <= screen, number
+
+
+def test_long_names_of_layers_do_not_make_it_scroll_sideways(opened):
+    """In the list of all steps, too."""
+    net = cr.Sequential([cr.Residual([cr.Residual([cr.Dense(4)])]), cr.Dense(2)])
+    page = opened(built(net, optimizer=cr.Adam(0.1)).explain(ROWS, NUMBERS, steps=2))
+    page.set_viewport_size({"width": 320, "height": 640})
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_small_and_large_numbers_are_written_as_in_the_text(opened):
+    """1.5 · 10⁻⁶, in formulas and beside them, in brackets where a factor needs them."""
+    model = built(cr.Dense(2), optimizer=cr.SGD(0.1, momentum=0.9))
+    explanation = model.explain(ROWS * 1e-7, NUMBERS * 2e6)
+    page, arrays = opened(explanation), told(explanation)
+    for step in explanation.steps:
+        page.locator("#step").fill(str(step.number))
+        check_lines(page, arrays, "#told")
+        if step.quantity.symbol.key == "d weight":
+            line = page.locator("#told [data-line]").first
+            value = explanation.names.printer.number(step.quantity.array[0, 0])
+            assert line.locator("output").text_content() == to_text(value)
+            assert "·(−1.10915 · 10⁶)" in line.text_content()
+    assert not re.search(r"\de[−+]?\d", page.text_content("#told"))

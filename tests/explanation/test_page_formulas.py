@@ -8,6 +8,8 @@ from explained_cases import EMBEDDED, NUMBERS, ROWS, built, dense
 from reading_mathml import value_of
 
 import chainrule as cr
+from chainrule.explanation.plain import to_text
+from chainrule.explanation.printer import element_name
 
 #: All arrays with a formula: of so many elements each the place, the formula with numbers, and the number.
 LINES = """async (most) => {
@@ -72,3 +74,26 @@ def test_every_element_has_a_formula_whose_numbers_come_to_it(name, opened):
             wrong.append((place, formula, found, number))
     assert wrong == []
     assert len(lines) > 50
+
+
+def test_numbers_that_cancel_out_have_more_digits_as_in_the_text(opened):
+    """1 − 0.999992² may be 6 % off; so many digits are written as make it true."""
+    page = opened(built(dense("tanh"), seed=1).explain(ROWS * 5, NUMBERS))
+    lines, _ = page.evaluate(LINES, 6)
+    slopes = [(value_of(formula), number) for place, formula, number in lines if place.startswith("slope")]
+    assert min(number for _, number in slopes) < 1e-3
+    for found, number in slopes:
+        assert found == pytest.approx(number, rel=2e-5)
+
+
+def test_where_only_rounding_is_left_the_page_says_so(opened):
+    net = cr.Sequential([cr.Dense(3), cr.BatchNorm(), cr.Activation("tanh"), cr.Dense(2)])
+    explanation = built(net).explain(ROWS, NUMBERS)
+    page = opened(explanation)
+    for step in explanation.steps:
+        if step.quantity.symbol.key in ("layers.0.z", "d layers.0.bias", "d layers.3.z"):
+            page.locator("#step").fill(str(step.number))
+            for place in step.quantity.places(6):
+                line = page.locator(f'#told [data-line="{element_name(step.quantity.symbol.key, place)}"]')
+                sign = to_text(step.quantity.line(place).sign)
+                assert f"{sign}\xa0{line.locator('output').text_content()}" in line.text_content()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from explained_cases import ROWS, built
+from reading_mathml import in_python
 from test_page import at, check_lines, close, told
 
 import chainrule as cr
@@ -37,7 +38,7 @@ def test_what_is_pointed_at_is_told_in_full(which, opened, request):
 
 
 def added(text):
-    return eval(text.replace("−", "-").replace("·", "*"))
+    return eval(in_python(text.removeprefix("=\u00a0")))
 
 
 def test_all_terms_of_a_long_sum_can_be_shown(large, opened):
@@ -96,7 +97,7 @@ def test_the_terms_of_a_loss_of_many_rows_can_be_shown(opened):
     assert line.locator(".visitable [data-at^='y[']").count() == 4
     for _ in range(2):
         text = line.locator("> span:not(.label)").last.text_content().removesuffix("12").removesuffix("/")
-        bars = text.replace("−", "-").split("|")  # |a − b| + |c − d| + …
+        bars = in_python(text.removeprefix("=\u00a0")).split("|")  # |a − b| + |c − d| + …
         inside = sum(abs(eval(one)) for one in bars[1::2])
         outside = sum(eval(one.strip("+()")) for one in bars[2::2] if one.strip("+()"))
         assert inside + outside == pytest.approx(12 * explanation.loss, rel=1e-4)

@@ -172,6 +172,29 @@ def test_wide_formulas_go_on_in_the_next_line(width, large, opened):
     assert set(signs) <= {"+", "−", "=", "·", "("}
 
 
+#: Of each sign before a formula, whether the formula begins on its line.
+BESIDE = """() => [...document.querySelectorAll("#told .term")]
+  .filter((one) => one.firstChild.data?.startsWith("="))
+  .map((one) => {
+    const sign = document.createRange();
+    sign.selectNode(one.firstChild);
+    return one.children[0].getBoundingClientRect().top < sign.getBoundingClientRect().bottom;
+  })"""
+
+
+@pytest.mark.parametrize("width", [1366, 700])
+def test_a_line_does_not_end_with_a_sign(width, large, opened):
+    explanation = large[1]
+    page = opened(explanation)
+    page.set_viewport_size({"width": width, "height": 768})
+    for step in explanation.steps:
+        if step.quantity.symbol.key in ("layers.0.z", "layers.1.z", "d layers.0.a"):
+            page.locator("#step").fill(str(step.number))
+            beside = page.evaluate(BESIDE)
+            assert len(beside) > 6
+            assert all(beside)
+
+
 @pytest.mark.parametrize("width", [1366, 500])
 def test_a_wide_fraction_is_written_on_lines(width, opened):
     rows = np.tile(ROWS, (2, 1))

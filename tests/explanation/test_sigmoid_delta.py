@@ -20,7 +20,7 @@ def own(prediction, target):
     ("loss", "rows", "weights", "formula"),
     [
         ("binary_cross_entropy", 1, None, "∂L/∂z⁽¹⁾ = 0.5 · (σ(z⁽¹⁾) − t)"),
-        ("binary_cross_entropy", 3, None, "∂L/∂z⁽¹⁾ = 0.166667 · (σ(z⁽¹⁾) − t)"),
+        ("binary_cross_entropy", 3, None, "∂L/∂z⁽¹⁾ = 1/6 · (σ(z⁽¹⁾) − t)"),
         ("binary_cross_entropy", 3, [1.0, 0.5, 2.0], "∂L/∂z⁽¹⁾ = (ω/N)/2 · (σ(z⁽¹⁾) − t)"),
         (cr.BinaryCrossEntropy(label_smoothing=0.2), 1, None, "∂L/∂z⁽¹⁾ = 0.5 · (σ(z⁽¹⁾) − t)"),
         (own, 1, None, "∂L/∂z⁽¹⁾ = σ(z⁽¹⁾) − t"),

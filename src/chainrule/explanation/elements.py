@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from chainrule.explanation.collect import collected
+from chainrule.explanation.data_sums import DataSum
 from chainrule.explanation.formula import (
     Apply,
     Formula,
     Index,
+    Looked,
     Name,
     Number,
     Place,
@@ -26,12 +28,13 @@ from chainrule.explanation.formula import (
     Total,
     Variable,
 )
+from chainrule.explanation.guards import unguarded
 from chainrule.explanation.layout import Fenced, word
 from chainrule.explanation.printer import CONSTANTS, LARGEST, MOST_TERMS
 from chainrule.explanation.shares import Shares
 from chainrule.explanation.simplify import shortened, simplified
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
-from chainrule.graph.types import BOOL, INT32, ROWS, Array, is_float
+from chainrule.graph.types import BOOL, INT32, ROWS, Array, Dim, is_float
 from chainrule.graph.value import PRIMITIVES, Value
 
 #: Of more elements than these the largest ones are looked at, as those of a penalty on all weights.
@@ -40,6 +43,8 @@ MOST_PLACES = 1000
 LARGEST_ADDED = 64
 #: So many numbers that stand in the network itself are written out.
 _MOST_CONSTANTS = 4
+#: Letters for places that a sum runs over; n is for the rows.
+_LETTERS = "kjilmpqr"
 
 
 def concrete(index: Index) -> tuple[int, ...] | None:
@@ -62,20 +67,29 @@ class Expander:
     fixed : set of Value
         Values that depend on no input: they are written as numbers.
     chosen : set of Value
-        Conditions that depend on data alone: what they choose is chosen. And sums that are one number.
+        Conditions that depend on data alone: what they choose is chosen.
+    sums : mapping of Value to DataSum
+        Sums that are one number.
     shares : Shares
         The softmaxes, which have a name in derivatives.
     """
 
     def __init__(
-        self, numbers: Mapping[Value, Array], fixed: set[Value], chosen: set[Value], shares: Shares
+        self,
+        numbers: Mapping[Value, Array],
+        fixed: set[Value],
+        chosen: set[Value],
+        sums: Mapping[Value, DataSum],
+        shares: Shares,
     ) -> None:
         self.numbers = numbers
         self.shares = shares
         self.fixed = fixed
         self.chosen = chosen
+        self.sums = sums
         self._found: dict[tuple[Value, Index], Formula] = {}
         self._arrays: dict[Value, Formula] = {}
+        self._open: Index = ()  # the places of the element that is told
         self._is_complete = False  # whether very many terms are to be written as well
         self._tells_places = False  # whether a condition on the place of an element stays as it is
 
@@ -93,6 +107,7 @@ class Expander:
         if index is None:
             self._arrays.clear()
             return self._array(value, stop, top=True)
+        self._open = index
         return self._element(value, index, stop, top=True)
 
     def _array(self, value: Value, stop: Stop, top: bool = False) -> Formula:
@@ -101,7 +116,7 @@ class Expander:
             self._arrays[value] = self._whole(value, stop, top)
         return self._arrays[value]
 
-    def _whole(self, value: Value, stop: Stop, top: bool) -> Formula:
+    def _whole(self, value: Value, stop: Stop, top: bool) -> Formula:  # noqa: PLR0911  (one for each)
         symbol = None if top else stop(value)
         if symbol:
             return Name(symbol, value)
@@ -112,6 +127,8 @@ class Expander:
             and bool(np.all(known == known.flat[0]))
         ):
             return Number(known.flat[0])
+        if value in self.sums:
+            return _times(self.sums[value], lambda factor: self._array(factor, stop))
         if value.primitive is None:
             return Name(_constants(known), value)
         operands = tuple(self._array(operand, stop) for operand in self._operands(value))
@@ -169,6 +186,10 @@ class Expander:
                 return Number(known.flat[0])
             if not self._tells_places or value.primitive is None:
                 raise NotPlain
+        if value in self.sums:
+            return _times(
+                self.sums[value], lambda factor: self._element(factor, self._first_of(value, index), stop)
+            )
         assert value.primitive is not None, f"{value.name} has no name in formulas"
         return _KINDS[type(value.primitive.lower)](self, value, index, stop)
 
@@ -177,18 +198,8 @@ class Expander:
         return tuple(np.shape(self.numbers[value]))
 
     def _operands(self, value: Value) -> tuple[Value, ...]:
-        """Return the operands; {0 if x = 0, k otherwise} · x is k · x."""
-        if value.primitive is PRIMITIVES["multiply"]:
-            for guard, x in (value.operands, value.operands[::-1]):
-                if guard.primitive is PRIMITIVES["where"]:
-                    condition, zero, k = guard.operands
-                    is_guard = condition.primitive is PRIMITIVES["equal"] and condition.operands[0] is x
-                    if is_guard and self._is_zero(condition.operands[1]) and self._is_zero(zero):
-                        return (k, x) if np.isfinite(self.numbers[k]).all() else value.operands
-        return value.operands
-
-    def _is_zero(self, value: Value) -> bool:
-        return value in self.fixed and not np.any(self.numbers[value])
+        is_product = value.primitive is PRIMITIVES["multiply"]
+        return unguarded(value, self.fixed, self.numbers) if is_product else value.operands
 
     def _expression(self, value: Value, index: Index, stop: Stop) -> Formula:
         assert value.primitive is not None
@@ -227,6 +238,12 @@ class Expander:
             return tuple(self._bound(each, value) for each in item)
         return self.shape(value)[value.shape.index(ROWS)] if item is ROWS else item
 
+    def _first_of(self, value: Value, index: Index) -> Index:
+        """Return the place of the first term of a reduction."""
+        kept = iter(index)
+        (x,), axes = value.operands, value.attributes["axes"]
+        return tuple(0 if axis in axes else next(kept) for axis in range(x.ndim))
+
     def _reduction(self, value: Value, index: Index, stop: Stop) -> Formula:
         assert value.primitive is not None
         (x,), axes = value.operands, value.attributes["axes"]
@@ -240,7 +257,7 @@ class Expander:
         sizes = [shape[axis] for axis in axes]
         is_open = any(isinstance(place, Variable) for place in index)
         if is_open and _is_sum(value) and math.prod(sizes) > MOST_TERMS:
-            return self._over(sizes, term)
+            return self._over([x.shape[axis] for axis in axes], sizes, index, term)
         count = math.prod(sizes)
         chosen, rest = self._chosen(value, index, count) if not is_open else (None, None)
         terms = tuple(map(term, itertools.product(*map(range, sizes)) if chosen is None else chosen))
@@ -265,13 +282,25 @@ class Expander:
             return chosen, None
         return chosen, float(np.sum(part, dtype=np.float64) - sum(float(part[place]) for place in places))
 
-    def _over(self, sizes: Sequence[int], term: Callable[[Sequence[int | Variable]], Formula]) -> Formula:
-        """Return a sum over variables; along an axis of one place there is nothing to sum."""
-        if sum(size != 1 for size in sizes) > 1:
+    def _over(
+        self,
+        dims: Sequence[Dim],
+        sizes: Sequence[int],
+        index: Index,
+        term: Callable[[Sequence[int | Variable]], Formula],
+    ) -> Formula:
+        """Return a sum over a variable; along an axis of one place there is nothing to sum."""
+        long = [dim for dim, size in zip(dims, sizes, strict=True) if size != 1]
+        if len(long) > 1:
             raise NotPlain
-        places = [0 if size == 1 else Variable("k") for size in sizes]
-        variable = next((place for place in places if isinstance(place, Variable)), None)
-        return Total((term(places),), variable, math.prod(sizes)) if variable else term(places)
+        variable = next(self._free(index, "n" * (ROWS in long) + _LETTERS))
+        places = [0 if size == 1 else variable for size in sizes]
+        return Total((term(places),), variable, math.prod(sizes)) if long else term(places)
+
+    def _free(self, index: Index, letters: str) -> Iterator[Variable]:
+        """Return variables that stand for no place, neither of the element that is told nor of this one."""
+        taken = {*self._open, *index}
+        return (one for one in map(Variable, letters) if one not in taken)
 
     def _contraction(self, value: Value, index: Index, stop: Stop) -> Formula:
         a, b = value.operands
@@ -284,12 +313,15 @@ class Expander:
 
         size = self.shape(a)[-1]
         if any(isinstance(place, Variable) for place in index):
-            return self._over([size], term)
+            return self._over([a.shape[-1]], [size], index, term)
         return Total(tuple(term([k]) for k in range(size)))
 
     def _gather(self, value: Value, index: Index, stop: Stop) -> Formula:
         x, indices = value.operands
         at, rest = concrete(index[: indices.ndim]), index[indices.ndim :]
+        if self._tells_places:
+            place = simplified(self._of_places(indices, index[: indices.ndim], stop))
+            return self._element(x, (Looked("", place), *rest), stop)
         if at is None:
             raise NotPlain
         return self._element(x, (int(self.numbers[indices][at]), *rest), stop)
@@ -307,16 +339,19 @@ class Expander:
         indices, updates = value.operands
         if not self._tells_places or index[0] != Variable("k"):
             raise NotPlain
-        free = iter(Variable(letter) for letter in "ilmpqr" if Variable(letter) not in index)
+        free = self._free(index, "ilmpqr")
         dims = zip(indices.shape, self.shape(indices), strict=True)
         at = tuple(Variable("n") if dim is ROWS else 0 if size == 1 else next(free) for dim, size in dims)
         where = self._of_places(indices, at, stop)
         return _applied(value, (where, self._element(updates, (*at, *index[1:]), stop)), value.attributes)
 
     def _of_places(self, indices: Value, at: Index, stop: Stop) -> Formula:
-        """Return one of the numbers of places: (0, 2)ᵢ of those that stand in the network itself."""
+        """Return a number of places: k + 2, or (0, 2)ₖ, of those that stand in the network itself."""
         if concrete(at) is None and indices.primitive is None and not stop(indices):
-            numbers = _constants(self.numbers[indices])
+            known, (variable, *_) = self.numbers[indices], at
+            if isinstance(variable, Variable) and np.array_equal(known, known[:1] + np.arange(known.size)):
+                return simplified(Apply(PRIMITIVES["add"], (Place(variable), Number(int(known[0]))), {}))
+            numbers = _constants(known)
             return Name(replace(numbers, layout=Fenced("(", numbers.layout, ")")), indices, at)
         try:
             return self._element(indices, at, stop)
@@ -396,6 +431,14 @@ def _applied(value: Value, operands: tuple[Formula, ...], attributes: Mapping[st
     return Apply(value.primitive, operands, attributes)
 
 
+def _times(found: DataSum, told: Callable[[Value], Formula]) -> Formula:
+    """Return what a sum comes to: its number, times its factor if it has one."""
+    number = Number(found.number)
+    if found.factor is None:
+        return number
+    return Apply(PRIMITIVES["multiply"], (number, told(found.factor)), {})
+
+
 def _axis_letter(x: Value, axis: int) -> str:
     """Return the letter of an axis: n for the rows, j, k, l, ... for the others."""
     return "n" if x.shape[axis] is ROWS else "ijklm"[axis % 5]
@@ -403,6 +446,8 @@ def _axis_letter(x: Value, axis: int) -> str:
 
 def _constants(array: Array) -> Symbol:
     """Return how numbers that stand in the network itself are written."""
-    few = 0 < array.size <= _MOST_CONSTANTS
-    text = ", ".join(f"{item:g}" for item in array.ravel().tolist()) if few else CONSTANTS
+    written = [f"{item:g}" for item in array.ravel().tolist()[:_MOST_CONSTANTS]]
+    if array.dtype == INT32 and array.size > _MOST_CONSTANTS:
+        written.append("…")
+    text = ", ".join(written) if array.size <= _MOST_CONSTANTS or array.dtype == INT32 else CONSTANTS
     return Symbol(word(text), False, CONSTANTS)

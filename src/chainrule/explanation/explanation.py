@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -96,8 +96,13 @@ class Explanation:
         ----------
         features, outputs : sequence of str
             One for each; where there are more or fewer, they are not used.
+
+        Raises
+        ------
+        TypeError
+            If they are one text, or no sequence.
         """
-        self.labels = Labels(self.names, tuple(map(str, features)), tuple(map(str, outputs)))
+        self.labels = Labels(self.names, _called("features", features), _called("outputs", outputs))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy is made from: the names and the steps are found again from the recording."""
@@ -204,6 +209,13 @@ class Explanation:
         word = "right" if self.verdict.right else "WRONG"
         losses = f"loss {self.loss:.6g} → {self.loss_after:.6g}"
         return f"<Explanation of {len(self.steps)} steps: {losses}, gradient {word}>"
+
+
+def _called(what: str, listed: Any) -> tuple[str, ...]:
+    """Return the names as they are written; a text is one name, and not one for each letter."""
+    if isinstance(listed, str | bytes) or not isinstance(listed, Iterable):
+        raise TypeError(f"call takes a list of names as {what}, such as ['length', 'width'], not {listed!r}")
+    return tuple(map(str, listed))
 
 
 def _parsed(name: str) -> tuple[str, tuple[int, ...]]:

@@ -27,6 +27,13 @@ class Variable:
     letter: str
 
 
+@dataclass(frozen=True)
+class Looked(Variable):
+    """A place that is looked up, by its formula: x_(n,0) in W_(x_(n,0),j)."""
+
+    formula: Any = field(hash=False)  # its attributes are in a dict
+
+
 Index = tuple[int | Variable, ...]
 
 
@@ -198,13 +205,16 @@ def substituted(formula: Formula, replace: Callable[[Name], Formula]) -> Formula
     return formula
 
 
-def rounded(formula: Formula, number: Callable[[Any], Any]) -> Formula:
-    """Return the formula with what a function makes of the numbers in it, and numbers for its names."""
+def rounded(formula: Formula, number: Callable[[Any], Any], own: Callable[[Any], Any]) -> Formula:
+    """Return the formula with numbers for its names.
+
+    One function makes something of these, another one, `own`, of the numbers that are part of the formula.
+    """
 
     def part_of(formula: Formula, part: Parts) -> Formula:
         match formula:
             case Number(value):
-                return Number(number(value))
+                return Number(own(value))
             case Name(number=known):
                 return Number(number(known))
             case Total(terms, rest=rest):

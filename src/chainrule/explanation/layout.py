@@ -22,7 +22,7 @@ SIGNS = {
 }  # fmt: skip
 LETTERS = {
     r"\sigma": "σ", r"\partial": "∂", r"\eta": "η", r"\mu": "μ", r"\beta": "β", r"\epsilon": "ε",
-    r"\lambda": "λ", r"\gamma": "γ", r"\rho": "ρ", r"\delta": "δ", r"\alpha": "α",
+    r"\lambda": "λ", r"\gamma": "γ", r"\rho": "ρ", r"\delta": "δ", r"\alpha": "α", r"\pi": "π",
 }  # fmt: skip
 FENCES = {r"\lfloor": "⌊", r"\rfloor": "⌋"}
 WORDS = (r"\tanh", r"\sin", r"\cos", r"\ln", r"\max", r"\min")

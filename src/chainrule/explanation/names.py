@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from chainrule.explanation.data_sums import data_sums
 from chainrule.explanation.elements import Expander
 from chainrule.explanation.formula import Name, Stop, Symbol, names
 from chainrule.explanation.landmarks import (
@@ -22,7 +23,7 @@ from chainrule.explanation.shares import Shares
 from chainrule.explanation.step_graph import Recording, Share
 from chainrule.explanation.symbols import LETTERS, Symbols
 from chainrule.graph.graph import needed
-from chainrule.graph.types import BOOL, ROWS
+from chainrule.graph.types import BOOL
 from chainrule.graph.value import PRIMITIVES, Value
 
 #: The learning rate of a step, where a schedule computes it.
@@ -56,9 +57,10 @@ class Names:
             if value.dtype == BOOL and not kinds & {"x", "parameter"}
         }
         choices |= {value for value in sources if _is_passed_guard(value, recording)}
-        choices |= {value for value, kinds in sources.items() if _is_same_in_rows(value, kinds, recording)}
         self.shares = {share: self._share_symbol(share, count) for count, share in enumerate(step.shares)}
-        self.expander = Expander(recording.numbers, fixed, choices, Shares(self.shares, recording.numbers))
+        sums = data_sums(sources, recording.numbers)
+        shares = Shares(self.shares, recording.numbers)
+        self.expander = Expander(recording.numbers, fixed, choices, sums, shares)
         self.printer = Printer(recording.rows)
         self.names = {value: self.symbols.of(value.name) for value in graph.inputs}
         self.names |= {one.value: one.symbol for one in self.landmarks.listed}
@@ -113,9 +115,8 @@ class Names:
             told |= found
             waiting += sorted(found, key=lambda value: value.serial)
         numbered = enumerate(value for value in candidates if value in told)
-        symbols = {
-            value: Symbol(Script(letter("c"), number(str(i))), False, f"update.c{i}") for i, value in numbered
-        }
+        c = self.symbols.new(("c", "common"), "").layout
+        symbols = {value: Symbol(Script(c, number(str(i))), False, f"update.c{i}") for i, value in numbered}
         return dict(sorted({**symbols, **rates}.items(), key=lambda item: item[0].serial))
 
     def _update_candidates(self) -> list[Value]:
@@ -219,14 +220,6 @@ def _is_scale(value: Value) -> bool:
         return False
     condition, chosen, _ = value.operands
     return condition.primitive is PRIMITIVES["greater"] and condition.operands[0] is chosen
-
-
-def _is_same_in_rows(value: Value, kinds: frozenset[str], recording: Recording) -> bool:
-    """Whether it is a sum of data alone in each row that is one number, as that of the parts of a target."""
-    if value.primitive is not PRIMITIVES["sum"] or ROWS not in value.shape or kinds & {"x", "parameter"}:
-        return False
-    number = recording.numbers[value]
-    return "data" in kinds and number.size > 0 and bool(np.all(number == number.flat[0]))
 
 
 def _is_passed_guard(value: Value, recording: Recording) -> bool:

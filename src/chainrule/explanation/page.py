@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: The modules of the page, each after those that it imports.
 _NAMES = (
-    "arrays colours svg breaks formulas factors grids heatmap joins lights nearest roving "
+    "arrays colours svg breaks values formulas factors grids heatmap joins lights nearest roving "
     "units maps drawing inspector history scrolling main"
 )
 MODULES = tuple(_NAMES.split())

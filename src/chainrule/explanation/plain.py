@@ -84,7 +84,7 @@ def _script(layout: Layout | None, letters: dict[int, int], mark: str) -> str:
     text = to_text(layout).replace(" ", "")
     if all(ord(sign) in letters for sign in text) and len(text) < 12:
         return text.translate(letters)
-    if text.isalnum() or (text[0] == "(" and text.find(")") == len(text) - 1):
+    if text.isalnum() or (text[0] == "(" and text.find(")") == len(text.rstrip("′*")) - 1):
         return f"{mark}{text}"
     spaced = to_text(layout)
     return f"{mark}({spaced if ' if ' in spaced else text})"
@@ -96,11 +96,19 @@ def _grouped(layout: Layout, product: bool = False) -> str:
     match layout:
         case Row(items) if any(_is_operator(item) or _is_big(item) for item in items):
             return f"({text})"
-        case Row(items) if product and not (isinstance(items[0], Symbol) and items[0].text == "∂"):
+        case Row(items) if product and not _is_one(items):
             return f"({text})"
         case Fraction() | Cases():
             return f"({text})"
     return text
+
+
+def _is_one(items: tuple[Layout, ...]) -> bool:
+    """Whether things side by side are one: ∂L;  max(a, b)."""
+    first, *others = items
+    if not isinstance(first, Symbol):
+        return False
+    return first.text == "∂" or (first.kind == "word" and [type(one) for one in others] == [Fenced])
 
 
 def _when(when: Layout) -> str:

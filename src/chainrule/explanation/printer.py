@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.explanation.constants import constant
 from chainrule.explanation.formula import (
     Apply,
     Formula,
     Index,
+    Looked,
     Name,
     Number,
     Place,
@@ -39,7 +41,7 @@ from chainrule.explanation.layout import (
 from chainrule.explanation.layout import Symbol as Sign
 from chainrule.explanation.plain import to_text
 from chainrule.graph.lowering import Contraction
-from chainrule.graph.notation import ATOM, PREFIX, PRODUCT, SUM, Notation
+from chainrule.graph.notation import ATOM, PREFIX, PRODUCT, RELATION, SUM, Notation
 from chainrule.graph.types import ROWS
 from chainrule.graph.value import PRIMITIVES, Value
 
@@ -107,6 +109,18 @@ class Printer:
         whole = row(number(mantissa), operator("·", r"\cdot"), ten)
         return whole, SUM if mantissa.startswith("−") else PRODUCT
 
+    def _constant(self, value: Any) -> tuple[Layout, int]:
+        """Return a number that is part of the formula, written in full where that is short: 1/3."""
+        written = self._in_full(value)
+        if written is None:
+            return self._number(value)
+        layout = parse(written)
+        return (row(operator("−", "-"), layout), SUM) if value < 0 else (layout, PRODUCT)
+
+    def _in_full(self, value: Any) -> str | None:
+        """Return how the size of a constant is written where digits do not tell it in full."""
+        return constant(abs(value), self.digits) if np.ndim(value) == 0 else None
+
     def layout(self, formula: Formula, numbers: bool = False) -> Layout:
         """Return a formula with the names of its elements, or with their numbers put in."""
         self._numeric = numerics()
@@ -128,15 +142,18 @@ class Printer:
             is_float = np.ndim(number) == 0 and isinstance(number, float | np.floating)
             return np.float64(f"{number:.{self.digits}g}") if is_float else number
 
+        def own(number: Any) -> Any:
+            return number if self._in_full(number) else written(number)
+
         if isinstance(value, bool | np.bool_) or not np.isfinite(value):
             return True
-        found = float(numeric(rounded(formula, written)))
+        found = float(numeric(rounded(formula, written, own)))
         return abs(found - float(value)) <= TRUE * abs(float(value))
 
     def _printed(self, formula: Formula, numbers: bool) -> tuple[Layout, int]:  # noqa: PLR0911  (one for each)
         match formula:
             case Number(value):
-                return self._number(value)
+                return self._constant(value)
             case Name(symbol, value, index, known):
                 if numbers and known is not None:
                     layout, tightness = self._number(known)
@@ -159,7 +176,8 @@ class Printer:
         if total.variable is None:
             return self._operand(term, SUM, numbers), SUM
         big = Script(Sign("∑", r"\sum", "big"), letter(total.variable.letter))
-        return row(big, self._operand(term, PRODUCT, numbers)), PRODUCT
+        summed = self._operand(term, PRODUCT, numbers)
+        return row(big, Fenced("(", summed, ")") if _has_minus(summed) else summed), PRODUCT
 
     def _marked(self, layout: Layout, name: Name) -> Layout:
         """Return the layout with where it came from; what stands for any element is from the whole array."""
@@ -167,6 +185,8 @@ class Printer:
         return Mark(layout, name.symbol.key if is_open else self.place(name), "all" if is_open else "at")
 
     def _place(self, place: int | Variable) -> Layout:
+        if isinstance(place, Looked):
+            return self._printed(place.formula, numbers=False)[0]
         return letter(place.letter) if isinstance(place, Variable) else number(str(place))
 
     def place(self, name: Name) -> str:
@@ -197,8 +217,9 @@ class Printer:
         is_side_by_side = notation.precedence == PRODUCT and notation.template.startswith("<0>")
         if is_side_by_side and _is_big(slots["0"]) and len(slots) > 1:
             slots["0"] = Fenced("(", slots["0"], ")")  # what stands behind a sum would seem to be summed, too
-        if _is_between(notation) and "1" in slots and _has_minus(slots["1"]):
-            slots["1"] = Fenced("(", slots["1"], ")")
+        last = str(len(formula.operands) - 1)
+        if (_is_between(notation) or _is_over(notation)) and slots and _has_minus(slots[last]):
+            slots[last] = Fenced("(", slots[last], ")")
         slots["*"] = row(*[part for i in slots for part in (operator(","), slots[i])][1:]) if slots else row()
         slots |= {name: self._attribute(item) for name, item in formula.attributes.items()}
         return filled(parse(notation.template), slots), notation.precedence
@@ -252,8 +273,14 @@ def _is_matrix_product(formula: Formula) -> bool:
 
 
 def _is_between(notation: Notation) -> bool:
-    """Whether a sign stands between two operands."""
-    return notation.template.startswith("<0> ") and notation.template.endswith(" <1>")
+    """Whether a sign stands between two operands, which a minus behind it would run into."""
+    is_relation = notation.precedence == RELATION
+    return not is_relation and notation.template.startswith("<0> ") and notation.template.endswith(" <1>")
+
+
+def _is_over(notation: Notation) -> bool:
+    """Whether it is a sum, or the like, over all places."""
+    return notation.template.startswith((r"\sum_", r"\max_", r"\min_"))
 
 
 def _has_minus(layout: Layout) -> bool:

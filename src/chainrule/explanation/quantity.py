@@ -28,7 +28,7 @@ from chainrule.explanation.names import Names
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.printer import element_name
 from chainrule.explanation.simplify import simplified
-from chainrule.graph.lowering import Scatter
+from chainrule.graph.lowering import Gather, Scatter
 from chainrule.graph.types import ROWS, Array
 from chainrule.graph.value import PRIMITIVES, Value
 
@@ -129,7 +129,8 @@ class Quantity:
         if self.formula is None or self.stop is None or not _counts(self.formula):
             return None
         letters = "nkjilm" if self.value.shape[:1] == (ROWS,) else "kjilm"
-        index = tuple(map(Variable, letters[: self.array.ndim]))
+        sizes = zip(letters, self.array.shape, strict=False)
+        index = tuple(0 if size == 1 else Variable(letter) for letter, size in sizes)
         try:
             return index, self.names.expander.by_place(self.value, index, self.stop)
         except NotPlain:
@@ -190,10 +191,12 @@ class Quantity:
 
 
 def _counts(formula: Formula) -> bool:
-    """Whether the places of its elements are in a formula: 0, 1, 2, ..., or where each is added."""
+    """Whether the places of its elements are in a formula: 0, 1, 2, ..., or where each is taken or added."""
     match formula:
         case Apply(primitive, operands, _, _):
             tells = primitive is PRIMITIVES["iota"] or isinstance(primitive.lower, Scatter)
+            is_plain = all(isinstance(operand, Name) for operand in operands)  # W_x is plain enough
+            tells = tells or (isinstance(primitive.lower, Gather) and not is_plain)
             return tells or any(map(_counts, operands))
         case Total(terms):
             return any(map(_counts, terms))

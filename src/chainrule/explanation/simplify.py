@@ -197,8 +197,8 @@ def _alike(a: Formula, b: Formula) -> Formula | None:
 
 def _difference(a: Formula, b: Formula) -> Formula | None:
     """Return y - x for -x + y;  k (x - y) for k x + (-k) y."""
-    if isinstance(a, Apply) and a.primitive.name == "negative":
-        return apply("subtract", b, a.operands[0])
+    if _is_negative(a):
+        return apply("subtract", b, _without_sign(a))
     first, second = _coefficient(a), _coefficient(b)
     if not first or not second or first[0] != -second[0]:
         return None
@@ -207,14 +207,26 @@ def _difference(a: Formula, b: Formula) -> Formula | None:
 
 
 def _subtract(a: Formula, b: Formula) -> Formula | None:
-    """Apply x - 0 = x;  0 - x = -x."""
-    return a if _is(b, 0) else apply("negative", b) if _is(a, 0) else None
+    """Apply x - 0 = x;  0 - x = -x;  k x - k y = k (x - y)."""
+    if _is(b, 0):
+        return a
+    if _is(a, 0):
+        return apply("negative", b)
+    if _factors(a) and _factors(b) and _factors(a)[0] == _factors(b)[0]:
+        return apply("multiply", _factors(a)[0], apply("subtract", _factors(a)[1], _factors(b)[1]))
+    return None
+
+
+def _factors(formula: Formula) -> tuple[Formula, ...]:
+    """Return k and x of k x."""
+    is_product = isinstance(formula, Apply) and formula.primitive.name == "multiply"
+    return formula.operands if is_product and isinstance(formula, Apply) else ()
 
 
 def _multiply(a: Formula, b: Formula) -> Formula | None:  # noqa: PLR0911  (one for each rule)
     """Apply x 0 = 0;  x 1 = x;  x c = c x;  -1 x = -x;  c (k x) = (c k) x;  c (k x y) = (c k) x y;  x x = x².
 
-    (-x) y = -(x y);  (1 / x) y = y / x.
+    (-x) y = x (-y) = -(x y);  (1 / x) y = y / x.
     """
     if _is(a, 0) or _is(b, 0):
         return Number(0.0)
@@ -231,8 +243,9 @@ def _multiply(a: Formula, b: Formula) -> Formula | None:  # noqa: PLR0911  (one 
         return apply("multiply", Number(a.value * inner[0]), inner[1])
     if isinstance(a, Number) and _takes_number(_first_factor(b)):
         return _scaled(a, b)
-    if isinstance(a, Apply) and a.primitive.name == "negative":
-        return apply("negative", apply("multiply", a.operands[0], b))
+    if _is_negative(a) or _is_negative(b):
+        product = apply("multiply", _without_sign(a), _without_sign(b))
+        return apply("negative", product) if _is_negative(a) != _is_negative(b) else product
     for factor, other in ((a, b), (b, a)):
         if isinstance(factor, Apply) and factor.primitive.name == "divide" and _is(factor.operands[0], 1):
             return apply("divide", other, factor.operands[1])
@@ -302,8 +315,35 @@ def _divide(a: Formula, b: Formula) -> Formula | None:
 
 
 def _negative(x: Formula) -> Formula | None:
-    """Apply -(-x) = x."""
-    return x.operands[0] if isinstance(x, Apply) and x.primitive.name == "negative" else None
+    """Apply -(-x) = x;  -(e^x - 1) = 1 - e^x."""
+    if isinstance(x, Apply) and x.primitive.name == "expm1":
+        return apply("subtract", Number(1.0), Apply(PRIMITIVES["exp"], x.operands, {}))
+    return _without_sign(x) if _is_negative(x) else None
+
+
+def _is_negative(x: Formula) -> bool:
+    return isinstance(x, Apply) and x.primitive.name == "negative"
+
+
+def _without_sign(x: Formula) -> Formula:
+    return x.operands[0] if isinstance(x, Apply) and _is_negative(x) else x
+
+
+def _and(a: Formula, b: Formula) -> Formula | None:
+    """Apply x and true = x;  x and false = false."""
+    return next((other if known.value else known for known, other in _known(a, b)), None)
+
+
+def _or(a: Formula, b: Formula) -> Formula | None:
+    """Apply x or false = x;  x or true = true."""
+    return next((known if known.value else other for known, other in _known(a, b)), None)
+
+
+def _known(a: Formula, b: Formula) -> Iterator[tuple[Number, Formula]]:
+    """Yield each of two conditions that is known, with the other one."""
+    for known, other in ((a, b), (b, a)):
+        if isinstance(known, Number) and np.ndim(known.value) == 0:
+            yield known, other
 
 
 def _where(condition: Formula, a: Formula, b: Formula) -> Formula | None:
@@ -321,4 +361,6 @@ RULES: dict[str, Rule] = {
     "negative": _negative,
     "power": _power,
     "where": _where,
+    "logical_and": _and,
+    "logical_or": _or,
 }

@@ -12,19 +12,22 @@ from chainrule.explanation.layout import Layout, Script, letter, number, word
 from chainrule.explanation.layout import Symbol as Sign
 from chainrule.explanation.plain import to_text
 
+_BETA = Sign("β", r"\beta")
 #: How the names of arrays and numbers are written in formulas; any other is written as the word that it is.
-LETTERS: Mapping[str, Sign] = {
+LETTERS: Mapping[str, Layout] = {
     "weight": letter("W"), "bias": letter("b"), "x": letter("x"), "y": letter("t"),
     "rho": Sign("ρ", r"\rho"),
     "step": Sign("τ", r"\tau"),  # the k of other books is a place here
     "learning_rate": Sign("η", r"\eta"), "momentum": Sign("μ", r"\mu"), "epsilon": Sign("ε", r"\epsilon"),
     "weight_decay": Sign("λ", r"\lambda"), "velocity": letter("v"), "mean": letter("m"),
-    "mean_square": letter("s"), "scale": Sign("γ", r"\gamma"), "shift": Sign("β", r"\beta"),
-    "beta_1": Sign("β₁", r"\beta_1"), "beta_2": Sign("β₂", r"\beta_2"), "sample_weight": Sign("ω", r"\omega"),
+    "mean_square": letter("s"), "scale": Sign("γ", r"\gamma"), "shift": _BETA,
+    "beta_1": Script(_BETA, number("1")), "beta_2": Script(_BETA, number("2")),
+    "sample_weight": Sign("ω", r"\omega"),
     "square": letter("s"), "gamma": Sign("γ", r"\gamma"), "label_smoothing": Sign("ε", r"\epsilon"),
 }  # fmt: skip
 #: The loss has its letter, whatever else there is.
 LOSS = "L"
+_LOWERED = "₀₁₂₃₄₅₆₇₈₉"
 
 
 class Symbols:
@@ -53,7 +56,7 @@ class Symbols:
                 groups[to_text(layout)][name] = layout
             for text, group in groups.items():
                 first = _first(group)
-                if text not in self._taken and first is not None:
+                if first is not None and not self._is_taken(text):
                     self._layouts[first] = group[first]
                     self._taken.add(text)
                     del waiting[first]
@@ -70,10 +73,16 @@ class Symbols:
         """
         for name in names:
             layout = _with_mark(_letter(name), _in_brackets(self._raised.get(part, _digits(part))) + mark)
-            if to_text(layout) not in self._taken:
+            if not self._is_taken(to_text(layout)):
                 self._taken.add(to_text(layout))
                 return Symbol(layout, False, key or (f"{part}.{name}" if part else name) + mark)
         raise AssertionError("there is always another name")
+
+    def _is_taken(self, text: str) -> bool:
+        """Whether it is the symbol of something, or would look like an element: β₁, where an array is β."""
+        array = text.rstrip(_LOWERED)
+        elements = (one for one in self._taken if one != array and one.rstrip(_LOWERED) == text)
+        return text in self._taken or array in self._taken or any(elements)
 
     def _ways(self, name: str) -> Iterator[Layout]:
         """Yield ways to write a name, the usual first: ``layers.0.weight`` is W with (0) raised."""
@@ -124,7 +133,7 @@ def _with_mark(layout: Layout, mark: str) -> Layout:
     return Script(base, below, Sign(text, text.replace("′", r"\prime").replace("_", r"\_"), "number"))
 
 
-def _letter(name: str) -> Sign:
+def _letter(name: str) -> Layout:
     return LETTERS.get(name) or (letter(name) if len(name) == 1 else word(name))
 
 

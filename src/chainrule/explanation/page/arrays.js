@@ -1,5 +1,7 @@
 // The numbers of the step, and how they are written.
 
+export const DIGITS = 6; // significant ones
+const RAISED = { ...Array.from("⁰¹²³⁴⁵⁶⁷⁸⁹"), "-": "⁻" };
 const UNWRITABLE = ["NaN", "Infinity", "-Infinity"];
 // {"number": "NaN"} is a number that JSON cannot write; a column may have that name, too, and a step has a number
 const numeric = (key, value) => (UNWRITABLE.includes(value?.number) ? Number(value.number) : value);
@@ -92,9 +94,9 @@ export function writePlace(key, index) {
 }
 
 /** An element as it is written: true or false for what is no number. */
-export function writtenAt(key, index) {
+export function writtenAt(key, index, digits = DIGITS) {
   const number = numberAt(key, index);
-  return data.arrays[key].truth ? String(number !== 0) : written(number);
+  return data.arrays[key].truth ? String(number !== 0) : written(number, digits);
 }
 
 /** What a person calls an element, such as the column of a table; empty where it has no name. */
@@ -115,17 +117,20 @@ export function toldAs(key, index, later) {
   return later ? `${spoken(key, index)}, not computed yet` : `${spoken(key, index)} is ${writtenAt(key, index)}`;
 }
 
-/** A number to six significant digits, as Python's %.6g writes it. */
-export function written(number) {
+/** A number to so many significant digits, as it stands in the text: 0.5, or 1.5 · 10⁻⁶. */
+export function written(number, digits = DIGITS) {
   if (Number.isNaN(number)) return "nan";
   if (!Number.isFinite(number)) return number > 0 ? "inf" : "−inf";
-  const [mantissa, exponent] = number.toExponential(5).split("e");
+  const [mantissa, exponent] = number.toExponential(digits - 1).split("e");
   const size = Number(exponent);
   const short = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
-  const text = size < -4 || size >= 6
-    ? `${short(mantissa)}e${size < 0 ? "-" : "+"}${String(Math.abs(size)).padStart(2, "0")}`
-    : short(number.toFixed(Math.max(5 - size, 0)));
-  return (text === "-0" ? "0" : text).replaceAll("-", "−");
+  if (size >= -4 && size < digits) return signed(number === 0 ? "0" : short(number.toFixed(Math.max(digits - 1 - size, 0))));
+  const power = `10${String(size).replace(/./g, (sign) => RAISED[sign])}`;
+  return short(mantissa) === "1" ? power : `${signed(short(mantissa))} · ${power}`;
+}
+
+function signed(text) {
+  return text.replace("-", "−");
 }
 
 /** An element with as few digits as tell it from every other number of its kind. */

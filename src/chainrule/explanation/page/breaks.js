@@ -6,13 +6,14 @@ const AFTER = ",";
 const WIDE = 40; // letters; what is wider and in one piece is opened
 const MATHML = "http://www.w3.org/1998/Math/MathML";
 
-/** A formula that may be broken before each sign between terms and, where one is too wide, between factors. */
-export function breakable(math) {
+/** A formula that may be broken before each sign between terms and, where one is too wide, between factors; its first piece stays behind a sign before it. */
+export function breakable(math, before = "") {
   const whole = document.createElement("span");
-  for (const term of split(flat([...math.children]), BETWEEN_TERMS)) {
+  for (const [at, term] of split(flat([...math.children]), BETWEEN_TERMS).entries()) {
     const factors = split(term, BETWEEN_FACTORS).map((parts) => made("math", ...parts));
-    const box = factors.length > 1 ? document.createElement("span") : whole;
-    box.append(...factors);
+    const pieces = at || !before ? factors : [before, ...factors];
+    const box = pieces.length > 1 ? document.createElement("span") : whole;
+    box.append(...pieces);
     if (box === whole) continue;
     box.className = "term";
     whole.append(box);
@@ -57,7 +58,7 @@ function hasBrackets(part) {
 
 /** The same in parentheses, unless it is one letter or number, or has them. */
 function inBrackets(part) {
-  const isAlone = part.matches("mi, mn, [data-at], [data-all]") && !part.textContent.startsWith("−");
+  const isAlone = part.matches("mi, mn, [data-at], [data-all]") && !/^−|·/.test(part.textContent);
   return isAlone || hasBrackets(part) ? [part] : [sign("("), part, sign(")")];
 }
 

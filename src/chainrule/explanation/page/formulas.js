@@ -1,8 +1,11 @@
 // The formula of one element, with names or with numbers, from the pattern that holds for the whole array.
-import { data, numberAt, parsePlace, written, writtenAt } from "./arrays.js";
+import { data, DIGITS, numberAt, parsePlace, written, writtenAt } from "./arrays.js";
 import { made } from "./breaks.js";
+import { valueOf } from "./values.js";
 
 const MOST_TERMS = 6;
+/** Where numbers cancel out, so many digits are tried until the equation is true to this part of its result. */
+const [MORE_DIGITS, TRUE] = [[9, 12, 15], 1e-5];
 /** So many of more terms are shown at first. */
 export const LARGEST = 4;
 
@@ -45,7 +48,7 @@ function expandSums(math, asNumbers, most) {
     if (shown.length === sizes.length && unlisted === null) return "";
     const seen = new Set(shown);
     const others = sizes.reduce((total, value, place) => (seen.has(place) ? total : total + value), unlisted ?? 0);
-    return asNumbers ? `<mo>+</mo><mn>${bracketed(others)}</mn>` : "<mo>+</mo><mo>⋯</mo>";
+    return `<mo>+</mo>${asNumbers ? `<mrow data-rest="${others}"></mrow>` : "<mo>⋯</mo>"}`;
   };
   for (const sum of [...math.querySelectorAll("[data-sum]")].reverse()) {
     const [, variable, size, term] = /^(\S+) (\S+) (.*)$/.exec(sum.dataset.sum);
@@ -76,8 +79,8 @@ function standsFree(leaf) {
   return isOpen && (parent.matches("mfrac, mtd") || "),|+−=<>≤≥".includes(behind));
 }
 
-function bracketed(number) {
-  return number < 0 ? `(${written(number)})` : written(number);
+function bracketed(number, digits) {
+  return number < 0 ? `(${written(number, digits)})` : written(number, digits);
 }
 
 /** Takes what a page has no numbers of for no factor; its class tells that it is left out. */
@@ -99,20 +102,28 @@ export function tellLeftOut(box) {
   box.append(note);
 }
 
-/** Puts the numbers in the places of the names. */
-export function putNumbers(math) {
+/** Puts the numbers, to so many digits, in the places of the names. */
+function putNumbers(math, digits) {
   for (const leaf of math.querySelectorAll("[data-at]")) {
     const { key, index } = parsePlace(leaf.dataset.at);
-    const free = standsFree(leaf) || !(numberAt(key, index) < 0);
-    const text = writtenAt(key, index);
+    const text = writtenAt(key, index, digits);
+    const free = standsFree(leaf) || !/^−|·/.test(text);
     leaf.replaceChildren(made(data.arrays[key].truth ? "mtext" : "mn", free ? text : `(${text})`));
   }
   for (const rest of math.querySelectorAll("[data-rest]")) {
-    rest.replaceChildren(made("mn", bracketed(Number(rest.dataset.rest))));
+    rest.replaceChildren(made("mn", bracketed(Number(rest.dataset.rest), digits)));
   }
 }
 
-/** The formula of an element: { names, numbers, hidden }, or null where there is none; of long sums `most` terms are shown. */
+/** With how many digits the numbers give the element: null where not even the most do, as only rounding is left. */
+function digitsOf(math, number) {
+  const gives = (digits) => Math.abs(valueOf(math, digits) - number) <= TRUE * Math.abs(number);
+  const isKnown = Number.isFinite(number) && Number.isFinite(valueOf(math, DIGITS));
+  const isNoChance = (digits) => gives(digits) && gives(digits + 1);
+  return isKnown ? [DIGITS, ...MORE_DIGITS].find(isNoChance) ?? null : DIGITS;
+}
+
+/** The formula of an element: { names, numbers, hidden, sign }, or null where there is none; of long sums `most` terms are shown. */
 export function formulaOf(key, index, most = LARGEST) {
   const pattern = data.patterns[key];
   const explicit = data.explicit[key]?.[index.join(",")];
@@ -122,8 +133,9 @@ export function formulaOf(key, index, most = LARGEST) {
   expandSums(names, false, most);
   const hidden = expandSums(numbers, true, most);
   for (const math of [names, numbers]) markLeftOut(math);
-  putNumbers(numbers);
-  return { names, numbers, hidden };
+  const digits = digitsOf(numbers, numberAt(key, index));
+  putNumbers(numbers, digits ?? DIGITS);
+  return { names, numbers, hidden, sign: digits === null ? "≈" : "=" };
 }
 
 /** The name of an element: ∂L/∂z₀. */

@@ -12,15 +12,15 @@ export function lineOf(key, index, { point, pin, most = LARGEST, open = openLine
   line.className = "formula";
   line.dataset.line = writePlace(key, index);
   const number = writtenAt(key, index);
-  const { formulas, hidden } = toldOf(key, index, most);
+  const { formulas, hidden, sign } = toldOf(key, index, most);
   const reached = formulas.map((math, i) => (pin && !i ? visitable(math, { point }) : math));
   const parts = [pin ? nameButton(key, index, pin) : nameOf(key, index), ...reached];
-  parts.forEach((part, i) => line.append(...(i ? [" =\u00a0", part] : [part])));
+  parts.forEach((part) => line.append(part, " "));
   const value = document.createElement("output");
   value.dataset.value = writePlace(key, index);
   value.textContent = number;
   value.title = inFull(key, index);
-  line.append(" =\u00a0", value);
+  line.append(`${sign}\u00a0`, value);
   const label = labelOf(key, index);
   if (label) line.append(Object.assign(document.createElement("span"), { className: "label", textContent: label }));
   if (!hidden) return line;
@@ -40,14 +40,14 @@ function openLine(line, { key, index, ...options }) {
   (next.querySelector(".terms") ?? next.querySelector(".name")).focus();
 }
 
-// An element's formula, and the same with numbers; what is there already is not written twice. And how many terms are not shown.
+// An element's formula, and the same with numbers; what is there already is not written twice. And how many terms are not shown, and = or ≈.
 function toldOf(key, index, most) {
   const formula = formulaOf(key, index, most);
   const already = new Set([writtenAt(key, index)]);
   const formulas = (formula ? [formula.names, formula.numbers] : [])
     .filter(({ textContent: text }) => !already.has(text) && already.add(text))
-    .map(breakable);
-  return { formulas, hidden: formula?.hidden ?? 0 };
+    .map((math) => breakable(math, "=\u00a0"));
+  return { formulas, hidden: formula?.hidden ?? 0, sign: formula?.sign ?? "=" };
 }
 
 function nameButton(key, index, pin) {
@@ -98,7 +98,7 @@ function leavesList(places, { point, pin }) {
     button.append(nameOf(key, index), ` = ${writtenAt(key, index)}`);
     const factor = document.createElement("div");
     factor.className = "formula";
-    factor.append(button, ...toldOf(key, index).formulas.flatMap((math) => [" =\u00a0", math]));
+    factor.append(button, ...toldOf(key, index).formulas.flatMap((math) => [" ", math]));
     button.addEventListener("click", (event) => pin(itemOf(key), index, event));
     button.addEventListener("focus", () => point(place));
     button.addEventListener("blur", () => point(null));
