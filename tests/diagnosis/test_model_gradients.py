@@ -89,6 +89,15 @@ def test_a_wrong_derivative_in_any_row_is_found_and_named(name, monkeypatch):
             report.raise_if_wrong()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_sums_of_many_equal_rows_are_not_miscompiled(seed):
+    """One after the other, such numbers are all rounded to the same side."""
+    net = cr.Sequential([cr.Dense(2, activation="tanh"), cr.Dense(2)])
+    model = cr.Model(net, loss="mean_squared_error", dtype="float64", seed=seed)
+    model.build(features=3)
+    assert model.check_gradients(np.ones((1000, 3)), np.ones((1000, 2))).passed
+
+
 @pytest.mark.parametrize("name", DERIVED)
 def test_the_right_rows_pass(name):
     model, _ = model_with(name)
