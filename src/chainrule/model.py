@@ -298,7 +298,8 @@ class Model(Inspection):
                 )
                 recorded = any(callback.records for callback in looking)
                 loop, begun = trainer.loop(data, validation, shuffle, recorded), trainer.start(recorded)
-                loop, start = with_early_stopping(loop, begun, stopping, trainer.predicting_arrays())
+                kept = trainer.predicting_arrays()
+                loop, start, inputs = with_early_stopping(loop, begun, inputs, stopping, kept)
                 loop, start, inputs = with_plateau(loop, start, inputs, plateau)
                 saved = Saved(start, History())
                 if file is not None:

@@ -82,6 +82,17 @@ def test_a_file_under_the_name_of_another_is_foreign(cache):
     assert cache.get(OTHER) is None
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_under_a_name_of_ours_is_foreign(cache, monkeypatch):
+    cache.folder.mkdir(parents=True)
+    os.mkfifo(file_of(cache, KEY))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fail_with(AssertionError("this would wait for a writer")))
+        assert cache.get(KEY) is None
+    cache.put(KEY, CODE)
+    assert cache.get(KEY) == CODE
+
+
 def test_a_place_where_no_folder_can_be(tmp_path):
     (tmp_path / "file").write_bytes(b"mine")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):

@@ -98,6 +98,32 @@ def test_weight_gradients_that_are_updated(rows, widths):
         np.testing.assert_allclose(found, models[1][name], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("repeated", ["left 0", "left 1", "right 0", "right 1"])
+@pytest.mark.parametrize("size", [(130, 70, 33), (300, 65, 256), (129, 9, 32), (37, 33, 40)], ids=str)
+def test_an_operand_of_which_one_row_or_column_is_repeated(size, repeated):
+    m, k, n = size
+    side, axis = repeated.split()
+    shapes = {"left": (m, k), "right": (k, n)}
+    a, b = (_operand(shape, "float64", seed) for seed, shape in enumerate(shapes.values()))
+    one = (a if side == "left" else b).take([0], axis=int(axis))
+
+    def product(one, a, b):
+        many = cr.broadcast_to(one, shapes[side])
+        return many @ b if side == "left" else a @ many
+
+    exact = product(one, a, b)
+    error = 4 * np.finfo(float).eps * (abs(a) + abs(one).max()) @ (abs(b) + abs(one).max())
+    assert np.all(abs(cr.compile(product)(one, a, b) - exact) <= error)
+
+
+def test_the_gradient_of_a_sum_of_a_product():
+    """Its left operand is a column that is repeated along the terms of the sum."""
+    shapes = (200,), (200, 64), (64, 3)
+    v, x, w = (_operand(shape, "float64", seed) for seed, shape in enumerate(shapes))
+    gradient = cr.compile(cr.grad(lambda x: cr.sum(v * cr.sum(x @ w, axis=1))))(x)
+    np.testing.assert_allclose(gradient, v[:, None] * w.sum(axis=1), rtol=1e-13, atol=1e-13)
+
+
 @pytest.mark.parametrize("columns", range(1, FEW_COLUMNS + 1))
 @pytest.mark.parametrize("batch", [(3,), (18,), (2, 17)], ids=str)
 def test_few_columns_in_batches(batch, columns):

@@ -161,6 +161,13 @@ def test_training_goes_on_after_it():
 # What it refuses ---------------------------------------------------------------------------------
 
 
+def test_other_numbers_need_no_other_graph():
+    def formula(**numbers):
+        return str(cr.EarlyStopping(**numbers, restore_best=False).stage({}).graph)
+
+    assert formula(patience=3) == formula(patience=5, min_delta=0.1) != formula(mode="max")
+
+
 def test_unknown_result_gets_the_nearest():
     model, train, validation = overfitting()
     with pytest.raises(ValueError, match="no result 'validation_los'; did you mean 'validation_loss'"):

@@ -52,6 +52,30 @@ def test_other_numbers_need_no_other_graph(traced):
 
 
 @pytest.mark.parametrize(
+    ("schedule", "numbers", "others"),
+    [
+        (cr.StepDecay, {"every": 1}, {"every": 2}),
+        (cr.ExponentialDecay, {"every": 3}, {"every": 4}),
+        (cr.PolynomialDecay, {"steps": 3}, {"steps": 5}),
+        (cr.CosineDecay, {"steps": 3, "warmup_steps": 1}, {"steps": 5, "warmup_steps": 2}),
+        (cr.OneCycle, {"steps": 5}, {"steps": 6}),
+    ],
+    ids=lambda each: getattr(each, "__name__", ""),
+)
+def test_other_numbers_of_steps_need_no_other_graph(schedule, numbers, others, traced):
+    def losses(executor, options):
+        sgd = cr.SGD(schedule(0.1, **options))
+        model = regression(network(), optimizer=sgd, executor=executor)
+        return model.fit(X, Y, epochs=3, batch_size=5)["loss"]
+
+    first, second = losses("compiled", numbers), losses("compiled", others)
+    assert traced == ["step"]
+    assert first != second
+    np.testing.assert_allclose(first, losses("numpy", numbers), rtol=1e-12)
+    np.testing.assert_allclose(second, losses("numpy", others), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
     "options",
     [
         {"rate": 0.0},

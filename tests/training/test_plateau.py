@@ -143,6 +143,13 @@ def test_options_out_of_range(options, sentence):
         cr.ReduceOnPlateau(**options)
 
 
+def test_other_numbers_need_no_other_graph():
+    def formula(**numbers):
+        return str(cr.ReduceOnPlateau(**numbers).stage().graph)
+
+    assert formula() == formula(factor=0.5, patience=2, min_delta=0.1, least=0.01) != formula(mode="max")
+
+
 def test_what_is_not_measured():
     with pytest.raises(ValueError, match=r"^ReduceOnPlateau: there is no result 'validation_loss'"):
         regression().fit(X, Y, callbacks=[cr.ReduceOnPlateau()])

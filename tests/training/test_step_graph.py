@@ -1,5 +1,7 @@
 """The training step is one graph: well-formed, readable, and free of the hyperparameters' numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from training_cases import CLASSES, FEATURES, ROWS, classes, network, table
@@ -126,10 +128,16 @@ def test_a_schedule_s_numbers_are_inputs():
     def step_text(schedule):
         return str(stages(trainer(optimizer=cr.SGD(schedule)))["step"].graph)
 
-    assert step_text(cr.ExponentialDecay(0.1, every=9)) == step_text(
-        cr.ExponentialDecay(0.2, every=9, factor=0.5)
+    text = step_text(cr.ExponentialDecay(0.1, every=9))
+    assert step_text(cr.ExponentialDecay(0.2, every=8, factor=0.5)) == text
+    warm, longer = (cr.CosineDecay(0.1, steps=n, warmup_steps=n, restarts=True) for n in (2, 3))
+    assert step_text(warm) == step_text(longer)
+    assert step_text(replace(warm, period_multiplier=2)) != step_text(replace(warm, period_multiplier=3))
+    assert (
+        step_text(replace(warm, warmup_steps=0))
+        != step_text(warm)
+        != step_text(replace(warm, restarts=False))
     )
-    assert step_text(cr.ExponentialDecay(0.1, every=9)) != step_text(cr.ExponentialDecay(0.1, every=8))
 
 
 def test_structure_is_in_the_graph():

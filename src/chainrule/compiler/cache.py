@@ -92,6 +92,8 @@ class ObjectCache:
             return None
         path = self.folder / (key + SUFFIX)
         try:
+            if not path.is_file():  # a pipe would have us wait
+                return None
             content = path.read_bytes()
         except OSError:
             return None

@@ -186,9 +186,14 @@ class ProductWriter:
     # Blocks of rows ----------------------------------------------------------------------------------
 
     def _is_crossed(self) -> bool:
-        """Whether the left operand lies transposed: neighbours in a column are neighbours in memory."""
+        """Whether the left operand lies transposed: neighbours in a column are neighbours in memory.
+
+        Where all of a row is one element in memory, there is nothing to pack.
+        """
         operand, (rows, columns) = self.root.operands[0], self.root.shape[-2:]
         if ROWS in (rows, columns) or int(rows) < FAR_ROWS or int(columns) < LANES * self.tile.vectors:
+            return False
+        if self.left.distance(self.root.ndim - 1) == "0":
             return False
         return (
             operand.serial not in self.writer.buffers

@@ -1,9 +1,9 @@
 """The numbers of a frozen dataclass become inputs of a graph, so that changing one needs no new graph.
 
-A layer, loss or optimizer is a frozen dataclass. Its fields annotated `float` are its hyperparameters:
-run-time arguments of a training step. Everything else (widths, names, flags, None) is structure and stays in
-the graph. A float that is exactly 0 is structure too: it means that the part of the formula is absent; not so
-in a field marked `EVEN_ZERO`, whose part is always there.
+A layer, loss or optimizer is a frozen dataclass. Its fields annotated `float`, or marked `RUN_TIME`, are its
+hyperparameters: run-time arguments of a training step. Everything else (widths, names, flags, None) is
+structure and stays in the graph. A number that is exactly 0 is structure too: it means that the part of the
+formula is absent; not so in a field marked `EVEN_ZERO`, whose part is always there.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from chainrule.graph.value import Value, input_value
 
 #: The metadata of a field whose number is an input even if it is 0.
 EVEN_ZERO: Mapping[str, bool] = {"even zero": True}
+#: The metadata of a field whose whole number is an input: a formula computes with it, and no shape has it.
+RUN_TIME: Mapping[str, bool] = {"run time": True}
 T = TypeVar("T")
 Field = dataclasses.Field[Any]
 
@@ -141,10 +143,11 @@ def _is_part(part: Any) -> bool:
 
 
 def _is_number(field: Field, value: Any) -> bool:
-    """Whether a field holds a run-time number: it is annotated float, and not 0 where that means absence."""
+    """Whether a field holds a run-time number: it is said to be one, and not 0 where that means absence."""
     annotated = "float" in (
         field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
     )
-    if not annotated or isinstance(value, bool) or not isinstance(value, int | float):
+    said = annotated or RUN_TIME.items() <= field.metadata.items()
+    if not said or isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return value != 0 or EVEN_ZERO.items() <= field.metadata.items()

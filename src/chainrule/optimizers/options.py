@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chainrule.graph.hyperparameters import RUN_TIME
+
 
 @dataclass(frozen=True)
 class Range:
@@ -33,7 +35,7 @@ class Range:
         return number
 
 
-def _metadata(words: str, contains: Callable[[float], bool], whole: bool = False) -> Mapping[str, Range]:
+def _metadata(words: str, contains: Callable[[float], bool], whole: bool = False) -> Mapping[str, Any]:
     return {"range": Range(words, contains, whole)}
 
 
@@ -41,8 +43,10 @@ AT_LEAST_ZERO = _metadata("at least 0", lambda number: 0 <= number < math.inf)
 ABOVE_ZERO = _metadata("above 0", lambda number: 0 < number < math.inf)
 FRACTION = _metadata("at least 0 and below 1", lambda number: 0 <= number < 1)
 PROPER_FRACTION = _metadata("above 0 and below 1", lambda number: 0 < number < 1)
-COUNT = _metadata("at least 0", lambda number: number >= 0, whole=True)
-LENGTH = _metadata("at least 1", lambda number: number >= 1, whole=True)
+MULTIPLE = _metadata("at least 1", lambda number: number >= 1, whole=True)
+#: Of steps: a schedule computes with them as with its rates.
+COUNT = {**_metadata("at least 0", lambda number: number >= 0, whole=True), **RUN_TIME}
+LENGTH = {**MULTIPLE, **RUN_TIME}
 
 
 def check_options(part: Any) -> None:

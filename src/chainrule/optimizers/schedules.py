@@ -15,6 +15,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeAlias, final
 
 from chainrule.functions import cos, floor, identity, log, minimum, where
+from chainrule.graph.hyperparameters import is_zero
 from chainrule.graph.names import CheckedOptions
 from chainrule.graph.trace import array_function
 from chainrule.graph.value import Operand
@@ -23,6 +24,7 @@ from chainrule.optimizers.options import (
     AT_LEAST_ZERO,
     COUNT,
     LENGTH,
+    MULTIPLE,
     PROPER_FRACTION,
     check_options,
 )
@@ -225,7 +227,7 @@ class CosineDecay(_Formula):
     final_rate: float = field(default=0.0, metadata=AT_LEAST_ZERO)
     warmup_steps: int = field(default=0, metadata=COUNT)
     restarts: bool = False
-    period_multiplier: int = field(default=1, metadata=LENGTH)
+    period_multiplier: int = field(default=1, metadata=MULTIPLE)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -238,7 +240,7 @@ class CosineDecay(_Formula):
         periods = (step - self.warmup_steps) / self.steps
         share = self._share_of_current(periods) if self.restarts else minimum(periods, 1)
         rate = _half_cosine(self.rate, self.final_rate, share)
-        if not self.warmup_steps:
+        if is_zero(self.warmup_steps):
             return rate
         rising = self.rate * (step + 1) / (self.warmup_steps + 1)
         return where(step < self.warmup_steps, rising, rate)

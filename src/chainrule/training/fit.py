@@ -31,13 +31,13 @@ from chainrule.training.validation import ValidationWatch
 
 
 def with_early_stopping(
-    loop: Loop, state: LoopState, stopping: EarlyStopping | None, kept: Mapping[str, Array]
-) -> tuple[Loop, LoopState]:
-    """Return the loop and its state with early stopping as its end of an epoch.
+    loop: Loop, state: LoopState, inputs: Inputs, stopping: EarlyStopping | None, kept: Mapping[str, Array]
+) -> tuple[Loop, LoopState, Inputs]:
+    """Return a run's parts with early stopping as its end of an epoch.
 
     Parameters
     ----------
-    loop, state : Loop, LoopState
+    loop, state, inputs : Loop, LoopState, Inputs
         Without early stopping.
     stopping : EarlyStopping or None
         What decides; None changes nothing.
@@ -45,11 +45,15 @@ def with_early_stopping(
         Those that make up the best weights.
     """
     if stopping is None:
-        return loop, state
+        return loop, state, inputs
     check_monitor(stopping, loop)
     types = {name: ArrayType(array.shape, array.dtype) for name, array in kept.items()}
     carried = {**state.carried, **stopping.initial(kept)}
-    return replace(loop, epoch_end=stopping.stage(types)), LoopState(carried, state.step, state.epoch)
+    return (
+        replace(loop, epoch_end=stopping.stage(types)),
+        LoopState(carried, state.step, state.epoch),
+        replace(inputs, arguments={**inputs.arguments, **stopping.arguments()}),
+    )
 
 
 def fit_from(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from chainrule.functions import maximum, minimum, where
 from chainrule.graph.graph import Graph
+from chainrule.graph.hyperparameters import EVEN_ZERO, RUN_TIME, with_inputs
 from chainrule.graph.loop import Inputs, Loop, LoopState, Stage
 from chainrule.graph.names import CheckedOptions
 from chainrule.graph.rewrite import inline
-from chainrule.graph.types import FLOAT64
+from chainrule.graph.types import FLOAT64, Array
 from chainrule.graph.value import Value, input_value
-from chainrule.training.stopping import check_monitor, check_patience, waiting
+from chainrule.training.stopping import as_arguments, check_monitor, check_patience, waiting
 
 _BEST, _WAITED = "plateau/best", "plateau/waited"
+_NUMBERS = "plateau"
 _RATE = "task.optimizer.learning_rate"
 
 
@@ -58,11 +60,11 @@ class ReduceOnPlateau(CheckedOptions):
     """
 
     factor: float = 0.1
-    patience: int = 10
-    min_delta: float = 0.0
+    patience: int = field(default=10, metadata=RUN_TIME)
+    min_delta: float = field(default=0.0, metadata=EVEN_ZERO)
     monitor: str = "validation_loss"
     mode: str = "min"
-    least: float = 0.0
+    least: float = field(default=0.0, metadata=EVEN_ZERO)
 
     def __post_init__(self) -> None:
         check_patience(self)
@@ -72,13 +74,18 @@ class ReduceOnPlateau(CheckedOptions):
                 f"{self.factor!r} and {self.least!r}"
             )
 
+    def arguments(self) -> dict[str, Array]:
+        """Return its numbers, which the decision is given, by name."""
+        return as_arguments(self, _NUMBERS)
+
     def stage(self) -> Stage:
         """Return the graph of the decision."""
         names = (_BEST, _WAITED, _RATE, self.monitor)
         inputs = {name: input_value(name, (), FLOAT64) for name in names}
-        best, _, waited = waiting(inputs[self.monitor], inputs[_BEST], inputs[_WAITED], self)
-        rate, plateau = inputs[_RATE], waited >= self.patience
-        lower = maximum(rate * self.factor, minimum(rate, self.least))
+        one = with_inputs(self, _NUMBERS, inputs)
+        best, _, waited = waiting(inputs[self.monitor], inputs[_BEST], inputs[_WAITED], one)
+        rate, plateau = inputs[_RATE], waited >= one.patience
+        lower = maximum(rate * one.factor, minimum(rate, one.least))
         outputs = {
             _BEST: best,
             _WAITED: where(plateau, 0.0, waited),
@@ -103,7 +110,7 @@ def with_plateau(
     if plateau is None:
         return loop, state, inputs
     check_monitor(plateau, loop)
-    arguments = dict(inputs.arguments)
+    arguments = {**inputs.arguments, **plateau.arguments()}
     if _RATE not in arguments:
         raise ValueError(
             "ReduceOnPlateau lowers a learning rate that is a number above 0, and the optimizer has none; "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from chainrule.functions import isfinite, logical_and, where
 from chainrule.graph.graph import Graph
+from chainrule.graph.hyperparameters import EVEN_ZERO, RUN_TIME, hyperparameters, with_inputs
 from chainrule.graph.loop import Loop, Stage
 from chainrule.graph.names import CheckedOptions, unknown_name
 from chainrule.graph.types import FLOAT64, Array, ArrayType
@@ -17,6 +18,7 @@ from chainrule.graph.value import Value, input_value
 
 _BEST, _WAITED = "early_stopping/best", "early_stopping/waited"
 _KEPT = "best/"
+_NUMBERS = "early_stopping"
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class EarlyStopping(CheckedOptions):
     3
     """
 
-    patience: int = 10
-    min_delta: float = 0.0
+    patience: int = field(default=10, metadata=RUN_TIME)
+    min_delta: float = field(default=0.0, metadata=EVEN_ZERO)
     monitor: str = "validation_loss"
     mode: str = "min"
     restore_best: bool = True
@@ -59,12 +61,17 @@ class EarlyStopping(CheckedOptions):
         counters = {_BEST: np.asarray(np.inf), _WAITED: np.asarray(0.0)}
         return {**counters, **(first_best(kept) if self.restore_best else {})}
 
+    def arguments(self) -> dict[str, Array]:
+        """Return its numbers, which the decision is given, by name."""
+        return as_arguments(self, _NUMBERS)
+
     def stage(self, kept: Mapping[str, ArrayType]) -> Stage:
         """Return the graph of the decision; `kept` are the arrays that make up the best weights."""
         scalar = ArrayType((), FLOAT64)
         inputs = {name: as_input(name, scalar) for name in (_BEST, _WAITED, self.monitor)}
-        best, better, waited = waiting(inputs[self.monitor], inputs[_BEST], inputs[_WAITED], self)
-        outputs = {_BEST: best, _WAITED: waited, "stop": waited >= self.patience}
+        one = with_inputs(self, _NUMBERS, inputs)
+        best, better, waited = waiting(inputs[self.monitor], inputs[_BEST], inputs[_WAITED], one)
+        outputs = {_BEST: best, _WAITED: waited, "stop": waited >= one.patience}
         if self.restore_best:
             outputs |= kept_best(inputs, better, kept)
         return Stage(Graph(list(inputs.values()), list(outputs.values())), tuple(outputs))
@@ -139,6 +146,11 @@ def with_best(carried: Mapping[str, Array]) -> dict[str, Array]:
     """
     best = {name.removeprefix(_KEPT): array for name, array in carried.items() if name.startswith(_KEPT)}
     return {**carried, **best}
+
+
+def as_arguments(one: Patience, prefix: str) -> dict[str, Array]:
+    """Return its numbers as a loop is given them."""
+    return {path: np.asarray(number) for path, number in hyperparameters(one, prefix).items()}
 
 
 def as_input(name: str, type_: ArrayType) -> Value:
