@@ -43,6 +43,13 @@ def pytest_xdist_make_scheduler(config, log):
     return LoadFileScheduling(config, log)
 
 
+def pytest_collection_modifyitems(config, items):
+    """Let thorough tests take as long as they do."""
+    if config.getoption("--thorough"):
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0))
+
+
 def pytest_collection_finish():
     """Have Python search less often for what could be thrown away, and not among what stays to the end."""
     gc.collect()
