@@ -251,6 +251,7 @@ class CompiledRun:
     def _call(self) -> None:
         """Let the threads make turns, or this one alone after the run; done when they have all come back."""
         function, table, threads = self._native.run, ctypes.addressof(self._table), self._team.threads
+        self._finite[...] = 0.0
         run_together(
             lambda thread: function(table, 0, self._capacity, thread, threads, 0), threads, self._pool
         )

@@ -17,21 +17,21 @@ from chainrule.compiler.sharing import PART_ARGUMENTS
 from chainrule.graph.value import Value
 
 _FLOATS = ("float32", "float64")
+_NAN = "0x7FF8000000000000"
 
 
 def write_check(arrays: Iterable[tuple[Value, Buffer]], total: Buffer) -> list[Code]:
-    """Return the function ``check``, which leaves 0 or NaN in `total`, and what it calls.
+    """Return the function ``check``, whose parts leave NaN in `total` if they find one, and what it calls.
 
     Parameters
     ----------
     arrays : iterable of (Value, Buffer)
         The types of arrays, of fixed shapes, and where they lie; those of whole numbers are passed over.
     total : Buffer
-        Where that belongs, a float64.
+        Where that belongs, a float64 that is 0 before.
     """
     code, used = Code("check", PART_ARGUMENTS), set()
     result = first_element(code, total)
-    code.do(f"store double 0.0, ptr {result}")
     for value, buffer in arrays:
         if buffer.dtype not in _FLOATS:
             continue
@@ -39,16 +39,35 @@ def write_check(arrays: Iterable[tuple[Value, Buffer]], total: Buffer) -> list[C
         axes = [axis for axis, size in enumerate(value.shape) if size != 1]
         sizes = [int(value.shape[axis]) for axis in axes] or [1]
         stride = buffer.strides[axes[-2]].elements if len(axes) > 1 else 0
-        if stride == sizes[-1]:  # rows that lie without a gap are one
-            sizes = [1, math.prod(sizes)]
-        given = f"i64 {math.prod(sizes[:-1])}, i64 {sizes[-1]}, i64 {stride}"
-        code.do(f"call void @zeros.{buffer.dtype}(ptr {first_element(code, buffer)}, {given}, ptr {result})")
+        rows, columns = math.prod(sizes[:-1]), sizes[-1]
+        if stride == columns or rows == 1:  # rows that lie without a gap are one
+            start, count = _share(code, rows * columns, LANES)
+            sizes_of_part = f"i64 1, i64 {count}, i64 0"
+        else:
+            row, count = _share(code, rows, 1)
+            start = code.value(f"mul i64 {row}, {stride}")
+            sizes_of_part = f"i64 {count}, i64 {columns}, i64 {stride}"
+        array = Vectors(code, buffer.dtype).after(first_element(code, buffer), start)
+        code.do(f"call void @zeros.{buffer.dtype}(ptr {array}, {sizes_of_part}, ptr {result})")
     return [code, *(_zeros(dtype) for dtype in sorted(used))]
 
 
+def _share(code: Code, total: int, unit: int) -> tuple[str, str]:
+    """Return which of so many elements this part looks at, in whole units: the first, and how many."""
+    units = -(-total // unit)
+    first, end = (
+        code.smaller(code.integer("mul", code.value(f"udiv i64 {product}, %parts"), unit), total)
+        for product in (
+            code.value(f"mul i64 %part, {units}"),
+            code.value(f"mul i64 {code.value('add i64 %part, 1')}, {units}"),
+        )
+    )
+    return first, code.value(f"sub i64 {end}, {first}")
+
+
 def _zeros(dtype: str) -> Code:
-    """Return the function that adds to a sum 0, or NaN where an array has a number that is not finite."""
-    code = Code(f"zeros.{dtype}", "ptr %array, i64 %rows, i64 %columns, i64 %stride, ptr %sum")
+    """Return the function that leaves NaN in a total if an array has a number that is not finite."""
+    code = Code(f"zeros.{dtype}", "ptr %array, i64 %rows, i64 %columns, i64 %stride, ptr %total")
     vectors, scalar = Vectors(code, dtype), SCALARS[dtype]
     integer = f"i{8 * BYTES[dtype]}"
     kind, bits = vectors.type, f"<{LANES} x {integer}>"
@@ -71,8 +90,7 @@ def _zeros(dtype: str) -> Code:
 
     (found,) = code.loop(0, "%rows", 1, row, [(bits, "zeroinitializer")])
     one = code.call(integer, f"llvm.vector.reduce.or.v{LANES}{integer}", f"{bits} {found}")
-    part = code.value(f"bitcast {integer} {one} to {scalar}")
-    wide = part if scalar == "double" else code.value(f"fpext float {part} to double")
-    before = code.value("load double, ptr %sum")
-    code.do(f"store double {code.value(f'fadd double {before}, {wide}')}, ptr %sum")
+    total = code.value(f"bitcast {integer} {one} to {scalar}")
+    spoilt = code.value(f"fcmp uno {scalar} {total}, 0.0")
+    code.when(spoilt, lambda: code.do(f"store atomic double {_NAN}, ptr %total monotonic, align 8"))
     return code

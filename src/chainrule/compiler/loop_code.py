@@ -123,7 +123,7 @@ class _Fit:
         self._items(stage, "0", begin="conclude", end="end_epoch")
 
     def _check(self) -> None:
-        self._items(None, "0", begin="check", end="end_check")
+        self._items(None, "0", begin="check", end="end_check", split=True)
 
     def _rows(self, done: Control, all_rows: Control, most: Control) -> str:
         """Return how many rows the turn is on."""
