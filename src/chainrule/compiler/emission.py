@@ -11,7 +11,7 @@ import functools
 import re
 from typing import Any, Final
 
-from chainrule.compiler.llvm import LAST_KNOWN, binding, emit_object, loops_as_they_are, new_machine, parsed
+from chainrule.compiler.llvm import binding, emit_object, is_known, loops_as_they_are, new_machine, parsed
 from chainrule.compiler.pool import helpers, run_together
 
 #: The lines that are worth a piece of their own: a thread and the passes of LLVM have to be made for it.
@@ -32,7 +32,7 @@ def emit_objects(text: str, cpu: str, features: str, threads: int) -> list[bytes
         How many there may be.
     """
     pieces = max(1, min(threads, text.count("\n") // WORTH_A_PIECE))
-    if pieces == 1 or _emit() is None:
+    if pieces == 1 or not is_known():
         return [emit_object(text, cpu, features)]
     texts = divided(text, pieces)
     codes = [b""] * pieces
@@ -76,34 +76,47 @@ def _shared(function: str) -> str:
 
 def _emitted(text: str, cpu: str, features: str) -> bytes:
     """Return a module's object code; other threads may do the same."""
-    machine = new_machine(cpu, features)
-    module = parsed(text, machine, binding().create_context())
-    return bytes(_emit()(machine, module))
+    machine, free = new_machine(cpu, features), _unlocked()
+    module = parsed(text, machine, free.parse, binding().create_context())
+    return free.emit(machine, module)
 
 
-@functools.cache
-def _emit() -> Any:
-    """Return what makes object code of a module without llvmlite's lock; None if this LLVM is not known."""
-    from llvmlite.binding import ffi
+class _Unlocked:
+    """LLVM without llvmlite's lock."""
 
-    if binding().llvm_version_info[0] > LAST_KNOWN:
-        return None
-    library = ctypes.CDLL(ffi.lib._name, handle=ffi.lib._handle)
-    emit, start, size, dispose = (
-        getattr(library, f"LLVMPY_{name}")
-        for name in ("TargetMachineEmitToMemory", "GetBufferStart", "GetBufferSize", "DisposeMemoryBuffer")
-    )
-    emit.restype = start.restype = ctypes.c_void_p
-    size.restype = ctypes.c_size_t
+    def __init__(self) -> None:
+        from llvmlite.binding import ffi
 
-    def emitted(machine: Any, module: Any) -> bytes:
-        with ffi.OutputString() as problem:
-            buffer = ctypes.c_void_p(emit(machine, module, 1, problem))
+        self._message = ffi.OutputString
+        self._library = library = ctypes.CDLL(ffi.lib._name, handle=ffi.lib._handle)
+        library.LLVMPY_ParseAssembly.restype = ffi.LLVMModuleRef
+        library.LLVMPY_TargetMachineEmitToMemory.restype = ctypes.c_void_p
+        library.LLVMPY_GetBufferStart.restype = ctypes.c_void_p
+        library.LLVMPY_GetBufferSize.restype = ctypes.c_size_t
+
+    def parse(self, text: str, context: Any) -> Any:
+        """Return a text's module."""
+        with self._message() as problem:
+            module = self._library.LLVMPY_ParseAssembly(context, text.encode(), problem)
+            if not module:
+                raise RuntimeError(str(problem))
+        return binding().ModuleRef(module, context)
+
+    def emit(self, machine: Any, module: Any) -> bytes:
+        """Return a module's object code."""
+        library = self._library
+        with self._message() as problem:
+            buffer = ctypes.c_void_p(library.LLVMPY_TargetMachineEmitToMemory(machine, module, 1, problem))
             if not buffer:
                 raise RuntimeError(str(problem))
         try:
-            return ctypes.string_at(start(buffer), size(buffer))
+            return ctypes.string_at(
+                library.LLVMPY_GetBufferStart(buffer), library.LLVMPY_GetBufferSize(buffer)
+            )
         finally:
-            dispose(buffer)
+            library.LLVMPY_DisposeMemoryBuffer(buffer)
 
-    return emitted
+
+@functools.cache
+def _unlocked() -> _Unlocked:
+    return _Unlocked()

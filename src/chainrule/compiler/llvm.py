@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ _ATTRIBUTES = (
     'attributes #0 = { nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" }\n!0 = !{}\n'
 )
 
-#: The last version of LLVM whose options were looked through.
+#: The last version of LLVM that was looked through: its options, and what may be called without a lock.
 LAST_KNOWN = 22
 
 # How a thread has its CPU take denormal numbers for zero, and how it stops.
@@ -101,6 +101,11 @@ def binding() -> Any:
     return llvm
 
 
+def is_known() -> bool:
+    """Whether this version of LLVM was looked through."""
+    return bool(binding().llvm_version_info[0] <= LAST_KNOWN)
+
+
 @functools.cache
 def host() -> tuple[str, str]:
     """Return the name and the features of this machine's CPU."""
@@ -140,11 +145,14 @@ def new_machine(cpu: str, features: str, triple: str = "") -> Any:
     return target.create_target_machine(cpu=cpu, features=features, opt=2, **near)
 
 
-def parsed(text: str, machine: Any, context: Any = None) -> Any:
-    """Return a module for a machine, with the functions that each family of CPUs has in its own words."""
+def parsed(text: str, machine: Any, parse: Callable[..., Any] | None = None, *context: Any) -> Any:
+    """Return a module for a machine, with the functions that each family of CPUs has in its own words.
+
+    It is parsed by llvmlite, or by what is given, in a context.
+    """
     family = str(machine.triple).partition("-")[0]
     words = [texts.get(family, texts[""]) for name, texts in _OWN_WORDS.items() if name in text]
-    module = binding().parse_assembly("".join([text, *words]), context)
+    module = (parse or binding().parse_assembly)("".join([text, *words]), *context)
     module.triple = machine.triple
     module.data_layout = str(machine.target_data)
     module.verify()
@@ -182,7 +190,7 @@ def loops_as_they_are() -> Iterator[None]:
     It is an option of the whole process, so it is taken back; an LLVM that does not know it would exit.
     """
     llvm = binding()
-    known = llvm.llvm_version_info[0] <= LAST_KNOWN
+    known = is_known()
     if known:
         llvm.set_option("", "-disable-lsr=true")
     try:
