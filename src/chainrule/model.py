@@ -418,15 +418,19 @@ class Model(Inspection):
         """
         trainer = self._trainer
         features = trainer.features(x)
-        stage = trainer.stage("link" if link else "prediction")
-        found: Array | None = None
-        for start in range(0, len(features), trainer.rows_together):
-            rows = slice(start, start + trainer.rows_together)
-            part = run_stage(stage, trainer.arrays({"x": features[rows]}), self._prepare)["prediction"]
-            if found is None:
-                found = np.empty((len(features), *part.shape[1:]), part.dtype)
-            found[rows] = part
-        assert found is not None
+        stage, together = trainer.stage("link" if link else "prediction"), trainer.rows_together
+
+        def predicted(start: int) -> Array:
+            arrays = trainer.arrays({"x": features[start : start + together]})
+            return run_stage(stage, arrays, self._prepare)["prediction"]
+
+        first = predicted(0)
+        if len(first) == len(features):
+            return first
+        found = np.empty((len(features), *first.shape[1:]), first.dtype)
+        found[:together] = first
+        for start in range(together, len(features), together):
+            found[start : start + together] = predicted(start)
         return found
 
     @checked_options

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import threading
 import weakref
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import compress, count
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +16,7 @@ import numpy as np
 from chainrule.compiler.native import native
 from chainrule.compiler.plan import GraphPlan, multiplications
 from chainrule.compiler.pool import deferred_interrupt, helpers, run_together
-from chainrule.compiler.table import allocate
+from chainrule.compiler.table import FIRST_ARRAY, allocate
 from chainrule.compiler.threads import WORTH_WAKING, thread_count
 from chainrule.graph.evaluate import bind_rows
 from chainrule.graph.graph import Graph
@@ -51,8 +53,23 @@ class Executable:
         captured = [graph.captured[number].data for number in self.plan.captured]
         self._captured = [np.ascontiguousarray(array) for array in captured]
         self.ticks = np.zeros(0 if compiled is None else len(compiled.kernels) + 2, np.int64)
-        self._calls: dict[Hashable, _Call] = {}
+        self._calls: dict[Hashable, dict[Hashable, _Call]] = {}
         self._scratch = threading.local()
+        self._constants: _Constants | None = None
+        self._place_arrays()
+
+    def _place_arrays(self) -> None:
+        """Find out which of the table's slots change from call to call.
+
+        Where some inputs have rows, the others, such as weights, are mostly those of the last call.
+        """
+        inputs = self.graph.inputs
+        has_rows = [ROWS in value.shape for value in inputs]
+        self._moves = has_rows if any(has_rows) else [True] * len(inputs)
+        self._stays = [not moves for moves in self._moves]
+        results = FIRST_ARRAY + len(inputs) + len(self._captured)
+        self._slots = results + len(self.plan.results) + 1
+        self._moving_slots = [*compress(count(FIRST_ARRAY), self._moves), *range(results, self._slots - 1)]
 
     def __call__(self, *arguments: Array, n_threads: int | None = None) -> list[Array]:
         """Return the outputs for the inputs' arrays; what is returned shares memory with nothing.
@@ -64,13 +81,22 @@ class Executable:
         n_threads : int, optional
             How many threads share the work if there is much; see `chainrule.compiler.threads`.
         """
-        given = [_contiguous(argument) for argument in arguments]
-        call = self._call_for(given)
+        staying = list(compress(arguments, self._stays))
+        constants = self._constants
+        if constants is None or not constants.are(staying):
+            staying = list(map(_contiguous, staying))
+            constants = _Constants(staying, self._calls.setdefault(_types(staying), {}))
+            self._constants = constants
+        moving = [_contiguous(argument) for argument in compress(arguments, self._moves)]
+        call = self._call_for(arguments, constants, moving)
         results = [np.empty(shape, dtype) for shape, dtype in call.results]
         threads = self._threads(call, n_threads)
         held = self._take_memory(call.capacity, threads)
-        for place, array in enumerate((*given, *self._captured, *results, self.ticks), len(held.places)):
-            held.table[place] = _address(array)
+        if held.constants is not constants:
+            held.constants = constants
+            self._enter_constants(held.table, constants)
+        for slot, array in zip(self._moving_slots, (*moving, *results), strict=True):
+            held.table[slot] = _address(array)
         given_to_all = held.address, call.rows, call.capacity
         held.turn += 1
         if threads == 1:
@@ -83,26 +109,33 @@ class Executable:
                     helpers.at_least(threads - 1),
                 )
         self._scratch.held = held
-        return [self._output(kind, number, results, given) for kind, number in self.plan.outputs]
+        return [self._output(kind, number, results, arguments) for kind, number in self.plan.outputs]
 
-    def _output(self, kind: str, number: int, results: list[Array], given: list[Array]) -> Array:
+    def _output(self, kind: str, number: int, results: list[Array], given: Sequence[Array]) -> Array:
         if kind == "result":
             return results[number]
         known = given[number] if kind == "input" else self.graph.captured[number].data
         assert known is not None
-        return known.copy()
+        return np.array(known, order="C")
 
-    def _call_for(self, given: list[Array]) -> _Call:
+    def _enter_constants(self, table: ctypes.Array[ctypes.c_void_p], constants: _Constants) -> None:
+        """Leave in the table where arrays lie that stay the same from call to call."""
+        others = [_address(array) for array in (*self._captured, self.ticks)]
+        slots = sorted({*range(FIRST_ARRAY, self._slots)} - {*self._moving_slots})
+        for slot, address in zip(slots, [*constants.addresses, *others], strict=True):
+            table[slot] = address
+
+    def _call_for(self, given: Sequence[Array], constants: _Constants, moving: list[Array]) -> _Call:
         """Return what a call on arrays of these types needs; it is found out at the first such call."""
-        types = tuple([(array.shape, array.dtype) for array in given])
-        call = self._calls.get(types)
-        if call is None:
-            rows = bind_rows(self.graph.inputs, given) or 0
+        types = _types(moving)
+        call = constants.calls.get(types)
+        if call is None or len(given) != len(self._moves):
+            rows = bind_rows(self.graph.inputs, [np.asarray(array) for array in given]) or 0
             results = [(_bound(result, rows), result.dtype) for result in self.plan.results]
             call = _Call(rows, -(-max(rows, 1) // 16) * 16, results, multiplications(self.plan.work, rows))
-            if len(self._calls) == MOST_CALLS:
-                self._calls.clear()
-            self._calls[types] = call
+            if len(constants.calls) == MOST_CALLS:
+                constants.calls.clear()
+            constants.calls[types] = call
         return call
 
     def _threads(self, call: _Call, asked: int | None) -> int:
@@ -119,9 +152,8 @@ class Executable:
         if held is None or held.capacity < capacity or held.threads < threads:
             plan = self.plan
             memory, places = allocate(plan.sizes, plan.scratch, capacity, threads, plan.parts)
-            others = len(self.graph.inputs) + len(self._captured) + len(plan.results) + 1
-            table = (ctypes.c_void_p * (len(places) + others))(*places)
-            held = _Held(capacity, threads, memory, places, table, ctypes.addressof(table))
+            table = (ctypes.c_void_p * self._slots)(*places)
+            held = _Held(capacity, threads, memory, table, ctypes.addressof(table))
         return held
 
 
@@ -135,6 +167,20 @@ class _Call:
     work: int
 
 
+class _Constants:
+    """The inputs that stay the same from call to call: where they lie, and the calls made with such."""
+
+    def __init__(self, arrays: list[Array], calls: dict[Hashable, _Call]) -> None:
+        self._arrays = list(map(weakref.ref, arrays))  # they live as long as their owner wants
+        self.addresses = list(map(_address, arrays))
+        self.calls = calls
+
+    def are(self, arrays: list[Array]) -> bool:
+        """Whether these are the same arrays."""
+        known = self._arrays
+        return len(known) == len(arrays) and all(map(is_, [array() for array in known], arrays))
+
+
 @dataclass
 class _Held:
     """Memory that is kept from call to call: for how much, the table of pointers, and the last turn."""
@@ -142,9 +188,9 @@ class _Held:
     capacity: int
     threads: int
     memory: Array
-    places: list[int]
     table: ctypes.Array[ctypes.c_void_p]
     address: int
+    constants: _Constants | None = None
     turn: int = 0
 
 
@@ -159,9 +205,14 @@ _executables: weakref.WeakKeyDictionary[Graph, Executable] = weakref.WeakKeyDict
 
 def executable_of(graph: Graph) -> Executable:
     """Return a graph as native code, compiled at its first use."""
-    if graph not in _executables:
-        _executables[graph] = Executable(graph)
-    return _executables[graph]
+    executable = _executables.get(graph)
+    if executable is None:
+        executable = _executables[graph] = Executable(graph)
+    return executable
+
+
+def _types(arrays: list[Array]) -> Hashable:
+    return tuple([(array.shape, array.dtype) for array in arrays])
 
 
 def _contiguous(array: Array) -> Array:

@@ -98,7 +98,7 @@ def _first_not_finite(array: Array) -> tuple[int, ...] | None:
     rows = max(1, ELEMENTS // max(1, array[:1].size))
     for start in range(0, len(array), rows):
         finite = np.isfinite(array[start : start + rows])
-        if not finite.all():
+        if np.count_nonzero(finite) < finite.size:
             first, *others = map(int, np.argwhere(~finite)[0])
             return start + first, *others
     return None

@@ -78,8 +78,12 @@ class Trainer:
 
     @property
     def rows_together(self) -> int:
-        """How many rows a prediction computes at once: so few that Ctrl-C need not wait for long."""
-        return max(64, min(4096, MULTIPLICATIONS // max(self._size, 1)))
+        """How many rows a prediction computes at once: so few that Ctrl-C need not wait for long.
+
+        A small network takes more of them: each call has its price, and their activations take little memory.
+        """
+        most = MULTIPLICATIONS // max(self._size, 1)
+        return max(64, min(4096, most), min(1 << 16, most // 8))
 
     def build(self, features: Sequence[int]) -> None:
         """Draw the initial weights for rows of this shape, unless that is done."""

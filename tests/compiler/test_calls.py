@@ -1,0 +1,104 @@
+"""Calls of a graph's native code: what stays from call to call is not looked at again, what changes is."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.compiler.executable import Executable
+from chainrule.graph.graph import Graph
+from chainrule.graph.types import FLOAT32, ROWS
+from chainrule.graph.value import input_value
+
+X = np.arange(12, dtype=np.float32).reshape(4, 3)
+
+
+@pytest.fixture(scope="module")
+def product():
+    """The product of rows and a weight, as native code."""
+    x, w = input_value("x", (ROWS, 3), FLOAT32), input_value("w", (3, 2), FLOAT32)
+    return Executable(Graph([x, w], [x @ w]))
+
+
+def weight(seed):
+    return np.random.default_rng(seed).integers(-9, 9, (3, 2)).astype(np.float32)
+
+
+def test_a_weight_that_was_replaced_is_seen(product):
+    for seed in range(20):  # the memory of an array that is gone may be the next one's
+        w = weight(seed)
+        np.testing.assert_array_equal(product(X, w)[0], X @ w)
+
+
+def test_what_is_done_to_a_weight_is_seen(product):
+    w = weight(0)
+    product(X, w)
+    w[1] = 7
+    np.testing.assert_array_equal(product(X, w)[0], X @ w)
+
+
+def test_what_is_done_to_a_weight_that_is_not_contiguous_is_seen(product):
+    w = np.asfortranarray(weight(0))
+    product(X, w)
+    w[1] = 7
+    np.testing.assert_array_equal(product(X, w)[0], X @ w)
+
+
+def test_another_number_of_rows_is_seen(product):
+    w = weight(0)
+    for rows in (4, 1, 3, 0, 4):
+        np.testing.assert_array_equal(product(X[:rows], w)[0], X[:rows] @ w)
+
+
+def test_a_weight_is_not_kept_alive(product):
+    import weakref
+
+    w = weight(0)
+    product(X, w)
+    gone = weakref.ref(w)
+    del w
+    assert gone() is None
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((3, 3), np.float32), np.zeros((3, 2)), np.zeros(6, np.float32)])
+def test_a_weight_of_another_type_is_refused_each_time(product, wrong):
+    product(X, weight(0))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="w is float32"):
+            product(X, wrong)
+
+
+def test_a_missing_or_further_array_is_refused(product):
+    w = weight(0)
+    product(X, w)
+    for given in ((X,), (X, w, w)):
+        with pytest.raises(ValueError, match="takes 2 arrays"):
+            product(*given)
+
+
+def test_threads_with_weights_of_their_own_do_not_meet(product):
+    wrong = []
+
+    def call(seed):
+        w = weight(seed)
+        for _ in range(300):
+            if not np.array_equal(product(X, w)[0], X @ w):
+                wrong.append(seed)
+
+    threads = [threading.Thread(target=call, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_an_input_that_is_returned_is_a_copy():
+    x, w = input_value("x", (ROWS, 3), FLOAT32), input_value("w", (3, 2), FLOAT32)
+    graph = Executable(Graph([x, w], [w, cr.sum(x)]))
+    w = weight(0)
+    for _ in range(2):
+        same, _ = graph(X, w)
+        np.testing.assert_array_equal(same, w)
+        assert not np.shares_memory(same, w)
