@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 from chainrule.graph.evaluate import Evaluator
@@ -24,10 +24,11 @@ def _compiled_run(loop: Loop, state: LoopState, inputs: Inputs) -> Run:
     return CompiledRun(loop, state, inputs)
 
 
+@cache
 def _compiling(n_threads: int | None) -> Prepare:
-    def prepare(graph: Graph) -> GraphFunction:
-        from chainrule.compiler.executable import executable_of
+    from chainrule.compiler.executable import executable_of
 
+    def prepare(graph: Graph) -> GraphFunction:
         return partial(executable_of(graph), n_threads=n_threads)
 
     return prepare

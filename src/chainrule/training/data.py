@@ -93,15 +93,17 @@ def as_finite(x: Any, dtype: DType, name: str) -> Array:
 
 def _first_not_finite(array: Array) -> tuple[int, ...] | None:
     """Return the place of the first NaN or infinity; some rows at a time, which takes little memory."""
-    if not array.ndim:
-        return None if np.isfinite(array) else ()
-    rows = max(1, ELEMENTS // max(1, array[:1].size))
-    for start in range(0, len(array), rows):
-        finite = np.isfinite(array[start : start + rows])
-        if np.count_nonzero(finite) < finite.size:
-            first, *others = map(int, np.argwhere(~finite)[0])
-            return start + first, *others
-    return None
+    if array.size > ELEMENTS and len(array) > 1:
+        rows = max(1, ELEMENTS // array[:1].size)
+        for start in range(0, len(array), rows):
+            place = _first_not_finite(array[start : start + rows])
+            if place is not None:
+                return start + place[0], *place[1:]
+        return None
+    finite = np.isfinite(array)
+    if np.count_nonzero(finite) == finite.size:
+        return None
+    return tuple(map(int, np.argwhere(~finite)[0]))
 
 
 def as_objective_target(y: Any, dtype: DType, name: str) -> Array:
