@@ -8,7 +8,7 @@ import pytest
 import chainrule as cr
 from chainrule.compiler.executable import Executable
 from chainrule.graph.graph import Graph
-from chainrule.graph.types import FLOAT32, ROWS
+from chainrule.graph.types import FLOAT32, FLOAT64, ROWS
 from chainrule.graph.value import input_value
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -102,3 +102,23 @@ def test_an_input_that_is_returned_is_a_copy():
         same, _ = graph(X, w)
         np.testing.assert_array_equal(same, w)
         assert not np.shares_memory(same, w)
+
+
+@pytest.mark.parametrize("dtype", [FLOAT32, FLOAT64])
+@pytest.mark.parametrize("columns", [1, 3, 16, 17, 64, 130])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_row_alone_has_the_bits_that_it_has_among_others(dtype, columns, turned):
+    rng = np.random.default_rng(columns)
+    x, w = input_value("x", (ROWS, 37), dtype), input_value("w", (37, columns), dtype)
+    if turned:
+        w = input_value("w", (columns, 37), dtype)
+    b = input_value("b", (columns,), dtype)
+    z = x @ (w.T if turned else w) + b
+    graph = Executable(Graph([x, w, b], [cr.maximum(z, 0.0), z]))
+    rows, *others = (rng.standard_normal(shape).astype(dtype) for shape in ((13, 37), w.shape, b.shape))
+    many = graph(rows, *others)
+    expected = rows @ (others[0].T if turned else others[0]) + others[1]
+    np.testing.assert_allclose(many[1], expected, rtol=1e-3 if dtype == FLOAT32 else 1e-9, atol=1e-5)
+    for row in range(13):
+        for alone, among in zip(graph(rows[row : row + 1], *others), many, strict=True):
+            np.testing.assert_array_equal(alone[0], among[row])

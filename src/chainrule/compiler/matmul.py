@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import BYTES, LANES
@@ -19,7 +19,7 @@ from chainrule.compiler.llvm import vector_registers
 from chainrule.compiler.loops import Index, KernelWriter, extent_of, first_lanes
 from chainrule.compiler.narrow import are_few, write_few_columns
 from chainrule.compiler.operand import FAR_BYTES, Operand, Panel
-from chainrule.compiler.tile import Area, Block, Product, Rows, Tiles, lanes_of_row, tile_for
+from chainrule.compiler.tile import Area, Block, Product, Rows, Tile, Tiles, lanes_of_row, tile_for
 from chainrule.graph.types import ROWS, Dim
 
 #: With fewer tiles than this in a panel it is not worth packing.
@@ -283,9 +283,21 @@ class ProductWriter:
         number = self._columns_in(column, panels)
         lanes = lanes_of_row(self.dtype, number, panels.vectors)
         panel = Panel(first, self._tails(column, panels), lanes, number, self.turned)
-        tiles = self._units(self.code.integer("sub", bounds[1], bounds[0]), self.tile.rows)
+        code, rows = self.code, self.code.integer("sub", bounds[1], bounds[0])
+        tiles = self._units(rows, self.tile.rows)
         area = Area(self.outer, bounds, self.block)
-        Tiles(self.product, panel, self._right(panel, tiles), area).write(tiles)
+        right = self._right(panel, tiles)
+
+        # A row alone takes a tile of its own: the others of a whole one would be computed for nothing.
+        def write(product: Product, tiles: str) -> None:
+            Tiles(product, panel, right, area).write(tiles)
+
+        if self.root.shape[-2] is ROWS and self.product.light and not self.outer:
+            one = replace(self.product, tile=Tile(1, self.tile.vectors))
+            single = code.value(f"icmp eq i64 {rows}, 1")
+            code.choose(single, lambda: write(one, "1"), lambda: write(self.product, tiles))
+        else:
+            write(self.product, tiles)
 
     def _tails(self, column: str, panels: Panels) -> list[Element | None]:
         """Return for each vector of a panel which lanes are columns; None where all are."""
