@@ -107,18 +107,20 @@ def test_an_input_that_is_returned_is_a_copy():
 @pytest.mark.parametrize("dtype", [FLOAT32, FLOAT64])
 @pytest.mark.parametrize("columns", [1, 3, 16, 17, 64, 130])
 @pytest.mark.parametrize("turned", [False, True])
-def test_a_row_alone_has_the_bits_that_it_has_among_others(dtype, columns, turned):
+@pytest.mark.parametrize("kept", [1, 2])
+def test_a_row_alone_has_the_bits_that_it_has_among_others(dtype, columns, turned, kept):
+    """Also where the sums themselves are an output, and are then made to the last one row by row."""
     rng = np.random.default_rng(columns)
-    x, w = input_value("x", (ROWS, 37), dtype), input_value("w", (37, columns), dtype)
-    if turned:
-        w = input_value("w", (columns, 37), dtype)
-    b = input_value("b", (columns,), dtype)
+    shape = (columns, 37) if turned else (37, columns)
+    x, w, b = (
+        input_value(name, dims, dtype) for name, dims in (("x", (ROWS, 37)), ("w", shape), ("b", (columns,)))
+    )
     z = x @ (w.T if turned else w) + b
-    graph = Executable(Graph([x, w, b], [cr.maximum(z, 0.0), z]))
-    rows, *others = (rng.standard_normal(shape).astype(dtype) for shape in ((13, 37), w.shape, b.shape))
-    many = graph(rows, *others)
-    expected = rows @ (others[0].T if turned else others[0]) + others[1]
-    np.testing.assert_allclose(many[1], expected, rtol=1e-3 if dtype == FLOAT32 else 1e-9, atol=1e-5)
+    graph = Executable(Graph([x, w, b], [cr.maximum(z, 0.0), z][:kept]))
+    data, weights, bias = (rng.standard_normal(dims).astype(dtype) for dims in ((13, 37), shape, columns))
+    among = graph(data, weights, bias)
+    expected = np.maximum(data @ (weights.T if turned else weights) + bias, 0)
+    np.testing.assert_allclose(among[0], expected, rtol=1e-3 if dtype == FLOAT32 else 1e-9, atol=1e-5)
     for row in range(13):
-        for alone, among in zip(graph(rows[row : row + 1], *others), many, strict=True):
-            np.testing.assert_array_equal(alone[0], among[row])
+        for alone, all_rows in zip(graph(data[row : row + 1], weights, bias), among, strict=True):
+            np.testing.assert_array_equal(alone[0], all_rows[row])
