@@ -239,6 +239,26 @@ log = primitive(
     samples=reals((0.3, 4)),
 )
 
+log2 = primitive(
+    "log2",
+    shape=real,
+    value=np.log2,
+    derivative=lambda dy, y, x: (dy / (x * math.log(2)),),
+    lower=Expression(lambda b, x: b.log2(x)),
+    notation=function(r"\log_{2}"),
+    samples=reals((0.3, 4)),
+)
+
+log10 = primitive(
+    "log10",
+    shape=real,
+    value=np.log10,
+    derivative=lambda dy, y, x: (dy / (x * math.log(10)),),
+    lower=Expression(lambda b, x: b.log10(x)),
+    notation=function(r"\log_{10}"),
+    samples=reals((0.3, 4)),
+)
+
 log1p = primitive(
     "log1p",
     shape=real,
@@ -278,37 +298,7 @@ power = primitive(
     broadcasts=True,
 )
 
-# Trigonometric and error functions ---------------------------------------------------------------
-
-sin = primitive(
-    "sin",
-    shape=real,
-    value=np.sin,
-    derivative=lambda dy, y, x: (dy * cos(x),),
-    lower=Expression(lambda b, x: b.sin(x)),
-    notation=function(r"\sin"),
-    samples=reals((-6, 6)),
-)
-
-cos: Primitive = primitive(
-    "cos",
-    shape=real,
-    value=np.cos,
-    derivative=lambda dy, y, x: (-dy * sin(x),),
-    lower=Expression(lambda b, x: b.cos(x)),
-    notation=function(r"\cos"),
-    samples=reals((-6, 6)),
-)
-
-tanh = primitive(
-    "tanh",
-    shape=real,
-    value=np.tanh,
-    derivative=lambda dy, y, x: (dy * (1 - y * y),),
-    lower=Expression(lambda b, x: b.tanh(x)),
-    notation=function(r"\tanh"),
-    samples=reals((-3, 3)),
-)
+# The error function ------------------------------------------------------------------------------
 
 
 def _erf(x: Array) -> Any:
