@@ -280,6 +280,13 @@ sqrt = primitive(
 )
 
 
+def _power(x: Array, p: Array) -> Any:
+    """Return x^p as IEEE 754 has it: for a single exponent 0.5 NumPy takes √x, which differs at -0 and -∞."""
+    if p.size and not any(p.strides) and p.flat[0] == 0.5:
+        return np.abs(np.where(x == -np.inf, x, np.sqrt(x)))
+    return np.power(x, p)
+
+
 def _d_power(dy: Value, y: Value, x: Value, p: Value) -> tuple[Value, Value]:
     """d(x^p)/dx = p x^(p-1), 0 for p = 0 even at x = 0;  d(x^p)/dp = x^p ln x, 0 for p ≥ 0 even at x = 0."""
     dx = dy * p * power(where(logical_and(x == 0, p == 0), 1, x), p - 1)
@@ -290,7 +297,7 @@ def _d_power(dy: Value, y: Value, x: Value, p: Value) -> tuple[Value, Value]:
 power = primitive(
     "power",
     shape=pair(real),
-    value=np.power,
+    value=_power,
     derivative=_d_power,
     lower=Expression(lambda b, x, y: b.power(x, y)),
     notation=Notation("{<0>}^{<1>}", POWER, (ATOM, RELATION)),
