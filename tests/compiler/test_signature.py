@@ -11,7 +11,7 @@ import chainrule as cr
 from chainrule.compiler.compiled_loop import CompiledLoop
 from chainrule.compiler.memory import plan_arena, user_buffer
 from chainrule.compiler.pipeline import run_passes
-from chainrule.compiler.program import _there_by_then, _written
+from chainrule.compiler.program import _with_buffers, _written
 from chainrule.compiler.schedule import grouped, scheduled
 from chainrule.compiler.signature import signature_of
 from chainrule.compiler.table import FIRST_ARRAY
@@ -25,7 +25,7 @@ def kernels_of(graph):
     given = [*graph.inputs, *graph.captured, *graph.outputs]
     users = {value.serial: user_buffer(FIRST_ARRAY + place, value) for place, value in enumerate(given)}
     buffers = {**plan_arena(grouped(kernels), users, []).buffers, **users}
-    return [(kernel, _there_by_then(kernels[number + 1 :], buffers)) for number, kernel in enumerate(kernels)]
+    return [(kernel, dict(there)) for kernel, there in _with_buffers(kernels, buffers)]
 
 
 @pytest.mark.parametrize("derivatives", [False, True])

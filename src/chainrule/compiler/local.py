@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from chainrule.compiler.buffer import LOCAL, SLACK, Buffer
 from chainrule.compiler.code import BYTES, LANES
 from chainrule.compiler.fuse import Kernel
-from chainrule.compiler.memory import layout, lowest, reads
+from chainrule.compiler.memory import Span, claim, layout, reads
 from chainrule.compiler.schedule import is_chain, row_bytes
 from chainrule.compiler.table import LINE
 from chainrule.graph.value import Value
@@ -93,13 +93,12 @@ def _placed(chain: Sequence[Kernel], own: Sequence[Value]) -> list[tuple[Value, 
     first = {value.serial: number for number, kernel in enumerate(chain) for value in kernel.stored}
     last = dict(first)
     for number, kernel in enumerate(chain):
-        last |= dict.fromkeys(reads(kernel, first) & set(first), number)
-    taken: list[tuple[int, int, int, int]] = []
+        last |= dict.fromkeys((serial for serial in reads(kernel, first) if serial in first), number)
+    taken: list[Span] = []
     places = []
     for value in sorted(own, key=lambda value: -_row_bytes(value)):
         length = -(-(_row_bytes(value) * rows + SLACK) // LINE) * LINE
-        offset = lowest(taken, length, first[value.serial], last[value.serial])
-        taken.append((offset, length, first[value.serial], last[value.serial]))
+        offset = claim(taken, length, first[value.serial], last[value.serial])
         places.append((value, offset, length))
     return places
 

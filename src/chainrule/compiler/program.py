@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -148,8 +148,7 @@ class _Written:
         self._bodies: dict[str, str] = {}
         writers: dict[Hashable, tuple[KernelWriter, str]] = {}
         self._of_kernel: dict[int, tuple[KernelWriter, str, list[Buffer]]] = {}
-        for number, kernel in enumerate(kernels):
-            there = _there_by_then(kernels[number + 1 :], buffers)
+        for kernel, there in _with_buffers(kernels, buffers):
             key, arrays = signature_of(kernel, there)
             if key not in writers:
                 writer = _written(kernel, there)
@@ -245,10 +244,18 @@ def _at_least_one(code: Code, x: str) -> str:
     return code.call("i64", "llvm.smax.i64", f"i64 {x}, i64 1")
 
 
-def _there_by_then(later: Sequence[Kernel], buffers: Mapping[int, Buffer]) -> dict[int, Buffer]:
-    """Return the buffers without those of later kernels: what these store is computed where it is read."""
-    unwritten = {value.serial for kernel in later for value in kernel.stored}
-    return {serial: buffer for serial, buffer in buffers.items() if serial not in unwritten}
+def _with_buffers(
+    kernels: Sequence[Kernel], buffers: Mapping[int, Buffer]
+) -> Iterator[tuple[Kernel, Mapping[int, Buffer]]]:
+    """Yield each kernel with the buffers that are there when it runs; they are one dict, which grows.
+
+    What later kernels store is not there: it is computed where it is read.
+    """
+    later = {value.serial for kernel in kernels for value in kernel.stored}
+    there = {serial: buffer for serial, buffer in buffers.items() if serial not in later}
+    for kernel in kernels:
+        there.update((value.serial, buffers[value.serial]) for value in kernel.stored)
+        yield kernel, there
 
 
 def _written(kernel: Kernel, buffers: Mapping[int, Buffer]) -> KernelWriter:
