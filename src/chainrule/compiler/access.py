@@ -16,7 +16,7 @@ PROGRAM_SIZES = f"{SIZES}, i64 %turn"
 PROGRAM_ARGUMENTS = f"ptr %table, {PROGRAM_SIZES}"
 
 
-def from_table(code: Code, slot: int) -> str:
+def from_table(code: Code, slot: int | str) -> str:
     """Return a pointer of the table."""
     entry = code.value(f"getelementptr ptr, ptr %table, i64 {slot}")
     return code.value(f"load ptr, ptr {entry}")

@@ -7,9 +7,9 @@ either sign, a zero comes, and with a NaN a NaN.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from chainrule.compiler.access import first_element
+from chainrule.compiler.access import first_element, from_table
 from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.code import BYTES, LANES, SCALARS, Code
 from chainrule.compiler.packing import Vectors
@@ -29,21 +29,42 @@ def write_check(arrays: Iterable[tuple[Value, Buffer]], total: Buffer) -> list[C
     total : Buffer
         Where that belongs, a float64.
     """
-    code, used = Code("check", PART_ARGUMENTS), set()
+    told: dict[str, list[int]] = {}
+    for value, buffer in arrays:
+        if buffer.dtype in _FLOATS:
+            told.setdefault(buffer.dtype, []).extend((buffer.slot, buffer.offset, *_extent(value, buffer)))
+    code = Code("check", PART_ARGUMENTS)
     result = first_element(code, total)
     code.do(f"store double 0.0, ptr {result}")
-    for value, buffer in arrays:
-        if buffer.dtype not in _FLOATS:
-            continue
-        used.add(buffer.dtype)
-        axes = [axis for axis, size in enumerate(value.shape) if size != 1]
-        sizes = [int(value.shape[axis]) for axis in axes] or [1]
-        stride = buffer.strides[axes[-2]].elements if len(axes) > 1 else 0
-        if stride == sizes[-1]:  # rows that lie without a gap are one
-            sizes = [1, math.prod(sizes)]
-        given = f"i64 {math.prod(sizes[:-1])}, i64 {sizes[-1]}, i64 {stride}"
-        code.do(f"call void @zeros.{buffer.dtype}(ptr {first_element(code, buffer)}, {given}, ptr {result})")
-    return [code, *(_zeros(dtype) for dtype in sorted(used))]
+    for dtype, numbers in told.items():
+        _write_checks(code, dtype, numbers, result)
+    return [code, *(_zeros(dtype) for dtype in told)]
+
+
+def _extent(value: Value, buffer: Buffer) -> tuple[int, int, int]:
+    """Return how many rows an array has, how long they are, and how many elements lie between two."""
+    axes = [axis for axis, size in enumerate(value.shape) if size != 1]
+    sizes = [int(value.shape[axis]) for axis in axes] or [1]
+    stride = buffer.strides[axes[-2]].elements if len(axes) > 1 else 0
+    if stride == sizes[-1]:  # rows that lie without a gap are one
+        sizes = [1, math.prod(sizes)]
+    return math.prod(sizes[:-1]), sizes[-1], stride
+
+
+def _write_checks(code: Code, dtype: str, numbers: Sequence[int], result: str) -> None:
+    """Write the loop over arrays of one dtype; five numbers tell of each where it lies and its extent."""
+    first = code.numbers(numbers)
+
+    def check(number: str, _: list[str]) -> list[str]:
+        own = code.value(f"getelementptr [5 x i64], ptr {first}, i64 {number}")
+        places = (code.value(f"getelementptr i64, ptr {own}, i64 {place}") for place in range(5))
+        slot, offset, rows, columns, stride = [code.value(f"load i64, ptr {place}") for place in places]
+        array = code.value(f"getelementptr i8, ptr {from_table(code, slot)}, i64 {offset}")
+        given = f"i64 {rows}, i64 {columns}, i64 {stride}"
+        code.do(f"call void @zeros.{dtype}(ptr {array}, {given}, ptr {result})")
+        return []
+
+    code.loop(0, len(numbers) // 5, 1, check)
 
 
 def _zeros(dtype: str) -> Code:
