@@ -84,19 +84,20 @@ def test_the_same_graph_again_has_the_same_signatures():
         assert keys[0] == keys[1]
 
 
-def compiled(depth):
+def compiled(depth, width):
     """Return what is made of a training step of so many equal layers."""
-    net = cr.Sequential([*[cr.Dense(20, activation="tanh") for _ in range(depth)], cr.Dense(3)])
+    net = cr.Sequential([*[cr.Dense(width, activation="tanh") for _ in range(depth)], cr.Dense(3)])
     model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(1e-3))
-    model.build(features=20)
+    model.build(features=width)
     trainer = model._trainer
-    data = trainer.batch(np.ones((4, 20)), np.zeros(4, int), None)
+    data = trainer.batch(np.ones((4, width)), np.zeros(4, int), None)
     return CompiledLoop(trainer.loop(data, {}, shuffle=True), sorted(trainer.run.carried))
 
 
-def test_equal_layers_share_their_code():
+@pytest.mark.parametrize("width", [20, 80], ids=["in one chain", "in many"])
+def test_equal_layers_share_their_code(width):
     """What is written for a layer more are the calls of its kernels."""
-    shallow, deep = compiled(6), compiled(12)
+    shallow, deep = compiled(12, width), compiled(18, width)
     counts = [len(re.findall(r"^define ", each.text, re.MULTILINE)) for each in (shallow, deep)]
     assert counts[0] == counts[1]
     sizes = [len(re.sub(r"^@.*constant.*$", "", each.text, flags=re.MULTILINE)) for each in (shallow, deep)]
