@@ -259,12 +259,12 @@ def _reduction_that_absorbs(value: Value, user: Value, found: dict[int, int]) ->
 
 def as_view(value: Value, places: Sequence[Affine]) -> tuple[Value, list[Affine]]:
     """Return the value that this one only shows in another order, and where in it a place is found."""
-    builder = IndexBuilder(Code("view", ""))
     indices = list(places)
     while value.primitive is not None and len(value.operands) == 1:
         lower = value.primitive.lower
         if not isinstance(lower, Reindex):
             break
+        builder = IndexBuilder(Code("view", ""))
         at = tuple(builder.at(index) for index in indices)
         types = [operand.type for operand in value.operands]
         ((source, condition),) = lower.sources(builder, at, types, **value.attributes)

@@ -14,6 +14,7 @@ from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.memory import Span, claim, layout, reads
 from chainrule.compiler.schedule import is_chain, row_bytes
 from chainrule.compiler.table import LINE
+from chainrule.graph.types import dtype_name
 from chainrule.graph.value import Value
 
 #: Bytes that some rows may take in all arrays of a chain; how many rows these are at least; and how many
@@ -104,8 +105,8 @@ def _placed(chain: Sequence[Kernel], own: Sequence[Value]) -> list[tuple[Value, 
 
 
 def _row_bytes(value: Value) -> int:
-    return layout(value.shape, padded=True)[1] * BYTES[value.dtype.name]
+    return layout(value.shape, padded=True)[1] * BYTES[dtype_name(value.dtype)]
 
 
 def _buffer(value: Value, offset: int) -> Buffer:
-    return Buffer(LOCAL, offset, 0, value.dtype.name, layout(value.shape, padded=True)[0], padded=True)
+    return Buffer(LOCAL, offset, 0, dtype_name(value.dtype), layout(value.shape, padded=True)[0], padded=True)

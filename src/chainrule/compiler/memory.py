@@ -14,7 +14,7 @@ from chainrule.compiler.buffer import REGIONS, SLACK, Buffer, Stride
 from chainrule.compiler.code import BYTES, LANES
 from chainrule.compiler.fuse import Kernel, is_narrow, source_of
 from chainrule.graph.lowering import Contraction, Gather
-from chainrule.graph.types import ROWS, Shape
+from chainrule.graph.types import ROWS, Shape, dtype_name
 from chainrule.graph.value import Value
 
 #: Bytes that are taken: from where, how many, and the first and the last kernel in whose time. A list of such
@@ -47,7 +47,7 @@ def layout(shape: Shape, padded: bool) -> tuple[tuple[Stride, ...], int, int]:
 def user_buffer(slot: int, value: Value) -> Buffer:
     """Return where a packed array of a user lies."""
     strides, _, _ = layout(value.shape, padded=False)
-    return Buffer(slot, 0, 0, value.dtype.name, strides, padded=False)
+    return Buffer(slot, 0, 0, dtype_name(value.dtype), strides, padded=False)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def plan_arena(
         first, last = lives[serial]
         offset = claim(taken[power], size, first, last)
         sizes[power] = max(sizes[power], offset + size)
-        dtype = values[serial].dtype.name
+        dtype = dtype_name(values[serial].dtype)
         buffers[serial] = Buffer(power, offset, power, dtype, strides, serial not in dense)
     return Arena(buffers, {serial: plan[0] for serial, plan in plans.items()}, tuple(sizes))
 
@@ -213,7 +213,7 @@ def _bytes(value: Value, padded: bool) -> tuple[int, int, tuple[Stride, ...]]:
         raise ValueError(f"{value!r} has more than {REGIONS - 1} axes of rows, and cannot be compiled")
     slack = SLACK if power == 0 else 0
     unit = 64
-    return -(-(size * BYTES[value.dtype.name] + slack) // unit) * unit, power, strides
+    return -(-(size * BYTES[dtype_name(value.dtype)] + slack) // unit) * unit, power, strides
 
 
 def claim(taken: list[Span], size: int, first: int, last: int) -> int:
@@ -237,6 +237,6 @@ def lowest(taken: Sequence[Span], size: int, first: int, last: int) -> int:
     for other, length, begin, end in taken:
         if other >= offset + size:
             break
-        if begin <= last and first <= end:
-            offset = max(offset, other + length)
+        if begin <= last and first <= end and other + length > offset:
+            offset = other + length
     return offset

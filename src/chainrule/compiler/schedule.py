@@ -22,7 +22,7 @@ from chainrule.compiler.index import Affine, IndexBuilder, Place
 from chainrule.compiler.memory import layout, reads
 from chainrule.graph.graph import Graph
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex
-from chainrule.graph.types import ROWS
+from chainrule.graph.types import ROWS, dtype_name
 from chainrule.graph.value import Value
 
 #: Bytes of matrices that the rows of a chain may be multiplied by, which must stay in the near caches, too.
@@ -108,7 +108,7 @@ def _is_small(group: Sequence[Kernel]) -> bool:
 def row_bytes(chain: Sequence[Kernel]) -> int:
     """Return how much memory a row takes in what a chain stores."""
     stored = [value for kernel in chain for value in kernel.stored]
-    return sum(layout(value.shape, padded=True)[1] * BYTES[value.dtype.name] for value in stored)
+    return sum(layout(value.shape, padded=True)[1] * BYTES[dtype_name(value.dtype)] for value in stored)
 
 
 def _needs(kernels: Sequence[Kernel]) -> list[set[int]]:
@@ -135,7 +135,7 @@ class _Matrices:
         source = source_of(kernel.root.operands[1])
         if source.serial not in self._known:
             self._known.add(source.serial)
-            self._bytes += layout(source.shape, padded=True)[1] * BYTES[source.dtype.name]
+            self._bytes += layout(source.shape, padded=True)[1] * BYTES[dtype_name(source.dtype)]
 
     @property
     def fit_caches(self) -> bool:
