@@ -80,9 +80,8 @@ def test_other_factors_of_the_learning_rate_need_no_other_graph(traced):
     def losses(executor, *factors):
         names = ("layers.0", "layers.1.bias")
         sgd = cr.SGD(0.1, learning_rate_factors=dict(zip(names, factors, strict=True)))
-        return regression(network(), optimizer=sgd, executor=executor).fit(X, Y, epochs=3, batch_size=5)[
-            "loss"
-        ]
+        model = regression(network(), optimizer=sgd, executor=executor)
+        return model.fit(X, Y, epochs=3, batch_size=5)["loss"]
 
     pairs = [(0.5, 2.0), (0.25, 2.0), (0.5, 1.0)]
     found = [losses("compiled", *pair) for pair in pairs]
