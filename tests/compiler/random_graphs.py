@@ -142,12 +142,16 @@ class Growth:
     def unary(self):
         x = self.float()
         name = self.choose(UNARY)
-        if name in ("log", "log1p", "sqrt"):
+        if name in ("log", "log2", "log10", "log1p", "sqrt"):
             x = P["abs"](x)
-        if name == "log":
+        if name in ("log", "log2", "log10"):
             x = x + 0.25
         if name in ("exp", "expm1"):
             x = P["minimum"](x, 3.0)
+        if name in ("sinh", "cosh"):
+            x = 3.0 * P["sin"](x)
+        if name == "tan":
+            x = P["sin"](x)
         return P[name](x)
 
     def binary(self):
@@ -339,8 +343,8 @@ class Growth:
 
 ARITHMETIC = ("add", "subtract", "multiply", "maximum", "minimum")
 UNARY = (
-    *("negative", "abs", "sign", "floor", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh"),
-    *("erf", "logistic", "identity", "stop_gradient"),
+    *("negative", "abs", "sign", "floor", "exp", "expm1", "log", "log2", "log10", "log1p", "sqrt"),
+    *("erf", "logistic", "sin", "cos", "tan", "sinh", "cosh", "tanh", "identity", "stop_gradient"),
 )
 #: How to grow, the commoner ways more than once.
 KINDS = (

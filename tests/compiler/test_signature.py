@@ -11,7 +11,7 @@ import chainrule as cr
 from chainrule.compiler.compiled_loop import CompiledLoop
 from chainrule.compiler.memory import plan_arena, user_buffer
 from chainrule.compiler.pipeline import run_passes
-from chainrule.compiler.program import _there_by_then, _written
+from chainrule.compiler.program import _with_buffers, _written
 from chainrule.compiler.schedule import grouped, scheduled
 from chainrule.compiler.signature import signature_of
 from chainrule.compiler.table import FIRST_ARRAY
@@ -25,7 +25,7 @@ def kernels_of(graph):
     given = [*graph.inputs, *graph.captured, *graph.outputs]
     users = {value.serial: user_buffer(FIRST_ARRAY + place, value) for place, value in enumerate(given)}
     buffers = {**plan_arena(grouped(kernels), users, []).buffers, **users}
-    return [(kernel, _there_by_then(kernels[number + 1 :], buffers)) for number, kernel in enumerate(kernels)]
+    return [(kernel, dict(there)) for kernel, there in _with_buffers(kernels, buffers)]
 
 
 @pytest.mark.parametrize("derivatives", [False, True])
@@ -84,19 +84,20 @@ def test_the_same_graph_again_has_the_same_signatures():
         assert keys[0] == keys[1]
 
 
-def compiled(depth):
+def compiled(depth, width):
     """Return what is made of a training step of so many equal layers."""
-    net = cr.Sequential([*[cr.Dense(20, activation="tanh") for _ in range(depth)], cr.Dense(3)])
+    net = cr.Sequential([*[cr.Dense(width, activation="tanh") for _ in range(depth)], cr.Dense(3)])
     model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(1e-3))
-    model.build(features=20)
+    model.build(features=width)
     trainer = model._trainer
-    data = trainer.batch(np.ones((4, 20)), np.zeros(4, int), None)
+    data = trainer.batch(np.ones((4, width)), np.zeros(4, int), None)
     return CompiledLoop(trainer.loop(data, {}, shuffle=True), sorted(trainer.run.carried))
 
 
-def test_equal_layers_share_their_code():
+@pytest.mark.parametrize("width", [20, 80], ids=["in one chain", "in many"])
+def test_equal_layers_share_their_code(width):
     """What is written for a layer more are the calls of its kernels."""
-    shallow, deep = compiled(6), compiled(12)
+    shallow, deep = compiled(12, width), compiled(18, width)
     counts = [len(re.findall(r"^define ", each.text, re.MULTILINE)) for each in (shallow, deep)]
     assert counts[0] == counts[1]
     sizes = [len(re.sub(r"^@.*constant.*$", "", each.text, flags=re.MULTILINE)) for each in (shallow, deep)]

@@ -159,9 +159,9 @@ def arguments(name, dtype):
     widths = (2.0**-20, 0.4, 1, 3, 10, 25, 90, 750, 1e5, 1e8)
     ranges = np.concatenate([rng.uniform(-width, width, size) for width in widths])
     x = np.concatenate([all_exponents(dtype, rng), ranges.astype(dtype)])
-    if name in ("sin", "cos"):
+    if name in ("sin", "cos", "tan"):
         return (np.concatenate([x, near_multiples(dtype)]),)
-    if name == "log":
+    if name in ("log", "log2", "log10"):
         return (np.concatenate([x, np.abs(x), (1 + ranges / 1e8).astype(dtype)]),)
     if name == "power":
         positive, near_one = np.exp(rng.uniform(-6, 6, x.size)), rng.uniform(0.7, 1.4, x.size)
@@ -220,12 +220,17 @@ AT_ODD_ONES = {
     "exp": [1, 1, INF, 0, NAN],
     "expm1": [-0.0, 0.0, INF, -1, NAN],
     "log": [-INF, -INF, INF, NAN, NAN],
+    "log2": [-INF, -INF, INF, NAN, NAN],
+    "log10": [-INF, -INF, INF, NAN, NAN],
     "log1p": [-0.0, 0.0, INF, NAN, NAN],
-    "sin": [-0.0, 0.0, NAN, NAN, NAN],
-    "cos": [1, 1, NAN, NAN, NAN],
-    "tanh": [-0.0, 0.0, 1, -1, NAN],
     "erf": [-0.0, 0.0, 1, -1, NAN],
     "logistic": [0.5, 0.5, 1, 0, NAN],
+    "sin": [-0.0, 0.0, NAN, NAN, NAN],
+    "cos": [1, 1, NAN, NAN, NAN],
+    "tan": [-0.0, 0.0, NAN, NAN, NAN],
+    "sinh": [-0.0, 0.0, INF, -INF, NAN],
+    "cosh": [1, 1, INF, INF, NAN],
+    "tanh": [-0.0, 0.0, 1, -1, NAN],
 }
 
 
@@ -242,7 +247,7 @@ def test_zeros_infinities_and_nan(name, dtype):
 
 
 @by_dtype
-@pytest.mark.parametrize("name", ["expm1", "log1p", "sin", "tanh"])
+@pytest.mark.parametrize("name", ["expm1", "log1p", "sin", "tan", "sinh", "tanh"])
 def test_the_smallest_numbers_are_their_own_result(name, dtype):
     smallest = np.finfo(dtype).smallest_subnormal
     x = np.array([smallest, -smallest, 3 * smallest, -np.finfo(dtype).tiny, np.finfo(dtype).tiny], dtype)
@@ -266,6 +271,16 @@ def test_overflow_and_underflow_of_exponentials(dtype):
     assert_same(compiled("exp", dtype)(x), np.array([INF, INF, 0, 0, smallest], dtype))
     assert_same(compiled("expm1", dtype)(x), np.array([INF, INF, -1, -1, -1], dtype))
     assert_same(compiled("logistic", dtype)(x), np.array([1, 1, 0, 0, smallest], dtype))
+
+
+@by_dtype
+@pytest.mark.parametrize("name", ["sinh", "cosh"])
+def test_hyperbolic_functions_are_finite_as_long_as_they_can_be(name, dtype):
+    end = np.arccosh(np.finfo(dtype).max.astype(np.longdouble)).astype(dtype)
+    x = end + np.arange(-3, 4) * np.spacing(end)
+    x = np.concatenate([x, -x, [np.finfo(dtype).max]]).astype(dtype)
+    distances = ulps(compiled(name, dtype)(x), true(name, x))
+    assert distances.max() <= LIMITS[name], x[np.argmax(distances)]
 
 
 @by_dtype

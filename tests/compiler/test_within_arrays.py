@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, note, settings
 from random_graphs import cases
 
 import chainrule as cr
-from chainrule.compiler import local, memory
+from chainrule.compiler import memory
 from chainrule.compiler.buffer import SLACK
 from chainrule.compiler.compiled_graph import CompiledGraph
 from chainrule.compiler.executable import Executable
@@ -59,11 +59,7 @@ def marked_arenas():
 
 def check_room(graph, runs):
     """Run a graph on some arguments each; check that the room after its arrays is as it was."""
-    with (
-        patch.object(memory, "_bytes", with_room),
-        patch.object(memory, "lowest", after_all),
-        patch.object(local, "lowest", after_all),
-    ):
+    with patch.object(memory, "_bytes", with_room), patch.object(memory, "lowest", after_all):
         compiled = CompiledGraph(graph)
     executable = Executable(graph, compiled)
     for arguments in runs:

@@ -16,6 +16,8 @@ OWN = {
     "hard tanh": lambda z: cr.clip(z, -0.5, 0.5),
     "product": lambda z: z * cr.relu(z) + cr.abs(z),
     "shifted": lambda z: cr.softplus(z + 1) - 0.5,
+    "hyperbolic": lambda z: cr.sinh(z) / cr.cosh(z) + cr.tan(z),
+    "other logarithms": lambda z: cr.log10(1 + z * z) - cr.log2(2 + cr.abs(z)),
     "logistic by hand": lambda z: 1 / (1 + cr.exp(-z)),
     "constants": lambda z: z * cr.sigmoid(z * np.array([1.0, 2.0, 3.0])),
 }

@@ -24,7 +24,7 @@ from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Stage
 from chainrule.graph.notation import function
 from chainrule.graph.value import PRIMITIVES
-from chainrule.primitives import elementwise
+from chainrule.primitives import trigonometric
 
 CASES = list(cases())
 SIGMOID = cr.Sequential([cr.Dense(2, activation="sigmoid"), cr.Dense(2, activation="sigmoid")])
@@ -169,7 +169,7 @@ def test_a_terminal_shows_the_same_text(explanation):
 
 
 def test_formulas_are_written_by_the_rows_notation(monkeypatch):
-    monkeypatch.setattr(elementwise, "tanh", replace(PRIMITIVES["tanh"], notation=function("th")))
+    monkeypatch.setattr(trigonometric, "tanh", replace(PRIMITIVES["tanh"], notation=function("th")))
     assert "a⁽⁰⁾ = t h(z⁽⁰⁾)" in str(built(dense("tanh")).explain(ROWS, NUMBERS))
 
 
@@ -249,7 +249,7 @@ def test_explaining_changes_nothing():
 
 def test_a_wrong_gradient_is_told(monkeypatch):
     wrong = replace(PRIMITIVES["tanh"], derivative=lambda dy, y, x: (dy * (1 - y),))
-    monkeypatch.setattr(elementwise, "tanh", wrong)
+    monkeypatch.setattr(trigonometric, "tanh", wrong)
     verdict = built(dense("tanh")).explain(ROWS, NUMBERS).verdict
     assert not verdict.right
     assert "WRONG" in verdict.sentences()[0]

@@ -43,12 +43,14 @@ def of(*layers, loss="huber", **options):
     return built(cr.Sequential([*layers, cr.Dense(2)]), loss, **options)
 
 
+FACTORS = {"layers.0": 0.5, "layers.1.weight": 0.25, "layers.1.bias": 2.0}
 OWN = {
     "parameters u and v": (of(Waves()), NUMBERS),
     "weight and W": (of(Waves(("weight", "W", "z", "a")), optimizer=cr.Adam(0.1)), NUMBERS),
     "a softmax beside a parameter p": (of(Waves(("p",)), loss="cross_entropy"), CLASSES),
     "at the root": (built(Waves(("u", "L", "N", "delta")), "huber"), np.tile(NUMBERS, 2)),
     "parts by words": (of(Twins(), optimizer=cr.SGD(0.1, momentum=0.9)), NUMBERS),
+    "factors": (of(cr.Dense(3), optimizer=cr.SGD(0.1, learning_rate_factors=FACTORS)), NUMBERS),
     "penalties": (of(penalties=[cr.L2(0.1), cr.L1(0.01)]), NUMBERS),
 }
 EVERY = [
@@ -95,6 +97,14 @@ def test_the_number_of_updates_has_a_letter_that_no_place_has_and_is_explained()
     assert "t_(n,k) = {1 if y_n = k, 0 otherwise}" in told
     assert "τ = 0, the number of updates before this one" in told
     assert "k = 0" not in told
+
+
+def test_factors_of_the_learning_rate_are_told_apart():
+    model, target = OWN["factors"]
+    text = str(model.explain(ROWS, target))
+    assert "η = 0.1, φ = 0.5\n" in text
+    assert "W⁽¹⁾′ = W⁽¹⁾ − η · φ_(layers.1.weight) · ∂L/∂W⁽¹⁾\n" in text
+    assert "b⁽¹⁾′ = b⁽¹⁾ − η · φ_(layers.1.bias) · ∂L/∂b⁽¹⁾\n" in text
 
 
 def test_strengths_of_penalties_are_told_apart():

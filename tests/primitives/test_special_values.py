@@ -162,6 +162,18 @@ def test_derivatives_of_a_whole_power(x, p):
         assert power(np.asarray(x)) == pytest.approx(expected[-1])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("run", [lambda f: f, cr.compile], ids=["evaluated", "compiled"])
+@pytest.mark.parametrize("shape", [(), (1,), (7,)])
+def test_the_exponent_one_half_is_no_exception(shape, run, dtype):
+    x, exponent = np.array([-np.inf, -0.0, 0.0, 4.0, -4.0, np.inf, np.nan], dtype), np.full(shape, 0.5, dtype)
+    roots = run(cr.pow)(x, exponent)
+    np.testing.assert_array_equal(roots, np.array([np.inf, 0, 0, 2, np.nan, np.inf, np.nan], dtype))
+    assert not np.signbit(roots[:-1][~np.isnan(roots[:-1])]).any()
+    assert run(cr.pow)(x[0], exponent).item(0) == np.inf
+    np.testing.assert_array_equal(run(lambda x: cr.pow(x, 0.5))(x), roots)
+
+
 def test_derivative_by_the_exponent():
     by_p = cr.grad(lambda x, p: x**p, argnums=1)
     assert by_p(np.asarray(0.0), np.asarray(2.0)) == 0

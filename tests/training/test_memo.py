@@ -1,6 +1,7 @@
 """A second equal task needs no tracing; one that differs in more than its numbers does."""
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +74,24 @@ def test_other_numbers_of_steps_need_no_other_graph(schedule, numbers, others, t
     assert first != second
     np.testing.assert_allclose(first, losses("numpy", numbers), rtol=1e-12)
     np.testing.assert_allclose(second, losses("numpy", others), rtol=1e-12)
+
+
+def test_other_factors_of_the_learning_rate_need_no_other_graph(traced):
+    def losses(executor, *factors):
+        names = ("layers.0", "layers.1.bias")
+        sgd = cr.SGD(0.1, learning_rate_factors=dict(zip(names, factors, strict=True)))
+        model = regression(network(), optimizer=sgd, executor=executor)
+        return model.fit(X, Y, epochs=3, batch_size=5)["loss"]
+
+    pairs = [(0.5, 2.0), (0.25, 2.0), (0.5, 1.0)]
+    found = [losses("compiled", *pair) for pair in pairs]
+    assert traced == ["step"]
+    for one, other in itertools.combinations(found, 2):
+        assert one != other
+    for pair, compiled in zip(pairs, found, strict=True):
+        np.testing.assert_allclose(compiled, losses("numpy", *pair), rtol=1e-12)
+    assert losses("compiled", 0.5, 0.0) not in found  # a part that is frozen is another graph
+    assert traced == ["step", "step"]
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,11 @@ def divided(text: str, pieces: int) -> list[str]:
         others += before.splitlines()
         functions += [f"define {function}\n}}\n"] if begin else []
     shares: list[list[str]] = [[] for _ in range(pieces)]
+    lengths = [0] * pieces
     for function in sorted(functions, key=len, reverse=True):
-        min(shares, key=lambda share: sum(map(len, share))).append(function)
+        shortest = lengths.index(min(lengths))
+        shares[shortest].append(function)
+        lengths[shortest] += len(function)
     return [_piece(share, functions, others) for share in shares]
 
 
@@ -63,7 +66,8 @@ def _piece(own: list[str], functions: list[str], others: list[str]) -> str:
     """Return a module of some functions, with what they need of the other functions and lines."""
     texts = [_shared(function) for function in own]
     used = {name for function in own for name in _NAME.findall(function)}
-    heads = [_shared(function).partition(" {\n")[0] for function in functions if function not in own]
+    mine = set(own)
+    heads = [_shared(function.partition(" {\n")[0]) for function in functions if function not in mine]
     declared = ["declare" + head.removeprefix("define") for head in heads if _NAME.findall(head)[0] in used]
     needed = [line for line in others if line[:1] != "@" or _NAME.findall(line)[0] in used]
     return "\n".join([*needed, *declared, *texts])

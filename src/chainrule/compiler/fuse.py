@@ -13,6 +13,7 @@ reads is there already; what is made of inputs alone waits for the first that re
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -87,10 +88,14 @@ class Fusion:
 
     def __init__(self, graph: Graph) -> None:
         self.kernels: list[Kernel] = []
+        self._of_shape: dict[Shape, list[int]] = {}
         self._graph = graph
         self._home: dict[int, int] = {}
         self._stored: set[int] = {value.serial for value in graph.outputs}
         self._absorbed = _absorbed(graph)
+        self._absorbed_by: dict[int, set[int]] = {}
+        for serial, root in self._absorbed.items():
+            self._absorbed_by.setdefault(root, set()).add(serial)
         self._products = Counter(
             value.operands[1].serial for value in graph.equations if isinstance(_lower(value), Contraction)
         )
@@ -114,7 +119,7 @@ class Fusion:
             return
         kernel = Kernel(value.shape, root=value)
         if isinstance(lower, Reduction):
-            kernel.absorbed = {serial for serial, root in self._absorbed.items() if root == value.serial}
+            kernel.absorbed = self._absorbed_by.get(value.serial, set())
             self._read(value.operands[0], kernel.absorbed)
         elif isinstance(lower, Contraction):
             left, right = value.operands
@@ -125,8 +130,14 @@ class Fusion:
             assert isinstance(lower, Scatter)
             for operand in value.operands:
                 self._materialize(operand)
-        self._home[value.serial] = len(self.kernels)
+        self._home[value.serial] = self._appended(kernel)
+
+    def _appended(self, kernel: Kernel) -> int:
+        """Enter a kernel as the last one; return its number."""
+        number = len(self.kernels)
         self.kernels.append(kernel)
+        self._of_shape.setdefault(kernel.shape, []).append(number)
+        return number
 
     def _is_often_turned(self, matrix: Value) -> bool:
         """Whether several products would turn a small matrix, each time some rows pass: it is turned once."""
@@ -161,13 +172,11 @@ class Fusion:
     def _join(self, value: Value) -> None:
         """Put an element-wise value into the first kernel in which it can be computed."""
         earliest = self._earliest(value)
-        for number in range(earliest, len(self.kernels)):
-            if self._hosts(self.kernels[number], value):
-                break
-        else:
-            number = len(self.kernels)
-            self.kernels.append(Kernel(value.shape))
-        self._add(value, number)
+        numbers = self._of_shape.get(value.shape, [])
+        places = range(bisect_left(numbers, earliest), len(numbers))
+        hosts = (numbers[place] for place in places if _hosts_members(self.kernels[numbers[place]]))
+        number = next(hosts, None)
+        self._add(value, self._appended(Kernel(value.shape)) if number is None else number)
 
     def _add(self, value: Value, number: int) -> None:
         """Let a kernel compute a value, and before it what has waited for it."""
@@ -181,14 +190,6 @@ class Fusion:
             home = self._home.get(operand.serial)
             if home is not None and home != number:
                 self._stored.add(operand.serial)
-
-    def _hosts(self, kernel: Kernel, value: Value) -> bool:
-        if kernel.shape != value.shape:
-            return False
-        lower = None if kernel.root is None else _lower(kernel.root)
-        return not isinstance(lower, Scatter) and not (
-            isinstance(lower, Contraction) and is_narrow(kernel.shape)
-        )
 
     def _read(self, value: Value, absorbed: set[int]) -> int:
         """Have all stored that a value at any place needs; return the last kernel that computes it."""
@@ -212,14 +213,18 @@ class Fusion:
             self._join(value)
         if value.serial not in self._home:
             self._read(value, set())
-            self._home[value.serial] = len(self.kernels)
-            self.kernels.append(Kernel(value.shape, members=[value]))
+            self._home[value.serial] = self._appended(Kernel(value.shape, members=[value]))
         self._stored.add(value.serial)
 
 
 def kernels_of(graph: Graph) -> list[Kernel]:
     """Return the kernels that compute a graph, in order."""
     return Fusion(graph).kernels
+
+
+def _hosts_members(kernel: Kernel) -> bool:
+    lower = None if kernel.root is None else _lower(kernel.root)
+    return not isinstance(lower, Scatter) and not (isinstance(lower, Contraction) and is_narrow(kernel.shape))
 
 
 def _lower(value: Value) -> object:
@@ -254,12 +259,12 @@ def _reduction_that_absorbs(value: Value, user: Value, found: dict[int, int]) ->
 
 def as_view(value: Value, places: Sequence[Affine]) -> tuple[Value, list[Affine]]:
     """Return the value that this one only shows in another order, and where in it a place is found."""
-    builder = IndexBuilder(Code("view", ""))
     indices = list(places)
     while value.primitive is not None and len(value.operands) == 1:
         lower = value.primitive.lower
         if not isinstance(lower, Reindex):
             break
+        builder = IndexBuilder(Code("view", ""))
         at = tuple(builder.at(index) for index in indices)
         types = [operand.type for operand in value.operands]
         ((source, condition),) = lower.sources(builder, at, types, **value.attributes)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from chainrule.compiler.buffer import LOCAL, SLACK, Buffer
 from chainrule.compiler.code import BYTES, LANES
 from chainrule.compiler.fuse import Kernel
-from chainrule.compiler.memory import layout, lowest, reads
+from chainrule.compiler.memory import Span, claim, layout, reads
 from chainrule.compiler.schedule import is_chain, row_bytes
 from chainrule.compiler.table import LINE
+from chainrule.graph.types import dtype_name
 from chainrule.graph.value import Value
 
 #: Bytes that some rows may take in all arrays of a chain; how many rows these are at least; and how many
@@ -93,20 +94,19 @@ def _placed(chain: Sequence[Kernel], own: Sequence[Value]) -> list[tuple[Value, 
     first = {value.serial: number for number, kernel in enumerate(chain) for value in kernel.stored}
     last = dict(first)
     for number, kernel in enumerate(chain):
-        last |= dict.fromkeys(reads(kernel, first) & set(first), number)
-    taken: list[tuple[int, int, int, int]] = []
+        last |= dict.fromkeys((serial for serial in reads(kernel, first) if serial in first), number)
+    taken: list[Span] = []
     places = []
     for value in sorted(own, key=lambda value: -_row_bytes(value)):
         length = -(-(_row_bytes(value) * rows + SLACK) // LINE) * LINE
-        offset = lowest(taken, length, first[value.serial], last[value.serial])
-        taken.append((offset, length, first[value.serial], last[value.serial]))
+        offset = claim(taken, length, first[value.serial], last[value.serial])
         places.append((value, offset, length))
     return places
 
 
 def _row_bytes(value: Value) -> int:
-    return layout(value.shape, padded=True)[1] * BYTES[value.dtype.name]
+    return layout(value.shape, padded=True)[1] * BYTES[dtype_name(value.dtype)]
 
 
 def _buffer(value: Value, offset: int) -> Buffer:
-    return Buffer(LOCAL, offset, 0, value.dtype.name, layout(value.shape, padded=True)[0], padded=True)
+    return Buffer(LOCAL, offset, 0, dtype_name(value.dtype), layout(value.shape, padded=True)[0], padded=True)

@@ -49,7 +49,7 @@ class KernelWriter:
 
     def _enter(self) -> None:
         """Find the arrays, and load what is the same at every place."""
-        known = reads(self.kernel, set(self.buffers))
+        known = reads(self.kernel, self.buffers.keys())
         for serial in sorted(known | self._stored):
             buffer = self.buffers[serial]
             self.access.pointer(buffer)

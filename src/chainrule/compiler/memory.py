@@ -6,6 +6,7 @@ be read and written whole. An array that a user handed over is packed, and is re
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,8 +14,12 @@ from chainrule.compiler.buffer import REGIONS, SLACK, Buffer, Stride
 from chainrule.compiler.code import BYTES, LANES
 from chainrule.compiler.fuse import Kernel, is_narrow, source_of
 from chainrule.graph.lowering import Contraction, Gather
-from chainrule.graph.types import ROWS, Shape
+from chainrule.graph.types import ROWS, Shape, dtype_name
 from chainrule.graph.value import Value
+
+#: Bytes that are taken: from where, how many, and the first and the last kernel in whose time. A list of such
+#: is in order.
+Span = tuple[int, int, int, int]
 
 
 def padded_length(size: int) -> int:
@@ -42,7 +47,7 @@ def layout(shape: Shape, padded: bool) -> tuple[tuple[Stride, ...], int, int]:
 def user_buffer(slot: int, value: Value) -> Buffer:
     """Return where a packed array of a user lies."""
     strides, _, _ = layout(value.shape, padded=False)
-    return Buffer(slot, 0, 0, value.dtype.name, strides, padded=False)
+    return Buffer(slot, 0, 0, dtype_name(value.dtype), strides, padded=False)
 
 
 @dataclass(frozen=True)
@@ -83,33 +88,32 @@ def plan_arena(
     packed : iterable of int
         Serials of what lies without padding, as a user's table does.
     """
-    elsewhere = set(placed)
-    kept = list(kept)
-    lives = {value.serial: (0, len(groups)) for value in kept}
     values = {value.serial: value for value in kept}
+    lives = dict.fromkeys(values, (0, len(groups)))
+    own: set[int] = set()  # what lives from the kernel that stores it to the last that reads it
+    elsewhere = {*placed, *values}
     stored: set[int] = set()
     for number, kernel in ((number, kernel) for number, group in enumerate(groups) for kernel in group):
-        stored |= {value.serial for value in kernel.stored}
         for value in kernel.stored:
-            if value.serial not in elsewhere and value.serial not in lives:
+            stored.add(value.serial)
+            if value.serial not in elsewhere:
+                own.add(value.serial)
                 lives[value.serial] = (number, number)
                 values[value.serial] = value
-        for serial in reads(kernel, stored):
-            if serial in lives and serial not in {value.serial for value in kept}:
-                lives[serial] = (lives[serial][0], number)
+        for serial in own & reads(kernel, stored):
+            lives[serial] = (lives[serial][0], number)
     buffers: dict[int, Buffer] = {}
     sizes = [0] * REGIONS
-    taken: list[list[tuple[int, int, int, int]]] = [[] for _ in range(REGIONS)]
+    taken: list[list[Span]] = [[] for _ in range(REGIONS)]
     dense = set(packed)
     dense |= {serial for serial, value in values.items() if is_narrow(value.shape)}
     plans = {serial: _bytes(value, serial not in dense) for serial, value in values.items()}
     for serial in sorted(lives, key=lambda serial: -plans[serial][0]):
         size, power, strides = plans[serial]
         first, last = lives[serial]
-        offset = lowest(taken[power], size, first, last)
-        taken[power].append((offset, size, first, last))
+        offset = claim(taken[power], size, first, last)
         sizes[power] = max(sizes[power], offset + size)
-        dtype = values[serial].dtype.name
+        dtype = dtype_name(values[serial].dtype)
         buffers[serial] = Buffer(power, offset, power, dtype, strides, serial not in dense)
     return Arena(buffers, {serial: plan[0] for serial, plan in plans.items()}, tuple(sizes))
 
@@ -152,36 +156,30 @@ def in_place(groups: Sequence[Sequence[Kernel]], replaced: Mapping[int, Value]) 
     replaced : mapping of int to Value
         For the serial of a result the input that it replaces.
     """
-    kernels = [kernel for group in groups for kernel in group]
-    begins = [begin for begin, group in zip(_begins(groups), groups, strict=True) for _ in group]
-    stored = [
-        {value.serial for kernel in kernels[: number + 1] for value in kernel.stored}
-        for number in range(len(kernels))
-    ]
-    readers = [reads(kernel, by_then) for kernel, by_then in zip(kernels, stored, strict=True)]
+    readers: dict[int, list[tuple[int, Kernel]]] = {old.serial: [] for old in replaced.values()}
+    results: list[tuple[int, Kernel, Value]] = []
+    stored: set[int] = set()
+    for place, kernel in ((place, kernel) for place, group in enumerate(groups) for kernel in group):
+        stored |= {value.serial for value in kernel.stored}
+        for serial in readers.keys() & reads(kernel, stored):
+            readers[serial].append((place, kernel))
+        own = [value for value in kernel.members if value.serial in replaced]
+        elsewhere = _read_elsewhere(kernel, stored) if own else set()
+        results += [(place, kernel, value) for value in own if replaced[value.serial].serial not in elsewhere]
     found: dict[int, Value] = {}
-    for number, kernel in enumerate(kernels):
-        aligned = {
-            operand.serial
-            for member in kernel.members
-            for operand in member.operands
-            if operand.shape == kernel.shape
-        }
-        elsewhere = _read_elsewhere(kernel, stored[number])
-        for value in kernel.members:
-            old = replaced.get(value.serial)
-            if old is None or old.type != value.type or old.serial in elsewhere:
-                continue
-            others = (other for other in range(begins[number], len(kernels)) if other != number)
-            later = any(old.serial in readers[other] for other in others)
-            if not later and (old.serial in aligned or old.serial not in readers[number]):
-                found[value.serial] = old
+    for place, kernel, value in results:
+        old = replaced[value.serial]
+        later = [reader for at, reader in readers[old.serial] if at >= place]
+        free = not later or (later == [kernel] and _reads_aligned(kernel, old))
+        if free and old.type == value.type:
+            found[value.serial] = old
     return found
 
 
-def _begins(groups: Sequence[Sequence[Kernel]]) -> list[int]:
-    """Return the number of each group's first kernel."""
-    return [sum(map(len, groups[:place])) for place in range(len(groups))]
+def _reads_aligned(kernel: Kernel, old: Value) -> bool:
+    """Whether an element-wise equation of a kernel reads a value at the place that the kernel computes."""
+    operands = (operand for member in kernel.members for operand in member.operands)
+    return old.shape == kernel.shape and any(operand.serial == old.serial for operand in operands)
 
 
 def _read_elsewhere(kernel: Kernel, stored: set[int]) -> set[int]:
@@ -215,13 +213,30 @@ def _bytes(value: Value, padded: bool) -> tuple[int, int, tuple[Stride, ...]]:
         raise ValueError(f"{value!r} has more than {REGIONS - 1} axes of rows, and cannot be compiled")
     slack = SLACK if power == 0 else 0
     unit = 64
-    return -(-(size * BYTES[value.dtype.name] + slack) // unit) * unit, power, strides
+    return -(-(size * BYTES[dtype_name(value.dtype)] + slack) // unit) * unit, power, strides
 
 
-def lowest(taken: Sequence[tuple[int, int, int, int]], size: int, first: int, last: int) -> int:
+def claim(taken: list[Span], size: int, first: int, last: int) -> int:
+    """Take the lowest place at which nothing lies that is alive at the same time; return its offset.
+
+    Spans side by side that live equally long become one, so that arrays that all live stay quick to pass.
+    """
+    offset = lowest(taken, size, first, last)
+    place = bisect(taken, (offset, 0, 0, 0))
+    start, length, *life = taken[place - 1] if place else (0, 0, 0, 0)
+    if place and start + length == offset and life == [first, last]:
+        taken[place - 1] = (start, length + size, first, last)
+    else:
+        taken.insert(place, (offset, size, first, last))
+    return offset
+
+
+def lowest(taken: Sequence[Span], size: int, first: int, last: int) -> int:
     """Return the lowest offset at which nothing lies that is alive at the same time."""
     offset = 0
-    for other, length, begin, end in sorted(taken):
-        if begin <= last and first <= end and other < offset + size:
-            offset = max(offset, other + length)
+    for other, length, begin, end in taken:
+        if other >= offset + size:
+            break
+        if begin <= last and first <= end and other + length > offset:
+            offset = other + length
     return offset

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -111,7 +111,7 @@ def write_program(
     stopwatch = None if ticks_slot is None else Stopwatch(name, sharing, ticks_slot, len(kernels) + 1)
     codes: list[Code] = []
     for group in groups:
-        codes += _write_group(main, sharing, group, written, f"{name}.item{len(codes)}")
+        _write_group(main, sharing, group, written)
         if stopwatch:
             stopwatch.lap()
     if copies:
@@ -127,7 +127,7 @@ def write_program(
 
 
 class _Written:
-    """The functions of kernels; equal layers share theirs. They are told in numbers where their arrays lie.
+    """The functions of kernels and groups; equal layers share theirs. Numbers tell them where arrays lie.
 
     Parameters
     ----------
@@ -145,26 +145,31 @@ class _Written:
         self, name: str, kernels: Sequence[Kernel], buffers: Mapping[int, Buffer], local: int
     ) -> None:
         self.local = local
+        self._name = name
+        self.codes: list[Code] = []
         self._bodies: dict[str, str] = {}
         writers: dict[Hashable, tuple[KernelWriter, str]] = {}
         self._of_kernel: dict[int, tuple[KernelWriter, str, list[Buffer]]] = {}
-        for number, kernel in enumerate(kernels):
-            there = _there_by_then(kernels[number + 1 :], buffers)
+        for kernel, there in _with_buffers(kernels, buffers):
             key, arrays = signature_of(kernel, there)
             if key not in writers:
                 writer = _written(kernel, there)
                 assert writer.access.buffers == arrays
-                body = writer.code.text(linkage="internal")  # it may still be that of another
-                writers[key] = writer, self._bodies.setdefault(body, f"{name}.{len(self._bodies)}")
+                writers[key] = writer, self.enter(writer.code)  # its text may still be that of another
             self._of_kernel[id(kernel)] = (*writers[key], arrays)
-        self.codes = [writer.code for writer, _ in writers.values()]
         sizes = [[writer.scratch[i] for writer, _ in writers.values()] for i in (0, 1)]
         size, per_row = (max(own, default=0) for own in sizes)
         self.scratch = Scratch(local + size, per_row)
 
+    def enter(self, code: Code) -> str:
+        """Return the symbol of a function, which is that of another one if they are equal."""
+        self.codes.append(code)
+        body = code.text(linkage="internal").replace(f"@{code.name}(", "@(", 1)
+        return self._bodies.setdefault(body, f"{self._name}.{len(self._bodies)}")
+
     def texts(self) -> list[str]:
         """Return their texts."""
-        return [text.replace("@kernel(", f"@{symbol}(", 1) for text, symbol in self._bodies.items()]
+        return [text.replace("@(", f"@{symbol}(", 1) for text, symbol in self._bodies.items()]
 
     def call(self, kernel: Kernel, alone: bool) -> tuple[str, int, list[int]]:
         """Return a kernel's function, how many groups of columns it has, and where its arrays lie.
@@ -183,18 +188,18 @@ def _scratch_of_thread(code: Code, scratch: Scratch) -> str:
     return code.value(f"getelementptr i8, ptr {from_table(code, SCRATCH_SLOT)}, i64 {before}")
 
 
-def _write_group(
-    main: Code, sharing: Sharing, group: Sequence[Kernel], written: _Written, name: str
-) -> list[Code]:
-    """Write the item of kernels that run at the same time, or of a single one; return its own functions."""
+def _write_group(main: Code, sharing: Sharing, group: Sequence[Kernel], written: _Written) -> None:
+    """Write the item of kernels that run at the same time, or of a single one."""
     if len(group) == 1:
         sharing.item(*written.call(group[0], alone=True))
-        return []
-    code = Code(name, PART_ARGUMENTS)
+        return
+    code, where = Code("group", PART_ARGUMENTS), list[int]()
 
     def call(kernel: Kernel, part: str, parts: str, scratch: str = "%scratch") -> None:
-        symbol, _, where = written.call(kernel, alone=False)
-        given = f"i64 {part}, i64 {parts}, ptr {code.numbers(where)}, ptr {scratch}"
+        symbol, _, own = written.call(kernel, alone=False)
+        own_where = code.value(f"getelementptr i64, ptr %where, i64 {len(where)}")
+        where.extend(own)
+        given = f"i64 {part}, i64 {parts}, ptr {own_where}, ptr {scratch}"
         code.do(f"call void @{symbol}(ptr %table, {PROGRAM_SIZES}, {given})")
 
     if is_chain(group):
@@ -206,14 +211,13 @@ def _write_group(
                 call(kernel, part, parts, scratch)
 
         _write_blocks(code, rows, block)
-        sharing.chain(name, MOST_PARTS, _parts_of_chain(main, rows))
+        sharing.chain(written.enter(code), MOST_PARTS, _parts_of_chain(main, rows), where)
     else:
         number = len(group)
         which = code.value(f"urem i64 %part, {number}")
         thread, threads = (code.value(f"udiv i64 %{all_parts}, {number}") for all_parts in ("part", "parts"))
         code.switch(which, [partial(call, kernel, thread, threads) for kernel in group])
-        sharing.bundle(name, number)
-    return [code]
+        sharing.bundle(written.enter(code), number, where)
 
 
 def _write_blocks(code: Code, rows: int, write: Callable[[str, str], None]) -> None:
@@ -245,10 +249,18 @@ def _at_least_one(code: Code, x: str) -> str:
     return code.call("i64", "llvm.smax.i64", f"i64 {x}, i64 1")
 
 
-def _there_by_then(later: Sequence[Kernel], buffers: Mapping[int, Buffer]) -> dict[int, Buffer]:
-    """Return the buffers without those of later kernels: what these store is computed where it is read."""
-    unwritten = {value.serial for kernel in later for value in kernel.stored}
-    return {serial: buffer for serial, buffer in buffers.items() if serial not in unwritten}
+def _with_buffers(
+    kernels: Sequence[Kernel], buffers: Mapping[int, Buffer]
+) -> Iterator[tuple[Kernel, Mapping[int, Buffer]]]:
+    """Yield each kernel with the buffers that are there when it runs; they are one dict, which grows.
+
+    What later kernels store is not there: it is computed where it is read.
+    """
+    later = {value.serial for kernel in kernels for value in kernel.stored}
+    there = {serial: buffer for serial, buffer in buffers.items() if serial not in later}
+    for kernel in kernels:
+        there.update((value.serial, buffers[value.serial]) for value in kernel.stored)
+        yield kernel, there
 
 
 def _written(kernel: Kernel, buffers: Mapping[int, Buffer]) -> KernelWriter:

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Sequence
+from graphlib import TopologicalSorter
+from heapq import heappop, heappush
 
 from chainrule.compiler.code import BYTES, Code
 from chainrule.compiler.fuse import Kernel, kernels_of, source_of
@@ -20,7 +22,7 @@ from chainrule.compiler.index import Affine, IndexBuilder, Place
 from chainrule.compiler.memory import layout, reads
 from chainrule.graph.graph import Graph
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex
-from chainrule.graph.types import ROWS
+from chainrule.graph.types import ROWS, dtype_name
 from chainrule.graph.value import Value
 
 #: Bytes of matrices that the rows of a chain may be multiplied by, which must stay in the near caches, too.
@@ -33,7 +35,11 @@ def scheduled(graph: Graph) -> list[Kernel]:
     """Return the kernels that compute a graph, in the order in which they run."""
     kernels = kernels_of(graph)
     by_rows = [goes_by_rows(kernel) for kernel in kernels]
-    if not _fit_caches(kernel for kernel, own in zip(kernels, by_rows, strict=True) if own):
+    matrices = _Matrices()
+    for kernel, own in zip(kernels, by_rows, strict=True):
+        if own:
+            matrices.add(kernel)
+    if not matrices.fit_caches:
         return kernels
     needs = _needs(kernels)
     after_rows, before_rows = set[int](), set[int]()
@@ -52,11 +58,14 @@ def scheduled(graph: Graph) -> list[Kernel]:
             return 3, number
         return 2 if number in after_rows else 0, number
 
-    left, order = set(range(len(kernels))), list[int]()
-    while left:
-        ready = [number for number in left if not needs[number] & left]
-        order.append(min(ready, key=rank))
-        left.remove(order[-1])
+    sorter = TopologicalSorter(dict(enumerate(needs)))
+    sorter.prepare()
+    ready, order = list[tuple[int, int]](), list[int]()
+    while sorter.is_active():
+        for number in sorter.get_ready():
+            heappush(ready, rank(number))
+        order.append(heappop(ready)[1])
+        sorter.done(order[-1])
     return [kernels[number] for number in order]
 
 
@@ -65,15 +74,18 @@ def grouped(kernels: Sequence[Kernel]) -> list[list[Kernel]]:
     groups: list[list[Kernel]] = []
     stored: set[int] = set()
     beside: set[int] = set()
+    matrices = _Matrices()
     for kernel in kernels:
         last = groups[-1][-1] if groups else None
         chained = last is not None and goes_by_rows(last) and goes_by_rows(kernel)
         bundled = last is not None and _is_small([last, kernel]) and not beside & reads(kernel, stored)
-        if bundled or (chained and _fit_caches([*groups[-1], kernel])):
+        matrices.add(kernel)
+        if bundled or (chained and matrices.fit_caches):
             groups[-1].append(kernel)
         else:
             groups.append([kernel])
-            beside = set()
+            beside, matrices = set(), _Matrices()
+            matrices.add(kernel)
         own = {value.serial for value in kernel.stored}
         beside |= own
         stored |= own
@@ -96,7 +108,7 @@ def _is_small(group: Sequence[Kernel]) -> bool:
 def row_bytes(chain: Sequence[Kernel]) -> int:
     """Return how much memory a row takes in what a chain stores."""
     stored = [value for kernel in chain for value in kernel.stored]
-    return sum(layout(value.shape, padded=True)[1] * BYTES[value.dtype.name] for value in stored)
+    return sum(layout(value.shape, padded=True)[1] * BYTES[dtype_name(value.dtype)] for value in stored)
 
 
 def _needs(kernels: Sequence[Kernel]) -> list[set[int]]:
@@ -104,20 +116,31 @@ def _needs(kernels: Sequence[Kernel]) -> list[set[int]]:
     maker: dict[int, int] = {}
     found: list[set[int]] = []
     for number, kernel in enumerate(kernels):
-        stored = {value.serial for value in kernel.stored}
-        found.append({maker[serial] for serial in reads(kernel, stored | set(maker)) if serial in maker})
-        maker.update(dict.fromkeys(stored, number))
+        maker.update((value.serial, number) for value in kernel.stored)
+        found.append({maker[serial] for serial in reads(kernel, maker) if serial in maker})
     return found
 
 
-def _fit_caches(by_rows: Iterable[Kernel]) -> bool:
-    """Whether the matrices that rows are multiplied by are small enough to be read again for other rows."""
-    matrices: dict[int, int] = {}
-    for kernel in by_rows:
-        if kernel.root is not None and isinstance(_lower(kernel.root), Contraction):
-            source = source_of(kernel.root.operands[1])
-            matrices[source.serial] = layout(source.shape, padded=True)[1] * BYTES[source.dtype.name]
-    return sum(matrices.values()) <= MOST_MATRICES
+class _Matrices:
+    """The matrices that kernels multiply rows by."""
+
+    def __init__(self) -> None:
+        self._known: set[int] = set()
+        self._bytes = 0
+
+    def add(self, kernel: Kernel) -> None:
+        """Count the matrix of a kernel, if it has one that is not among them."""
+        if kernel.root is None or not isinstance(_lower(kernel.root), Contraction):
+            return
+        source = source_of(kernel.root.operands[1])
+        if source.serial not in self._known:
+            self._known.add(source.serial)
+            self._bytes += layout(source.shape, padded=True)[1] * BYTES[dtype_name(source.dtype)]
+
+    @property
+    def fit_caches(self) -> bool:
+        """Whether they are small enough to be read again for other rows."""
+        return self._bytes <= MOST_MATRICES
 
 
 # Row by row ------------------------------------------------------------------------------------------

@@ -175,14 +175,14 @@ class Sharing:
         """Write an item that has so many parts for each thread, and one where there is one thread."""
         self._item(function, groups, [groups, 0, 1, *where])
 
-    def chain(self, function: str, most: int, groups: str) -> None:
+    def chain(self, function: str, most: int, groups: str, where: Sequence[int]) -> None:
         """Write an item whose number of parts for each thread, at most `most`, is known when it runs."""
         self._leave(f"i64 {groups}", len(_FRAME) - 1)
-        self._item(function, most, [-1, 0, -1])
+        self._item(function, most, [-1, 0, -1, *where])
 
-    def bundle(self, function: str, number: int) -> None:
+    def bundle(self, function: str, number: int, where: Sequence[int]) -> None:
         """Write an item of several kernels, each of which has a part for each thread."""
-        self._item(function, number, [number, 0, number])
+        self._item(function, number, [number, 0, number, *where])
 
     def single(self, function: str) -> None:
         """Write an item that one of the threads does."""

@@ -1,4 +1,4 @@
-"""Sine and cosine of any float: x = n π/2 + r with |r| ≤ π/4, so that sin x is ± sin r or ± cos r.
+"""Sine, cosine and tangent of any float: x = n π/2 + r with |r| ≤ π/4, so that sin x is ± sin r or ± cos r.
 
 The reduction is in float64 for both dtypes. Up to a bound π/2 in a few short parts is enough; the rare larger
 number goes through all digits of 2/π that matter to it (Payne and Hanek 1983), which a vector without one
@@ -19,7 +19,7 @@ from chainrule.compiler.vectormath_parts import (
     repeat,
     upper,
 )
-from chainrule.compiler.vectormath_tables import COS, SIN
+from chainrule.compiler.vectormath_tables import COS, SIN, TAN
 
 
 class Reach(NamedTuple):
@@ -68,7 +68,7 @@ def cos(b: Any, x: Element) -> Element:
 def _sine(b: Any, x: Element, turns: int) -> Element:
     """Return sin(x + turns π/2): for n = 0, 1, 2, 3 (modulo 4) it is sin r, cos r, -sin r, -cos r."""
     dtype, integer = b.dtype(x), format_of(b, x).integer
-    n, r = _reduced(b, b.cast(x, "float64"), REACH[dtype])
+    n, r, _ = _reduced(b, b.cast(x, "float64"), REACH[dtype])
     r, n = b.cast(r, dtype), b.cast(n, integer)
     one, two = b.constant(1, integer), b.constant(2, integer)
     n = b.add(n, one) if turns else n
@@ -80,17 +80,38 @@ def _sine(b: Any, x: Element, turns: int) -> Element:
     return b.from_bits(b.xor(b.bits(y), b.shift_left(b.bit_and(n, two), top)))
 
 
-def _reduced(b: Any, x: Element, reach: Reach) -> tuple[Element, Element]:
-    """Return n, of which only the lowest two bits of an int64 are right, and r."""
-    n, r = _small(b, x, reach)
+def tan(b: Any, x: Element) -> Element:
+    """Return tan x, which is t = tan r for even n and -1 / t for odd n; NaN of infinity.
+
+    t = r + r³ P(r²) is kept in two floats, and so is r: division would magnify what rounding them loses.
+    """
+    dtype, integer, one = b.dtype(x), format_of(b, x).integer, number(b, 1, x)
+    n, wide, low = _reduced(b, b.cast(x, "float64"), REACH[dtype])
+    r = b.cast(wide, dtype)
+    if dtype == "float32":
+        low = b.cast(b.subtract(wide, b.cast(r, "float64")), dtype)
+    z = b.multiply(r, r)
+    rest = b.multiply(b.multiply(r, z), polynomial(b, z, TAN[dtype]))
+    t = b.add(r, rest)
+    rest = b.fma(low, b.fma(t, t, one), rest)
+    t = b.add(r, rest)
+    low = b.subtract(rest, b.subtract(t, r))
+    inverse = b.divide(number(b, -1, x), t)
+    inverse = b.fma(b.multiply(inverse, inverse), low, inverse)
+    odd = b.bit_and(b.cast(n, integer), b.constant(1, integer))
+    return b.select(b.equal(odd, b.constant(1, integer)), inverse, b.copysign(t, r))  # of -0 too
+
+
+def _reduced(b: Any, x: Element, reach: Reach) -> list[Element]:
+    """Return n, of which only the lowest two bits of an int64 are right, and r in two floats."""
+    now = _small(b, x, reach)
     a = b.abs(x)
     huge = b.logical_and(b.less(number(b, reach.bound, a), a), b.less(a, number(b, math.inf, a)))
 
     def again(_: str, now: list[Element]) -> list[Element]:
         return [b.select(huge, new, old) for new, old in zip(_huge(b, x, reach), now, strict=True)]
 
-    n, r = repeat(b, _one_if_any(b, huge), again, [n, r])
-    return n, r
+    return repeat(b, _one_if_any(b, huge), again, now)
 
 
 def _one_if_any(b: Any, condition: Element) -> str:
@@ -102,25 +123,26 @@ def _one_if_any(b: Any, condition: Element) -> str:
     return str(b.code.value(f"zext i1 {text} to i64"))
 
 
-def _small(b: Any, x: Element, reach: Reach) -> tuple[Element, Element]:
-    """Return n and r, by subtracting the parts of n π/2 from x one after the other.
+def _small(b: Any, x: Element, reach: Reach) -> list[Element]:
+    """Return n and r in two floats, by subtracting the parts of n π/2 from x one after the other.
 
     What the subtractions lose is gathered, and goes in with the last part.
     """
     n, shifted = nearest(b, x, 2 / math.pi)
     first, *middle = (number(b, -part, x) for part in reach.half_pi[:-1])
-    last = number(b, reach.half_pi[-1], x)
     r = b.fma(n, first, x)  # exact
     lost = number(b, 0, x)
     for part in middle:
         following = b.fma(n, part, r)
         lost = b.add(lost, b.fma(n, part, b.subtract(r, following)))
         r = following
-    return b.bits(shifted), b.subtract(r, b.fma(n, last, b.negative(lost)))  # -0 stays -0
+    last = b.fma(n, number(b, reach.half_pi[-1], x), b.negative(lost))
+    total = b.subtract(r, last)  # -0 stays -0
+    return [b.bits(shifted), total, b.subtract(b.subtract(r, total), last)]
 
 
 def _huge(b: Any, x: Element, reach: Reach) -> list[Element]:
-    """Return n and r, by multiplying x with 2/π digit by digit.
+    """Return n and r in two floats, by multiplying x with 2/π digit by digit.
 
     Every product is exact, and multiples of 4 are dropped from it. The sum without its whole part is kept in
     two floats.
@@ -144,7 +166,9 @@ def _huge(b: Any, x: Element, reach: Reach) -> list[Element]:
     high = upper(b, fraction)
     rest = b.multiply(b.add(b.subtract(fraction, high), low), number(b, math.pi / 2, x))
     first, second = (number(b, part, x) for part in HALF_PI)
-    return [n, b.fma(high, first, b.fma(high, second, rest))]
+    rest = b.fma(high, second, rest)
+    r = b.fma(high, first, rest)
+    return [n, r, b.add(b.fma(high, first, b.negative(r)), rest)]
 
 
 def _add_modulo_4(b: Any, term: Element, n: Element, total: Element, low: Element) -> list[Element]:

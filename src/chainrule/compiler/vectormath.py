@@ -1,6 +1,6 @@
 """Functions of a mathematics library as vector code: polynomials on a reduced range, without branches.
 
-The one exception is sine and cosine, which loop if a lane is huge.
+The one exception is sine, cosine and tangent, which loop if a lane is huge.
 
 Each takes a builder and an element, float32 or float64, scalar or vector, and returns within 2 units in the
 last place (`power`: 4). Products that must be exact are so because their factors are short, not because a
@@ -10,10 +10,10 @@ CPU fuses them; where it does, results may differ in the last place.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from chainrule.compiler.trigonometry import cos, sin
+from chainrule.compiler.trigonometry import cos, sin, tan
 from chainrule.compiler.vectormath_parts import (
     Element,
     at_least,
@@ -27,12 +27,25 @@ from chainrule.compiler.vectormath_parts import (
     two_to,
 )
 from chainrule.compiler.vectormath_power import power
-from chainrule.compiler.vectormath_tables import ERF, EXP, LN2, LOG, LOG_ERFC, TANH
+from chainrule.compiler.vectormath_tables import (
+    BASE_2,
+    BASE_10,
+    COSH,
+    ERF,
+    EXP,
+    LN2,
+    LOG,
+    LOG_ERFC,
+    SINH,
+    TANH,
+)
 
 LOG2_E: Final = 1 / math.log(2)
 
 #: Where e^x is 0 and infinity.
 EXP_RANGE: Final = {"float32": (-104.0, 89.0), "float64": (-746.0, 710.0)}
+#: Where sinh x and cosh x are infinity, and halves of them are not.
+SINH_END: Final = {"float32": 89.6, "float64": 710.75}
 #: Where e^-x is lost beside 1.
 LOST: Final = {"float32": 20.0, "float64": 40.0}
 #: Where x²/2 is lost beside x.
@@ -86,6 +99,44 @@ def _half_expm1(b: Any, x: Element) -> Element:
     return b.fma(b.multiply(b.multiply(r, r), h), polynomial(b, r, EXP[b.dtype(x)]), first)
 
 
+def sinh(b: Any, x: Element) -> Element:
+    """Return (e^|x| - e^-|x|) / 2 with the sign of x; x itself where the rest is lost."""
+    a = b.abs(x)
+    r, growth, decay = _quarters(b, a)
+    half = _half_hyperbolic(b, r, growth, b.negative(decay))
+    y = b.select(b.less(a, number(b, TINY[b.dtype(x)], x)), a, b.add(half, half))
+    return b.copysign(y, x)
+
+
+def cosh(b: Any, x: Element) -> Element:
+    """Return (e^|x| + e^-|x|) / 2."""
+    half = _half_hyperbolic(b, *_quarters(b, b.abs(x)))
+    return b.add(half, half)
+
+
+def _quarters(b: Any, a: Element) -> tuple[Element, Element, Element]:
+    """Return r of a = n ln 2 + r, and 2^n / 4 and 2^-n / 4; 2^n / 2 may overflow before sinh a does."""
+    form = format_of(b, a)
+    r, shifted = _reduced(b, at_most(b, a, SINH_END[b.dtype(a)]), form.bias - 2)
+    growth = two_to(b, shifted)
+    product = b.constant((2 * form.bias - 4) << form.mantissa, form.integer)
+    decay = at_least(b, b.from_bits(b.subtract(product, b.bits(growth))), 0)  # its exponent may be too low
+    return r, growth, decay
+
+
+def _half_hyperbolic(b: Any, r: Element, growth: Element, decay: Element) -> Element:
+    """Return growth e^r + decay e^-r = even cosh r + odd sinh r, where even and odd are sum and difference.
+
+    This is (even + odd r) + r² (even P(r²) + odd r Q(r²)), and what rounding lost of even.
+    """
+    even, odd = b.add(growth, decay), b.subtract(growth, decay)
+    lost = b.subtract(decay, b.subtract(even, growth))
+    z = b.multiply(r, r)
+    of_sinh = b.multiply(b.multiply(odd, r), polynomial(b, z, SINH[b.dtype(r)]))
+    rest = b.fma(z, b.fma(even, polynomial(b, z, COSH[b.dtype(r)]), of_sinh), lost)
+    return b.add(b.fma(odd, r, even), rest)
+
+
 def tanh(b: Any, x: Element) -> Element:
     """Return a + a³ P(a²) with a = |x| up to where it is 1/2, beyond it 1 - 2 / (e^2a + 1); the sign of x."""
     dtype, one = b.dtype(x), number(b, 1, x)
@@ -114,12 +165,27 @@ def logistic(b: Any, x: Element) -> Element:
 
 def log(b: Any, x: Element) -> Element:
     """Return ln x = e ln 2 + ln m for x = m 2^e; -∞ at 0, NaN below."""
+    return _at_the_ends(b, x, _log(b, *_exponent_and_fraction(b, x)))
+
+
+def log2(b: Any, x: Element) -> Element:
+    """Return the logarithm to base 2; -∞ at 0, NaN below."""
+    return _at_the_ends(b, x, _log_to_base(b, *_exponent_and_fraction(b, x), BASE_2[b.dtype(x)]))
+
+
+def log10(b: Any, x: Element) -> Element:
+    """Return the logarithm to base 10; -∞ at 0, NaN below."""
+    return _at_the_ends(b, x, _log_to_base(b, *_exponent_and_fraction(b, x), BASE_10[b.dtype(x)]))
+
+
+def _exponent_and_fraction(b: Any, x: Element) -> tuple[Element, Element]:
+    """Return e and f of x = (1 + f) 2^e, of denormal numbers too."""
     form = format_of(b, x)
     denormal = b.less(x, number(b, form.smallest, x))
     scaled = b.select(denormal, b.multiply(x, number(b, 2.0**form.mantissa, x)), x)
     e, m, _ = split(b, scaled)
     e = b.select(denormal, b.subtract(e, number(b, form.mantissa, x)), e)
-    return _at_the_ends(b, x, _log(b, e, b.subtract(m, number(b, 1, x))))
+    return e, b.subtract(m, number(b, 1, x))
 
 
 def log1p(b: Any, x: Element) -> Element:
@@ -133,11 +199,25 @@ def log1p(b: Any, x: Element) -> Element:
 
 
 def _log(b: Any, e: Element, f: Element) -> Element:
-    """Return e ln 2 + ln(1 + f), which is e ln 2 + f + f² (-1/2 + f P(f))."""
+    """Return e ln 2 + ln(1 + f)."""
     high, low = (number(b, part, f) for part in LN2[b.dtype(f)])
-    second = polynomial(b, f, (-0.5, *LOG[b.dtype(f)]))
-    rest = b.fma(b.multiply(f, f), second, b.multiply(e, low))
+    square, second = _log_without_first(b, f)
+    rest = b.fma(square, second, b.multiply(e, low))
     return b.fma(e, high, b.add(f, rest))
+
+
+def _log_to_base(b: Any, e: Element, f: Element, base: Sequence[float]) -> Element:
+    """Return e log 2 + ln(1 + f) / ln base, where log is to this base."""
+    high, low, factor, factor_low = (number(b, part, f) for part in base)
+    square, second = _log_without_first(b, f)
+    rest = b.fma(f, factor_low, b.multiply(e, low))
+    rest = b.fma(b.multiply(square, second), factor, rest)
+    return b.fma(e, high, b.fma(f, factor, rest))
+
+
+def _log_without_first(b: Any, f: Element) -> tuple[Element, Element]:
+    """Return the factors of ln(1 + f) - f = f² (-1/2 + f P(f))."""
+    return b.multiply(f, f), polynomial(b, f, (-0.5, *LOG[b.dtype(f)]))
 
 
 def _at_the_ends(b: Any, x: Element, y: Element) -> Element:
@@ -166,11 +246,16 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "exp": exp,
     "expm1": expm1,
     "log": log,
+    "log2": log2,
+    "log10": log10,
     "log1p": log1p,
     "power": power,
-    "sin": sin,
-    "cos": cos,
-    "tanh": tanh,
     "erf": erf,
     "logistic": logistic,
+    "sin": sin,
+    "cos": cos,
+    "tan": tan,
+    "sinh": sinh,
+    "cosh": cosh,
+    "tanh": tanh,
 }

@@ -25,7 +25,10 @@ LETTERS = {
     r"\lambda": "λ", r"\gamma": "γ", r"\rho": "ρ", r"\delta": "δ", r"\alpha": "α", r"\pi": "π",
 }  # fmt: skip
 FENCES = {r"\lfloor": "⌊", r"\rfloor": "⌋"}
-WORDS = (r"\tanh", r"\sin", r"\cos", r"\ln", r"\max", r"\min")
+WORDS = (
+    *(r"\sin", r"\cos", r"\tan", r"\sinh", r"\cosh", r"\tanh"),
+    *(r"\ln", r"\log", r"\max", r"\min"),
+)
 BIG = {r"\sum": "∑"}
 
 

@@ -18,7 +18,8 @@ LETTERS: Mapping[str, Layout] = {
     "weight": letter("W"), "bias": letter("b"), "x": letter("x"), "y": letter("t"),
     "rho": Sign("ρ", r"\rho"),
     "step": Sign("τ", r"\tau"),  # the k of other books is a place here
-    "learning_rate": Sign("η", r"\eta"), "momentum": Sign("μ", r"\mu"), "epsilon": Sign("ε", r"\epsilon"),
+    "learning_rate": Sign("η", r"\eta"), "learning_rate_factors": Sign("φ", r"\varphi"),
+    "momentum": Sign("μ", r"\mu"), "epsilon": Sign("ε", r"\epsilon"),
     "weight_decay": Sign("λ", r"\lambda"), "velocity": letter("v"), "mean": letter("m"),
     "mean_square": letter("s"), "scale": Sign("γ", r"\gamma"), "shift": _BETA,
     "beta_1": Script(_BETA, number("1")), "beta_2": Script(_BETA, number("2")),
@@ -86,11 +87,13 @@ class Symbols:
 
     def _ways(self, name: str) -> Iterator[Layout]:
         """Yield ways to write a name, the usual first: ``layers.0.weight`` is W with (0) raised."""
-        owner, last = _owner(name), name.replace("/", ".").rpartition(".")[2]
+        whole, _, key = name.removesuffix("]").partition("[")  # a number in a mapping has a key
+        owner, last = _owner(name), whole.replace("/", ".").rpartition(".")[2]
         if _is_of_task(name):
-            digits = _digits(owner)
+            digits = "" if key else _digits(owner)
+            told = number(digits) if digits else word(key or owner.rpartition(".")[2])
             yield _letter(last)
-            yield Script(_letter(last), number(digits) if digits else word(owner.rpartition(".")[2]), None)
+            yield Script(_letter(last), told, None)
         above = "" if _is_of_task(name) else _in_brackets(self._raised.get(owner, _digits(owner)))
         parameter = name.partition("/")[0].rpartition(".")[2] if "/" in name else ""  # v with W below
         bases = itertools.chain([_letter(last), word(last)], (word(f"{last}{i}") for i in itertools.count(2)))
@@ -110,7 +113,7 @@ def _first(group: Mapping[str, Layout]) -> str | None:
 
 def _owner(name: str) -> str:
     """Return the part of the network that a name is of, or what of the task: ``task.loss``."""
-    owner = name.partition("/")[0].rpartition(".")[0]
+    owner = name.partition("/")[0].partition("[")[0].rpartition(".")[0]
     return owner.removeprefix("task.network").removeprefix(".")
 
 

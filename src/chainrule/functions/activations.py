@@ -14,7 +14,7 @@ from chainrule.functions.reductions import below_largest, sum
 from chainrule.graph.trace import array_function
 from chainrule.graph.value import Operand
 from chainrule.primitives import elementwise as rows
-from chainrule.primitives import sigmoids
+from chainrule.primitives import sigmoids, trigonometric
 
 SELU_SCALE = 1.0507009873554805
 SELU_ALPHA = 1.6732632423543772
@@ -303,7 +303,7 @@ def mish(x: Operand, /) -> Any:
     array([-0.30340146,  1.94395896])
     """
     x = as_real(x)
-    return x * rows.tanh(softplus(x))
+    return x * trigonometric.tanh(softplus(x))
 
 
 @array_function

@@ -17,6 +17,7 @@ from chainrule.graph.trace import array_function
 from chainrule.graph.types import UINT32, Array, ArrayType, Shape
 from chainrule.graph.value import Operand, Value, as_value
 from chainrule.primitives import elementwise as rows
+from chainrule.primitives import trigonometric
 from chainrule.primitives.random import random_bits
 
 _BELOW_ONE = 1 - 2.0**-24  # the largest float32 below 1
@@ -158,7 +159,7 @@ def normal(
     """
     radius = rows.sqrt(-2 * rows.log(1 - _unit(key, shape, step, site, 0)))
     angle = (2 * math.pi) * _unit(key, shape, step, site, 2)
-    return rows.cast(radius * rows.cos(angle), dtype=as_float_dtype(dtype).name)
+    return rows.cast(radius * trigonometric.cos(angle), dtype=as_float_dtype(dtype).name)
 
 
 @array_function

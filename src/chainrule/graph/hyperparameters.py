@@ -1,9 +1,10 @@
 """The numbers of a frozen dataclass become inputs of a graph, so that changing one needs no new graph.
 
 A layer, loss or optimizer is a frozen dataclass. Its fields annotated `float`, or marked `RUN_TIME`, are its
-hyperparameters: run-time arguments of a training step. Everything else (widths, names, flags, None) is
-structure and stays in the graph. A number that is exactly 0 is structure too: it means that the part of the
-formula is absent; not so in a field marked `EVEN_ZERO`, whose part is always there.
+hyperparameters: run-time arguments of a training step. So are the numbers in a mapping to `float`. Everything
+else (widths, names, flags, None) is structure and stays in the graph. A number that is exactly 0 is structure
+too: it means that the part of the formula is absent; not so in a field marked `EVEN_ZERO`, whose part is
+always there.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ Field = dataclasses.Field[Any]
 
 def hyperparameters(item: Any, prefix: str) -> dict[str, float]:
     """Return the numbers in a dataclass and in those nested in it, by path: ``layers.1.rate``."""
-    return {path: float(getattr(owner, field)) for path, owner, field in _numbers(item, prefix)}
+    return {path: float(number) for path, number in _numbers(item, prefix, None)}
 
 
 def with_inputs(item: T, prefix: str, inputs: dict[str, Value]) -> T:
@@ -45,11 +46,12 @@ def with_inputs(item: T, prefix: str, inputs: dict[str, Value]) -> T:
 
 
 def map_parts(item: T, prefix: str, replace: Callable[[str, Field | None, Any], Any]) -> T:
-    """Return a copy of nested dataclasses and sequences with every part replaced.
+    """Return a copy of nested dataclasses, sequences and mappings with every part replaced.
 
-    ``replace(path, field, part)`` sees the item itself, every field of a dataclass and every element of a
-    sequence (field None). It returns something new, or the same part, whose own parts then follow. Copies are
-    made without running ``__post_init__``, which has seen the real numbers.
+    ``replace(path, field, part)`` sees the item itself, every field of a dataclass, every element of a
+    sequence (field None) and of a mapping (the field that holds it). It returns something new, or the same
+    part, whose own parts then follow. Copies are made without running ``__post_init__``, which has seen the
+    real numbers.
     """
 
     def mapped(part: Any, path: str, field: Field | None) -> Any:
@@ -58,6 +60,9 @@ def map_parts(item: T, prefix: str, replace: Callable[[str, Field | None, Any], 
             return new
         if isinstance(part, list | tuple):
             return type(part)(mapped(each, f"{path}.{i}", None) for i, each in enumerate(part))
+        if isinstance(part, Mapping):
+            mapping = {name: mapped(each, f"{path}[{name}]", field) for name, each in part.items()}
+            return part if all(mapping[name] is each for name, each in part.items()) else mapping
         if not _is_part(part):
             return part
         twin = copy.copy(part)
@@ -85,7 +90,7 @@ def structure(item: Any) -> Hashable | None:
     True
     """
     try:
-        return _structure(item)
+        return _structure(item, None)
     except _ForeignError:
         return None
 
@@ -94,22 +99,21 @@ class _ForeignError(Exception):
     """A part is not chainrule's own."""
 
 
-def _structure(part: Any) -> Hashable:
+def _structure(part: Any, field: Field | None) -> Hashable:
+    if field is not None and _is_number(field, part):
+        return "a number"
     if part is None or isinstance(part, bool | int | float | str | np.dtype):
         return type(part), part
     if isinstance(part, list | tuple):
-        return type(part), tuple(map(_structure, part))
+        return type(part), tuple(_structure(each, None) for each in part)
     if isinstance(part, Mapping):
-        return dict, tuple((name, _structure(each)) for name, each in part.items())
+        return dict, tuple((name, _structure(each, field)) for name, each in part.items())
     if _is_part(part) and _is_own(type(part)):
-        fields = [(field, getattr(part, field.name)) for field in dataclasses.fields(part)]
-        return type(part), tuple(_NUMBER if _is_number(*each) else _structure(each[1]) for each in fields)
+        fields = dataclasses.fields(part)
+        return type(part), tuple(_structure(getattr(part, each.name), each) for each in fields)
     if isinstance(part, FunctionType) and _is_own(part):
         return part
     raise _ForeignError
-
-
-_NUMBER = "a number"
 
 
 def _is_own(item: type | FunctionType) -> bool:
@@ -125,17 +129,18 @@ def is_zero(number: float | Value) -> bool:
     return not isinstance(number, Value) and number == 0
 
 
-def _numbers(part: Any, path: str) -> Iterator[tuple[str, Any, str]]:
-    if isinstance(part, list | tuple):
+def _numbers(part: Any, path: str, field: Field | None) -> Iterator[tuple[str, Any]]:
+    if field is not None and _is_number(field, part):
+        yield path, part
+    elif isinstance(part, list | tuple):
         for i, each in enumerate(part):
-            yield from _numbers(each, f"{path}.{i}")
+            yield from _numbers(each, f"{path}.{i}", None)
+    elif isinstance(part, Mapping):
+        for name, each in part.items():
+            yield from _numbers(each, f"{path}[{name}]", field)
     elif _is_part(part):
-        for field in dataclasses.fields(part):
-            value, place = getattr(part, field.name), f"{path}.{field.name}"
-            if _is_number(field, value):
-                yield place, part, field.name
-            else:
-                yield from _numbers(value, place)
+        for own in dataclasses.fields(part):
+            yield from _numbers(getattr(part, own.name), f"{path}.{own.name}", own)
 
 
 def _is_part(part: Any) -> bool:

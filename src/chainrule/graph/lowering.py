@@ -24,7 +24,10 @@ COMPARISONS = ("equal", "less", "less_equal")
 #: Those on bools.
 LOGIC = ("logical_and", "logical_or", "logical_not")
 #: Those of a mathematics library, on floats; a few units in the last place from the evaluator's.
-FUNCTIONS = ("exp", "expm1", "log", "log1p", "power", "sin", "cos", "tanh", "erf", "logistic")
+FUNCTIONS = (
+    *("exp", "expm1", "log", "log2", "log10", "log1p", "power", "erf", "logistic"),
+    *("sin", "cos", "tan", "sinh", "cosh", "tanh"),
+)
 
 
 class Builder(Protocol):

@@ -214,17 +214,18 @@ class Optimizer(CheckedOptions, ABC):
             t = _number(step, "the step")
             rate = _number(self._rate(t), "the learning rate")
             gradients = self._clipped(gradients)
+        slots_of: dict[str, dict[str, Value]] = {}
+        for key, value in state.items():
+            name, _, slot = key.rpartition("/")
+            slots_of.setdefault(name, {})[slot] = value
         new_parameters: dict[str, Value] = {}
         new_state: dict[str, Value] = {}
         for name, parameter in parameters.items():
-            prefix = f"{name}/"
-            slots = {
-                key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)
-            }
+            slots = slots_of.get(name, {})
             with origin("update", name.rpartition(".")[0]):
                 new, slots = self._updated(parameter, gradients[name], slots, t + 1, self._scaled(rate, name))
             new_parameters[name] = new
-            new_state |= {prefix + slot: value for slot, value in slots.items()}
+            new_state |= {f"{name}/{slot}": value for slot, value in slots.items()}
         self._check_types({**parameters, **state}, {**new_parameters, **new_state})
         return new_parameters, {key: new_state[key] for key in state}
 

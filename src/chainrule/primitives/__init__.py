@@ -13,6 +13,7 @@ from chainrule.primitives import (
     reductions,
     shaping,
     sigmoids,
+    trigonometric,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "reductions",
     "shaping",
     "sigmoids",
+    "trigonometric",
 ]

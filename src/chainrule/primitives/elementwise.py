@@ -239,6 +239,26 @@ log = primitive(
     samples=reals((0.3, 4)),
 )
 
+log2 = primitive(
+    "log2",
+    shape=real,
+    value=np.log2,
+    derivative=lambda dy, y, x: (dy / (x * math.log(2)),),
+    lower=Expression(lambda b, x: b.log2(x)),
+    notation=function(r"\log_{2}"),
+    samples=reals((0.3, 4)),
+)
+
+log10 = primitive(
+    "log10",
+    shape=real,
+    value=np.log10,
+    derivative=lambda dy, y, x: (dy / (x * math.log(10)),),
+    lower=Expression(lambda b, x: b.log10(x)),
+    notation=function(r"\log_{10}"),
+    samples=reals((0.3, 4)),
+)
+
 log1p = primitive(
     "log1p",
     shape=real,
@@ -260,6 +280,13 @@ sqrt = primitive(
 )
 
 
+def _power(x: Array, p: Array) -> Any:
+    """Return x^p as IEEE 754 has it: for a single exponent 0.5 NumPy takes √x, which differs at -0 and -∞."""
+    if p.size and not any(p.strides) and p.flat[0] == 0.5:
+        return np.abs(np.where(x == -np.inf, x, np.sqrt(x)))
+    return np.power(x, p)
+
+
 def _d_power(dy: Value, y: Value, x: Value, p: Value) -> tuple[Value, Value]:
     """d(x^p)/dx = p x^(p-1), 0 for p = 0 even at x = 0;  d(x^p)/dp = x^p ln x, 0 for p ≥ 0 even at x = 0."""
     dx = dy * p * power(where(logical_and(x == 0, p == 0), 1, x), p - 1)
@@ -270,7 +297,7 @@ def _d_power(dy: Value, y: Value, x: Value, p: Value) -> tuple[Value, Value]:
 power = primitive(
     "power",
     shape=pair(real),
-    value=np.power,
+    value=_power,
     derivative=_d_power,
     lower=Expression(lambda b, x, y: b.power(x, y)),
     notation=Notation("{<0>}^{<1>}", POWER, (ATOM, RELATION)),
@@ -278,37 +305,7 @@ power = primitive(
     broadcasts=True,
 )
 
-# Trigonometric and error functions ---------------------------------------------------------------
-
-sin = primitive(
-    "sin",
-    shape=real,
-    value=np.sin,
-    derivative=lambda dy, y, x: (dy * cos(x),),
-    lower=Expression(lambda b, x: b.sin(x)),
-    notation=function(r"\sin"),
-    samples=reals((-6, 6)),
-)
-
-cos: Primitive = primitive(
-    "cos",
-    shape=real,
-    value=np.cos,
-    derivative=lambda dy, y, x: (-dy * sin(x),),
-    lower=Expression(lambda b, x: b.cos(x)),
-    notation=function(r"\cos"),
-    samples=reals((-6, 6)),
-)
-
-tanh = primitive(
-    "tanh",
-    shape=real,
-    value=np.tanh,
-    derivative=lambda dy, y, x: (dy * (1 - y * y),),
-    lower=Expression(lambda b, x: b.tanh(x)),
-    notation=function(r"\tanh"),
-    samples=reals((-3, 3)),
-)
+# The error function ------------------------------------------------------------------------------
 
 
 def _erf(x: Array) -> Any:

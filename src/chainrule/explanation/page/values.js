@@ -3,7 +3,8 @@ import { data, numberAt, parsePlace } from "./arrays.js";
 
 const CONSTANTS = { e: Math.E, π: Math.PI, true: 1, false: 0 };
 const FUNCTIONS = {
-  tanh: Math.tanh, sin: Math.sin, cos: Math.cos, ln: Math.log, max: Math.max, min: Math.min, sign: Math.sign,
+  sin: Math.sin, cos: Math.cos, tan: Math.tan, sinh: Math.sinh, cosh: Math.cosh, tanh: Math.tanh,
+  ln: Math.log, log2: Math.log2, log10: Math.log10, max: Math.max, min: Math.min, sign: Math.sign,
   σ: (x) => 1 / (1 + Math.exp(-x)), stop: (x) => x,
 };
 /** Operators, the loosest first; each groups to the left. */
