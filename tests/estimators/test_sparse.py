@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 import chainrule as cr
-from chainrule.estimators import lbfgs, predicting
+from chainrule.estimators import base, lbfgs, predicting
 from chainrule.estimators import sparse as estimators_sparse
 from chainrule.graph.loop import EvaluatedRun
 from chainrule.graph.sparse import SparseRows
@@ -192,6 +192,7 @@ def test_a_sparse_row_is_predicted_by_its_own_numbers_whatever_rows_stand_beside
         sparse.csr_matrix, "__matmul__", lambda *two: products.append(two[0].shape[0]) or matmul(*two)
     )
     monkeypatch.setattr(predicting, "_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(base, "WORTH_WAKING", 1)
     for n_threads in (1, 3):
         np.testing.assert_array_equal(model.set_params(n_threads=n_threads).predict_proba(x), y)
     assert sorted(products) == [50, 50, 50, 150]

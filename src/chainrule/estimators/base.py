@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from chainrule.compiler.threads import WORTH_WAKING
 from chainrule.estimators.categories import (
     Coded,
     as_table,
@@ -441,11 +442,12 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
             follow_weights(self)
             X = validate_data(self, self._with_codes(X), accept_sparse="csr", reset=False)
         own = link and self.out_activation_ != self._link
+        shared = X.shape[0] * self._trainer.size >= WORTH_WAKING  # or one thread does it anyway
         output = self._predictor(
             X,
             *self._arrays(),
             link=link and not own,
-            n_threads=thread_limit(self),
+            n_threads=thread_limit(self) if shared else 1,
             check=lambda x, start: check_codes(x, self._embedded, start),
         )
         return activated(output, self.out_activation_) if own else output

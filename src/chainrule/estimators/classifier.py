@@ -300,6 +300,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         return classifier_loss(self.loss, self.label_smoothing, self._link == "softmax")
 
     def _labels(self, probabilities: Array) -> Array:
+        if self._label_binarizer.y_type_ == "multiclass":
+            labels: Array = self.classes_[probabilities.argmax(axis=1)]
+            return labels
         flat = probabilities.ravel() if self.n_outputs_ == 1 else probabilities
         return self._label_binarizer.inverse_transform(flat)  # type: ignore[no-any-return]
 

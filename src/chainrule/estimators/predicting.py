@@ -114,7 +114,7 @@ class _Outputs:
             if check is not None:
                 check(rows, start)
             outputs.append(run_stage(stage, {**self.arrays, "x": rows}, prepare)["prediction"])
-        return np.concatenate(outputs)
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
     def of_products(self, x: Any) -> Array:
         """Return the outputs of sparse rows, by a network that is given their first products."""

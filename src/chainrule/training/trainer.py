@@ -52,6 +52,8 @@ class Trainer:
         Parameters, layer state and optimizer state by name; steps and epochs done.
     x, output : ArrayType
         The types of the network's input and output; x is None before the weights are drawn.
+    size : int
+        How many numbers the parameters are.
     data : DataTypes or None
         The types of the last batch that came with targets.
     """
@@ -82,7 +84,7 @@ class Trainer:
 
         A small network takes more of them: each call has its price, and their activations take little memory.
         """
-        most = MULTIPLICATIONS // max(self._size, 1)
+        most = MULTIPLICATIONS // max(self.size, 1)
         return max(64, min(4096, most), min(1 << 16, most // 8))
 
     def build(self, features: Sequence[int]) -> None:
@@ -108,7 +110,7 @@ class Trainer:
 
         self.x, self.output = x, output
         self._carried = CarriedTypes(types(parameters), types(state), types(optimizer_state))
-        self._size = sum(array.size for array in parameters.values())
+        self.size = sum(array.size for array in parameters.values())
         self.run = LoopState({**parameters, **state, **optimizer_state})
 
     def start(self, recorded: bool = False) -> LoopState:
