@@ -248,11 +248,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             self._learn_classes(y)
         else:
             self._check_classes(unique_labels(y), held)
-        several = self._label_binarizer.y_type_ == "multiclass"
-        self.out_activation_ = self._link = "softmax" if several else "logistic"
-        if several:
+        kind = self._label_binarizer.y_type_
+        self.out_activation_ = self._link = "softmax" if kind == "multiclass" else "logistic"
+        if kind == "multiclass":
             self.n_outputs_ = len(self.classes_)
             target = np.searchsorted(self.classes_, y).astype(np.int32)
+        elif kind == "binary":
+            self.n_outputs_ = 1
+            target = np.searchsorted(self.classes_, y)[:, np.newaxis]
         else:
             target = self._label_binarizer.transform(y)
             target = target.toarray() if hasattr(target, "toarray") else target
