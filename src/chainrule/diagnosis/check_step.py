@@ -23,6 +23,7 @@ from chainrule.diagnosis.rules import State, at_usual_rate, decay, other_rule, s
 from chainrule.diagnosis.softmax import loss_has_two, update_has_two
 from chainrule.diagnosis.step_report import StepReport
 from chainrule.diagnosis.verdict import Verdict
+from chainrule.functions.random import as_seed
 from chainrule.graph.names import checked_options
 
 
@@ -130,7 +131,7 @@ def check_step(
 
 
 def _checked(own: OwnStep, *, learning_rate: float, samples: int, tolerance: float, seed: int) -> StepReport:
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(as_seed(seed))
     _require_repeatable(own, learning_rate)
     own = own.with_precision()
     without, state = without_state(state_apart(own, generator), learning_rate, generator)
