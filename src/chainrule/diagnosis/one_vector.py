@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.diagnosis.mistakes import CLEAR, ArrayFinding, Batch, Examiner
-from chainrule.diagnosis.own_step import OwnStep
+from chainrule.diagnosis.own_step import ROUNDINGS, OwnStep
 from chainrule.graph.structure import flatten, unflatten
 from chainrule.graph.types import Array
 
@@ -86,24 +86,24 @@ def _transposed(examiner: Examiner) -> Iterator[Part]:
     assert where.minus is not None
     used = where.batch.used[0] - where.minus.used[0]  # what is the same for all batches, as decay, is no part
     true = _derivatives(where.batch) - _derivatives(where.minus)
-    least = ROUGHLY * float(np.max(np.abs(true)))
+    noise = sum(_noise(batch) for batch in (where.batch, where.minus))
     start = 0
-    for wrong in np.flatnonzero(np.abs(used - true) > least):
+    for wrong in np.flatnonzero(~_alike(used, true, noise)):
         if wrong > start:  # the first number of a matrix is in its place
-            matrix = _matrix(used[wrong - 1 :], true[wrong - 1 :], least)
+            matrix = _matrix(used[wrong - 1 :], true[wrong - 1 :], noise)
             if matrix:
                 yield int(wrong) - 1, int(wrong) - 1 + matrix[0] * matrix[1], matrix
                 start = int(wrong) - 1 + matrix[0] * matrix[1]
 
 
-def _matrix(used: Array, true: Array, least: float) -> tuple[int, int] | None:
+def _matrix(used: Array, true: Array, noise: float) -> tuple[int, int] | None:
     """Return the shape of the largest matrix at the start that is used transposed: rows and columns."""
-    widths = 2 + np.flatnonzero(np.abs(true[2:] - used[1]) <= least)
+    widths = 2 + np.flatnonzero(_alike(true[2:], used[1], noise))
     shapes = [(int(rows), int(width)) for width in widths for rows in range(2, true.size // width + 1)]
     for rows, columns in sorted(shapes, key=lambda shape: -shape[0] * shape[1]):
         size = rows * columns
         turned = true[:size].reshape(rows, columns).T.ravel()
-        if np.all(np.abs(used[:size] - turned) <= least):
+        if np.all(_alike(used[:size], turned, noise)):
             return rows, columns
     return None
 
@@ -130,11 +130,27 @@ def in_parts(own: OwnStep, parts: Sequence[Part]) -> OwnStep:
     return other
 
 
+def _alike(used: Array, true: Array, noise: float) -> Array:
+    """Return which numbers are the same, as far as they are known."""
+    return np.asarray(np.abs(used - true) <= ROUGHLY * np.maximum(np.abs(used), np.abs(true)) + noise)
+
+
+def _step(batch: Batch) -> float:
+    """Return how far weights are moved for a difference."""
+    epsilon = batch.own(batch.own.arrays, 0.0).epsilon
+    return float(np.cbrt(epsilon) * np.mean(np.abs(batch.own.arrays[0])))
+
+
+def _noise(batch: Batch) -> float:
+    """Return by how much the rounding of the loss may change what differences tell."""
+    epsilon = batch.own(batch.own.arrays, 0.0).epsilon
+    return ROUNDINGS * epsilon * abs(batch.loss) / _step(batch)
+
+
 def _derivatives(batch: Batch) -> Array:
     """Return the derivatives of the loss by the weights of a vector, roughly."""
     own, (vector,) = batch.own, batch.own.arrays
-    here = np.array(vector)
-    by = np.cbrt(own(own.arrays, 0.0).epsilon) * float(np.mean(np.abs(vector)))
+    here, by = np.array(vector), _step(batch)
     slopes = np.empty_like(vector)
     for place, weight in enumerate(vector):
         here[place] = weight + by

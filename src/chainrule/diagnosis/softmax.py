@@ -122,7 +122,8 @@ def _outputs(loss: CrossEntropy, points: Sequence[list[Array]], twice: bool) -> 
             if size == loss.classes:
                 yield Outputs(array, np.moveaxis(places, axis, -1).reshape(-1, size))
         if len(shape) == 1 and loss.classes < shape[0] <= LONGEST:
-            found = _in_vector(loss, points[0], array, twice)
+            tried = (_in_vector(loss, arrays, array, twice) for arrays in points)
+            found = next((places for places in tried if places is not None), None)
             if found is not None:
                 yield Outputs(array, found)
 
