@@ -189,3 +189,19 @@ def test_a_derivative_is_no_path_through_what_does_not_depend_on_it():
         why = explanation.why(f"{key}[0, 0]")
         assert not any(len(term.factors) > 1 for term in why.terms), str(why)
         assert why.total == pytest.approx(why.value, rel=1e-12)
+
+
+def test_what_the_loss_does_not_depend_on_has_no_factors():
+    """The derivative of a network by x knows nothing of its last bias."""
+
+    def slope_alone(network, x, y):
+        return cr.sum(cr.grad(lambda x: cr.sum(network(x)))(x) ** 2, axis=-1)
+
+    model = cr.Model(dense(), objective=slope_alone, optimizer=cr.SGD(0.1), dtype="float64")
+    model.build(features=4)
+    explanation = model.explain(ROWS, NUMBERS)
+    assert model.gradients(ROWS, NUMBERS)[1]["layers.1.bias"].tolist() == [0, 0]
+    with pytest.raises(
+        ValueError, match=r"^the loss does not depend on layers\.1\.bias: its derivative is 0"
+    ):
+        explanation.why("layers.1.bias[0]")
