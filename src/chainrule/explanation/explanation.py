@@ -132,7 +132,7 @@ class Explanation:
         Raises
         ------
         ValueError
-            If there is no such array (with the nearest names) or element, or the loss does not depend on it.
+            If there is no such array (with the nearest names) or element.
         TypeError
             If the name is no text.
         """
@@ -142,10 +142,7 @@ class Explanation:
             )
         key, index = _parsed(name)
         derivatives = self.names.recording.step.derivatives
-        known = {one.symbol.key: one for one in self.names.landmarks.listed}
-        marks = {name: one for name, one in known.items() if one.value in derivatives}
-        if key in known and key not in marks:
-            raise ValueError(f"the loss does not depend on {key}: its derivative is 0, and has no factors")
+        marks = {one.symbol.key: one for one in self.names.landmarks.listed if one.value in derivatives}
         if key not in marks:
             raise ValueError(unknown_name("array in this step", key, marks))
         return Why(self.names, marks[key], self._checked(name, marks[key], index))
