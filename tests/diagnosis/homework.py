@@ -49,10 +49,13 @@ def homework(
     epsilon=0.0,
     unit=1.0,
     delta="p - t",
+    smoothing=0.0,
+    class_weights=None,
 ):
     """A step of a net with any number of hidden layers, with these mistakes in it.
 
-    The loss is `unit` times what it is called; `delta` is how the derivative of softmax is written.
+    The loss is `unit` times what it is called; `delta` is how the derivative of softmax is written. Labels of
+    cross-entropy may be smoothed, and classes weighted.
     """
     written = delta
     f, slope = ACTIVATIONS[activation]
@@ -72,10 +75,12 @@ def homework(
             if {"softmax twice in the gradient", "softmax twice"} & set(mistakes):
                 used = softmax(used)
             target = np.eye(z.shape[1])[np.asarray(y, int)] if np.ndim(y) == 1 else y
-            value = -np.sum(target * np.log(p + epsilon)) / rows
-            delta = (used - target) / rows * last_slope(z)
+            weight = 1.0 if class_weights is None else target @ class_weights[: z.shape[1], None]
+            target = (1 - smoothing) * target + smoothing / z.shape[1]
+            value = -np.sum(weight * target * np.log(p + epsilon)) / rows
+            delta = weight * (used - target) / rows * last_slope(z)
             if written != "p - t":
-                by_p = -target / softmax(z) / rows
+                by_p = -weight * target / softmax(z) / rows
                 delta = WRITTEN[written](softmax(z), by_p) * last_slope(z)
         elif loss == "brier":
             p = softmax(z)

@@ -21,7 +21,7 @@ NAMES = {  # a mistake as it is planted, and as it is called
     "mean of a sum": "mean where sum was meant",
     "no slope": "wrong gradient",
 }
-LAYOUTS = ("rows", "columns", "W.T", "bias rows", "weights first")
+LAYOUTS = ("rows", "columns", "W.T", "bias rows", "weights first", "one vector")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Way:
     named: bool = False
     delta: str = "p - t"
     size: float = 1.0
+    smoothing: float = 0.0
+    weighted: bool = False
     seed: int = 0
 
     def case(self):
@@ -55,6 +57,8 @@ class Way:
             unit=self.unit,
             decay=self.decay,
             delta=self.delta,
+            smoothing=self.smoothing,
+            class_weights=np.random.default_rng(self.seed).uniform(0.3, 3, 20) if self.weighted else None,
         )
         weights, x, y = problem(
             self.widths, rows=self.rows, seed=self.seed, classes=self.loss != "squares", named=self.named
@@ -73,6 +77,8 @@ def laid_out(step, layout, weights, x, y):
     """Return the same step for arrays in another form, and these."""
     if layout == "rows":
         return step, weights, x, y
+    if layout == "one vector":
+        return in_one_vector(step, weights, x, y)
     turned = layout in ("columns", "W.T")
     names = list(weights) if isinstance(weights, dict) else range(len(weights))
     order = [*names[::2], *names[1::2]] if layout == "weights first" else list(names)
@@ -105,6 +111,21 @@ def laid_out(step, layout, weights, x, y):
     return other, given if isinstance(weights, dict) else list(given.values()), data(x), data(y)
 
 
+def in_one_vector(step, weights, x, y):
+    """Return the same step for one vector of all weights, and this: biases by layers, or all behind."""
+    names = list(weights) if isinstance(weights, dict) else range(len(weights))
+    order = [list(names), [*names[::2], *names[1::2]]][x.size % 2]
+    ends = np.cumsum([weights[name].size for name in order])
+
+    def other(vector, x, y, learning_rate):
+        pieces = dict(zip(order, np.split(vector, ends[:-1]), strict=True))
+        arrays = {name: pieces[name].reshape(weights[name].shape) for name in names}
+        loss, new = step(arrays if isinstance(weights, dict) else list(arrays.values()), x, y, learning_rate)
+        return loss, np.concatenate([np.ravel(new[name]) for name in order])
+
+    return other, np.concatenate([weights[name].ravel() for name in order]), x, y
+
+
 def any_way(number):
     """Return the way of this number: any combination that makes sense."""
     draw = np.random.default_rng(number)
@@ -135,6 +156,8 @@ def any_way(number):
         named=one_of(False, True),
         delta=one_of("p - t", "jacobian", "by rows") if mistake not in SOFTMAX else "p - t",
         size=one_of(1.0, 0.3, 2.0),
+        smoothing=one_of(0.0, 0.0, 0.1) if loss == "cross_entropy" and mistake != "late loss" else 0.0,
+        weighted=loss == "cross_entropy" and mistake != "late loss" and one_of(False, False, True),
         seed=number,
     )
 

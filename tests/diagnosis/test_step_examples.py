@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from homework import softmax
+from homework import homework, problem, softmax
 
 import chainrule as cr
 
@@ -59,3 +59,16 @@ def test_one_example_as_a_column(mistake):
     weights = [generator.normal(size=shape) for shape in ((4, 3), (4, 1), (3, 4), (3, 1))]
     report = cr.check_step(step, weights, generator.normal(size=(3, 1)), np.eye(3)[:, [1]])
     assert [found.name for found in report.mistakes] == ([mistake] if mistake else []), report
+
+
+@pytest.mark.parametrize(("seed", "error"), [("a", TypeError), (2.5, TypeError), (-1, ValueError)])
+def test_a_seed_is_an_integer(seed, error):
+    with pytest.raises(error, match=f"^a seed is an integer.*, not {seed!r}$"):
+        cr.check_step(homework(), seed=seed)
+
+
+def test_a_learning_rate_that_is_not_used_hides_the_number_of_outputs():
+    """A tenth of the rate that is given is used, whichever that is, and there are ten outputs."""
+    step = homework("no rate", loss="squares")
+    report = cr.check_step(step, *problem((3, 4, 10), classes=False), learning_rate=0.1)
+    assert [mistake.name for mistake in report.mistakes] == ["learning rate not used"]

@@ -228,3 +228,11 @@ def test_a_new_loss_brings_its_link_with_it_into_a_fit_that_goes_on():
     assert model.out_activation_ == "exp"
     assert np.isfinite(model.loss_curve_).all()
     assert (model.predict(x) > 0).all()
+
+
+@pytest.mark.parametrize("quantile", [[[0.1]], ["a"], [None], np.array(0.5)], ids=str)
+def test_quantiles_that_are_no_numbers(quantile):
+    with pytest.raises(
+        ValueError, match="quantile is a number between 0 and 1, or a list of such numbers, not"
+    ):
+        cr.MLPRegressor(loss="quantile", quantile=quantile).fit(np.eye(4), np.arange(4.0))

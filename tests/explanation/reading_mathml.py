@@ -7,6 +7,7 @@ import re
 from xml.etree import ElementTree
 
 SIGNS = {
+    "¬": "not",
     "·": "*",
     "−": "-",
     "=": "==",

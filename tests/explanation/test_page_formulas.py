@@ -86,6 +86,21 @@ def test_numbers_that_cancel_out_have_more_digits_as_in_the_text(opened):
         assert found == pytest.approx(number, rel=2e-5)
 
 
+def test_numbers_of_erf_and_of_what_is_not_so_have_as_many_digits(opened):
+    """x - 1000 is known to few digits of x, and what is made of it to no more."""
+
+    def activation(x):
+        return cr.where(cr.logical_not(x > 2000), cr.erf(x - 1000), x)
+
+    net = cr.Sequential([cr.Activation(activation), cr.Dense(2)])
+    page = opened(built(net, seed=1).explain(1000 + ROWS, NUMBERS))
+    lines, _ = page.evaluate(LINES, 9)
+    told = [(value_of(formula), number) for place, formula, number in lines if place.startswith("layers.0.a")]
+    assert told
+    for found, number in told:
+        assert found == pytest.approx(number, rel=2e-5)
+
+
 def test_where_only_rounding_is_left_the_page_says_so(opened):
     net = cr.Sequential([cr.Dense(3), cr.BatchNorm(), cr.Activation("tanh"), cr.Dense(2)])
     explanation = built(net).explain(ROWS, NUMBERS)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from explained_cases import ROWS, built, dense
+from matplotlib.image import imread
 
 import chainrule as cr
 
@@ -36,6 +39,20 @@ def test_what_is_lit_is_in_view_beside_the_formulas(which, opened, request):
     told, drawing = (page.locator(name).bounding_box() for name in ("#told", "#drawing"))
     assert drawing["x"] + drawing["width"] <= told["x"]
     assert told["y"] < 300
+
+
+def test_the_drawing_is_not_seen_between_what_is_below_it(small, opened):
+    _, explanation = small
+    page = opened(explanation)
+    page.set_viewport_size({"width": 1366, "height": 700})
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    above, below = (page.locator(name).bounding_box() for name in (".history", ".verdict"))
+    drawn = page.locator(".network").bounding_box()
+    top, bottom = above["y"] + above["height"], below["y"]
+    assert drawn["y"] < top < bottom < drawn["y"] + drawn["height"]  # it stays, below them
+    clip = {"x": 0, "y": top + 1, "width": 1300, "height": bottom - top - 2}
+    pixels = imread(io.BytesIO(page.screenshot(clip=clip)))
+    assert np.ptp(pixels, axis=(0, 1)).max() == 0
 
 
 @pytest.mark.parametrize(("which", "size"), [("small", (800, 1000)), ("large", (1024, 768))], ids=str)

@@ -189,3 +189,24 @@ def test_a_derivative_is_no_path_through_what_does_not_depend_on_it():
         why = explanation.why(f"{key}[0, 0]")
         assert not any(len(term.factors) > 1 for term in why.terms), str(why)
         assert why.total == pytest.approx(why.value, rel=1e-12)
+
+
+def test_a_derivative_by_what_the_loss_does_not_depend_on_is_told_as_0(opened):
+    """The derivative of a network by x knows nothing of its last bias, which Adam has numbers for."""
+
+    def slope_alone(network, x, y):
+        return cr.sum(cr.grad(lambda x: cr.sum(network(x)))(x) ** 2, axis=-1)
+
+    model = cr.Model(dense(), objective=slope_alone, optimizer=cr.Adam(0.1), dtype="float64")
+    model.build(features=4)
+    explanation = model.explain(ROWS, NUMBERS)
+    assert "∂L/∂b₁⁽¹⁾ = 0\n" in str(explanation)
+    assert explanation.verdict.right
+    why = explanation.why("layers.1.bias[0]")
+    assert (why.value, why.total) == (0, 0)
+    page = opened(explanation)
+    (derived,) = (step for step in explanation.steps if step.quantity.symbol.key == "d layers.1.bias")
+    assert derived.rule == "the loss does not depend on it"
+    (kept,) = (step for step in explanation.steps if step.quantity.symbol.key == "layers.1.bias/mean′")
+    page.locator("#step").fill(str(kept.number))
+    assert "=\xa00.9·0+(1−0.9)·0" in page.locator("#told").text_content()

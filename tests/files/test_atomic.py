@@ -10,7 +10,7 @@ import types
 
 import pytest
 
-from chainrule.files import atomic, write_atomically
+from chainrule.files import atomic, read_arrays, write_atomically
 
 
 def contents(folder):
@@ -158,3 +158,10 @@ def test_a_reader_never_sees_a_part(folder):
         done.set()
         reader.join()
     assert sizes <= {3, 1_000_000, 1_000_001}
+
+
+@pytest.mark.parametrize("path", [5, None, b"model", ["model"]])
+def test_what_names_no_file(path):
+    for use in (write_atomically, lambda path, _: read_arrays(path)):
+        with pytest.raises(TypeError, match=r"^a file is named by a text or a pathlib\.Path, not "):
+            use(path, b"new")

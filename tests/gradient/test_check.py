@@ -404,6 +404,10 @@ def test_arguments_that_have_no_gradient():
         cr.check_gradients(lambda n: cr.sum(n * 1.5), np.arange(3))
     with pytest.raises(TypeError, match="returns one float"):
         cr.check_gradients(lambda w: w, np.ones(3))
+    with pytest.raises(TypeError, match=r"takes a function and its arguments, not 3$"):
+        cr.check_gradients(3, np.ones(3))
+    with pytest.raises(TypeError, match=r"a seed is an integer, not 'a'$"):
+        cr.check_gradients(cr.sum, np.ones(3), seed="a")
     for options in ({"tolerance": 0.0}, {"samples": 0}, {"tolerance": "small"}, {"samples": "all"}):
         with pytest.raises(ValueError, match="needs a tolerance between 0 and 1 and at least 1 sample"):
             cr.check_gradients(lambda w: w, 1.0, **options)

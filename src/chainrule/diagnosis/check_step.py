@@ -15,6 +15,7 @@ from chainrule.diagnosis.cut_off import CLEAR, is_cut_off, note
 from chainrule.diagnosis.examples import examples
 from chainrule.diagnosis.factors import scaled
 from chainrule.diagnosis.mistakes import ArrayFinding, Examiner, names_of
+from chainrule.diagnosis.one_vector import in_parts, parts_of_vector, state_apart
 from chainrule.diagnosis.own_step import OwnStep, Step, close, quiet
 from chainrule.diagnosis.places import examined_where_it_tells
 from chainrule.diagnosis.roles import is_bias
@@ -22,6 +23,7 @@ from chainrule.diagnosis.rules import State, at_usual_rate, decay, other_rule, s
 from chainrule.diagnosis.softmax import loss_has_two, update_has_two
 from chainrule.diagnosis.step_report import StepReport
 from chainrule.diagnosis.verdict import Verdict
+from chainrule.functions.random import as_seed
 from chainrule.graph.names import checked_options
 
 
@@ -129,10 +131,11 @@ def check_step(
 
 
 def _checked(own: OwnStep, *, learning_rate: float, samples: int, tolerance: float, seed: int) -> StepReport:
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(as_seed(seed))
     _require_repeatable(own, learning_rate)
     own = own.with_precision()
-    own, state = without_state(own, learning_rate, generator)
+    without, state = without_state(state_apart(own, generator), learning_rate, generator)
+    own = without if state.names else own
     examined = functools.partial(
         _examined, rate=learning_rate, samples=samples, tolerance=tolerance, generator=generator
     )
@@ -140,6 +143,10 @@ def _checked(own: OwnStep, *, learning_rate: float, samples: int, tolerance: flo
     part = state.first_part(findings, own.rows)
     if part != 1:
         own = at_usual_rate(own, part)
+    parts = parts_of_vector(examiner, findings)
+    if len(parts) > 1:
+        own = in_parts(own, parts)
+    if part != 1 or len(parts) > 1:
         examiner, findings, notes = examined_where_it_tells(own, examined, generator)
     notes += _notes(own, state, part, findings)
     twice = _softmax_twice(examiner, findings)
@@ -266,7 +273,7 @@ def _without_factors(examiner: Examiner, findings: Sequence[ArrayFinding]) -> li
 
 def _order(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Verdict]:
     """Name what makes a gradient depend on the learning rate: new weights are used in place of old ones."""
-    dependent = [i for i in range(len(findings)) if examiner.depends_on_rate(i)]
+    dependent = [i for i in range(len(findings)) if np.any(examiner.depend_on_rate(i))]
     steady = [i for i, change in enumerate(examiner.change) if i not in dependent and np.any(change)]
     if not dependent:
         return []

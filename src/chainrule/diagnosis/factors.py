@@ -24,6 +24,8 @@ class _Factor(NamedTuple):
 def scaled(examiner: Examiner, findings: Sequence[ArrayFinding]) -> Iterator[Verdict]:
     """Name what gradients are multiplied by."""
     rows, outputs = examiner.own.rows, examiner.own.outputs
+    if examiner.ignores_rate:  # gradients are known up to a factor, which may be that number by chance
+        outputs = 1
     factors = [(found, _taken_apart(found, rows, outputs)) for found in findings if found.factor != 1.0]
     for power, name, remedy in (
         (1, "sum where mean was meant", "divide the deltas by the number of {}"),

@@ -163,12 +163,13 @@ class Examiner:
         """Return them without their noise."""
         return self.reading_of(own).used
 
-    def depends_on_rate(self, array: int) -> bool:
-        """Whether the gradient of an array is another at a usual learning rate than at a small one."""
-        if self.ignores_rate:
-            return False
+    def depend_on_rate(self, array: int) -> Array:
+        """Return which gradients of an array are others at a usual learning rate than at a small one."""
         used, least = self.used[array], 1e-5 * largest(self.used[array]) + 4 * self.whole.noise[array]
-        return any(largest(other[array] - used) > least + 4 * noise[array] for other, noise in self._readings)
+        found = np.zeros(used.shape, bool)
+        for other, noise in () if self.ignores_rate else self._readings:
+            found |= np.abs(other[array] - used) > least + 4 * noise[array]
+        return found
 
     @functools.cached_property
     def _readings(self) -> list[Reading]:
@@ -189,9 +190,9 @@ class Examiner:
         indices = self._indices(self.used[array])
         entries = self._entries(array, indices, Comparison(self.whole))
         found = ArrayFinding(self.own.names[array], self.own.arrays[array].size, entries)
-        if entries and not self._agree(entries):
+        if entries and not self.agree(entries):
             entries = found.entries = [e for e in entries if not self.own.has_kink(array, e[0])]
-        if entries and not self._agree(entries):
+        if entries and not self.agree(entries):
             found.kind = "wrong" if np.any(self.change[array]) else "untrained"
             if found.kind == "wrong" and self._leaves_one_line(array, entries):
                 found.kind = "row untrained"
@@ -209,20 +210,20 @@ class Examiner:
         weights = batch.own.arrays[array]
         base = weights if found.decay_of == "the weight" else np.sign(weights)
         entries = [(index, used - found.decay * float(base[index]), slope) for index, used, slope in entries]
-        return self._agree(entries, found.factor)
+        return self.agree(entries, found.factor)
 
     def _leaves_one_line(self, array: int, entries: Entries) -> bool:
         """Whether all is right but for a row or column that the step leaves as it is."""
         for axis, lines in enumerate(_idle(self.used[array])):
             rest = [entry for entry in entries if entry[0][axis] not in lines]
-            if len(lines) == 1 and rest and self._agree(rest):
+            if len(lines) == 1 and rest and self.agree(rest):
                 return True
         return False
 
     def _name(self, array: int, found: ArrayFinding) -> None:
         """Note it if a gradient is wrong by a factor, or transposed: by the same factor on every batch."""
         indices = [index for index, _, _ in found.entries]
-        for first, other, twice in self._comparisons:
+        for first, other, twice in self.comparisons:
             for mirrored in (False, True):
                 read = functools.partial(self._entries, array, indices, mirrored=mirrored)
                 entries = read(first)
@@ -230,7 +231,7 @@ class Examiner:
                 doubt = _fit(entries)[1]
                 if not factor or not self._holds(read(other), factor, doubt):
                     continue
-                is_one = self._agree(entries)
+                is_one = self.agree(entries)
                 if is_one and not mirrored:  # what is wrong does not depend on the batch
                     self._name_decay(array, found)
                     return
@@ -251,7 +252,7 @@ class Examiner:
         return (
             close(other, factor, self.tolerance + doubt + _fit(entries)[1])
             if other
-            else self._agree(entries, factor)
+            else self.agree(entries, factor)
         )
 
     @functools.cached_property
@@ -285,7 +286,7 @@ class Examiner:
             return None
 
     @functools.cached_property
-    def _comparisons(self) -> list[tuple[Comparison, Comparison, Comparison | None]]:
+    def comparisons(self) -> list[tuple[Comparison, Comparison, Comparison | None]]:
         """What to compare on: batches, others, and the first with every row twice; without decay at last."""
         whole, twice = self.whole, self._twice
         (row, first), (_, last) = self._telling_rows()
@@ -343,7 +344,8 @@ class Examiner:
         """Return the difference that cannot be told from none, apart from each slope's own uncertainty."""
         return max(1e-8, 64 * self.epsilon) * max(abs(slope.value) for _, _, slope in entries)
 
-    def _agree(self, entries: Entries, factor: float = 1.0) -> bool:
+    def agree(self, entries: Entries, factor: float = 1.0) -> bool:
+        """Whether what is used is a factor times the truth, as far as it is known."""
         least = self._least(entries) * abs(factor)
         return all(
             close(
@@ -355,7 +357,7 @@ class Examiner:
     def _factor(self, entries: Entries) -> float:
         """Return the number times which the truth is what is used; 0 if there is none."""
         factor, _ = _fit(entries)
-        return factor if factor and _are_clear(entries) and self._agree(entries, factor) else 0.0
+        return factor if factor and _are_clear(entries) and self.agree(entries, factor) else 0.0
 
     def _power(self, factor: float, twice: float | None, doubt: float) -> int:
         """Return the power of the number of rows in the factor: that of 2 where there are twice as many."""

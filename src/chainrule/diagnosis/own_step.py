@@ -82,6 +82,11 @@ class OwnStep:
         """How many numbers a row of y has."""
         return self.y.size // self.rows
 
+    @property
+    def is_one_vector(self) -> bool:
+        """Whether all weights are in one vector."""
+        return len(self.arrays) == 1 and self.arrays[0].ndim == 1
+
     def on_rows(self, chosen: Sequence[int]) -> OwnStep:
         """Return the same step on some rows of the batch."""
         return self.with_batch(np.take(self.x, chosen, self.axis), np.take(self.y, chosen, self.axis))

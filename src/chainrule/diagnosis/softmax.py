@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from chainrule.diagnosis.cross_entropy import SAME, CrossEntropy
+from chainrule.diagnosis.cross_entropy import SAME, CrossEntropy, Mixture
 from chainrule.diagnosis.own_step import OwnStep
 from chainrule.graph.types import Array
 
@@ -15,6 +16,8 @@ TELLING = (0.3, 0.9)  # how far apart the ln p of a row are where they tell an i
 TRIALS = 6  # shifts of the logits
 ALIKE = 1e-3  # for probabilities
 LEAST = 1e-6  # a probability that is told from 0, where 1e-8 may be added before the logarithm
+LONGEST = 2000  # a vector in which the weights of the outputs are looked for
+STEP = 1e-5  # of such a weight
 Read = Callable[[OwnStep], list[Array]]
 
 
@@ -30,8 +33,8 @@ def loss_has_two(loss: CrossEntropy, generator: np.random.Generator) -> str:
     if any(np.any(np.ptp(loss.log_probabilities(arrays), axis=1) > 1 + SAME) for arrays in draws):
         return ""
     points = loss.points(generator, TELLING)
-    for array, axis in _outputs(loss):
-        if points and all(_answers_as_softmax(loss, arrays, array, axis, generator) for arrays in points):
+    for outputs in _outputs(loss, points, twice=True):
+        if all(_answers_as_softmax(loss, arrays, outputs, generator) for arrays in points):
             q = _inner(loss, points[0])[0]
             return (
                 f"the loss takes the softmax of numbers such as {_short(q)}, and these are a softmax "
@@ -43,16 +46,19 @@ def loss_has_two(loss: CrossEntropy, generator: np.random.Generator) -> str:
 def update_has_two(loss: CrossEntropy, used_by: Read, generator: np.random.Generator) -> str:
     """Return the evidence that the update takes softmax once more than the loss; empty if there is none.
 
-    The gradient that a row of class t gives to the weights from a unit h to the outputs is h (p - t), and
-    what decay adds, which is the same for all rows. Two classes tell h, and two rows then tell the p that is
-    used from the one of the loss. The bias of the output is the case h = 1.
+    The gradient that a row of class k gives to the weights from a unit h to the outputs is h (c p - m) where
+    m are the targets of the class and c is their sum, and what decay adds, which is the same for all rows.
+    Two classes tell h, and two batches then tell the p that is used from the one of the loss. The bias of the
+    output is the case h = 1.
     """
-    for arrays in loss.points(generator):
-        first, second = ([used_by(batch.with_arrays(arrays)) for batch in row[:2]] for row in loss.batches)
+    points = loss.points(generator)
+    found = list(_outputs(loss, points, twice=False))
+    for arrays in points:
+        read = [[used_by(own.with_arrays(arrays)) for own in _told_apart(batch)] for batch in loss.batches]
         p = np.exp(loss.log_probabilities(arrays))
-        for array, axis in _outputs(loss):
-            read = [[np.moveaxis(used[array], axis, -1) for used in of_row] for of_row in (first, second)]
-            if _uses(read, p, softmax(p)) and not _uses(read, p, p):
+        for outputs in found:
+            of_outputs = [[outputs.of(used) for used in of_batch] for of_batch in read]
+            if _uses(loss, of_outputs, softmax(p)) and not _uses(loss, of_outputs, p):
                 return (
                     f"where the loss says that the probabilities of a row are {_short(p[0])}, the update "
                     f"uses {_short(softmax(p)[0])}, which is their softmax"
@@ -60,26 +66,94 @@ def update_has_two(loss: CrossEntropy, used_by: Read, generator: np.random.Gener
     return ""
 
 
-def _uses(read: list[list[Array]], p: Array, used: Array) -> bool:
-    """Whether gradients, by row and class, are those of an output layer with these probabilities."""
-    target = np.eye(p.shape[1])
-    units = [one[..., :1] - zero[..., :1] for zero, one in read]
-    size = max(float(np.max(np.abs(unit))) for unit in units)
-    is_output = size > 0 and all(
-        np.allclose(one - zero, unit * (target[0] - target[1]), rtol=0, atol=ALIKE * size)
-        for (zero, one), unit in zip(read, units, strict=True)
-    )
-    expected = [unit * (row - target[0]) for unit, row in zip(units, used, strict=True)]
-    found = read[0][0] - read[1][0]
-    return is_output and np.allclose(found, expected[0] - expected[1], rtol=0, atol=ALIKE * size)
+def _told_apart(batch: Mixture) -> list[OwnStep]:
+    """Return the step with all rows of class 0, and with one after the other of class 1."""
+    rows = range(len(batch.counts))
+    return [batch.with_one(0, 0), *(batch.with_one(place, 1) for place in rows)]
 
 
-def _outputs(loss: CrossEntropy) -> Iterator[tuple[int, int]]:
-    """Yield the arrays with an axis that is as long as there are classes, and that axis; the last first."""
-    for array in reversed(range(len(loss.own.arrays))):
-        for axis, size in enumerate(loss.own.arrays[array].shape):
+class Outputs(NamedTuple):
+    """Where in an array the weights stand that lead to each output: (weights, classes), flat."""
+
+    array: int
+    places: Array
+
+    def of(self, arrays: Sequence[Array]) -> Array:
+        """Return these weights."""
+        return np.asarray(arrays[self.array].reshape(-1)[self.places])
+
+    def shifted(self, arrays: Sequence[Array], shift: Array) -> list[Array]:
+        """Return the arrays with something added to all that leads to each output."""
+        moved = [np.array(one) for one in arrays]
+        moved[self.array].reshape(-1)[self.places] += shift
+        return moved
+
+
+def _uses(loss: CrossEntropy, read: list[list[Array]], used: Array) -> bool:
+    """Whether gradients, by batch, are those of an output layer with these probabilities.
+
+    Of each batch, the first is that of rows of class 0, and the next that with one row of class 1.
+    """
+    first, second = loss.targets[:2]
+    deltas = iter([(np.sum(first) * p - first, np.sum(second) * p - second) for p in used])
+    expected, size = [], max(float(np.max(np.abs(one - of[0]))) for of in read for one in of[1:])
+    for of_batch in read:
+        total = np.zeros_like(of_batch[0])
+        for changed in of_batch[1:]:
+            zero, one = next(deltas)
+            change, by_class = changed - of_batch[0], one - zero
+            units = (change @ by_class / (by_class @ by_class))[:, None]
+            if not size > 0 or not np.allclose(change, units * by_class, rtol=0, atol=ALIKE * size):
+                return False
+            total += units * zero
+        expected.append(total)
+    return np.allclose(read[0][0] - read[1][0], expected[0] - expected[1], rtol=0, atol=ALIKE * size)
+
+
+def _outputs(loss: CrossEntropy, points: Sequence[list[Array]], twice: bool) -> Iterator[Outputs]:
+    """Yield what leads to the outputs: arrays with an axis as long as there are classes; the last first.
+
+    In one long vector of all weights it is found by what it does to the p of a row at these points.
+    """
+    for array in reversed(range(len(loss.own.arrays))) if points else ():
+        shape = loss.own.arrays[array].shape
+        places = np.arange(loss.own.arrays[array].size).reshape(shape)
+        for axis, size in enumerate(shape):
             if size == loss.classes:
-                yield array, axis
+                yield Outputs(array, np.moveaxis(places, axis, -1).reshape(-1, size))
+        if len(shape) == 1 and loss.classes < shape[0] <= LONGEST:
+            tried = (_in_vector(loss, arrays, array, twice) for arrays in points)
+            found = next((places for places in tried if places is not None), None)
+            if found is not None:
+                yield Outputs(array, found)
+
+
+def _in_vector(loss: CrossEntropy, arrays: list[Array], array: int, twice: bool) -> Array | None:
+    """Return the places in a vector that add to the outputs, (1, classes); None if there are none.
+
+    What is added to the sums before a softmax changes ln p as its Jacobian says, times h for weights from a
+    unit h: those of one unit have the same h in every row. The outputs' are looked for from the end.
+    """
+    p = np.exp(loss.log_probabilities(arrays))
+    jacobians = np.eye(loss.classes) - p[:, None, :]  # (row, k, output): of ln p_k
+    if twice:
+        q = _inner(loss, arrays)
+        jacobians = jacobians @ (q[:, :, None] * (np.eye(loss.classes) - q[:, None, :]))
+    of_unit: dict[tuple[int, ...], dict[int, int]] = {}
+    for place in reversed(range(arrays[array].size)):
+        one = Outputs(array, np.array([place]))
+        ends = [loss.log_probabilities(one.shifted(arrays, np.array(by))) for by in (STEP, -STEP)]
+        change = (ends[0] - ends[1]) / (2 * STEP)
+        size = float(np.max(np.abs(change)))
+        for output in range(loss.classes) if size > SAME else ():
+            column = jacobians[:, :, output]
+            units = np.sum(change * column, axis=1) / np.sum(column**2, axis=1)
+            if np.allclose(change, units[:, None] * column, rtol=0, atol=ALIKE * size):
+                places = of_unit.setdefault(tuple(np.round(units, 3)), {})
+                places[output] = place
+                if len(places) == loss.classes:
+                    return np.array([[places[k] for k in range(loss.classes)]])
+    return None
 
 
 def _inner(loss: CrossEntropy, arrays: list[Array]) -> Array:
@@ -89,7 +163,7 @@ def _inner(loss: CrossEntropy, arrays: list[Array]) -> Array:
 
 
 def _answers_as_softmax(
-    loss: CrossEntropy, arrays: list[Array], array: int, axis: int, generator: np.random.Generator
+    loss: CrossEntropy, arrays: list[Array], outputs: Outputs, generator: np.random.Generator
 ) -> bool:
     """Whether q is a softmax: adding s to the logits of all outputs makes it q exp(s), as parts of its sum.
 
@@ -97,9 +171,7 @@ def _answers_as_softmax(
     """
 
     def inner(shift: Array) -> Array:
-        shifted = [one.copy() for one in arrays]
-        np.moveaxis(shifted[array], axis, -1)[...] += shift
-        return _inner(loss, shifted)
+        return _inner(loss, outputs.shifted(arrays, shift))
 
     q = _inner(loss, arrays)
     step = 1e-3

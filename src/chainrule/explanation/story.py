@@ -28,6 +28,7 @@ PLACES = "broadcast ↔ sum: it was repeated in every row and within it, so its 
 SLOPE = "f′, the derivative of the activation by what it is applied to"
 PAIRS = f"{SLOPE}: of each unit by each, as it takes all of them together"
 HANDED = "handed on unchanged"
+NOTHING = "the loss does not depend on it"
 SOFTMAX = "the share of each power in the sum of all: the derivative of the logarithm of that sum"
 
 LAID_OUT = "the same numbers, laid out in another shape"
@@ -256,6 +257,8 @@ class Teller:
         root = quantity.value
         while is_transparent(root) and self.names.derivative_stop(root.operands[0]) is None:
             (root,) = root.operands
+        if root.primitive is PRIMITIVES["constant"] and not np.any(quantity.array):
+            return NOTHING
         repeated = mark.value.serial in self._repeated
         if repeated and root.primitive is not None and isinstance(root.primitive.lower, Reduction):
             return self._rule_of_sum(root)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.files.atomic import write_atomically
+from chainrule.files.atomic import require_path, write_atomically
 from chainrule.files.errors import FolderError, MissingFileError
 from chainrule.graph.types import Array
 
@@ -85,9 +85,12 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[st
         If the file cannot be read. Where there is none, or a folder, the error is a ValueError as well.
     ValueError
         If it is no such file, or is damaged.
+    TypeError
+        If `path` is no path.
     """
     from safetensors import SafetensorError, safe_open
 
+    require_path(path)
     if not Path(path).exists():
         raise MissingFileError(f"there is no file {os.fspath(path)!r}; check its path")
     if Path(path).is_dir():

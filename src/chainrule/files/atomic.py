@@ -31,6 +31,8 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
 
     Raises
     ------
+    TypeError
+        If `path` is no path.
     OSError
         If the folder is missing or cannot be written, `path` is a folder or a device, or the disk is full;
         `path` is then untouched. For a missing folder, or a folder as `path`, it is a ValueError as well.
@@ -41,6 +43,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     >>> Path("note.txt").read_text()
     'whole'
     """
+    require_path(path)
     target = Path(os.path.realpath(path))
     fresh = target.with_name(f".{target.name}.{secrets.token_hex(_TOKEN)}")
     try:
@@ -59,6 +62,12 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             os.unlink(fresh)
+
+
+def require_path(path: object) -> None:
+    """Raise a TypeError unless it names a file."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"a file is named by a text or a pathlib.Path, not {path!r}")
 
 
 def remove_leftovers(path: str | os.PathLike[str]) -> None:

@@ -24,6 +24,17 @@ _BELOW_ONE = 1 - 2.0**-24  # the largest float32 below 1
 _KEY_TYPE = ArrayType((2,), UINT32)
 
 
+def as_seed(seed: Any) -> int:
+    """Return a seed as an integer; a TypeError or a ValueError says what is none."""
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        raise TypeError(f"a seed is an integer, not {seed!r}") from None
+    if not 0 <= number < 2**64:
+        raise ValueError(f"a seed is an integer from 0 to 2**64 - 1, not {seed}")
+    return number
+
+
 def random_key(seed: int) -> Array:
     """Return the key of a seed.
 
@@ -50,12 +61,7 @@ def random_key(seed: int) -> Array:
     >>> cr.random_key(7)
     array([7, 0], dtype=uint32)
     """
-    try:
-        number = operator.index(seed)
-    except TypeError:
-        raise TypeError(f"a seed is an integer, not {seed!r}") from None
-    if not 0 <= number < 2**64:
-        raise ValueError(f"a seed is an integer from 0 to 2**64 - 1, not {seed}")
+    number = as_seed(seed)
     return np.array([number & 0xFFFFFFFF, number >> 32], np.uint32)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.functions import sum as sum_of
+from chainrule.functions.random import as_seed
 from chainrule.gradient.backward import derivatives_between, values_between
 from chainrule.gradient.claim import Claim, Plan
 from chainrule.gradient.finite import all_finite, beginning_of_not_finite, numbers_of, require_finite
@@ -62,7 +63,7 @@ def check_gradients(
     Raises
     ------
     TypeError
-        If the function does not return one float, or no argument is of floats.
+        If it is no function or does not return one float, or no argument is of floats.
     ValueError
         If an argument or the result is not finite, or the result differs between two calls.
 
@@ -80,6 +81,8 @@ def check_gradients(
     w            1        1      0.0e+00  right
     b            1        1      0.0e+00  not judged, 1 at a kink
     """
+    if not callable(function):
+        raise TypeError(f"check_gradients takes a function and its arguments, not {function!r}")
     names = _leaf_names(function, arguments)
     arrays = [as_array(leaf) for leaf in flatten(list(arguments))]
     graphs = [_traced(function, arguments, names, arrays) for _ in range(2)]
@@ -143,6 +146,7 @@ def check_graph(
             "a gradient check needs a tolerance between 0 and 1 and at least 1 sample of an array, "
             f"not tolerance={tolerance!r} and samples={samples!r}"
         )
+    generator = np.random.default_rng(as_seed(seed))
     one_number(graph.outputs[0])
     wide, arrays = _held(in_float64(graph), arguments)
     chosen = _positions(graph, inputs)
@@ -152,7 +156,7 @@ def check_graph(
     if len(wide.outputs) > 1:
         derived |= dict(zip(variables, wide.outputs[1:], strict=True))
     claim = Claim(wide.inputs, loss, chosen, derived, arrays)
-    plan = Plan(tolerance, samples, np.random.default_rng(seed))
+    plan = Plan(tolerance, samples, generator)
     entries = [entry for position in chosen for entry in plan.entries(claim, position)]
     wrong = [entry.analytic for entry in entries if entry.verdict == "wrong"]
     # the root of 0 may well have a slope of infinity

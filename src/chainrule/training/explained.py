@@ -41,7 +41,8 @@ def explained_step(task: Task, carried: CarriedTypes, data: DataTypes) -> StepGr
     named = {mark.value for mark in marks.listed if mark.value is not loss}
     with origin("backward"):
         d = derivatives_between(loss, [t.x, *t.parameters.values()], apart=named)
-        gradients = {name: d[w] if w in d else filled_like(w, 0) for name, w in t.parameters.items()}
+        d |= {w: filled_like(w, 0) for w in t.parameters.values() if w not in d}  # on which it doesn't depend
+        gradients = {name: d[w] for name, w in t.parameters.items()}
     rates = _hear_rate(t)
     parameters, optimizer_state = t.update(gradients)
     new = t.replaceable({**parameters, **layer_state, **optimizer_state}, weight)
@@ -52,9 +53,10 @@ def explained_step(task: Task, carried: CarriedTypes, data: DataTypes) -> StepGr
     outputs |= {f"slope {i}": slope.value for i, slope in enumerate(slopes.values())} | new
     outputs |= {f"share {i}": share.value for i, share in enumerate(shares)}
     state = {**t.state, **t.optimizer_state}
-    return StepGraph(
-        t.stage(outputs), t.x, known, t.parameters, state, loss, d, slopes, shares, gradients, rates, new
-    )
+    stage = t.stage(outputs)
+    inputs = set(stage.graph.inputs)  # an objective need not use its targets
+    used = {name: value for name, value in known.items() if value in inputs}
+    return StepGraph(stage, t.x, used, t.parameters, state, loss, d, slopes, shares, gradients, rates, new)
 
 
 def _hear_rate(t: Trace) -> list[Value]:

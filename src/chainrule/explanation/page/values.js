@@ -5,7 +5,7 @@ const CONSTANTS = { e: Math.E, π: Math.PI, true: 1, false: 0 };
 const FUNCTIONS = {
   sin: Math.sin, cos: Math.cos, tan: Math.tan, sinh: Math.sinh, cosh: Math.cosh, tanh: Math.tanh,
   ln: Math.log, log2: Math.log2, log10: Math.log10, max: Math.max, min: Math.min, sign: Math.sign,
-  σ: (x) => 1 / (1 + Math.exp(-x)), stop: (x) => x,
+  σ: (x) => 1 / (1 + Math.exp(-x)), stop: (x) => x, erf, mod: (x, y) => x - y * Math.floor(x / y),
 };
 /** Operators, the loosest first; each groups to the left. */
 const OPERATORS = [
@@ -18,6 +18,17 @@ const OPERATORS = [
   { "·": (a, b) => a * b },
 ];
 const BRACKETS = { "(": (x) => x, "|": Math.abs, "⌊": Math.floor };
+
+/** The error function: its power series times e^(−x²), all terms of which are positive; it is 1 for large x. */
+function erf(x) {
+  if (Math.abs(x) > 6) return Math.sign(x);
+  let [term, sum] = [x, x];
+  for (let n = 1; Math.abs(term) > Math.abs(sum) * Number.EPSILON; n++) {
+    term *= 2 * x * x / (2 * n + 1);
+    sum += term;
+  }
+  return 2 / Math.sqrt(Math.PI) * Math.exp(-x * x) * sum;
+}
 
 /** What the formula comes to with the numbers of its names rounded to so many digits. */
 export function valueOf(math, digits) {
@@ -51,8 +62,9 @@ export function valueOf(math, digits) {
   function cases([branch, ...others]) {
     if (!branch) return NaN;
     const [told, when] = branch.children;
-    const isLast = when.textContent === "otherwise";
-    return isLast || value(when.firstElementChild.lastElementChild) ? value(told) : cases(others);
+    const holds = when.textContent === "otherwise" || value(when.firstElementChild.lastElementChild);
+    if (Number.isNaN(holds)) return NaN;
+    return holds ? value(told) : cases(others);
   }
 
   function row(parts, level = 0) {
@@ -68,6 +80,7 @@ export function valueOf(math, digits) {
     const [first, ...rest] = parts;
     if (!rest.length) return value(first);
     if (first.textContent === "−") return -applied(rest);
+    if (first.textContent === "¬") return !applied(rest);
     const { children } = rest[0]; // a function, and its operands in brackets
     if (rest.length > 1 || children.length !== 3 || !FUNCTIONS[first.textContent]) return NaN;
     return FUNCTIONS[first.textContent](...operands([...children].slice(1, -1)).map((one) => row(one)));
