@@ -22,7 +22,7 @@ SIGNS = {
 FUNCTIONS = {
     "σ": lambda x: 1 / (1 + math.exp(-x)),
     "ln": math.log,
-    "tanh": math.tanh,
+    **{name: getattr(math, name) for name in ("log2", "log10", "tan", "sinh", "cosh", "tanh")},
     "max": max,
     "min": min,
     "sign": lambda x: (x > 0) - (x < 0),
@@ -64,6 +64,8 @@ def _read(element):
             return f"(({_read(children[0])})/({_read(children[1])}))"
         case "msup":
             return f"(({_read(children[0])})**({_read(children[1])}))"
+        case "msub":
+            return "".join(map(_read, children))
         case "msqrt":
             return f"sqrt({' '.join(map(_read, children))})"
         case "mtable":

@@ -60,7 +60,15 @@ def binary():
     return built(dense("elu"), "binary_cross_entropy").explain(ROWS, (NUMBERS > 0) * 1.0)
 
 
-EXPLAINED = {"normalized": normalized, "embedding": embedding, "drawn": drawn, "binary": binary}
+def hyperbolic():
+    return built(dense(lambda z: cr.sinh(z) / cr.cosh(z) + cr.tan(z))).explain(ROWS, NUMBERS)
+
+
+def logarithmic():
+    return built(dense(lambda z: cr.log10(1 + z * z) - cr.log2(2 + cr.abs(z)))).explain(ROWS, NUMBERS)
+
+
+EXPLAINED = {made.__name__: made for made in (normalized, embedding, drawn, binary, hyperbolic, logarithmic)}
 
 
 @pytest.mark.parametrize("name", EXPLAINED)

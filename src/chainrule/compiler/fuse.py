@@ -88,7 +88,7 @@ class Fusion:
 
     def __init__(self, graph: Graph) -> None:
         self.kernels: list[Kernel] = []
-        self._of_shape: dict[Shape, list[int]] = {}
+        self._hosts: dict[Shape, list[int]] = {}  # the numbers of those that members may join
         self._graph = graph
         self._home: dict[int, int] = {}
         self._stored: set[int] = {value.serial for value in graph.outputs}
@@ -136,7 +136,8 @@ class Fusion:
         """Enter a kernel as the last one; return its number."""
         number = len(self.kernels)
         self.kernels.append(kernel)
-        self._of_shape.setdefault(kernel.shape, []).append(number)
+        if _may_host(kernel):
+            self._hosts.setdefault(kernel.shape, []).append(number)
         return number
 
     def _is_often_turned(self, matrix: Value) -> bool:
@@ -172,11 +173,9 @@ class Fusion:
     def _join(self, value: Value) -> None:
         """Put an element-wise value into the first kernel in which it can be computed."""
         earliest = self._earliest(value)
-        numbers = self._of_shape.get(value.shape, [])
-        places = range(bisect_left(numbers, earliest), len(numbers))
-        hosts = (numbers[place] for place in places if _hosts_members(self.kernels[numbers[place]]))
-        number = next(hosts, None)
-        self._add(value, self._appended(Kernel(value.shape)) if number is None else number)
+        hosts = self._hosts.get(value.shape, [])
+        first = bisect_left(hosts, earliest)
+        self._add(value, hosts[first] if first < len(hosts) else self._appended(Kernel(value.shape)))
 
     def _add(self, value: Value, number: int) -> None:
         """Let a kernel compute a value, and before it what has waited for it."""
@@ -222,7 +221,8 @@ def kernels_of(graph: Graph) -> list[Kernel]:
     return Fusion(graph).kernels
 
 
-def _hosts_members(kernel: Kernel) -> bool:
+def _may_host(kernel: Kernel) -> bool:
+    """Whether members may be computed in a kernel's loops."""
     lower = None if kernel.root is None else _lower(kernel.root)
     return not isinstance(lower, Scatter) and not (isinstance(lower, Contraction) and is_narrow(kernel.shape))
 

@@ -157,29 +157,27 @@ def in_place(groups: Sequence[Sequence[Kernel]], replaced: Mapping[int, Value]) 
         For the serial of a result the input that it replaces.
     """
     readers: dict[int, list[tuple[int, Kernel]]] = {old.serial: [] for old in replaced.values()}
-    results: list[tuple[int, Kernel, Value]] = []
+    results: list[tuple[int, Kernel, Value, bool]] = []
     stored: set[int] = set()
     for place, kernel in ((place, kernel) for place, group in enumerate(groups) for kernel in group):
         stored |= {value.serial for value in kernel.stored}
         for serial in readers.keys() & reads(kernel, stored):
             readers[serial].append((place, kernel))
         own = [value for value in kernel.members if value.serial in replaced]
-        elsewhere = _read_elsewhere(kernel, stored) if own else set()
-        results += [(place, kernel, value) for value in own if replaced[value.serial].serial not in elsewhere]
+        if own:
+            operands = {operand.serial for member in kernel.members for operand in member.operands}
+            elsewhere = _read_elsewhere(kernel, stored)
+            for value in own:
+                old = replaced[value.serial]
+                if old.type == value.type and old.serial not in elsewhere:
+                    results.append((place, kernel, value, old.serial in operands))
     found: dict[int, Value] = {}
-    for place, kernel, value in results:
+    for place, kernel, value, is_read in results:
         old = replaced[value.serial]
         later = [reader for at, reader in readers[old.serial] if at >= place]
-        free = not later or (later == [kernel] and _reads_aligned(kernel, old))
-        if free and old.type == value.type:
+        if not later or (later == [kernel] and is_read):
             found[value.serial] = old
     return found
-
-
-def _reads_aligned(kernel: Kernel, old: Value) -> bool:
-    """Whether an element-wise equation of a kernel reads a value at the place that the kernel computes."""
-    operands = (operand for member in kernel.members for operand in member.operands)
-    return old.shape == kernel.shape and any(operand.serial == old.serial for operand in operands)
 
 
 def _read_elsewhere(kernel: Kernel, stored: set[int]) -> set[int]:
