@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -25,6 +26,7 @@ BATCH = 32
 STEPS = 200
 
 Data = Mapping[str, Array]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,16 @@ class Patient:
     n_threads: int | None = None
     seed: int = 0
     _memo: dict[str, object] = field(default_factory=dict, compare=False)
+
+    def now(self) -> Patient:
+        """Return the same with the weights of this moment; what depends on task and data alone is kept."""
+        return replace(self)
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Return what depends on task and data alone, made at the first call, also of other moments."""
+        if name not in self._memo:
+            self._memo[name] = make()
+        return cast(T, self._memo[name])
 
     @property
     def rows(self) -> int:
@@ -92,9 +104,12 @@ class Patient:
         stage = self.trainer.stage("gradients", self.trainer.data_types(dict(data)))
         return run_stage(stage, self.trainer.arrays(data))
 
-    @cached_property
+    @property
     def held(self) -> set[str]:
         """The layers that the loss has no derivative by, as what is behind stop_gradient."""
+        return self.once("held", self._held)
+
+    def _held(self) -> set[str]:
         stage = self.trainer.stage("gradients", self.trainer.data_types(dict(self.data)))
         gradients = dict(zip(stage.outputs, stage.graph.outputs, strict=True))
         moving = {

@@ -150,6 +150,10 @@ class Guess(NamedTuple):
 
 def loss_of_ignorance(patient: Patient) -> Guess | None:
     """Return the loss of a guess that is alike for all rows, if that is known."""
+    return patient.once("guess", lambda: _guess(patient))
+
+
+def _guess(patient: Patient) -> Guess | None:
     loss = patient.trainer.task.loss
     if loss is None or isinstance(loss, FunctionLoss) or not np.ptp(patient.data["y"], axis=0).any():
         return None
@@ -178,6 +182,10 @@ def slope_of_ignorance(patient: Patient) -> float | None:
 
     It tells the loss's unit: of a loss that is a thousand times as large, it is that, too.
     """
+    return patient.once("slope", lambda: _slope(patient))
+
+
+def _slope(patient: Patient) -> float | None:
     loss = patient.trainer.task.loss
     if loss is None:
         return None

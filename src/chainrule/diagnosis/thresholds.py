@@ -93,7 +93,8 @@ class Thresholds:
         *exploding gradients*: a layer's gradient is so many times as large as its weights, and as the loss's
         slope by the predictions where nothing is known, which grows with the loss's unit.
     exploded_of_last : float
-        The same: or so many times as large as that of the last layer, each as a part of its weights.
+        The same: or so many times as large as that of the last layer, each as a part of its weights, and
+        larger than the loss's slope where nothing is known.
     usual_update : float
         What is usual for a step's change of a layer's weights, as a part of them.
     least_update : float
@@ -116,10 +117,6 @@ class Thresholds:
         *learning rate too high*, in a fit: slower ones are tried where a step changes weights by more than
         the latter part of them, or the former and the loss is that of *risen_loss* guesses, or units have
         become dead or saturated.
-    slow_fall : float
-        *learning rate too low*, in a fit: an epoch takes less than this part off the loss, ...
-    slope_to_go_by : float
-        ... with steps of *slow_update*, though a layer's gradient is at least this part of its weights.
     by_heart : float
         *cannot overfit two rows*: more than this part is left of what free predictions take off their loss.
     to_learn : float
@@ -197,8 +194,6 @@ class Thresholds:
     slow_descent: float = 3e-4
     rash_update: float = 0.1
     largest_update: float = 0.3
-    slow_fall: float = 3e-3
-    slope_to_go_by: float = 1e-2
     by_heart: float = 0.25
     to_learn: float = 1e-4
     held_out_rows: int = 60

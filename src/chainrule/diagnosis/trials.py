@@ -49,6 +49,17 @@ def rate_trial(patient: Patient, factor: float, steps: int = STEPS) -> Trial:
     return Trial(factor, late_loss(history), history, steps)
 
 
+def undiminished_ratios(history: History) -> dict[str, list[float]]:
+    """Return each epoch's update ratios by layer, as they would be at the largest learning rate so far.
+
+    A schedule that has lowered the rate, or a plateau that has, makes short steps that are no fault.
+    """
+    rates = np.array(history.recorded["learning_rate"][""])
+    factors = np.max(rates) / np.where(rates > 0, rates, np.inf)
+    ratios = history.recorded["update_ratio"]
+    return {part: [float(number) for number in numbers * factors] for part, numbers in ratios.items()}
+
+
 def late_loss(history: History) -> float:
     """Return the mean loss of the last quarter of the epochs."""
     return float(np.mean(history["loss"][len(history["loss"]) * 3 // 4 :]))
@@ -181,7 +192,7 @@ def is_warming_up(optimizer: Optimizer, steps: int) -> bool:
     if not callable(rate):
         return False
     seen, later = (
-        max(float(rate(int(step))) for step in np.geomspace(*between, RATES_SEEN))
+        float(np.max(rate(np.floor(np.geomspace(*between, RATES_SEEN)))))
         for between in ((1, max(1, steps)), (max(1, steps), LAST_STEP))
     )
     return later > 2 * seen
