@@ -86,7 +86,7 @@ class Check:
 
 _SCALE = ("features of wildly different scale", "features far from unit scale")
 _TARGET = "target far from unit scale"
-_TWICE = ("softmax twice", "sigmoid twice")
+_TWICE = ("softmax twice", "sigmoid twice", "activation on logits")
 _COPIES, _DROPPED = "units that are copies", "dropout too high"
 _SILENT = (_COPIES, "dead units", "saturated units", _DROPPED)
 _FLOW = (VANISHING, EXPLODING)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chainrule.diagnosis.data import features, target
+from chainrule.diagnosis.data import alike_in_batches, features, target
 from chainrule.diagnosis.flow import (
     UNBLOCK,
     VANISHING,
@@ -104,6 +104,8 @@ class Doctor(Callback):
         self._weights_before = patient.weights
         self._silent_from_birth = {verdict.where for verdict in silent_units(patient)}
         self._besides = list(columns(few))
+        if not progress.shuffle and "y" in progress.data:
+            self._besides += alike_in_batches(np.asarray(progress.data["y"]), progress.batch_size)
         self._from_birth = [*features(patient), *_unknown_target(few), *output_for_loss(few)]
         self._from_birth += [*identical_units(patient), *dropped_units(patient)]
         if not (self._from_birth or progress.steps):

@@ -30,30 +30,36 @@ TOO_HIGH = "loss at the start too high"
 
 
 def output_for_loss(patient: Patient) -> Iterator[Verdict]:
-    """Find probabilities that are handed to a loss which takes logits."""
+    """Find probabilities, or numbers that are never below 0, that are handed to a loss which takes logits."""
     loss = patient.trainer.task.loss
     if not isinstance(loss, CrossEntropy | BinaryCrossEntropy):
         return
     several = isinstance(loss, CrossEntropy)
+    remedy = "let the last layer have no activation; predict(x, link=True) gives the probabilities"
     if gives_probabilities(patient, several):
         function = "softmax" if several else "sigmoid"
-        yield Verdict(
-            f"{function} twice",
-            "",
-            f"the network's outputs are probabilities already, and {type(loss).__name__} applies {function}",
-            "let the last layer have no activation; predict(x, link=True) gives the probabilities",
+        found = (
+            f"the network's outputs are probabilities already, and {type(loss).__name__} applies {function}"
         )
+        yield Verdict(f"{function} twice", "", found, remedy)
+    elif all(np.all(output >= 0) for output in _outputs_of_any_weights(patient)):
+        found = "the network's outputs are never below 0, whatever its weights are, and "
+        found += f"{type(loss).__name__} takes numbers of either sign"
+        yield Verdict("activation on logits", "", found, remedy)
 
 
 def gives_probabilities(patient: Patient, several: bool) -> bool:
     """Whether the network's outputs are probabilities whatever its weights are."""
+    return all(_are_probabilities(output, several) for output in _outputs_of_any_weights(patient))
+
+
+def _outputs_of_any_weights(patient: Patient) -> Iterator[Array]:
+    """Yield the outputs for some rows with the weights as they are, and far larger ones of either sign."""
     stage = patient.trainer.stage("prediction")
     given = patient.trainer.arrays(patient.some(MOST_LOOKED_AT))
     weights = _without_zeros(patient.weights, patient.seed)
-    return all(
-        _are_probabilities(run_stage(stage, {**given, **_times(weights, factor)})["prediction"], several)
-        for factor in (1.0, 100.0, -100.0)
-    )
+    for factor in (1.0, 100.0, -100.0):
+        yield run_stage(stage, {**given, **_times(weights, factor)})["prediction"]
 
 
 def _are_probabilities(output: Array, several: bool) -> bool:

@@ -27,6 +27,10 @@ class Thresholds:
         *target far from unit scale*: its spread is more than this, or less than one part of it.
     target_distance : float
         The same: it lies so many times its spread from 0.
+    alike_in_batches : float
+        *batches of rows alike*: less than this part of the target's variance is within them, ...
+    as_if_sorted : float
+        ... and what is between them is more than this part of what it would be in rows sorted by targets.
     table_rows : int
         *duplicated columns*, *leaking columns*: with fewer rows a coincidence is no evidence.
     unusual_rows : int
@@ -151,6 +155,8 @@ class Thresholds:
     long_tail: float = 10.0
     target_spread: float = 20.0
     target_distance: float = 5.0
+    alike_in_batches: float = 0.5
+    as_if_sorted: float = 0.9
     table_rows: int = 20
     unusual_rows: int = 5
     noise_of_copy: float = 0.01
