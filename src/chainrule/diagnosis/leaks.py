@@ -171,16 +171,14 @@ def _telling_number(x: Array, output: Array) -> Iterator[Teller]:
     rows, size = len(x), float(np.std(output))
     if not size:
         return
-    numbers, which = np.unique(output, return_inverse=True)
-    has_many = len(numbers) > FEW_VALUES  # between few, any column rises and falls as few times
+    has_many = len(np.unique(output)) > FEW_VALUES  # between few, any column rises and falls as few times
     goal = _ranks(output)
-    for place in _candidates(x, output):
+    for place, is_function in _candidates(x, output):
         column = x[:, place]
         values, counts = np.unique(column, return_counts=True)
         if rows - np.max(counts) < LIMITS.unusual_rows:
             continue
         in_order = column[np.lexsort((column, output))]
-        is_function = _varies_among_equals(column, which) < LIMITS.tiny_noise**2
         if np.max(np.abs(column - output)) <= ROUNDING * size:
             yield Teller(place, f"it is the target in all {rows} rows", 1.0, goal, is_copy=True)
         elif len(values) <= FEW_VALUES:
@@ -198,17 +196,23 @@ def _telling_number(x: Array, output: Array) -> Iterator[Teller]:
                 yield Teller(place, how, 1.0, goal, noise=left)
 
 
-def _candidates(x: Array, output: Array) -> Array:
-    """Return the columns to look at closely: hardly any others turn as seldom, or are as much correlated.
+def _candidates(x: Array, output: Array) -> Iterator[tuple[int, bool]]:
+    """Yield the columns to look at closely, and whether they are as good as equal where the numbers are.
 
-    Of equal numbers one row is enough to see that a column turns often as they rise.
+    They turn seldom as the numbers rise, or are the numbers but for tiny noise; hardly any others do.
     """
-    _, rising = np.unique(output, return_index=True)
-    steps = np.diff(x[rising], axis=0)
+    order = np.argsort(output, kind="stable")
+    starts = np.flatnonzero(np.diff(output[order], prepend=-np.inf))
+    counts = np.diff(starts, append=len(x))[:, None]
+    columns = standardized(x)[order]
+    between = np.sum(np.add.reduceat(columns, starts) ** 2 / counts, axis=0) / len(x)
+    is_function = 1 - between < LIMITS.tiny_noise**2
+    steps = np.diff(columns[starts], axis=0)  # of equal numbers one row is enough to see that it turns
     turns = np.count_nonzero(steps[1:] * steps[:-1] < 0, axis=0)
-    correlation = standardized(output[:, None])[:, 0] @ standardized(x) / len(x)
+    correlation = standardized(output[order, None])[:, 0] @ columns / len(x)
     is_copy = correlation**2 > 1 - LIMITS.tiny_noise**2
-    return np.flatnonzero((turns <= max(FEW_VALUES, LIMITS.told_turns)) | is_copy)
+    for place in np.flatnonzero((is_function & (turns <= max(FEW_VALUES, LIMITS.told_turns))) | is_copy):
+        yield int(place), bool(is_function[place])
 
 
 def _divides(in_order: Array, numbers: Array, values: int) -> bool:
@@ -222,12 +226,6 @@ def _divides(in_order: Array, numbers: Array, values: int) -> bool:
     spreads = np.array([np.std(group) for group in np.split(numbers, ends)])
     gaps = numbers[ends] - numbers[ends - 1]
     return bool(np.median(gaps) <= np.median(spreads[spreads > 0])) if spreads.any() else True
-
-
-def _varies_among_equals(column: Array, which: Array) -> float:
-    """Return the part of a column's variance that is among rows of equal targets."""
-    means = np.bincount(which, column) / np.bincount(which)
-    return float(np.mean((column - means[which]) ** 2) / np.var(column))
 
 
 def _turns(numbers: Array) -> int:
