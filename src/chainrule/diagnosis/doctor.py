@@ -36,6 +36,7 @@ from chainrule.diagnosis.trials import (
     late_loss,
     rate_of_failure,
     rate_too_high,
+    slower_is_ahead,
     undiminished_ratios,
 )
 from chainrule.diagnosis.units import FEW_STEPS, dropped_units, identical_units, silent_units
@@ -127,7 +128,7 @@ class Doctor(Callback):
             self._tell_of([*self._besides, *(self._from_birth or failed)])
         elif at_start and losses:
             self._look(progress, is_over=True)
-            if not self.verdicts and _began_fast(progress.history):
+            if not self.verdicts and _began_fast(progress.history) and slower_is_ahead(at_start):
                 steps = progress.steps - self._steps_before
                 self._tell_of(rate_too_high(at_start, steps, late_loss(progress.history)))
         self._patient = self._at_start = None

@@ -31,18 +31,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Patient:
-    """A trainer with weights, and its data: x, y and sample_weight as its graphs take them."""
+    """A trainer with weights, and its data: x, y and sample_weight as its graphs take them.
+
+    What was tried with these weights is kept in `trials`, by the learning rate's factor and the steps.
+    """
 
     trainer: Trainer
     data: Data
     executor: str = "compiled"
     n_threads: int | None = None
     seed: int = 0
+    trials: dict[tuple[float, int], object] = field(default_factory=dict, compare=False)
     _memo: dict[str, object] = field(default_factory=dict, compare=False)
 
     def now(self) -> Patient:
         """Return the same with the weights of this moment; what depends on task and data alone is kept."""
-        return replace(self)
+        return replace(self, trials={})
 
     def once(self, name: str, make: Callable[[], T]) -> T:
         """Return what depends on task and data alone, made at the first call, also of other moments."""
@@ -76,7 +80,7 @@ class Patient:
         new = Trainer(task, self.seed)
         new.key = old.key
         new.enter(old.x, old.output, parameters, state, optimizer_state)
-        return replace(self, trainer=new, _memo={})
+        return replace(self, trainer=new, trials={}, _memo={})
 
     def loss(self, data: Data) -> float:
         """Return the loss as `Model.evaluate` measures it."""

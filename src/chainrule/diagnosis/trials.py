@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
@@ -42,7 +43,14 @@ class Trial:
 
 
 def rate_trial(patient: Patient, factor: float, steps: int = STEPS) -> Trial:
-    """Train a copy with the model's optimizer, its learning rate times a factor."""
+    """Return how a copy is trained by the model's optimizer, its learning rate times a factor."""
+    key = factor, steps
+    if key not in patient.trials:
+        patient.trials[key] = _rate_trial(patient, factor, steps)
+    return cast(Trial, patient.trials[key])
+
+
+def _rate_trial(patient: Patient, factor: float, steps: int) -> Trial:
     optimizer = patient.trainer.task.optimizer
     chosen = None if factor == 1 else _faster(optimizer, factor)
     history = patient.copy(chosen).train(patient.some(MOST_TRAINED_ON), steps)
@@ -54,6 +62,8 @@ def undiminished_ratios(history: History) -> dict[str, list[float]]:
 
     A schedule that has lowered the rate, or a plateau that has, makes short steps that are no fault.
     """
+    if not history.recorded:  # it failed in the first epoch
+        return {}
     rates = np.array(history.recorded["learning_rate"][""])
     factors = np.max(rates) / np.where(rates > 0, rates, np.inf)
     ratios = history.recorded["update_ratio"]
@@ -116,6 +126,11 @@ def rate_too_high(patient: Patient, steps: int, reached: float) -> Iterator[Verd
     slower = _clearly_slower(patient, usual, min(usual.loss, reached))
     if slower is not None:
         yield _rate_verdict(patient, TOO_HIGH, usual, slower)
+
+
+def slower_is_ahead(patient: Patient) -> bool:
+    """Whether a tenth of the rate comes further in few steps already: long trials are costly."""
+    return rate_trial(patient, 0.1).loss < rate_trial(patient, 1.0).loss
 
 
 def rate_of_failure(patient: Patient, steps: int) -> Iterator[Verdict]:
