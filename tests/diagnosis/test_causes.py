@@ -140,3 +140,10 @@ def test_a_series_that_is_not_shuffled():
     x = np.lib.stride_tricks.sliding_window_view(number, 4)[:-1]
     model = cr.Model(cr.Dense(1), loss="mean_squared_error", optimizer=cr.Adam(0.01))
     assert told_in_a_fit(model, (x, number[4:]), epochs=4, shuffle=False) == []
+
+
+def test_averaged_weights_that_happen_to_give_numbers_between_0_and_1():
+    half = cr.Dense(1, weight_initializer="zeros", bias_initializer=cr.Constant(0.5))
+    net = cr.Sequential([cr.Dense(8, activation="relu"), half])
+    model = cr.Model(net, loss="binary_cross_entropy", optimizer=cr.Adam(0.01, average=0.9))
+    assert names(model.diagnose(*DATA["cancer"][0])) == []

@@ -27,6 +27,8 @@ from chainrule.graph.types import Array
 from chainrule.losses import BinaryCrossEntropy, CrossEntropy, FunctionLoss, MeanSquaredError
 
 TOO_HIGH = "loss at the start too high"
+#: Weights are drawn so often to see whether outputs are never below 0; one is by chance half of the time.
+DRAWS = 16
 
 
 def output_for_loss(patient: Patient) -> Iterator[Verdict]:
@@ -42,7 +44,7 @@ def output_for_loss(patient: Patient) -> Iterator[Verdict]:
             f"the network's outputs are probabilities already, and {type(loss).__name__} applies {function}"
         )
         yield Verdict(f"{function} twice", "", found, remedy)
-    elif all(np.all(output >= 0) for output in _outputs_of_any_weights(patient)):
+    elif all(np.all(output >= 0) for output in _outputs_of_drawn_weights(patient)):
         found = "the network's outputs are never below 0, whatever its weights are, and "
         found += f"{type(loss).__name__} takes numbers of either sign"
         yield Verdict("activation on logits", "", found, remedy)
@@ -50,16 +52,26 @@ def output_for_loss(patient: Patient) -> Iterator[Verdict]:
 
 def gives_probabilities(patient: Patient, several: bool) -> bool:
     """Whether the network's outputs are probabilities whatever its weights are."""
-    return all(_are_probabilities(output, several) for output in _outputs_of_any_weights(patient))
-
-
-def _outputs_of_any_weights(patient: Patient) -> Iterator[Array]:
-    """Yield the outputs for some rows with the weights as they are, and far larger ones of either sign."""
     stage = patient.trainer.stage("prediction")
     given = patient.trainer.arrays(patient.some(MOST_LOOKED_AT))
-    weights = _without_zeros(patient.weights, patient.seed)
-    for factor in (1.0, 100.0, -100.0):
-        yield run_stage(stage, {**given, **_times(weights, factor)})["prediction"]
+    names, weights = patient.trainer.predicting_names(), _without_zeros(patient.weights, patient.seed)
+    weights = {names[name]: array for name, array in weights.items()}
+    return all(
+        _are_probabilities(run_stage(stage, {**given, **_times(weights, factor)})["prediction"], several)
+        for factor in (1.0, 100.0, -100.0)
+    )
+
+
+def _outputs_of_drawn_weights(patient: Patient) -> Iterator[Array]:
+    """Yield the outputs for some rows with weights drawn at random, anew each time."""
+    stage = patient.trainer.stage("prediction")
+    given = patient.trainer.arrays(patient.some(MOST_LOOKED_AT))
+    names, draw = patient.trainer.predicting_names(), np.random.default_rng(patient.seed).normal
+    for _ in range(DRAWS):
+        drawn = {
+            names[name]: draw(size=array.shape).astype(array.dtype) for name, array in patient.weights.items()
+        }
+        yield run_stage(stage, {**given, **drawn})["prediction"]
 
 
 def _are_probabilities(output: Array, several: bool) -> bool:
