@@ -205,3 +205,9 @@ def test_what_is_recorded_is_no_reason_to_fail():
     assert plain["loss"] == recorded["loss"]
     np.testing.assert_array_equal(weights, same)
     assert np.isfinite(recorded.recorded["gradient_norm"][""]).all()
+
+
+def test_steps_that_are_tiny_as_the_rate_is_by_then_are_not_too_small():
+    """A trial may last longer than the schedule was made for."""
+    model = model_for("cancer", optimizer=cr.SGD(cr.StepDecay(0.1, every=20), momentum=0.9))
+    assert "updates too small" not in names(model.diagnose(*DATA["cancer"][0]))
