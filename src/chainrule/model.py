@@ -426,7 +426,7 @@ class Model(Inspection):
 
         first = predicted(0)
         if len(first) == len(features):
-            return first
+            return first.copy() if np.may_share_memory(first, features) else first
         found = np.empty((len(features), *first.shape[1:]), first.dtype)
         found[:together] = first
         for start in range(together, len(features), together):

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+import numpy as np
 import pytest
 from patients import DATA, model_for, names
 
@@ -90,3 +91,59 @@ def test_copies_are_told_and_not_what_they_do_to_the_loss():
         same = {"weight_initializer": cr.Constant(constant), "depth": 3, "hidden": 64}
         found = model_for("diabetes", **same).diagnose(*DATA["diabetes"][0])
         assert names(found) == ["units that are copies"]
+
+
+@pytest.mark.parametrize("activation", ["relu", "softplus", lambda z: cr.square(z)])
+@pytest.mark.parametrize("name", ["digits", "iris", "cancer"])
+def test_logits_that_are_never_below_0(name, activation):
+    data, *_ = DATA[name]
+    model = model_for(name, last=activation)
+    (found,) = model.diagnose(*data).verdicts
+    assert found.name == "activation on logits"
+    assert "never below 0, whatever its weights are" in found.evidence
+    assert "let the last layer have no activation" in found.remedy
+    assert told_in_a_fit(model_for(name, last=activation), data, epochs=4) == [found.name]
+
+
+def test_logs_of_probabilities_are_logits():
+    assert names(model_for("iris", last=cr.log_softmax).diagnose(*DATA["iris"][0])) == []
+
+
+@pytest.mark.parametrize("name", ["digits", "iris", "diabetes"])
+def test_rows_that_are_sorted_and_not_shuffled(name):
+    x, y = DATA[name][0]
+    for order, shuffle, size, is_found in (
+        (np.argsort(y, kind="stable"), False, 32, True),
+        (np.argsort(y, kind="stable"), True, 32, False),
+        (np.argsort(y, kind="stable"), False, None, False),
+        (np.random.default_rng(0).permutation(len(y)), False, 32, False),
+    ):
+        told = told_in_a_fit(
+            model_for(name), (x[order], y[order]), epochs=2, shuffle=shuffle, batch_size=size
+        )
+        assert told == ["batches of rows alike"] * is_found
+
+
+def test_an_estimator_that_does_not_shuffle():
+    x, y = DATA["iris"][0]
+    for shuffle in (True, False):
+        doctor = cr.Doctor(tell=None)
+        options = {"max_iter": 2, "batch_size": 10, "shuffle": shuffle, "random_state": 0}
+        with suppress(UserWarning):
+            cr.MLPClassifier(callbacks=[doctor], **options).fit(x, y)
+        assert names(doctor) == ["batches of rows alike"] * (not shuffle)
+
+
+def test_a_series_that_is_not_shuffled():
+    """Its neighbours are alike, and a batch holds high ones and low ones."""
+    number = np.sin(np.arange(400) / 4)
+    x = np.lib.stride_tricks.sliding_window_view(number, 4)[:-1]
+    model = cr.Model(cr.Dense(1), loss="mean_squared_error", optimizer=cr.Adam(0.01))
+    assert told_in_a_fit(model, (x, number[4:]), epochs=4, shuffle=False) == []
+
+
+def test_averaged_weights_that_happen_to_give_numbers_between_0_and_1():
+    half = cr.Dense(1, weight_initializer="zeros", bias_initializer=cr.Constant(0.5))
+    net = cr.Sequential([cr.Dense(8, activation="relu"), half])
+    model = cr.Model(net, loss="binary_cross_entropy", optimizer=cr.Adam(0.01, average=0.9))
+    assert names(model.diagnose(*DATA["cancer"][0])) == []

@@ -150,7 +150,7 @@ def test_each_verdict_is_told_once_and_anew_in_each_fit(capsys):
 
 def test_it_looks_seldom_and_at_the_end(monkeypatch):
     epochs = []
-    monkeypatch.setattr(cr.Doctor, "_look", lambda self, progress: epochs.append(progress.epoch))
+    monkeypatch.setattr(cr.Doctor, "_look", lambda self, progress, **_: epochs.append(progress.epoch))
     looked_after(model_for("iris"), iris(), epochs=19)
     assert epochs[:5] == [1, 2, 4, 8, 16]
     assert epochs[-1] == 19

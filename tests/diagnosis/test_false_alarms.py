@@ -7,6 +7,7 @@ import pytest
 from patients import DATA, model_for, names
 
 import chainrule as cr
+from chainrule.diagnosis import vanishing
 from chainrule.diagnosis.data import feature_scale
 from chainrule.diagnosis.flow import told_of_tiny, weight_sizes
 from chainrule.diagnosis.thresholds import LIMITS
@@ -82,8 +83,7 @@ def test_a_last_layer_that_starts_at_0_does_not_give_probabilities(hidden):
     assert told_in_a_fit(model, DATA["cancer"][0]) == []
 
 
-def test_a_wide_layer_after_few_features_starts_with_usual_weights():
-    """Gradients are far smaller at the start than those of what adds up 256 sigmoids, and it learns."""
+def two_wide_layers():
     x = np.random.default_rng(0).normal(size=(1000, 3))
     y = x[:, 0] ** 2 + x[:, 1] * x[:, 2]
     layers = [cr.Dense(256, activation="sigmoid") for _ in range(2)]
@@ -91,9 +91,23 @@ def test_a_wide_layer_after_few_features_starts_with_usual_weights():
         cr.Sequential([*layers, cr.Dense(1)]), loss="huber", optimizer=cr.Adam(0.01), seed=18, dtype="float64"
     )
     model.build(features=3)
-    assert model.diagnose(x, (y - y.mean()) / y.std())
+    return model, x, (y - y.mean()) / y.std()
+
+
+def test_a_wide_layer_after_few_features_starts_with_usual_weights(monkeypatch):
+    """Gradients are far smaller at the start than those of what adds up 256 sigmoids, and it learns.
+
+    A remedy that came further in a fifth of the steps would be told.
+    """
+    model, x, y = two_wide_layers()
+    assert model.diagnose(x, y)
+    assert told_in_a_fit(two_wide_layers()[0], (x, y), epochs=16) == []
     assert weight_sizes(model.weights, 1.0)["layers.0.weight"] < LIMITS.tiny_weights
     assert told_of_tiny(model.weights) == ""
+    monkeypatch.setattr(vanishing, "PATIENCE", 1)
+    (found,) = model.diagnose(x, y).verdicts
+    assert found.name == "vanishing gradients"
+    assert "and 200 with relu for its activations to 0.0" in found.evidence
     model.set_weights({"layers.0.weight": model.weights["layers.0.weight"] / 10})
     assert "times smaller than usual in layers.0" in told_of_tiny(model.weights)
 
@@ -154,3 +168,46 @@ def test_a_layer_that_is_held_is_no_fault_and_one_that_is_blocked_has_the_remedy
     (found,) = doctor.verdicts
     assert (found.name, found.where) == ("vanishing gradients", "layers.0 (Dense)")
     assert "what lets no derivative through between it and the loss, as a factor of 0" in found.remedy
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [cr.StepDecay(1e-3, every=50), cr.OneCycle(2e-3, steps=250), cr.CosineDecay(1e-3, steps=250)],
+    ids=["steps", "one cycle", "cosine"],
+)
+def test_a_rate_that_its_schedule_has_lowered_is_not_too_low(schedule):
+    """Neither in the fit, at whose end steps are tiny, nor in a trial, which may go on for longer."""
+    data = DATA["iris"][0]
+    model = model_for("iris", optimizer=cr.Adam(schedule))
+    assert names(model.diagnose(*data)) == []
+    assert told_in_a_fit(model, data, epochs=50) == []
+    still = model_for("iris", optimizer=cr.Adam(cr.StepDecay(1e-7, every=50)))
+    assert told_in_a_fit(still, data, epochs=50) == ["learning rate too low"]
+
+
+def test_a_layer_whose_weights_alone_are_tiny_makes_no_gradient_explode():
+    """The gradients of others are small beside its own, which is as steep as the loss."""
+    model = model_for("iris", depth=2, activation="tanh")
+    model.build(features=4)
+    model.set_weights({"layers.1.weight": 1e-4 * model.weights["layers.1.weight"]})
+    assert "exploding gradients" not in names(model.diagnose(*DATA["iris"][0]))
+
+
+def test_what_is_recorded_is_no_reason_to_fail():
+    """The square of a gradient of 1e200 is infinite, also in float64."""
+    x, y = DATA["iris"][0]
+    huge = lambda prediction, target: 1e200 * cr.mean(prediction * prediction, axis=-1)
+    fits = []
+    for callbacks in ([], [cr.Recorder()]):
+        model = cr.Model(cr.Dense(3), loss=huge, optimizer=cr.SGD(1e-203), dtype="float64")
+        fits.append((model.fit(x, y, epochs=2, callbacks=callbacks), model.weights["weight"]))
+    (plain, weights), (recorded, same) = fits
+    assert plain["loss"] == recorded["loss"]
+    np.testing.assert_array_equal(weights, same)
+    assert np.isfinite(recorded.recorded["gradient_norm"][""]).all()
+
+
+def test_steps_that_are_tiny_as_the_rate_is_by_then_are_not_too_small():
+    """A trial may last longer than the schedule was made for."""
+    model = model_for("cancer", optimizer=cr.SGD(cr.StepDecay(0.1, every=20), momentum=0.9))
+    assert "updates too small" not in names(model.diagnose(*DATA["cancer"][0]))

@@ -279,3 +279,21 @@ def test_points_of_a_curve_are_no_copies():
         np.exp(-((place - at) ** 2) / 0.05) for at in (0.1, 0.4, 0.8)
     ]
     assert not list(duplicated_columns(bumps))
+
+
+def test_a_target_that_hardly_varies_is_no_function_of_a_column():
+    """Pixels at the edge are 0 nearly always: others, sorted among these, seem to turn seldom."""
+    pixels, _ = digits()
+    x, y = pixels[:, :32], pixels[:, 32:]
+    assert list(leaking_columns(x, y)) == []
+    (found,) = leaking_columns(np.column_stack([x, y[:, 4] ** 2]), y)
+    assert "column 32 alone tells the target" in found.evidence
+
+
+def test_a_column_that_names_groups_of_numbers_that_lie_apart_is_a_feature():
+    """One species has far shorter petals than the others; a number that was cut in two has neighbours."""
+    table, species = load_iris(return_X_y=True)
+    x, width = np.column_stack([table[:, :2], species == 0]), table[:, 3]
+    assert list(leaking_columns(x, width)) == []
+    (found,) = leaking_columns(np.column_stack([x, width > 1.5]), width)
+    assert "column 3 alone tells the target: its 2 values divide" in found.evidence

@@ -58,3 +58,12 @@ def test_steps_of_ours_tell_it_where_the_best_weights_are_finite(kind):
     assert np.isfinite(model.coefs_[0]).all()
     assert len([one for one in caught if re.search(told, str(one.message))]) == 1
     assert all(one.filename == __file__ for one in caught)
+
+
+def test_a_loss_that_is_infinite_is_traced_to_the_row_in_the_loss():
+    """Not to the backward pass, or the update, which it made infinite."""
+    y = np.where(np.arange(len(Y)) == 7, 1e200, Y)
+    model = cr.MLPRegressor(hidden_layer_sizes=(3,), max_iter=2, random_state=0)
+    told = "the first is inf in row 7, made by multiply of the loss; y reaches"
+    with pytest.warns(ConvergenceWarning, match="Maximum"), pytest.warns(ConvergenceWarning, match=told):
+        model.fit(X, y)

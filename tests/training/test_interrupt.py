@@ -193,6 +193,8 @@ def test_a_prediction_by_a_large_network_takes_few_rows_together(monkeypatch):
     model = regression()
     model.fit(x, y)
     expected, measured = model.predict(x), model.evaluate(x, y)
+    assert model._trainer.rows_together == 1 << 16
+    monkeypatch.setattr(trainer, "MULTIPLICATIONS", 5000 * model._trainer.size)
     assert model._trainer.rows_together == 4096
     monkeypatch.setattr(trainer, "MULTIPLICATIONS", 0)
     assert model._trainer.rows_together == 64

@@ -123,7 +123,7 @@ def least_loss(patient: Patient, data: dict[str, Array]) -> float:
         trainer.key = old.key
         if link == "identity" and np.all(np.isfinite(given)):
             trainer.replace_arrays({"prediction": given.reshape(rows, -1)})
-        free = replace(patient, trainer=trainer, _memo={})
+        free = replace(patient, trainer=trainer, trials={}, _memo={})
         which = np.eye(rows, dtype=old.task.dtype)
         losses = free.train({**data, "x": which}, steps=STEPS, batch_size=rows)["loss"]
         if np.isfinite(losses[-1]):

@@ -84,6 +84,32 @@ def target_scale(y: Array) -> Iterator[Verdict]:
         )
 
 
+def alike_in_batches(y: Array, batch_size: int) -> Iterator[Verdict]:
+    """Find a table whose rows are as good as sorted by their targets, and are visited in that order."""
+    targets = y.reshape(len(y), -1).astype(float)
+    if y.dtype.kind in "iu":
+        targets = (targets[:, :1] == np.unique(targets)).astype(float)
+    if batch_size < 2 or not np.ptp(targets, axis=0).any():
+        return
+    within, sorted_ = (_within(rows, batch_size) for rows in (targets, targets[np.lexsort(targets.T)]))
+    if within < LIMITS.alike_in_batches and 1 - within > LIMITS.as_if_sorted * (1 - sorted_):
+        yield Verdict(
+            "batches of rows alike",
+            "y",
+            f"rows are visited as they stand, and {100 * within:.2g} % of the target's variance is within "
+            f"batches of {batch_size} rows; {100 * sorted_:.2g} % if they were sorted by it",
+            "fit with shuffle=True, or shuffle the table",
+        )
+
+
+def _within(targets: Array, batch_size: int) -> float:
+    """Return which part of targets' variance is within batches."""
+    starts = np.arange(0, len(targets), batch_size)
+    sums = np.add.reduceat(targets - np.mean(targets, axis=0), starts)
+    between = np.sum(sums**2 / np.diff(starts, append=len(targets))[:, None])
+    return 1 - float(between) / (len(targets) * float(np.sum(np.var(targets, axis=0))))
+
+
 def duplicated_columns(x: Array) -> Iterator[Verdict]:
     """Find columns that are the same, up to scale and offset, or nearly. In a few rows it may be chance.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,15 +17,14 @@ from chainrule.diagnosis.small_weights import small_weights
 from chainrule.diagnosis.start import (
     TOO_HIGH,
     gradients_at_start,
-    is_learning,
     output_for_loss,
     start_loss,
 )
-from chainrule.diagnosis.trials import learning_rate, rate_trial
-from chainrule.diagnosis.units import FEW_STEPS, dropped_units, identical_units, silent_units
+from chainrule.diagnosis.trials import learning_rate, rate_trial, undiminished_ratios
+from chainrule.diagnosis.units import dropped_units, identical_units, silent_units
 from chainrule.diagnosis.use_of_input import is_alike, sees_input
+from chainrule.diagnosis.vanishing import confirmed
 from chainrule.diagnosis.verdict import Verdict
-from chainrule.optimizers import Adam
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class Check:
 
 _SCALE = ("features of wildly different scale", "features far from unit scale")
 _TARGET = "target far from unit scale"
-_TWICE = ("softmax twice", "sigmoid twice")
+_TWICE = ("softmax twice", "sigmoid twice", "activation on logits")
 _COPIES, _DROPPED = "units that are copies", "dropout too high"
 _SILENT = (_COPIES, "dead units", "saturated units", _DROPPED)
 _FLOW = (VANISHING, EXPLODING)
@@ -95,9 +94,9 @@ _NOT_FINITE = ("loss is not finite", "gradient is not finite")
 
 
 def _units(patient: Patient) -> Iterator[Verdict]:
-    some = patient.some(MOST_LOOKED_AT)
-    if not is_alike(some):  # one row lets half of the units of relu be dead, and zeros all
-        yield from silent_units(patient.trainer, some)
+    some = replace(patient, data=patient.some(MOST_LOOKED_AT), _memo={})
+    if not is_alike(some.data):  # one row lets half of the units of relu be dead, and zeros all
+        yield from silent_units(some)
 
 
 def _flow(patient: Patient) -> Iterator[Verdict]:
@@ -105,20 +104,16 @@ def _flow(patient: Patient) -> Iterator[Verdict]:
     if found:
         yield from found
         return
-    found = list(gradients_at_start(patient))
-    if any(verdict.name == VANISHING for verdict in found):
-        if is_learning(patient, rate_trial(patient, 1.0).loss):
-            return
-        moved = patient.copy(Adam(1e-3))  # what starts at 0 may let nothing through at first
-        moved.train(patient.some(MOST_LOOKED_AT), steps=FEW_STEPS)
-        found = found if list(gradients_at_start(moved)) else []
-    yield from found
+    for verdict in gradients_at_start(patient):
+        told = confirmed(patient, verdict) if verdict.name == VANISHING else verdict
+        if told is not None:
+            yield told
 
 
 def _steps(patient: Patient) -> Iterator[Verdict]:
     usual = rate_trial(patient, 1.0)
     found = list(learning_rate(patient, usual))
-    ratios = usual.history.recorded.get("update_ratio", {})
+    ratios = undiminished_ratios(usual.history)
     moves = {part: float(np.median(epochs)) for part, epochs in ratios.items()}
     yield from found or update_ratios(patient.trainer.task.network, judged_ratios(moves, patient.weights))
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from chainrule.diagnosis.data import features, target
-from chainrule.diagnosis.flow import VANISHING, gradient_flow, judged_ratios, layer_sizes, update_ratios
+from chainrule.diagnosis.data import alike_in_batches, features, target
+from chainrule.diagnosis.flow import (
+    UNBLOCK,
+    VANISHING,
+    gradient_flow,
+    judged_ratios,
+    layer_sizes,
+    update_ratios,
+)
 from chainrule.diagnosis.leaks import columns
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient, chosen_rows
 from chainrule.diagnosis.small_weights import small_weights
@@ -29,8 +36,11 @@ from chainrule.diagnosis.trials import (
     late_loss,
     rate_of_failure,
     rate_too_high,
+    slower_is_ahead,
+    undiminished_ratios,
 )
-from chainrule.diagnosis.units import dropped_units, identical_units, silent_units
+from chainrule.diagnosis.units import FEW_STEPS, dropped_units, identical_units, silent_units
+from chainrule.diagnosis.vanishing import PATIENCE, confirmed
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 from chainrule.training.callbacks import Callback, Progress
@@ -71,29 +81,32 @@ class Doctor(Callback):
     """
 
     records = True
-    _running = ("_at_start",)
+    _running = ("_at_start", "_patient")
 
     def __init__(self, tell: Callable[[Verdict], object] | None = print) -> None:
         if tell is not None and not callable(tell):
             raise TypeError(f"Doctor: tell is a function of a verdict, or None, not {tell!r}")
         self._tell = tell
         self.verdicts: list[Verdict] = []
-        self._looked_at = self._steps_before = 0
+        self._steps_before = 0
         self._from_birth: list[Verdict] = []
         self._besides: list[Verdict] = []
         self._silent_from_birth: set[str] = set()
         self._weights_before: dict[str, Array] = {}
+        self._patient: Patient | None = None
         self._at_start: Patient | None = None
 
     def on_start(self, progress: Progress) -> None:
         """Forget the last patient, and see which layers of this one are silent before the first step."""
-        self.verdicts, self._looked_at = [], 0
+        self.verdicts = []
         self._steps_before = progress.steps
         patient, few = Patient(progress.model._trainer, _looked_at(progress)), _trained_on(progress)
+        self._patient, self._at_start = patient, few.copy()
         self._weights_before = patient.weights
-        self._at_start = few.copy()
-        self._silent_from_birth = {verdict.where for verdict in silent_units(patient.trainer, patient.data)}
+        self._silent_from_birth = {verdict.where for verdict in silent_units(patient)}
         self._besides = list(columns(few))
+        if not progress.shuffle and "y" in progress.data:
+            self._besides += alike_in_batches(np.asarray(progress.data["y"]), progress.batch_size)
         self._from_birth = [*features(patient), *_unknown_target(few), *output_for_loss(few)]
         self._from_birth += [*identical_units(patient), *dropped_units(patient)]
         if not (self._from_birth or progress.steps):
@@ -103,7 +116,7 @@ class Doctor(Callback):
 
     def on_epoch(self, progress: Progress) -> None:
         """Look after epochs 1, 2, 4, 8, ..."""
-        if progress.epoch & (progress.epoch - 1) == 0:
+        if progress.epoch & (progress.epoch - 1) == 0 and progress.epoch < progress.epochs:
             self._look(progress)
 
     def on_end(self, progress: Progress) -> None:
@@ -114,25 +127,23 @@ class Doctor(Callback):
             failed = rate_of_failure(at_start, progress.model._trainer.run.step - self._steps_before)
             self._tell_of([*self._besides, *(self._from_birth or failed)])
         elif at_start and losses:
-            if progress.epoch > self._looked_at:
-                self._look(progress)
-            if not self.verdicts and _began_fast(progress.history):
+            self._look(progress, is_over=True)
+            if not self.verdicts and _began_fast(progress.history) and slower_is_ahead(at_start):
                 steps = progress.steps - self._steps_before
                 self._tell_of(rate_too_high(at_start, steps, late_loss(progress.history)))
-        self._at_start = None
+        self._patient = self._at_start = None
 
-    def _look(self, progress: Progress) -> None:
+    def _look(self, progress: Progress, is_over: bool = False) -> None:
         known = {verdict.name for verdict in self.verdicts}
-        steps = progress.steps - self._steps_before
-        is_first = self._looked_at == self._steps_before == 0
+        assert self._patient is not None
         assert self._at_start is not None
+        patient, steps = self._patient.now(), progress.steps - self._steps_before
         so_far = _SoFar(
-            *(self._at_start, self._silent_from_birth, self._weights_before, steps, is_first),
-            *(TOO_LOW in known, TOO_HIGH in known),
+            *(self._at_start, self._silent_from_birth, self._weights_before, steps),
+            *(not self._steps_before, is_over or steps >= PATIENCE, TOO_LOW in known, TOO_HIGH in known),
         )
-        self._looked_at = progress.epoch
-        self._weights_before = Patient(progress.model._trainer, {}).weights
-        self._tell_of([*self._besides, *(self._from_birth or _findings(progress, so_far))])
+        self._weights_before = patient.weights
+        self._tell_of([*self._besides, *(self._from_birth or _findings(patient, progress, so_far))])
 
     def _tell_of(self, found: Iterable[Verdict]) -> None:
         """Tell each verdict that has not been told yet."""
@@ -170,25 +181,25 @@ def _unknown_target(patient: Patient) -> Iterator[Verdict]:
 class _SoFar(NamedTuple):
     """What is known of a fit before a look at it.
 
-    The weights are those of the last look. Where the network was new and nobody has looked yet, this is the
-    first look. It is slow, or fast, where the learning rate has been called too low, or too high.
+    The weights are those of the last look. The network is new where no earlier fit has trained it, and
+    has had time where the fit is over, or long. It is slow, or fast, where the learning rate has been called
+    too low, or too high.
     """
 
     at_start: Patient
     silent_from_birth: Set[str]
     weights: Mapping[str, Array]
     steps: int
-    is_first: bool
+    is_new: bool
+    had_time: bool
     is_slow: bool
     is_fast: bool
 
 
-def _findings(progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
+def _findings(patient: Patient, progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
     """Yield what is wrong at this moment, the likely cause first."""
-    trainer, history = progress.model._trainer, progress.history
-    network = trainer.task.network
-    silent = list(silent_units(trainer, _looked_at(progress), so_far.silent_from_birth))
-    patient = Patient(trainer, _looked_at(progress))
+    history, network = progress.history, patient.trainer.task.network
+    silent = list(silent_units(patient, so_far.silent_from_birth))
     sizes = layer_sizes(patient.weights)
     last = {
         kind: {part: numbers[-1] for part, numbers in parts.items() if part in sizes}
@@ -199,9 +210,8 @@ def _findings(progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
         for part, norm in last["gradient_norm"].items()
         if sizes[part] and part not in patient.held
     }
-    ratios = last["update_ratio"]
+    judged = judged_ratios(last["update_ratio"], so_far.weights)
     fell_silent = any(verdict.where not in so_far.silent_from_birth for verdict in silent)
-    judged = judged_ratios(ratios, so_far.weights)
     is_rash = fell_silent or _is_rash(patient, history, judged)
     is_rash = is_rash or (so_far.steps >= LIMITS.steps_to_settle and _rises(history))
     too_high = []
@@ -209,17 +219,19 @@ def _findings(progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
         too_high = list(rate_too_high(so_far.at_start, so_far.steps, late_loss(history)))
     yield from too_high
     is_fast = so_far.is_fast or bool(too_high)  # that explains how gradients flow, and the loss
-    causes = silent or ([] if is_fast else list(_flow(patient, relative, history["loss"][-1])))
-    yield from causes
-    if causes or is_fast:
+    causes = silent or ([] if is_fast else _flow(patient, relative, history["loss"][-1], so_far))
+    yield from causes or []
+    if causes is None or causes or is_fast:
         return
-    found = [] if so_far.is_slow else list(_too_slow(progress, ratios, relative, so_far.is_first))
+    ratios = {part: numbers[-1] for part, numbers in undiminished_ratios(history).items()}
+    ratios = judged_ratios(ratios, so_far.weights)
+    most = max(ratios.values(), default=0.0)
+    found = _too_slow(so_far.at_start, progress.steps, most) if so_far.is_new else []
     yield from found
     slow = so_far.is_slow or found
     falling = _falls(history)
-    some_move = max(ratios.values(), default=0.0) > LIMITS.slow_update
-    if some_move or not (falling or slow):
-        yield from update_ratios(network, judged)
+    if most > LIMITS.slow_update or not (falling or slow):
+        yield from update_ratios(network, ratios)
     if so_far.steps >= LIMITS.steps_to_learn and not (falling or slow):
         yield Verdict(
             "nothing is learnt",
@@ -229,12 +241,21 @@ def _findings(progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
         )
 
 
-def _flow(patient: Patient, relative: Mapping[str, float], loss: float) -> Iterator[Verdict]:
-    """Find gradients that explode; or that vanish, where little is learnt."""
-    network, usual = patient.trainer.task.network, slope_of_ignorance(patient)
-    for verdict in gradient_flow(network, relative, usual, patient.weights):
-        if verdict.name != VANISHING or not is_learning(patient, loss):
-            yield verdict
+def _flow(
+    patient: Patient, relative: Mapping[str, float], loss: float, so_far: _SoFar
+) -> list[Verdict] | None:
+    """Find gradients that explode; or that vanish and are to blame, or None where time will tell."""
+    network, usual, at_start = patient.trainer.task.network, slope_of_ignorance(patient), so_far.at_start
+    found = list(gradient_flow(network, relative, usual, patient.weights))
+    if not any(verdict.name == VANISHING for verdict in found) or is_learning(patient, loss):
+        return [verdict for verdict in found if verdict.name != VANISHING]
+    (verdict,) = found
+    if verdict.remedy == UNBLOCK and so_far.steps >= FEW_STEPS:
+        return [verdict]
+    if not so_far.had_time:
+        return None
+    told = at_start.once(VANISHING, partial(confirmed, at_start, verdict))
+    return [] if told is None else [told]
 
 
 def _falls(history: History) -> bool:
@@ -267,30 +288,12 @@ def _began_fast(history: History) -> bool:
     return max((float(numbers[0]) for numbers in ratios), default=0.0) > LIMITS.fast_update
 
 
-def _too_slow(
-    progress: Progress, ratios: Mapping[str, float], relative: Mapping[str, float], is_first: bool
-) -> Iterator[Verdict]:
-    """Find steps so short that the loss stays, though its gradient is large enough to go by.
+def _too_slow(at_start: Patient, steps: int, most: float) -> list[Verdict]:
+    """Find a rate with which a new network hardly moves; trials tell it, as before training.
 
-    At a first look trials tell it, as before training: another rate comes much further.
+    They are made once, after the first epoch that is not of a schedule's warm-up.
     """
-    model, losses, most = progress.model, progress.history["loss"], max(ratios.values(), default=0.0)
-    if is_warming_up(model._trainer.task.optimizer, progress.steps):
-        return
-    fall = (losses[0] - losses[-1]) / max(1, len(losses) - 1)
-    is_steep = max(relative.values(), default=0.0) >= LIMITS.slope_to_go_by
-    is_short = len(losses) > 1 and is_steep and 0 < most < LIMITS.slow_update
-    if is_short and losses[0] > 0 and fall < LIMITS.slow_fall * losses[0]:
-        yield Verdict(
-            TOO_LOW,
-            "",
-            f"in {len(losses)} epochs the loss has come from {_course(progress.history)}; a step changes "
-            f"weights by {most:.1g} of themselves, and about {LIMITS.usual_update:g} is usual",
-            f"raise the learning rate, {_times(LIMITS.usual_update / most)} for example",
-        )
-    elif is_first and most <= LIMITS.slow_descent:
-        yield from falls_too_slowly(_trained_on(progress))
-
-
-def _times(factor: float) -> str:
-    return f"to {10 ** round(math.log10(factor)):g} times what it is"
+    if is_warming_up(at_start.trainer.task.optimizer, steps):
+        return []
+    is_short = most <= LIMITS.slow_descent
+    return at_start.once(TOO_LOW, lambda: list(falls_too_slowly(at_start)) if is_short else [])

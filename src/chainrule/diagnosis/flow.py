@@ -24,8 +24,8 @@ LARGER = (
 UNBLOCK = "look for what lets no derivative through between it and the loss, as a factor of 0 does"
 #: What to do about gradients that vanish, whatever the weights; and about those that explode.
 OTHERWISE = (
-    "use relu or gelu in place of activations that flatten out (sigmoid, softmax), fewer layers, Residual "
-    "layers, or normalize between them"
+    "use relu, gelu or selu in place of activations that flatten out (sigmoid, softmax), fewer layers, "
+    "Residual layers, or normalize between them"
 )
 CALM = (
     "start with smaller weights, normalize between layers (LayerNorm, BatchNorm), or clip: "
@@ -147,9 +147,9 @@ def gradient_flow(
     if not relative:
         return
     largest, last = max(relative.values()), list(relative.values())[-1]
-    limits = [LIMITS.exploded_of_last * last or math.inf]
-    limits += [] if usual is None else [LIMITS.exploded_gradient * usual]
-    exploded = [part for part, size in relative.items() if not size <= min(limits)]
+    beyond_last = max(LIMITS.exploded_of_last * last or math.inf, usual or 0.0)
+    limit = beyond_last if usual is None else min(beyond_last, LIMITS.exploded_gradient * usual)
+    exploded = [part for part, size in relative.items() if not size <= limit]
     vanished = [part for part, size in relative.items() if size < LIMITS.vanished_gradient * largest]
     if exploded:
         part = max(exploded, key=lambda part: (not np.isfinite(relative[part]), relative[part]))

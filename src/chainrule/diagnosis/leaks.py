@@ -168,11 +168,12 @@ def _is_partly_told_class(others: Array, teller: Teller) -> bool:
 
 def _telling_number(x: Array, output: Array) -> Iterator[Teller]:
     """Yield columns that are the number, or a function of it with no noise."""
-    goal, rows, size = _ranks(output), len(x), float(np.std(output))
+    rows, size = len(x), float(np.std(output))
     if not size:
         return
     has_many = len(np.unique(output)) > FEW_VALUES  # between few, any column rises and falls as few times
-    for place in range(x.shape[1]):
+    goal = _ranks(output)
+    for place, is_function in _candidates(x, output):
         column = x[:, place]
         values, counts = np.unique(column, return_counts=True)
         if rows - np.max(counts) < LIMITS.unusual_rows:
@@ -181,10 +182,10 @@ def _telling_number(x: Array, output: Array) -> Iterator[Teller]:
         if np.max(np.abs(column - output)) <= ROUNDING * size:
             yield Teller(place, f"it is the target in all {rows} rows", 1.0, goal, is_copy=True)
         elif len(values) <= FEW_VALUES:
-            if np.count_nonzero(np.diff(in_order)) == len(values) - 1:
+            if is_function and _divides(in_order, np.sort(output), len(values)):
                 how = f"its {len(values)} values divide the {rows} targets into intervals"
                 yield Teller(place, how, 1.0, goal)
-        elif has_many and _turns(in_order) <= LIMITS.told_turns:
+        elif has_many and is_function and _turns(in_order) <= LIMITS.told_turns:
             yield Teller(place, f"in {rows} rows it is a function of the target, with no noise", 1.0, goal)
         else:
             left = 1 - float(np.corrcoef(column, output)[0, 1]) ** 2
@@ -193,6 +194,38 @@ def _telling_number(x: Array, output: Array) -> Iterator[Teller]:
                 noise = f"{100 * left**0.5:.1g} % noise"
                 how = f"in {rows} rows it is the target, up to scale and offset, with {noise}"
                 yield Teller(place, how, 1.0, goal, noise=left)
+
+
+def _candidates(x: Array, output: Array) -> Iterator[tuple[int, bool]]:
+    """Yield the columns to look at closely, and whether they are as good as equal where the numbers are.
+
+    They turn seldom as the numbers rise, or are the numbers but for tiny noise; hardly any others do.
+    """
+    order = np.argsort(output, kind="stable")
+    starts = np.flatnonzero(np.diff(output[order], prepend=-np.inf))
+    counts = np.diff(starts, append=len(x))[:, None]
+    columns = standardized(x)[order]
+    between = np.sum(np.add.reduceat(columns, starts) ** 2 / counts, axis=0) / len(x)
+    is_function = 1 - between < LIMITS.tiny_noise**2
+    steps = np.diff(columns[starts], axis=0)  # of equal numbers one row is enough to see that it turns
+    turns = np.count_nonzero(steps[1:] * steps[:-1] < 0, axis=0)
+    correlation = standardized(output[order, None])[:, 0] @ columns / len(x)
+    is_copy = correlation**2 > 1 - LIMITS.tiny_noise**2
+    for place in np.flatnonzero((is_function & (turns <= max(FEW_VALUES, LIMITS.told_turns))) | is_copy):
+        yield int(place), bool(is_function[place])
+
+
+def _divides(in_order: Array, numbers: Array, values: int) -> bool:
+    """Whether each value stands for an interval of the numbers, which do not fall apart there by themselves.
+
+    A column that names groups that lie apart is a feature as good as any.
+    """
+    ends = np.flatnonzero(np.diff(in_order)) + 1
+    if len(ends) != values - 1:
+        return False
+    spreads = np.array([np.std(group) for group in np.split(numbers, ends)])
+    gaps = numbers[ends] - numbers[ends - 1]
+    return bool(np.median(gaps) <= np.median(spreads[spreads > 0])) if spreads.any() else True
 
 
 def _turns(numbers: Array) -> int:

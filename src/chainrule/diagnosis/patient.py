@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -25,18 +26,33 @@ BATCH = 32
 STEPS = 200
 
 Data = Mapping[str, Array]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Patient:
-    """A trainer with weights, and its data: x, y and sample_weight as its graphs take them."""
+    """A trainer with weights, and its data: x, y and sample_weight as its graphs take them.
+
+    What was tried with these weights is kept in `trials`, by the learning rate's factor and the steps.
+    """
 
     trainer: Trainer
     data: Data
     executor: str = "compiled"
     n_threads: int | None = None
     seed: int = 0
+    trials: dict[tuple[float, int], object] = field(default_factory=dict, compare=False)
     _memo: dict[str, object] = field(default_factory=dict, compare=False)
+
+    def now(self) -> Patient:
+        """Return the same with the weights of this moment; what depends on task and data alone is kept."""
+        return replace(self, trials={})
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Return what depends on task and data alone, made at the first call, also of other moments."""
+        if name not in self._memo:
+            self._memo[name] = make()
+        return cast(T, self._memo[name])
 
     @property
     def rows(self) -> int:
@@ -64,7 +80,7 @@ class Patient:
         new = Trainer(task, self.seed)
         new.key = old.key
         new.enter(old.x, old.output, parameters, state, optimizer_state)
-        return replace(self, trainer=new, _memo={})
+        return replace(self, trainer=new, trials={}, _memo={})
 
     def loss(self, data: Data) -> float:
         """Return the loss as `Model.evaluate` measures it."""
@@ -92,9 +108,12 @@ class Patient:
         stage = self.trainer.stage("gradients", self.trainer.data_types(dict(data)))
         return run_stage(stage, self.trainer.arrays(data))
 
-    @cached_property
+    @property
     def held(self) -> set[str]:
         """The layers that the loss has no derivative by, as what is behind stop_gradient."""
+        return self.once("held", self._held)
+
+    def _held(self) -> set[str]:
         stage = self.trainer.stage("gradients", self.trainer.data_types(dict(self.data)))
         gradients = dict(zip(stage.outputs, stage.graph.outputs, strict=True))
         moving = {

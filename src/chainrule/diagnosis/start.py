@@ -27,33 +27,51 @@ from chainrule.graph.types import Array
 from chainrule.losses import BinaryCrossEntropy, CrossEntropy, FunctionLoss, MeanSquaredError
 
 TOO_HIGH = "loss at the start too high"
+#: Weights are drawn so often to see whether outputs are never below 0; one is by chance half of the time.
+DRAWS = 16
 
 
 def output_for_loss(patient: Patient) -> Iterator[Verdict]:
-    """Find probabilities that are handed to a loss which takes logits."""
+    """Find probabilities, or numbers that are never below 0, that are handed to a loss which takes logits."""
     loss = patient.trainer.task.loss
     if not isinstance(loss, CrossEntropy | BinaryCrossEntropy):
         return
     several = isinstance(loss, CrossEntropy)
+    remedy = "let the last layer have no activation; predict(x, link=True) gives the probabilities"
     if gives_probabilities(patient, several):
         function = "softmax" if several else "sigmoid"
-        yield Verdict(
-            f"{function} twice",
-            "",
-            f"the network's outputs are probabilities already, and {type(loss).__name__} applies {function}",
-            "let the last layer have no activation; predict(x, link=True) gives the probabilities",
+        found = (
+            f"the network's outputs are probabilities already, and {type(loss).__name__} applies {function}"
         )
+        yield Verdict(f"{function} twice", "", found, remedy)
+    elif all(np.all(output >= 0) for output in _outputs_of_drawn_weights(patient)):
+        found = "the network's outputs are never below 0, whatever its weights are, and "
+        found += f"{type(loss).__name__} takes numbers of either sign"
+        yield Verdict("activation on logits", "", found, remedy)
 
 
 def gives_probabilities(patient: Patient, several: bool) -> bool:
     """Whether the network's outputs are probabilities whatever its weights are."""
     stage = patient.trainer.stage("prediction")
     given = patient.trainer.arrays(patient.some(MOST_LOOKED_AT))
-    weights = _without_zeros(patient.weights, patient.seed)
+    names, weights = patient.trainer.predicting_names(), _without_zeros(patient.weights, patient.seed)
+    weights = {names[name]: array for name, array in weights.items()}
     return all(
         _are_probabilities(run_stage(stage, {**given, **_times(weights, factor)})["prediction"], several)
         for factor in (1.0, 100.0, -100.0)
     )
+
+
+def _outputs_of_drawn_weights(patient: Patient) -> Iterator[Array]:
+    """Yield the outputs for some rows with weights drawn at random, anew each time."""
+    stage = patient.trainer.stage("prediction")
+    given = patient.trainer.arrays(patient.some(MOST_LOOKED_AT))
+    names, draw = patient.trainer.predicting_names(), np.random.default_rng(patient.seed).normal
+    for _ in range(DRAWS):
+        drawn = {
+            names[name]: draw(size=array.shape).astype(array.dtype) for name, array in patient.weights.items()
+        }
+        yield run_stage(stage, {**given, **drawn})["prediction"]
 
 
 def _are_probabilities(output: Array, several: bool) -> bool:
@@ -150,6 +168,10 @@ class Guess(NamedTuple):
 
 def loss_of_ignorance(patient: Patient) -> Guess | None:
     """Return the loss of a guess that is alike for all rows, if that is known."""
+    return patient.once("guess", lambda: _guess(patient))
+
+
+def _guess(patient: Patient) -> Guess | None:
     loss = patient.trainer.task.loss
     if loss is None or isinstance(loss, FunctionLoss) or not np.ptp(patient.data["y"], axis=0).any():
         return None
@@ -178,6 +200,10 @@ def slope_of_ignorance(patient: Patient) -> float | None:
 
     It tells the loss's unit: of a loss that is a thousand times as large, it is that, too.
     """
+    return patient.once("slope", lambda: _slope(patient))
+
+
+def _slope(patient: Patient) -> float | None:
     loss = patient.trainer.task.loss
     if loss is None:
         return None

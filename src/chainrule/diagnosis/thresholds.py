@@ -27,6 +27,10 @@ class Thresholds:
         *target far from unit scale*: its spread is more than this, or less than one part of it.
     target_distance : float
         The same: it lies so many times its spread from 0.
+    alike_in_batches : float
+        *batches of rows alike*: less than this part of the target's variance is within them, ...
+    as_if_sorted : float
+        ... and what is between them is more than this part of what it would be in rows sorted by targets.
     table_rows : int
         *duplicated columns*, *leaking columns*: with fewer rows a coincidence is no evidence.
     unusual_rows : int
@@ -93,7 +97,8 @@ class Thresholds:
         *exploding gradients*: a layer's gradient is so many times as large as its weights, and as the loss's
         slope by the predictions where nothing is known, which grows with the loss's unit.
     exploded_of_last : float
-        The same: or so many times as large as that of the last layer, each as a part of its weights.
+        The same: or so many times as large as that of the last layer, each as a part of its weights, and
+        larger than the loss's slope where nothing is known.
     usual_update : float
         What is usual for a step's change of a layer's weights, as a part of them.
     least_update : float
@@ -116,10 +121,6 @@ class Thresholds:
         *learning rate too high*, in a fit: slower ones are tried where a step changes weights by more than
         the latter part of them, or the former and the loss is that of *risen_loss* guesses, or units have
         become dead or saturated.
-    slow_fall : float
-        *learning rate too low*, in a fit: an epoch takes less than this part off the loss, ...
-    slope_to_go_by : float
-        ... with steps of *slow_update*, though a layer's gradient is at least this part of its weights.
     by_heart : float
         *cannot overfit two rows*: more than this part is left of what free predictions take off their loss.
     to_learn : float
@@ -154,6 +155,8 @@ class Thresholds:
     long_tail: float = 10.0
     target_spread: float = 20.0
     target_distance: float = 5.0
+    alike_in_batches: float = 0.5
+    as_if_sorted: float = 0.9
     table_rows: int = 20
     unusual_rows: int = 5
     noise_of_copy: float = 0.01
@@ -197,8 +200,6 @@ class Thresholds:
     slow_descent: float = 3e-4
     rash_update: float = 0.1
     largest_update: float = 0.3
-    slow_fall: float = 3e-3
-    slope_to_go_by: float = 1e-2
     by_heart: float = 0.25
     to_learn: float = 1e-4
     held_out_rows: int = 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
@@ -42,11 +43,31 @@ class Trial:
 
 
 def rate_trial(patient: Patient, factor: float, steps: int = STEPS) -> Trial:
-    """Train a copy with the model's optimizer, its learning rate times a factor."""
+    """Return how a copy is trained by the model's optimizer, its learning rate times a factor."""
+    key = factor, steps
+    if key not in patient.trials:
+        patient.trials[key] = _rate_trial(patient, factor, steps)
+    return cast(Trial, patient.trials[key])
+
+
+def _rate_trial(patient: Patient, factor: float, steps: int) -> Trial:
     optimizer = patient.trainer.task.optimizer
     chosen = None if factor == 1 else _faster(optimizer, factor)
     history = patient.copy(chosen).train(patient.some(MOST_TRAINED_ON), steps)
     return Trial(factor, late_loss(history), history, steps)
+
+
+def undiminished_ratios(history: History) -> dict[str, list[float]]:
+    """Return each epoch's update ratios by layer, as they would be at the largest learning rate so far.
+
+    A schedule that has lowered the rate, or a plateau that has, makes short steps that are no fault.
+    """
+    if not history.recorded:  # it failed in the first epoch
+        return {}
+    rates = np.array(history.recorded["learning_rate"][""])
+    factors = np.max(rates) / np.where(rates > 0, rates, np.inf)
+    ratios = history.recorded["update_ratio"]
+    return {part: [float(number) for number in numbers * factors] for part, numbers in ratios.items()}
 
 
 def late_loss(history: History) -> float:
@@ -105,6 +126,11 @@ def rate_too_high(patient: Patient, steps: int, reached: float) -> Iterator[Verd
     slower = _clearly_slower(patient, usual, min(usual.loss, reached))
     if slower is not None:
         yield _rate_verdict(patient, TOO_HIGH, usual, slower)
+
+
+def slower_is_ahead(patient: Patient) -> bool:
+    """Whether a tenth of the rate comes further in few steps already: long trials are costly."""
+    return rate_trial(patient, 0.1).loss < rate_trial(patient, 1.0).loss
 
 
 def rate_of_failure(patient: Patient, steps: int) -> Iterator[Verdict]:
@@ -181,7 +207,7 @@ def is_warming_up(optimizer: Optimizer, steps: int) -> bool:
     if not callable(rate):
         return False
     seen, later = (
-        max(float(rate(int(step))) for step in np.geomspace(*between, RATES_SEEN))
+        float(np.max(rate(np.floor(np.geomspace(*between, RATES_SEEN)))))
         for between in ((1, max(1, steps)), (max(1, steps), LAST_STEP))
     )
     return later > 2 * seen

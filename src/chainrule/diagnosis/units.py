@@ -13,14 +13,13 @@ from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.functions import sum as sum_of
 from chainrule.gradient.backward import backward
-from chainrule.graph.graph import needed
 from chainrule.graph.loop import Stage, run_stage
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value, as_value
 from chainrule.layers import Dropout
 from chainrule.optimizers import SGD
+from chainrule.training.memo import remembered
 from chainrule.training.step import Trace
-from chainrule.training.trainer import Trainer
 
 #: Plain descent that shows whether units are copies: after it they differ by at most this part of its way.
 RATE, FEW_STEPS, SAME = 0.1, 20, 1e-3
@@ -32,26 +31,25 @@ SLOWER = "lower the learning rate, start with smaller weights, or standardize th
 Arrays = Mapping[str, Array]
 
 
-def silent_units(trainer: Trainer, data: Arrays, at_start: Set[str] | None = None) -> Iterator[Verdict]:
+def silent_units(patient: Patient, at_start: Set[str] | None = None) -> Iterator[Verdict]:
     """Find layers in which most units are dead, or half of them saturated.
 
     Parameters
     ----------
-    trainer : Trainer
-        Whose layers they are.
-    data : mapping of arrays
-        Some rows.
+    patient : Patient
+        Whose layers they are, with some rows.
     at_start : set of str, optional
         Layers that were saturated before the first step, as verdicts name them: of these, and of all before
         that step, most slopes are flat, no matter of which units. What is learnt may make them so, too.
     """
-    if len(data["x"]) < LIMITS.unit_rows:
+    trainer = patient.trainer
+    if patient.rows < LIMITS.unit_rows:
         return
     found: dict[str, Verdict] = {}  # one for each layer, however often the network is called
-    stage, parts = _activation_stage(trainer, data)
-    results = run_stage(stage, trainer.arrays(data)) if stage else {}
-    for i, part in enumerate(parts):
-        y, slope = results[f"y{i}"], np.abs(results[f"slope{i}"])
+    stage = _activation_stage(patient)
+    results = run_stage(stage, trainer.arrays(patient.data)) if stage.outputs else {}
+    for name in stage.outputs[::2]:
+        part, y, slope = name.rpartition(" ")[0], results[name], np.abs(results[f"{name}'"])
         off, flat = (slope == 0) & (y == 0), slope < LIMITS.flat_slope
         rows = tuple(range(y.ndim - 1))
         dead = float(np.mean(np.all(off, axis=rows)))
@@ -86,25 +84,30 @@ def silent_units(trainer: Trainer, data: Arrays, at_start: Set[str] | None = Non
     yield from found.values()
 
 
-def _activation_stage(trainer: Trainer, data: Arrays) -> tuple[Stage | None, list[str]]:
-    """Return the graph of each activation's results and slopes, and the layers' paths.
+def _activation_stage(patient: Patient) -> Stage:
+    """Return the graph of each activation's results and slopes, named by the layers' paths.
 
     The slopes are read off the derivative of Σ ± y, with signs that alternate: where a unit's result depends
     on its own sum only, it is ± f'(z). With equal signs that of a softmax, whose units sum to 1, would be 0.
     """
-    t = Trace(trainer.task, trainer.carried, trainer.data_types(dict(data)), training=True)
-    t.row_losses()
-    outputs: dict[str, Value] = {}
-    parts: list[str] = []
-    for part, z, y in t.variables.activations:
-        if y is z:
-            continue  # the identity
-        signs = 1.0 - 2.0 * (np.indices([int(dim) for dim in z.shape[1:]]).sum(axis=0) % 2)
-        total = sum_of(y * as_value(signs.astype(y.dtype)))
-        (slope,) = backward(total, [z])
-        outputs |= {f"y{len(parts)}": y, f"slope{len(parts)}": slope}
-        parts.append(part)
-    return t.stage(outputs) if parts else None, parts
+    trainer = patient.trainer
+    types = trainer.data_types(dict(patient.data))
+
+    def make() -> Stage:
+        t = Trace(trainer.task, trainer.carried, types, training=True)
+        t.row_losses()
+        outputs: dict[str, Value] = {}
+        for part, z, y in t.variables.activations:
+            if y is z:
+                continue  # the identity
+            signs = 1.0 - 2.0 * (np.indices([int(dim) for dim in z.shape[1:]]).sum(axis=0) % 2)
+            total = sum_of(y * as_value(signs.astype(y.dtype)))
+            name = f"{part} {len(outputs) // 2}"
+            outputs[name] = y
+            (outputs[f"{name}'"],) = backward(total, [z])
+        return t.stage(outputs)
+
+    return remembered("activations", trainer.task, trainer.carried, types, make)
 
 
 def identical_units(patient: Patient) -> Iterator[Verdict]:
@@ -190,8 +193,8 @@ def much_dropped(patient: Patient, found: str) -> Iterator[Verdict]:
 def _dropout_layers(patient: Patient) -> Iterator[tuple[str, float, int]]:
     """Yield the places of dropout between layers, with the rate and the number of units."""
     trainer = patient.trainer
-    t = Trace(trainer.task, trainer.carried, trainer.data_types(dict(patient.data)), training=True)
-    for value in needed([t.row_losses()]):
+    stage = trainer.stage("gradients", trainer.data_types(dict(patient.data)))
+    for value in stage.graph.equations:
         layer = layer_at(trainer.task.network, value.origin.part)
         if isinstance(layer, Dropout) and value.dtype.kind == "f" and len(value.shape) > 1:
             yield value.origin.part, layer.rate, math.prod(int(dim) for dim in value.shape[1:])

@@ -33,6 +33,10 @@ class Progress:
         The results of all epochs of this fit so far, and what was recorded.
     data : dict of ndarray
         What is trained on, as the network takes it: ``x``, ``y``, ``sample_weight``. Not to be changed.
+    batch_size : int
+        Rows in a step.
+    shuffle : bool
+        Whether the rows are visited in a new order in each epoch.
     failure : str
         What the fit's error says, at the end of one that fails as numbers become NaN or infinite.
 
@@ -54,6 +58,8 @@ class Progress:
     logs: dict[str, float] = field(default_factory=dict)
     history: History = field(default_factory=History)
     data: Mapping[str, Rows] = field(default_factory=dict)
+    batch_size: int = 0
+    shuffle: bool = True
     stopped: bool = False
     paused: bool = False
     failure: str = ""

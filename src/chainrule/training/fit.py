@@ -83,7 +83,11 @@ def fit_from(
     if saved.finished:
         keep(_with_best(saved.state))
         return saved.history
-    progress.epoch = saved.history.epochs
+    progress.epoch, progress.batch_size, progress.shuffle = (
+        saved.history.epochs,
+        inputs.batch_size,
+        loop.shuffle,
+    )
     run = make_run(loop, saved.state, replace(inputs, epochs=inputs.epochs - progress.epoch))
     watch = ValidationWatch(loop, inputs)
     return run_epochs(

@@ -72,17 +72,23 @@ def added(
         result[gradient_norm] = sums[gradient_norm] + _norm(derivatives)
         size = _norm(weights[layer])
         ratio = _norm(changes[layer]) / where(size > 0, size, np.inf)
-        result[update_ratio] = sums[update_ratio] + ratio
+        result[update_ratio] = sums[update_ratio] + _bounded(ratio)
     return result
 
 
 def _norm(arrays: list[Value]) -> Value:
-    """Return the Euclidean norm of some arrays together, in float64, in which no square overflows."""
+    """Return the Euclidean norm of some arrays together, in float64: no square of a float32 overflows."""
     squares = [sum(astype(array, FLOAT64) * astype(array, FLOAT64)) for array in arrays]
     total = squares[0]
     for square in squares[1:]:
         total = total + square
-    return as_value(sqrt(total))
+    return as_value(sqrt(_bounded(total)))
+
+
+def _bounded(number: Value) -> Value:
+    """Return a number, or the largest there is: what is recorded is no reason for a fit to fail."""
+    largest = np.finfo(FLOAT64).max
+    return as_value(where(number < largest, number, largest))
 
 
 class Recording:

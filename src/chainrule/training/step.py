@@ -32,12 +32,13 @@ def training_step(task: Task, carried: CarriedTypes, data: DataTypes, recorded: 
 
     losses = t.row_losses()  # the forward pass, layer by layer, and how far each row is from its target
     loss, weight = t.mean_loss(losses)  # the loss: one number
+    told = t.reported(loss)  # before the backward pass: where it is not finite, that began here
     gradients = t.gradients(loss)  # the backward pass: the chain rule, from the loss to every parameter
     parameters, optimizer_state = t.update(gradients)  # the weight update: against the gradient
 
     sums = t.recorded(gradients, parameters) if recorded else {}
     new = t.replaceable({**parameters, **t.variables.state, **optimizer_state, **sums}, weight)
-    return t.stage({**new, "batch_loss": t.reported(loss), "batch_weight": t.share_of_epoch(weight)})
+    return t.stage({**new, "batch_loss": told, "batch_weight": t.share_of_epoch(weight)})
 
 
 def gradient_stage(task: Task, carried: CarriedTypes, data: DataTypes, reported: bool = False) -> Stage:

@@ -1,0 +1,95 @@
+"""Gradients that vanish are a fault where little is learnt, and a remedy lets more be learnt: trials tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.diagnosis.flow import LARGER, OTHERWISE, UNBLOCK, VANISHING, times_smaller, told_of_tiny
+from chainrule.diagnosis.patient import MOST_LOOKED_AT, STEPS, Patient
+from chainrule.diagnosis.start import gradients_at_start, is_learning, loss_of_ignorance
+from chainrule.diagnosis.thresholds import LIMITS
+from chainrule.diagnosis.trials import rate_trial
+from chainrule.diagnosis.units import FEW_STEPS
+from chainrule.diagnosis.verdict import Verdict
+from chainrule.graph.hyperparameters import Field, map_parts
+from chainrule.layers import Layer
+from chainrule.layers.activation import as_activation
+from chainrule.optimizers import Adam
+from chainrule.training.step import Trace
+
+#: Activations that do not flatten out on both sides, in place of all that do, or may.
+STEEP = ("relu", "selu")
+#: What comes as far in so many steps is no fault.
+PATIENCE = 5 * STEPS
+
+
+def confirmed(patient: Patient, found: Verdict) -> Verdict | None:
+    """Return a verdict of vanishing gradients if they are to blame, with what was tried as its evidence.
+
+    They are not where training comes far below the loss of a guess, nor where in five times as many steps it
+    comes as far as with a remedy. Where they are 0 to the last digit a layer does not learn.
+    """
+    reached = rate_trial(patient, 1.0).loss
+    if is_learning(patient, reached):
+        return None
+    if found.remedy == UNBLOCK:
+        return found if _stays(patient) else None
+    for other, words, remedy in _mended(patient):
+        better = rate_trial(other, 1.0).loss
+        if not _is_far_below(patient, better):
+            continue
+        later = rate_trial(patient, 1.0, PATIENCE).loss
+        if later <= better:
+            return None
+        told = (
+            f"about {STEPS} steps take the loss from {patient.trained_loss:.4g} to {reached:.4g}, "
+            f"{PATIENCE} to {later:.4g}, and {STEPS} {words} to {better:.4g}"
+        )
+        return replace(found, evidence=f"{found.evidence}; {told}", remedy=remedy)
+    return None
+
+
+def _stays(patient: Patient) -> bool:
+    """Whether gradients vanish after some steps, too: what starts at 0 may let nothing through at first."""
+    moved = patient.copy(Adam(1e-3))
+    moved.train(patient.some(MOST_LOOKED_AT), steps=FEW_STEPS)
+    return any(verdict.name == VANISHING for verdict in gradients_at_start(moved))
+
+
+def _is_far_below(patient: Patient, loss: float) -> bool:
+    """Whether a loss is far below that of a guess; where that is not known, below that at the start."""
+    if loss_of_ignorance(patient) is not None:
+        return is_learning(patient, loss)
+    return patient.trained_loss - loss > LIMITS.gets_going * abs(patient.trained_loss)
+
+
+def _mended(patient: Patient) -> Iterator[tuple[Patient, str, str]]:
+    """Yield copies to which a remedy was applied, with words for it."""
+    if told_of_tiny(patient.weights):
+        usual, times = patient.copy(), times_smaller(patient.weights, 1.0)
+        larger = {name: patient.weights[name] * np.float64(max(most, 1)) for name, most in times.items()}
+        usual.trainer.replace_arrays(larger)
+        yield usual, "with weights of the usual size", LARGER
+    for activation in STEEP:
+        steep = patient.copy()
+        steep.trainer.task = replace(steep.trainer.task, network=_with_activations(patient, activation))
+        yield steep, f"with {activation} for its activations", OTHERWISE
+
+
+def _with_activations(patient: Patient, activation: str) -> Layer:
+    """Return the network with other activations before its output."""
+    trainer = patient.trainer
+    t = Trace(trainer.task, trainer.carried, trainer.data_types(dict(patient.data)), training=True)
+    t.row_losses()
+    last = {part for part, z, y in t.variables.activations if y is t.prediction}
+
+    def replaced(path: str, field: Field | None, part: Any) -> Any:
+        if field is None or field.name != "activation" or path.rpartition(".")[0].strip(".") in last:
+            return part
+        return part if as_activation(part) is as_activation("identity") else activation
+
+    return map_parts(trainer.task.network, "", replaced)
