@@ -426,7 +426,7 @@ class Model(Inspection):
 
         first = predicted(0)
         if len(first) == len(features):
-            return first.copy() if np.may_share_memory(first, features) else first
+            return first if first.base is None else first.copy()
         found = np.empty((len(features), *first.shape[1:]), first.dtype)
         found[:together] = first
         for start in range(together, len(features), together):
