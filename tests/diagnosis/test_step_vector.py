@@ -80,6 +80,17 @@ def test_the_velocities_may_be_in_the_vector_too(mistake):
     assert f"weights[{weights.size}:{2 * weights.size}]: the state of the rule" in report.notes[0]
 
 
+def test_weights_that_are_all_0():
+    def uphill(vector, x, y, learning_rate):
+        error = x @ vector - y
+        gradient = 2 * x.T @ error / len(x) * [1, -1, 1]
+        return np.mean(error**2), vector - learning_rate * gradient
+
+    generator = np.random.default_rng(0)
+    report = cr.check_step(uphill, np.zeros(3), generator.normal(size=(8, 3)), np.arange(8.0))
+    assert names(report) == {"wrong gradient"}
+
+
 @pytest.mark.parametrize(("place", "name"), [(1, "weight not trained"), (3, "bias not trained")])
 def test_one_number_that_is_not_trained(place, name):
     """Without either, something of x still gets through; where x is 0, only the bias adds something."""

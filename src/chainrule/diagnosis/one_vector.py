@@ -138,7 +138,7 @@ def _alike(used: Array, true: Array, noise: float) -> Array:
 def _step(batch: Batch) -> float:
     """Return how far weights are moved for a difference."""
     epsilon = batch.own(batch.own.arrays, 0.0).epsilon
-    return float(np.cbrt(epsilon) * np.mean(np.abs(batch.own.arrays[0])))
+    return float(np.cbrt(epsilon) * (np.mean(np.abs(batch.own.arrays[0])) or 1.0))  # all weights may be 0
 
 
 def _noise(batch: Batch) -> float:
