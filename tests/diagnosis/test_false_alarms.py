@@ -185,6 +185,16 @@ def test_a_rate_that_its_schedule_has_lowered_is_not_too_low(schedule):
     assert told_in_a_fit(still, data, epochs=50) == ["learning rate too low"]
 
 
+def test_a_schedule_of_ones_own_takes_one_step_at_a_time():
+    """It may compare the step with an array, as long as it returns one number."""
+    ends = np.array([10.0, 20.0, 30.0])
+
+    def halved(step):
+        return 0.01 * 0.5 ** cr.sum(cr.where(step >= ends, 1.0, 0.0))
+
+    assert told_in_a_fit(model_for("iris", optimizer=cr.Adam(halved)), DATA["iris"][0], epochs=2) == []
+
+
 def test_a_layer_whose_weights_alone_are_tiny_makes_no_gradient_explode():
     """The gradients of others are small beside its own, which is as steep as the loss."""
     model = model_for("iris", depth=2, activation="tanh")
