@@ -170,6 +170,25 @@ def test_a_layer_that_is_held_is_no_fault_and_one_that_is_blocked_has_the_remedy
     assert "what lets no derivative through between it and the loss, as a factor of 0" in found.remedy
 
 
+@dataclass(frozen=True)
+class Squashed(cr.Layer):
+    """A layer of one's own, whose activation is no name that is known."""
+
+    activation: str = "squash"
+
+    def forward(self, x, context):
+        return cr.sigmoid(x @ context.parameter("weight", (x.shape[-1], 8)))
+
+
+def test_the_activation_of_a_layer_of_ones_own_is_left_as_it_is():
+    """Others are tried in its place where gradients vanish."""
+    layers = [cr.Dense(8, activation="sigmoid") for _ in range(8)]
+    model = cr.Model(cr.Sequential([*layers, Squashed(), cr.Dense(1)]), loss="mean_squared_error")
+    (found,) = model.diagnose(*DATA["diabetes"][0]).verdicts
+    assert found.name == "vanishing gradients"
+    assert "and 200 with selu for its activations to 0." in found.evidence
+
+
 @pytest.mark.parametrize(
     "schedule",
     [cr.StepDecay(1e-3, every=50), cr.OneCycle(2e-3, steps=250), cr.CosineDecay(1e-3, steps=250)],
