@@ -13,7 +13,8 @@ from chainrule.diagnosis.own_step import ROUNDINGS, OwnStep
 from chainrule.graph.structure import flatten, unflatten
 from chainrule.graph.types import Array
 
-#: A vector of so many weights is looked through for matrices whose gradients are transposed.
+#: A vector of so many numbers is looked through: for the state of a rule, for matrices whose gradients are
+#: transposed, and for the outputs of a softmax.
 LONGEST = 2000
 #: How well such a gradient has to agree at first.
 ROUGHLY = 1e-3
