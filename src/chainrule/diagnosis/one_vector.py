@@ -16,7 +16,7 @@ from chainrule.graph.types import Array
 #: A vector of so many numbers is looked through: for the state of a rule, for matrices whose gradients are
 #: transposed, and for the outputs of a softmax.
 LONGEST = 2000
-#: How well such a gradient has to agree at first.
+#: How well a transposed gradient has to agree at first.
 ROUGHLY = 1e-3
 #: So many weights of a part that is not trained are looked at for one that the loss depends on.
 TRIED = 4
