@@ -418,7 +418,8 @@ class Model(Inspection):
         """
         trainer = self._trainer
         features = trainer.features(x)
-        stage, together = trainer.stage("link" if link else "prediction"), trainer.rows_together
+        stage = trainer.stage("link" if link else "prediction")
+        together = trainer.rows_together(stage)
 
         def predicted(start: int) -> Array:
             arrays = trainer.arrays({"x": features[start : start + together]})
@@ -440,7 +441,7 @@ class Model(Inspection):
         Where one is NaN or infinite, a RuntimeWarning tells in which row, layer and operation that began.
         """
         prepared = self._trainer.prepared("evaluation", x, y, sample_weight)
-        results = means_over_rows(*prepared, self._prepare, self._trainer.rows_together)
+        results = means_over_rows(*prepared, self._prepare, self._trainer.rows_together(prepared[0]))
         warn_of_evaluation(results, *prepared)
         return results
 

@@ -1,6 +1,7 @@
 """Calls of a graph's native code: what stays from call to call is not looked at again, what changes is."""
 
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -52,8 +53,6 @@ def test_another_number_of_rows_is_seen(product):
 
 
 def test_a_weight_is_not_kept_alive(product):
-    import weakref
-
     w = weight(0)
     product(X, w)
     gone = weakref.ref(w)

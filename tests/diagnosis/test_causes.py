@@ -1,5 +1,6 @@
 """What is wrong from the start is told, before and during training, and not what comes of it."""
 
+import tracemalloc
 from contextlib import suppress
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from patients import DATA, model_for, names
 
 import chainrule as cr
+from chainrule.diagnosis.data import alike_in_batches
 
 
 def told_in_a_fit(model, data, **options):
@@ -122,6 +124,23 @@ def test_rows_that_are_sorted_and_not_shuffled(name):
             model_for(name), (x[order], y[order]), epochs=2, shuffle=shuffle, batch_size=size
         )
         assert told == ["batches of rows alike"] * is_found
+
+
+@pytest.mark.parametrize("size", [7, 16, 32])
+def test_classes_are_as_alike_in_batches_as_their_columns(size):
+    classes = np.sort(np.random.default_rng(0).integers(5, size=160))
+    (found,), (same,) = (alike_in_batches(y, size) for y in (classes, np.eye(5)[classes]))
+    assert found == same
+
+
+def test_many_classes_that_are_not_shuffled_take_little_memory():
+    y = np.arange(4000, dtype=np.int32) // 2
+    tracemalloc.start()
+    try:
+        assert list(alike_in_batches(y, 32)) == []
+        assert tracemalloc.get_traced_memory()[1] < 50 * y.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_an_estimator_that_does_not_shuffle():

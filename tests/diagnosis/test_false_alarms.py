@@ -170,6 +170,25 @@ def test_a_layer_that_is_held_is_no_fault_and_one_that_is_blocked_has_the_remedy
     assert "what lets no derivative through between it and the loss, as a factor of 0" in found.remedy
 
 
+@dataclass(frozen=True)
+class Squashed(cr.Layer):
+    """A layer of one's own, whose activation is no name that is known."""
+
+    activation: str = "squash"
+
+    def forward(self, x, context):
+        return cr.sigmoid(x @ context.parameter("weight", (x.shape[-1], 8)))
+
+
+def test_the_activation_of_a_layer_of_ones_own_is_left_as_it_is():
+    """Others are tried in its place where gradients vanish."""
+    layers = [cr.Dense(8, activation="sigmoid") for _ in range(8)]
+    model = cr.Model(cr.Sequential([*layers, Squashed(), cr.Dense(1)]), loss="mean_squared_error")
+    (found,) = model.diagnose(*DATA["diabetes"][0]).verdicts
+    assert found.name == "vanishing gradients"
+    assert "and 200 with selu for its activations to 0." in found.evidence
+
+
 @pytest.mark.parametrize(
     "schedule",
     [cr.StepDecay(1e-3, every=50), cr.OneCycle(2e-3, steps=250), cr.CosineDecay(1e-3, steps=250)],
@@ -183,6 +202,16 @@ def test_a_rate_that_its_schedule_has_lowered_is_not_too_low(schedule):
     assert told_in_a_fit(model, data, epochs=50) == []
     still = model_for("iris", optimizer=cr.Adam(cr.StepDecay(1e-7, every=50)))
     assert told_in_a_fit(still, data, epochs=50) == ["learning rate too low"]
+
+
+def test_a_schedule_of_ones_own_takes_one_step_at_a_time():
+    """It may compare the step with an array, as long as it returns one number."""
+    ends = np.array([10.0, 20.0, 30.0])
+
+    def halved(step):
+        return 0.01 * 0.5 ** cr.sum(cr.where(step >= ends, 1.0, 0.0))
+
+    assert told_in_a_fit(model_for("iris", optimizer=cr.Adam(halved)), DATA["iris"][0], epochs=2) == []
 
 
 def test_a_layer_whose_weights_alone_are_tiny_makes_no_gradient_explode():

@@ -92,6 +92,14 @@ def test_batch_normalization(mistake):
     assert names(report) == ({NAMES[mistake]} if mistake else set()), report
 
 
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.float32])
+@pytest.mark.parametrize("mistake", SOFTMAX)
+def test_labels_of_any_type(mistake, dtype):
+    weights, x, y = problem((4, 5, 2), rows=8)
+    report = cr.check_step(homework(mistake), weights, x, y.astype(dtype))
+    assert names(report) == {NAMES[mistake]}, report
+
+
 def test_a_number_is_no_class():
     """A loss that takes any number as a target is not tried as if there were as many classes as units."""
     seen = set()

@@ -1,5 +1,7 @@
 """A step that takes all its weights as one long vector gets the same names as any other."""
 
+import math
+
 import numpy as np
 import pytest
 from homework import homework, problem
@@ -78,6 +80,30 @@ def test_the_velocities_may_be_in_the_vector_too(mistake):
     report = cr.check_step(momentum, np.concatenate([weights, weights / 3]), x, y)
     assert names(report) == ({NAMES[mistake]} if mistake else set()), report
     assert f"weights[{weights.size}:{2 * weights.size}]: the state of the rule" in report.notes[0]
+
+
+def test_a_step_that_refuses_some_weights():
+    """The last one is a standard deviation, whose logarithm is taken."""
+
+    def step(vector, x, y, learning_rate):
+        error, deviation = x @ vector[:3] - y, vector[3]
+        squares = np.mean(error**2) / deviation**2
+        gradient = np.append(x.T @ error / len(x) / deviation**2, (1 - squares) / deviation)
+        return squares / 2 + math.log(deviation), vector - learning_rate * gradient
+
+    generator = np.random.default_rng(0)
+    assert cr.check_step(step, np.full(4, 1.5), generator.normal(size=(8, 3)), np.arange(8.0)).passed
+
+
+def test_weights_that_are_all_0():
+    def uphill(vector, x, y, learning_rate):
+        error = x @ vector - y
+        gradient = 2 * x.T @ error / len(x) * [1, -1, 1]
+        return np.mean(error**2), vector - learning_rate * gradient
+
+    generator = np.random.default_rng(0)
+    report = cr.check_step(uphill, np.zeros(3), generator.normal(size=(8, 3)), np.arange(8.0))
+    assert names(report) == {"wrong gradient"}
 
 
 @pytest.mark.parametrize(("place", "name"), [(1, "weight not trained"), (3, "bias not trained")])

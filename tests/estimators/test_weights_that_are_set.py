@@ -178,6 +178,8 @@ def test_a_classifier_that_was_never_fitted_predicts(classes):
     models[0]._label_binarizer = LabelBinarizer().fit(classes)
     np.testing.assert_array_equal(models[1].predict(X), models[0].predict(X))
     np.testing.assert_allclose(models[1].predict_proba(X), models[0].predict_proba(X), rtol=1e-12)
+    models[1].classes_ = classes  # a list will do
+    np.testing.assert_array_equal(models[1].predict(X), models[0].predict(X))
 
 
 def test_weights_and_classes_alone_are_enough():

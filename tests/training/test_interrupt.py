@@ -193,10 +193,20 @@ def test_a_prediction_by_a_large_network_takes_few_rows_together(monkeypatch):
     model = regression()
     model.fit(x, y)
     expected, measured = model.predict(x), model.evaluate(x, y)
-    assert model._trainer.rows_together == 1 << 16
+    stage = model._trainer.stage("prediction")
+    assert model._trainer.rows_together(stage) == 1 << 16
     monkeypatch.setattr(trainer, "MULTIPLICATIONS", 5000 * model._trainer.size)
-    assert model._trainer.rows_together == 4096
+    assert model._trainer.rows_together(stage) == 4096
     monkeypatch.setattr(trainer, "MULTIPLICATIONS", 0)
-    assert model._trainer.rows_together == 64
+    assert model._trainer.rows_together(stage) == 64
     np.testing.assert_array_equal(model.predict(x), expected)
     assert model.evaluate(x, y) == pytest.approx(measured, rel=1e-6)
+
+
+def test_a_prediction_by_few_weights_in_many_places_takes_no_more_rows_than_usual():
+    """They make much of a row, for which there has to be memory."""
+    model = cr.Model(cr.Sequential([cr.Embedding(9, 16), cr.Dense(16, activation="tanh")]), loss="huber")
+    model.build(features=100)
+    stage = model._trainer.stage("prediction")
+    assert stage.row_size >= 2 * 100 * 16
+    assert model._trainer.rows_together(stage) == 4096

@@ -16,6 +16,7 @@ from training_cases import (
 )
 
 import chainrule as cr
+from chainrule.training import trainer
 
 # Building and weights ----------------------------------------------------------------------------
 
@@ -210,8 +211,10 @@ def test_steps_of_any_number_of_rows():
 # Predicting and evaluating -----------------------------------------------------------------------
 
 
+@pytest.mark.shares_code
 @pytest.mark.parametrize("rows", [1, 4096, 4097, 10_000])
-def test_predict_any_number_of_rows(rows):
+def test_predict_any_number_of_rows(rows, monkeypatch):
+    monkeypatch.setattr(trainer, "NUMBERS", 0)  # 4096 together
     x, _ = table(rows)
     model = regression(network(cr.BatchNorm(), cr.Dropout(0.5)))
     weights = (model.build(features=FEATURES), model.weights)[1]

@@ -48,7 +48,7 @@ def write_check(arrays: Iterable[tuple[Value, Buffer]], total: Buffer) -> list[C
 
 
 def _blocks(value: Value, buffer: Buffer) -> Iterator[int]:
-    """Return blocks of rows, each in four numbers: its offset, rows, columns and the stride of rows."""
+    """Yield the numbers of blocks of rows, four of each: its offset, rows, columns and the stride of rows."""
     axes = [axis for axis, size in enumerate(value.shape) if size != 1]
     *before, columns = [int(value.shape[axis]) for axis in axes] or [1]
     rows = math.prod(before)

@@ -288,10 +288,10 @@ class ProductWriter:
         area = Area(self.outer, bounds, self.block)
         right = self._right(panel, tiles)
 
-        # A row alone takes a tile of its own: the others of a whole one would be computed for nothing.
         def write(product: Product, tiles: str) -> None:
             Tiles(product, panel, right, area).write(tiles)
 
+        # A row alone has a tile of its own: the other rows of a whole one would be computed for nothing.
         if self.root.shape[-2] is ROWS and self.product.light and not self.outer:
             one = replace(self.product, tile=Tile(1, self.tile.vectors))
             single = code.value(f"icmp eq i64 {rows}, 1")

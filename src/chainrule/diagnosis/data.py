@@ -1,4 +1,4 @@
-"""What can be wrong with a table: its scales, and columns that say the same."""
+"""What can be wrong with a table: its scales, columns that say the same, and the order of its rows."""
 
 from __future__ import annotations
 
@@ -87,12 +87,15 @@ def target_scale(y: Array) -> Iterator[Verdict]:
 def alike_in_batches(y: Array, batch_size: int) -> Iterator[Verdict]:
     """Find a table whose rows are as good as sorted by their targets, and are visited in that order."""
     targets = y.reshape(len(y), -1).astype(float)
-    if y.dtype.kind in "iu":
-        targets = (targets[:, :1] == np.unique(targets)).astype(float)
     if batch_size < 2 or not np.ptp(targets, axis=0).any():
         return
-    within, sorted_ = (_within(rows, batch_size) for rows in (targets, targets[np.lexsort(targets.T)]))
-    if within < LIMITS.alike_in_batches and 1 - within > LIMITS.as_if_sorted * (1 - sorted_):
+    are_classes = y.dtype.kind in "iu" and y.size == len(y)
+    part_within = _within_of_classes if are_classes else _within
+    within = part_within(targets, batch_size)
+    if not within < LIMITS.alike_in_batches:
+        return
+    sorted_ = part_within(targets[np.lexsort(targets.T)], batch_size)
+    if 1 - within > LIMITS.as_if_sorted * (1 - sorted_):
         yield Verdict(
             "batches of rows alike",
             "y",
@@ -108,6 +111,18 @@ def _within(targets: Array, batch_size: int) -> float:
     sums = np.add.reduceat(targets - np.mean(targets, axis=0), starts)
     between = np.sum(sums**2 / np.diff(starts, append=len(targets))[:, None])
     return 1 - float(between) / (len(targets) * float(np.sum(np.var(targets, axis=0))))
+
+
+def _within_of_classes(targets: Array, batch_size: int) -> float:
+    """Return the same of columns that are 1 for one class each; with many classes these would be large.
+
+    It is how often two rows of a batch are of different classes, as a part of how often any two rows are.
+    """
+    _, classes, sizes = np.unique(targets, return_inverse=True, return_counts=True)
+    batches = np.arange(len(targets)) // batch_size
+    pairs, counts = np.unique(batches * len(sizes) + classes.ravel(), return_counts=True)
+    alike = np.sum(counts**2 / np.bincount(batches)[pairs // len(sizes)]) / len(targets)
+    return float((1 - alike) / (1 - np.sum((sizes / len(targets)) ** 2)))
 
 
 def duplicated_columns(x: Array) -> Iterator[Verdict]:

@@ -94,7 +94,7 @@ _NOT_FINITE = ("loss is not finite", "gradient is not finite")
 
 
 def _units(patient: Patient) -> Iterator[Verdict]:
-    some = replace(patient, data=patient.some(MOST_LOOKED_AT), _memo={})
+    some = replace(patient, data=patient.some(MOST_LOOKED_AT), trials={}, _memo={})
     if not is_alike(some.data):  # one row lets half of the units of relu be dead, and zeros all
         yield from silent_units(some)
 

@@ -51,11 +51,12 @@ class Doctor(Callback):
     """Looks at a network while it is trained, and tells what is wrong: verdicts by layer, with a remedy.
 
     It looks at the features (their scale, and columns that say the same or tell the target), at the scale of
-    the target, at the loss at the start, at the size of initial weights, and after epochs 1, 2, 4, 8, ... and
-    the last: at gradients that vanish or explode, at dead and saturated units, at how far steps change the
-    weights (about a thousandth is usual), and at the loss. A learning rate is called too high where smaller
-    ones come clearly further on a copy; so it is where a fit ends as numbers become NaN or infinite. What is
-    wrong from the start is told without what comes of it. Each verdict is told once.
+    the target, at rows that are sorted by it and not shuffled, at the loss at the start, at the size of
+    initial weights, and after epochs 1, 2, 4, 8, ... and the last: at gradients that vanish or explode, at
+    dead and saturated units, at how far steps change the weights (about a thousandth is usual), and at the
+    loss. A learning rate is called too high where smaller ones come clearly further on a copy; so it is where
+    a fit ends as numbers become NaN or infinite. What is wrong from the start is told without what comes of
+    it. Each verdict is told once.
 
     Parameters
     ----------

@@ -13,9 +13,10 @@ from chainrule.diagnosis.own_step import ROUNDINGS, OwnStep
 from chainrule.graph.structure import flatten, unflatten
 from chainrule.graph.types import Array
 
-#: A vector of so many weights is looked through for matrices whose gradients are transposed.
+#: A vector of so many numbers is looked through: for the state of a rule, for matrices whose gradients are
+#: transposed, and for the outputs of a softmax.
 LONGEST = 2000
-#: How well such a gradient has to agree at first.
+#: How well a transposed gradient has to agree at first.
 ROUGHLY = 1e-3
 #: So many weights of a part that is not trained are looked at for one that the loss depends on.
 TRIED = 4
@@ -48,13 +49,16 @@ def state_apart(own: OwnStep, generator: np.random.Generator) -> OwnStep:
     if not own.is_one_vector or own.arrays[0].size > LONGEST:
         return own
     matters = np.zeros(own.arrays[0].size, bool)
-    for _ in range(DRAWS):
-        (vector,) = own.draw(generator)
-        loss = own.loss([vector])
-        for place in np.flatnonzero(~matters):
-            other = vector.copy()
-            other[place] += 1
-            matters[place] = own.loss([other]) != loss
+    try:
+        for _ in range(DRAWS):
+            (vector,) = own.draw(generator)
+            loss = own.loss([vector])
+            for place in np.flatnonzero(~matters):
+                other = vector.copy()
+                other[place] += 1
+                matters[place] = own.loss([other]) != loss
+    except Exception:  # a step may refuse such numbers
+        return own
     parts = _runs(matters)
     return in_parts(own, parts) if len(parts) > 1 else own
 
@@ -138,7 +142,7 @@ def _alike(used: Array, true: Array, noise: float) -> Array:
 def _step(batch: Batch) -> float:
     """Return how far weights are moved for a difference."""
     epsilon = batch.own(batch.own.arrays, 0.0).epsilon
-    return float(np.cbrt(epsilon) * np.mean(np.abs(batch.own.arrays[0])))
+    return float(np.cbrt(epsilon) * (np.mean(np.abs(batch.own.arrays[0])) or 1.0))  # all weights may be 0
 
 
 def _noise(batch: Batch) -> float:

@@ -45,11 +45,11 @@ class Patient:
     _memo: dict[str, object] = field(default_factory=dict, compare=False)
 
     def now(self) -> Patient:
-        """Return the same with the weights of this moment; what depends on task and data alone is kept."""
+        """Return the same with the weights of this moment; what was made `once` is kept."""
         return replace(self, trials={})
 
     def once(self, name: str, make: Callable[[], T]) -> T:
-        """Return what depends on task and data alone, made at the first call, also of other moments."""
+        """Return what is made at the first call, and stays: it is the same at all moments of this patient."""
         if name not in self._memo:
             self._memo[name] = make()
         return cast(T, self._memo[name])

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from chainrule.diagnosis.cross_entropy import SAME, CrossEntropy, Mixture
+from chainrule.diagnosis.one_vector import LONGEST
 from chainrule.diagnosis.own_step import OwnStep
 from chainrule.graph.types import Array
 
@@ -16,7 +17,6 @@ TELLING = (0.3, 0.9)  # how far apart the ln p of a row are where they tell an i
 TRIALS = 6  # shifts of the logits
 ALIKE = 1e-3  # for probabilities
 LEAST = 1e-6  # a probability that is told from 0, where 1e-8 may be added before the logarithm
-LONGEST = 2000  # a vector in which the weights of the outputs are looked for
 STEP = 1e-5  # of such a weight
 Read = Callable[[OwnStep], list[Array]]
 

@@ -207,7 +207,7 @@ def is_warming_up(optimizer: Optimizer, steps: int) -> bool:
     if not callable(rate):
         return False
     seen, later = (
-        float(np.max(rate(np.floor(np.geomspace(*between, RATES_SEEN)))))
+        max(float(rate(int(step))) for step in np.geomspace(*between, RATES_SEEN))
         for between in ((1, max(1, steps)), (max(1, steps), LAST_STEP))
     )
     return later > 2 * seen

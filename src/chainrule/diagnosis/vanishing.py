@@ -85,11 +85,12 @@ def _with_activations(patient: Patient, activation: str) -> Layer:
     trainer = patient.trainer
     t = Trace(trainer.task, trainer.carried, trainer.data_types(dict(patient.data)), training=True)
     t.row_losses()
-    last = {part for part, z, y in t.variables.activations if y is t.prediction}
+    last = {part for part, _, y in t.variables.activations if y is t.prediction}
+    before = {part for part, _, _ in t.variables.activations} - last
 
     def replaced(path: str, field: Field | None, part: Any) -> Any:
-        if field is None or field.name != "activation" or path.rpartition(".")[0].strip(".") in last:
-            return part
+        if field is None or field.name != "activation" or path.rpartition(".")[0].strip(".") not in before:
+            return part  # in a layer of a user's own it may be anything
         return part if as_activation(part) is as_activation("identity") else activation
 
     return map_parts(trainer.task.network, "", replaced)

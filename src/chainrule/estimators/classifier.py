@@ -304,7 +304,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     def _labels(self, probabilities: Array) -> Array:
         if self._label_binarizer.y_type_ == "multiclass":
-            labels: Array = self.classes_[probabilities.argmax(axis=1)]
+            labels: Array = np.take(self.classes_, probabilities.argmax(axis=1))
             return labels
         flat = probabilities.ravel() if self.n_outputs_ == 1 else probabilities
         return self._label_binarizer.inverse_transform(flat)  # type: ignore[no-any-return]

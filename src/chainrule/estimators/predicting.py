@@ -109,7 +109,7 @@ class _Outputs:
         stage = self.trainer.stage(self.kind)
         prepare = EXECUTORS["compiled"].preparing(self.n_threads)
         outputs = []
-        for part, start in _parts(x, self.trainer.rows_together):
+        for part, start in _parts(x, self.trainer.rows_together(stage)):
             rows = np.ascontiguousarray(as_dense(part), self.trainer.task.dtype)
             if check is not None:
                 check(rows, start)

@@ -7,8 +7,10 @@ of an epoch. The last batch of an epoch may be short.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +19,7 @@ from chainrule.graph.evaluate import Evaluator
 from chainrule.graph.graph import Graph
 from chainrule.graph.shuffle import shuffled
 from chainrule.graph.sparse import Rows
-from chainrule.graph.types import Array
+from chainrule.graph.types import ROWS, Array
 from chainrule.graph.value import Value
 
 Arrays = Mapping[str, Array]
@@ -36,6 +38,12 @@ class Stage:
 
     graph: Graph
     outputs: tuple[str, ...]
+
+    @cached_property
+    def row_size(self) -> int:
+        """How many numbers it makes of a row."""
+        shapes = [value.shape for value in self.graph.equations if ROWS in value.shape]
+        return sum(math.prod(int(dim) for dim in shape if dim is not ROWS) for shape in shapes)
 
 
 @dataclass(frozen=True)

@@ -83,11 +83,8 @@ def fit_from(
     if saved.finished:
         keep(_with_best(saved.state))
         return saved.history
-    progress.epoch, progress.batch_size, progress.shuffle = (
-        saved.history.epochs,
-        inputs.batch_size,
-        loop.shuffle,
-    )
+    progress.epoch = saved.history.epochs
+    progress.batch_size, progress.shuffle = inputs.batch_size, loop.shuffle
     run = make_run(loop, saved.state, replace(inputs, epochs=inputs.epochs - progress.epoch))
     watch = ValidationWatch(loop, inputs)
     return run_epochs(

@@ -34,6 +34,8 @@ Arrays = dict[str, Array]
 
 #: Of a prediction that runs without a break: a few hundredths of a second's.
 MULTIPLICATIONS = 1 << 29
+#: That a prediction of more than 4096 rows makes without a break: some tens of MB.
+NUMBERS = 1 << 23
 
 
 class Trainer:
@@ -78,14 +80,13 @@ class Trainer:
             )
         return self._carried
 
-    @property
-    def rows_together(self) -> int:
-        """How many rows a prediction computes at once: so few that Ctrl-C need not wait for long.
+    def rows_together(self, stage: Stage) -> int:
+        """Return how many rows a stage computes at once: so few that Ctrl-C need not wait for long.
 
-        A small network takes more of them: each call has its price, and their activations take little memory.
+        These are more where little is made of a row, which takes little memory: each call has its price.
         """
         most = MULTIPLICATIONS // max(self.size, 1)
-        return max(64, min(4096, most), min(1 << 16, most // 8))
+        return max(64, min(4096, most), min(1 << 16, most // 8, NUMBERS // max(stage.row_size, 1)))
 
     def build(self, features: Sequence[int]) -> None:
         """Draw the initial weights for rows of this shape, unless that is done."""
