@@ -1,10 +1,13 @@
 """What short trainings show: neither a loss whose least is not 0, nor few rows, is a fault."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from patients import DATA, digits, iris, model_for, names
 
 import chainrule as cr
+from chainrule.diagnosis import trials
 from chainrule.diagnosis.by_heart import two_rows
 from chainrule.diagnosis.linear import is_linear
 from chainrule.diagnosis.patient import Patient
@@ -186,3 +189,21 @@ def test_rows_that_are_all_alike_are_no_fault_of_dead_units(number):
     net = cr.Sequential([cr.Dense(16, activation="relu"), cr.Dense(3)])
     found = cr.Model(net, loss="cross_entropy", seed=0).diagnose(np.full((60, 4), number), np.arange(60) % 3)
     assert names(found) == ["input that does not help"]
+
+
+@pytest.mark.parametrize(("later", "told"), [(0.006, []), (0.11, ["learning rate too high"])])
+def test_a_rate_that_catches_up_with_a_slower_one_is_no_fault(monkeypatch, later, told):
+    """What a tenth of it reaches in few steps already is no reproach if many steps come further with it."""
+    losses = {(1.0, trials.STEPS): 0.11, (1.0, trials.PATIENCE): later}
+    losses |= {(0.1, trials.STEPS): 0.01, (0.1, trials.PATIENCE): 0.005}
+    calm = SimpleNamespace(recorded={"update_ratio": {"layers.0": [0.06]}})
+
+    def trial(patient, factor, steps=trials.STEPS):
+        return trials.Trial(factor, losses.get((factor, steps), 0.02), calm, steps)
+
+    monkeypatch.setattr(trials, "rate_trial", trial)
+    task = SimpleNamespace(optimizer=cr.Adadelta(1.0))
+    patient = SimpleNamespace(trained_loss=1.0, trainer=SimpleNamespace(task=task))
+    usual = trial(patient, 1.0)
+    assert usual.moved > trials.LIMITS.fast_update
+    assert [verdict.name for verdict in trials.learning_rate(patient, usual)] == told

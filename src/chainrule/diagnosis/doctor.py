@@ -18,7 +18,7 @@ from chainrule.diagnosis.flow import (
     update_ratios,
 )
 from chainrule.diagnosis.leaks import columns
-from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, Patient, chosen_rows
+from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, PATIENCE, Patient, chosen_rows
 from chainrule.diagnosis.small_weights import small_weights
 from chainrule.diagnosis.start import (
     is_learning,
@@ -40,7 +40,7 @@ from chainrule.diagnosis.trials import (
     undiminished_ratios,
 )
 from chainrule.diagnosis.units import FEW_STEPS, dropped_units, identical_units, silent_units
-from chainrule.diagnosis.vanishing import PATIENCE, confirmed
+from chainrule.diagnosis.vanishing import confirmed
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
 from chainrule.training.callbacks import Callback, Progress

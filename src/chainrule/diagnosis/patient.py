@@ -22,8 +22,8 @@ from chainrule.training.trainer import Trainer
 #: Rows that are looked at, and that copies are trained on.
 MOST_LOOKED_AT, MOST_TRAINED_ON = 256, 2000
 BATCH = 32
-#: Weight updates of a trial.
-STEPS = 200
+#: Weight updates of a trial, and of a longer one: what comes as far in these is no fault.
+STEPS, PATIENCE = 200, 1000
 
 Data = Mapping[str, Array]
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 
 from chainrule.diagnosis.flow import CALM
-from chainrule.diagnosis.patient import MOST_TRAINED_ON, STEPS, Patient
+from chainrule.diagnosis.patient import MOST_TRAINED_ON, PATIENCE, STEPS, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.optimizers import SGD, Optimizer
@@ -91,7 +91,9 @@ def learning_rate(patient: Patient, usual: Trial) -> Iterator[Verdict]:
     elif reached > start / 2 or usual.moved > LIMITS.fast_update:
         found = _clearly_slower(patient, usual, reached)
         if found is not None:
-            yield _rate_verdict(patient, TOO_HIGH, usual, found)
+            longer = rate_trial(patient, 1.0, PATIENCE)  # a sound rate catches up
+            if _clearly_slower(patient, longer, longer.loss) is not None:
+                yield _rate_verdict(patient, TOO_HIGH, usual, found)
         elif reached > start / 2:
             yield from _too_low(patient, usual)
 

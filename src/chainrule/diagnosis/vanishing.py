@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.diagnosis.flow import LARGER, OTHERWISE, UNBLOCK, VANISHING, times_smaller, told_of_tiny
-from chainrule.diagnosis.patient import MOST_LOOKED_AT, STEPS, Patient
+from chainrule.diagnosis.patient import MOST_LOOKED_AT, PATIENCE, STEPS, Patient
 from chainrule.diagnosis.start import gradients_at_start, is_learning, loss_of_ignorance
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.trials import rate_trial
@@ -23,8 +23,6 @@ from chainrule.training.step import Trace
 
 #: Activations that do not flatten out on both sides, in place of all that do, or may.
 STEEP = ("relu", "selu")
-#: What comes as far in so many steps is no fault.
-PATIENCE = 5 * STEPS
 
 
 def confirmed(patient: Patient, found: Verdict) -> Verdict | None:
