@@ -165,3 +165,48 @@ def test_a_primed_name_of_a_part_by_words_has_no_second_parentheses():
     told = equations(built(net, optimizer=cr.SGD(0.1, clip_norm=0.1)).explain(ROWS, NUMBERS))
     assert told["layers.0.inner.bias′"].startswith("b^(0·inner)′ = b^(0·inner) − η · (")
     assert "/max(" in told["layers.0.inner.bias′"]
+
+
+@dataclass(frozen=True)
+class Attention(cr.Layer):
+    def forward(self, x, context):
+        query, key = (context.parameter(name, (4, 4), cr.GlorotUniform()) for name in ("query", "key"))
+        return cr.softmax((x @ query) @ cr.matrix_transpose(x @ key)) @ x
+
+
+@dataclass(frozen=True)
+class Moved(cr.Layer):
+    heads: int
+    axes: tuple[int, ...]
+
+    def forward(self, x, context):
+        return cr.permute_dims(cr.reshape(x, (x.shape[0], 3, self.heads, 4 // self.heads)), self.axes)
+
+
+def explained_places(layer, rows=2):
+    parts = [cr.Embedding(5, 4), layer, cr.Flatten(), cr.Dense(2)]
+    model = cr.Model(cr.Sequential(parts), loss="cross_entropy", dtype="float64", seed=3)
+    return equations(model.explain(np.array([[1, 4, 1], [0, 2, 3]])[:rows], [1, 0][:rows]))
+
+
+@pytest.mark.parametrize(("rows", "summed"), [(1, ""), (2, "∑_n ")])
+def test_only_what_is_transposed_has_the_sign_of_it(rows, summed):
+    """A product with one matrix takes the rows between other axes, and back."""
+    told = explained_places(Attention(), rows)
+    assert "v⁽¹⁾ = z⁽⁰⁾ query⁽¹⁾" in told.values()
+    assert "h⁽¹⁾ = v⁽¹⁾ q⁽¹⁾ᵀ" in told.values()
+    assert "∂L/∂q⁽¹⁾ = (v⁽¹⁾ᵀ ∂L/∂h⁽¹⁾)ᵀ" in told.values()
+    assert "∂L/∂v⁽¹⁾ = ∂L/∂h⁽¹⁾ q⁽¹⁾" in told.values()
+    assert told["d layers.1.query"] == f"∂L/∂query⁽¹⁾ = {summed}z⁽⁰⁾ᵀ ∂L/∂v⁽¹⁾"
+
+
+@pytest.mark.parametrize(
+    ("heads", "axes", "told"),
+    [
+        (2, (0, 1, 3, 2), "a⁽¹⁾ = z⁽⁰⁾ᵀ"),
+        (1, (0, 2, 3, 1), "a_(n,0,j,i)⁽¹⁾ = z_(n,i,j)⁽⁰⁾"),
+        (2, (0, 2, 1, 3), "a⁽¹⁾ = z⁽⁰⁾^(T(0,2,1,3))"),
+    ],
+)
+def test_other_orders_of_axes_are_no_transposes(heads, axes, told):
+    assert told in explained_places(Moved(heads, axes)).values()

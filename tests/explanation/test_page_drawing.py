@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from explained_cases import NUMBERS, ROWS, built
@@ -98,3 +100,22 @@ def test_the_nearest_line_is_pointed_at(opened):
     assert edge.get_attribute("aria-pressed") == "true"
     page.mouse.move(1, 1)
     assert page.locator(".near").count() == 0
+
+
+@dataclass(frozen=True)
+class Paired(cr.Layer):
+    """Each unit adds up two values of tanh, so that there are twice as many of what these are taken of."""
+
+    def forward(self, x, context):
+        z = x @ context.parameter("weight", (x.shape[-1], 6), cr.GlorotUniform())
+        return cr.sum(cr.reshape(cr.tanh(z), (x.shape[0], 3, 2)), axis=-1)
+
+
+def test_what_has_another_shape_than_the_units_is_drawn_beside_them(opened):
+    page = opened(built(cr.Sequential([Paired(), cr.Dense(2)])).explain(ROWS[:1], NUMBERS[:1]))
+    units = page.locator("[data-shows^='layers.0.a[']")
+    assert units.evaluate_all("all => all.map((one) => one.dataset.shows)") == [
+        f"layers.0.a[0, {i}]" for i in range(3)
+    ]
+    tile = page.locator("canvas[data-shows^='layers.0.z[']")
+    assert "layers.0.z: 1 by 6 cells" in tile.get_attribute("aria-label")

@@ -134,14 +134,30 @@ class Expander:
         operands = tuple(self._array(operand, stop) for operand in self._operands(value))
         if self._is_plain_cast(value) or value.primitive.notation.template == "<0>":
             return operands[0]
+        if value.primitive is PRIMITIVES["permute_dims"]:
+            return _permuted(value, operands[0])
         attributes = value.attributes
         if isinstance(value.primitive.lower, Reduction):
             if _is_sum(value) and math.prod(np.shape(self.numbers[value.operands[0]])) == known.size:
                 return operands[0]
-            attributes = {
-                "axes": tuple(_axis_letter(value.operands[0], axis) for axis in value.attributes["axes"])
-            }
+            letters = self._summed_axes(value)
+            if not letters:
+                return operands[0]
+            attributes = {"axes": letters}
         return _applied(value, operands, attributes)
+
+    def _summed_axes(self, value: Value) -> tuple[str, ...]:
+        """Return the letters of what a reduction runs over.
+
+        A product that adds up over the rows for each place of an axis, as in ∂L/∂W where W is applied at
+        several places of a row, is written as one that adds up over the last of these axes for each row.
+        """
+        (x,), axes = value.operands, value.attributes["axes"]
+        letters = tuple(_axis_letter(x, axis) for axis in axes)
+        is_stack = x.primitive is PRIMITIVES["matmul"] and axes == tuple(range(x.ndim - 2))
+        if not is_stack or x.operands[0].shape[-1] is not ROWS:
+            return letters
+        return (*("n" * (self.shape(x.operands[0])[-1] > 1)), *letters[:-1])
 
     # Elements ------------------------------------------------------------------------------------
 
@@ -429,6 +445,23 @@ def _applied(value: Value, operands: tuple[Formula, ...], attributes: Mapping[st
         one, zero = (Number(value.dtype.type(number)) for number in (1, 0))
         return Apply(PRIMITIVES["where"], (*operands, one, zero), {})
     return Apply(value.primitive, operands, attributes)
+
+
+def _permuted(value: Value, formula: Formula) -> Formula:
+    """Return an array with its axes in another order: as it is where only the rows move; (xᵀ)ᵀ is x.
+
+    The axes are told, unless the last two change places: x^T.
+    """
+    (x,), axes = value.operands, value.attributes["axes"]
+    *leading, first, second = axes
+    is_transpose = [*leading, second, first] == sorted(axes)
+    others = [axis for axis in axes if x.shape[axis] is not ROWS]
+    if not is_transpose and others == sorted(others):
+        return formula
+    match formula:
+        case Apply(primitive, (inner,), {"axes": ()}) if is_transpose and primitive is value.primitive:
+            return inner
+    return Apply(PRIMITIVES["permute_dims"], (formula,), {"axes": () if is_transpose else str(axes)})
 
 
 def _times(found: DataSum, told: Callable[[Value], Formula]) -> Formula:

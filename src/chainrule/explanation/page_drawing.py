@@ -63,10 +63,12 @@ class Drawing:
             if mark.role not in ("x", "output", "loss") or not (mark.value.ndim or mark.role == "loss"):
                 continue
             inner = self._names.landmarks.role(mark.part, "inner") if mark.role == "output" else None
+            shape = self._names.numbers[mark.value].shape
+            if inner and self._names.numbers[inner.value].shape != shape:
+                inner = None  # its elements are not those of the units
             keys = [*self._keys(inner), *self._keys(mark)]
             label = mark.part or {"x": "input", "loss": "loss"}.get(mark.role, "output")
             kind = self._kinds.get(mark.part, "") if mark.role == "output" else ""
-            shape = self._names.numbers[mark.value].shape
             units = shape[1:] or shape
             yield self._item(label, keys) | {
                 "kind": kind,

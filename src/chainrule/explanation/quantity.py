@@ -193,8 +193,9 @@ class Quantity:
 def _counts(formula: Formula) -> bool:
     """Whether the places of its elements are in a formula: 0, 1, 2, ..., or where each is taken or added."""
     match formula:
-        case Apply(primitive, operands, _, _):
+        case Apply(primitive, operands, attributes, _):
             tells = primitive is PRIMITIVES["iota"] or isinstance(primitive.lower, Scatter)
+            tells = tells or (primitive is PRIMITIVES["permute_dims"] and attributes["axes"] != ())
             is_plain = all(isinstance(operand, Name) for operand in operands)  # W_x is plain enough
             tells = tells or (isinstance(primitive.lower, Gather) and not is_plain)
             return tells or any(map(_counts, operands))

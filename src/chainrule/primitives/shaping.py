@@ -163,7 +163,7 @@ permute_dims: Primitive = primitive(
     value=lambda x, axes: np.transpose(x, axes),
     derivative=lambda dy, y, x, axes: (permute_dims(dy, axes=_inverse(axes)),),
     lower=Reindex(lambda b, index, types, axes: [(tuple(index[i] for i in _inverse(axes)), None)]),
-    notation=Notation(r"{<0>}^{\mathsf T}", POWER, (ATOM,)),
+    notation=Notation(r"{<0>}^{\mathsf T<axes>}", POWER, (ATOM,)),
     samples=cases(
         (((3, 4),), {"axes": (1, 0)}),
         (((2, 3, 4),), {"axes": (2, 0, 1)}),
