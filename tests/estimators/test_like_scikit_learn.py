@@ -16,6 +16,7 @@ from sklearn.preprocessing import scale
 from sklearn.utils.fixes import parse_version
 
 import chainrule as cr
+from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import EvaluatedRun
 
 TOLERANCE = 1e-6
@@ -394,3 +395,24 @@ def test_every_parameter_of_scikit_learn_has_its_default(kind):
     mine = OURS[kind]().get_params()
     assert {name: mine[name] for name in kind().get_params()} == kind().get_params()
     assert {name for name in dir(kind) if not name.startswith("_")} <= set(dir(OURS[kind]))
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.parametrize("executor", ["compiled", "numpy"])
+@pytest.mark.parametrize("going_on", ["partial_fit", "warm_start"])
+@pytest.mark.parametrize("options", [{}, {"class_weight": "balanced"}, {"sample_weight": np.ones(60)}])
+def test_rows_of_another_dtype_are_weighed_as_before(monkeypatch, executor, going_on, options):
+    """A network in float32 goes on with rows in float64: weights of 1, given or found, change nothing."""
+    monkeypatch.setitem(EXECUTORS, "compiled", EXECUTORS[executor])
+    x, y = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 3
+    options = dict(options)
+    weights = {"sample_weight": options.pop("sample_weight")} if "sample_weight" in options else {}
+    models = []
+    for given, own in (({}, {}), (options, weights)):
+        model = cr.MLPClassifier((4,), max_iter=2, random_state=0, warm_start=True, **given)
+        model.fit(x.astype("float32"), y)
+        (model.partial_fit if going_on == "partial_fit" else model.fit)(x, y, **own)
+        models.append(model)
+    assert models[0].coefs_[0].dtype == np.float32
+    np.testing.assert_allclose(models[1].loss_curve_, models[0].loss_curve_, rtol=1e-5)
+    np.testing.assert_allclose(models[1].coefs_[0], models[0].coefs_[0], rtol=1e-3, atol=1e-6)

@@ -9,7 +9,8 @@ from training_cases import assert_same, network, regression, table
 
 import chainrule as cr
 from chainrule.compiler import epochs
-from chainrule.graph.loop import EvaluatedRun
+from chainrule.executors import EXECUTORS
+from chainrule.graph.loop import EvaluatedRun, Inputs
 
 
 def failure(model, *data, **options):
@@ -255,3 +256,19 @@ def test_each_number_of_the_weights_is_looked_at(dtype, number, threads):
                 array.flat[place] = sound
                 run._looked_at = False
                 assert run._is_sound()
+
+
+@pytest.mark.parametrize("executor", ["compiled", "numpy"])
+def test_a_table_of_another_type_than_was_traced_is_refused(executor):
+    """Native code would take the bytes of one dtype for those of another."""
+    x, y = table()
+    model = regression(executor=executor)
+    model.fit(x, y)
+    trainer = model._trainer
+    data = trainer.batch(x, y, np.ones(len(x)))
+    loop = trainer.loop(data, {}, shuffle=False)
+    other = "float64" if data["sample_weight"].dtype == "float32" else "float32"
+    data["sample_weight"] = data["sample_weight"].astype(other)
+    inputs = Inputs(data, trainer.arguments(), trainer.key, batch_size=8, epochs=1)
+    with pytest.raises(ValueError, match=f"sample_weight is float.*was given {other}"):
+        next(iter(EXECUTORS[executor].run(loop, trainer.start(), inputs)))

@@ -17,6 +17,7 @@ from chainrule.compiler.control import Control
 from chainrule.compiler.native_loop import NativeLoop, native_loop
 from chainrule.compiler.pool import deferred_interrupt, run_together
 from chainrule.compiler.table import allocate
+from chainrule.graph.evaluate import bind_rows
 from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError
 from chainrule.graph.shuffle import bits_for, shift_for
 from chainrule.graph.sparse import Rows, SparseRows
@@ -52,6 +53,7 @@ class CompiledRun:
         self, loop: Loop, state: LoopState, inputs: Inputs, native: NativeLoop | None = None
     ) -> None:
         self.loop = loop = _for_inputs(loop, inputs)
+        _check_tables(loop, inputs)
         self.inputs = inputs
         self.results: list[dict[str, float]] = []
         self.look: Callable[[], object] = lambda: None
@@ -321,6 +323,15 @@ def _for_inputs(loop: Loop, inputs: Inputs) -> Loop:
         for tables in (inputs.data, inputs.validation_data)
     )
     return replace(loop, sparse=sparse, sparse_validation=sparse_validation)
+
+
+def _check_tables(loop: Loop, inputs: Inputs) -> None:
+    """Raise a ValueError if a table is not what a stage was traced for: its bytes would be misread."""
+    for stage, tables in ((loop.step, inputs.data), (loop.validation, inputs.validation_data)):
+        if stage is not None:
+            dense = {name: table for name, table in tables.items() if isinstance(table, np.ndarray)}
+            values = [value for value in stage.graph.inputs if value.name in dense]
+            bind_rows(values, [dense[value.name] for value in values])
 
 
 def _arrays_of(table: Rows) -> list[Array]:

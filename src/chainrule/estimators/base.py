@@ -210,8 +210,9 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         dtype = weights_dtype(self) if held else x.dtype
         target = target if target.dtype.kind == "i" and target.ndim == 1 else target.astype(dtype)
         data = {"x": x.astype(dtype, copy=False), "y": target}
-        weight = None if sample_weight is None else as_sample_weight(sample_weight, x.shape[0], dtype)
-        weight = self._class_weighted(y, weight, dtype, held or as_fitted)
+        own = x.dtype if reset else weights_dtype(self)  # a fit that goes on keeps the network's
+        weight = None if sample_weight is None else as_sample_weight(sample_weight, x.shape[0], own)
+        weight = self._class_weighted(y, weight, own, held or as_fitted)
         return (data if weight is None else {**data, "sample_weight": weight}), y
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
