@@ -8,6 +8,7 @@ from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import BYTES, LANES, SCALARS, Code
 from chainrule.compiler.index import Affine, IndexBuilder, Place
+from chainrule.compiler.table import WORDS_SLOT
 
 #: The last parameters of every kernel: rows, capacity, and the thread's share of the work.
 SIZES = "i64 %rows, i64 %capacity, i64 %thread, i64 %threads"
@@ -20,6 +21,12 @@ def from_table(code: Code, slot: int) -> str:
     """Return a pointer of the table."""
     entry = code.value(f"getelementptr ptr, ptr %table, i64 {slot}")
     return code.value(f"load ptr, ptr {entry}")
+
+
+def goes_on(code: Code) -> str:
+    """Return whether the call that the function belongs to has not been given up."""
+    given_up = code.value(f"load atomic i64, ptr {from_table(code, WORDS_SLOT)} monotonic, align 8")
+    return code.value(f"icmp eq i64 {given_up}, 0")
 
 
 def first_element(code: Code, buffer: Buffer) -> str:

@@ -15,17 +15,20 @@ import numpy as np
 from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.control import Control
 from chainrule.compiler.native_loop import NativeLoop, native_loop
-from chainrule.compiler.pool import deferred_interrupt, run_together
-from chainrule.compiler.table import allocate
+from chainrule.compiler.pool import deferred_interrupt, is_interrupted, run_apart, run_together
+from chainrule.compiler.table import allocate, given_up
+from chainrule.compiler.threads import WORTH_GIVING_UP
 from chainrule.graph.evaluate import bind_rows
 from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError
 from chainrule.graph.shuffle import bits_for, shift_for
 from chainrule.graph.sparse import Rows, SparseRows
 from chainrule.graph.types import Array, DType, Shape
 
-#: Seconds that native code runs before Python may look. Ctrl-C waits for half as much more at most, or for
-#: a step that takes longer, and for copies of the weights.
+#: Seconds that native code runs before Python may look. Ctrl-C waits for half as much more at most, and for
+#: copies of the weights. A turn that takes longer is given up, unless copying all that it replaces before it
+#: would cost more than this share of it.
 LOOK_EVERY = 0.05
+COPIES = 1 / 20
 #: Seconds after which weights are checked, and copied to go back to. A loss is checked in each step; weights
 #: are besides wherever somebody looks at them.
 SAVE_EVERY = 0.25
@@ -65,6 +68,9 @@ class CompiledRun:
         self._team = self._native.team(self._batch, inputs.n_threads)
         self.threads = self._team.most
         self._pace = 1
+        self._long = self._native.multiplications(self._batch) >= WORTH_GIVING_UP
+        self._may_give_up = False
+        self._slowest = self._copying = 0.0
         self._spoilt = False
         self._pool: ThreadPoolExecutor | None = None
         self._saved_own: dict[str, Array] | None = None
@@ -89,6 +95,7 @@ class CompiledRun:
         self._memory, self._places = allocate(
             plan.sizes, plan.scratch, self._capacity, self.threads, plan.parts
         )
+        self._given_up = given_up(self._places)
         self._control = np.zeros(plan.control_size, np.int64)
         self._numbers = np.zeros((MOST_EPOCHS, len(plan.results)), np.float64)
         self.ticks = np.zeros(plan.kernels + 2, np.int64)
@@ -122,12 +129,11 @@ class CompiledRun:
         """Where the run stands, after its last whole step."""
         if not self._sound:
             self._check()
-        replaced = self._plan.replaced
-        carried = {
-            name: self._views[name].copy() if name in replaced else array
-            for name, array in self._rest.items()
-        }
-        return replace(self._position, carried=carried)
+        if self._saved_position is self._position:
+            replaced, self._saved_own = self._saved, None  # they are not written to any more
+        else:
+            replaced = {name: self._views[name].copy() for name in self._plan.replaced}
+        return replace(self._position, carried={**self._rest, **replaced})
 
     @state.setter
     def state(self, state: LoopState) -> None:
@@ -164,7 +170,7 @@ class CompiledRun:
         begin = shown = len(self.results)
         self._end = begin + self.inputs.epochs
         try:
-            with ThreadPoolExecutor(max(self.threads - 1, 1)) as self._pool:
+            with ThreadPoolExecutor(self.threads) as self._pool:
                 while shown < self._end and not (shown > begin and self._position.stopped):
                     failure = self._go_on()
                     while shown < len(self.results):
@@ -179,29 +185,48 @@ class CompiledRun:
         """Make turns for a short while; where a step fails, go back to it."""
         began, step = time.perf_counter(), self._position.step
         failure = None
-        with deferred_interrupt() as pressed:
+        self._may_give_up = self._long and self._saved_position is self._position and is_interrupted()
+        with deferred_interrupt(self._give_up) as pressed:
             ended = len(self.results)
             made = self._make_turns(self._pace, check=self.loop.checked and not self.ahead)
+            self._go_back_if_given_up(made)
             self._stop_where_spoilt(ended)
             now = time.perf_counter()
+            self._set_pace(made, now - began)
             at_end = self._position.stopped or len(self.results) == self._end
             shown = not self.ahead and len(self.results) > ended
-            due = self.loop.checked and now - self._saved_at >= SAVE_EVERY
+            late = self.loop.checked and now - self._saved_at >= SAVE_EVERY
+            due = made and (late or (self._long and not at_end))
             try:
-                if self._control[Control.FAILED] or pressed or at_end or shown or due:
+                if not self._sound and (pressed or at_end or shown or due or self._control[Control.FAILED]):
                     self._check()
                 if due:
                     self._save(now)
             except NotFiniteError as error:
                 failure = error
-        seconds = now - began
-        if seconds < LOOK_EVERY / 2 and made >= self._pace:
-            self._pace = min(self._pace * 4, 1 << 40)
-        elif seconds > LOOK_EVERY * 1.5:
-            self._pace = max(1, int(made * LOOK_EVERY / seconds))
         if failure is None and self._position.step > step:
             self.look()
         return failure
+
+    def _set_pace(self, made: int, seconds: float) -> None:
+        """Decide how many turns the next call makes, and whether one is so long that it may be given up."""
+        if made:
+            self._slowest = max(seconds / made, self._slowest / 2)  # the end of an epoch takes no time
+            self._pace = min(self._pace * 4, int(LOOK_EVERY / self._slowest) + 1)
+            worth_copying = self._copying < COPIES * self._slowest
+            self._long = self._slowest > LOOK_EVERY and worth_copying and is_interrupted()
+
+    def _give_up(self) -> None:
+        if self._may_give_up:
+            self._given_up.value = 1
+
+    def _go_back_if_given_up(self, made: int) -> None:
+        """Go back to what was saved before the turn, unless that came to its end."""
+        self._may_give_up = False
+        if self._given_up.value and not made:
+            self._control[Control.TURN] += 2  # parts of this one have been taken
+            self._restore()
+        self._given_up.value = 0
 
     def _stop_where_spoilt(self, ended: int) -> None:
         """Go back to the end of the first epoch with a result that is not finite: its weights are asked for.
@@ -232,9 +257,9 @@ class CompiledRun:
         control[Control.STEP], control[Control.EPOCH] = position.step, position.epoch
         control[Control.POSITION] = position.position
         floats[Control.LOSS], floats[Control.WEIGHT] = position.loss, position.weight
-        self._sound, self._looked_at = False, check
         began = time.perf_counter()
         self._call()
+        self._sound, self._looked_at = False, check and not control[Control.CHECK]
         self._team.worked(int(control[Control.STEP]) - position.step, time.perf_counter() - began)
         names = self._plan.results
         for row in self._numbers[: control[Control.ENDED]].tolist():
@@ -254,9 +279,14 @@ class CompiledRun:
         """Let the threads make turns, or this one alone after the run; done when they have all come back."""
         function, table, threads = self._native.run, ctypes.addressof(self._table), self._team.threads
         self._finite[...] = 0.0
-        run_together(
-            lambda thread: function(table, 0, self._capacity, thread, threads, 0), threads, self._pool
-        )
+
+        def work(thread: int) -> None:
+            function(table, 0, self._capacity, thread, threads, 0)
+
+        if self._pool is not None and self._may_give_up:
+            run_apart(work, threads, self._pool)
+        else:
+            run_together(work, threads, self._pool)
 
     # Failures ------------------------------------------------------------------------------------------
 
@@ -281,12 +311,14 @@ class CompiledRun:
         return not self._control[Control.FAILED] and math.isfinite(self._finite.item())
 
     def _save(self, now: float) -> None:
-        """Copy all that is replaced, which is finite at this time."""
+        """Copy all that is replaced, which is finite at this time if the loop is checked."""
         if self._saved_own is None:
-            self._saved_own = {name: np.empty_like(array) for name, array in self._saved.items()}
+            self._saved_own = {name: self._views[name].copy() for name in self._saved}
         self._saved = self._saved_own
+        began = time.perf_counter()
         for name, array in self._saved.items():
             np.copyto(array, self._views[name])
+        self._copying = time.perf_counter() - began
         self._mark(now)
 
     def _mark(self, now: float) -> None:

@@ -15,9 +15,9 @@ import numpy as np
 
 from chainrule.compiler.native import native
 from chainrule.compiler.plan import GraphPlan, multiplications
-from chainrule.compiler.pool import deferred_interrupt, helpers, run_together
-from chainrule.compiler.table import FIRST_ARRAY, allocate
-from chainrule.compiler.threads import WORTH_WAKING, thread_count
+from chainrule.compiler.pool import deferred_interrupt, helpers, is_interrupted, run_apart, run_together
+from chainrule.compiler.table import FIRST_ARRAY, allocate, given_up
+from chainrule.compiler.threads import WORTH_GIVING_UP, WORTH_WAKING, thread_count
 from chainrule.graph.evaluate import bind_rows
 from chainrule.graph.graph import Graph
 from chainrule.graph.types import ROWS, Array, ArrayType, DType
@@ -97,19 +97,30 @@ class Executable:
             self._enter_constants(held.table, constants)
         for slot, array in zip(self._moving_slots, (*moving, *results), strict=True):
             held.table[slot] = _address(array)
-        given_to_all = held.address, call.rows, call.capacity
-        held.turn += 1
-        if threads == 1:
-            self._run(*given_to_all, 0, 1, held.turn)
+        if threads == 1 and call.work < WORTH_GIVING_UP:
+            held.turn += 1
+            self._run(held.address, call.rows, call.capacity, 0, 1, held.turn)
         else:
-            with deferred_interrupt():
-                run_together(
-                    lambda thread: self._run(*given_to_all, thread, threads, held.turn),
-                    threads,
-                    helpers.at_least(threads - 1),
-                )
+            self._run_in_threads(held, call, threads)
         self._scratch.held = held
         return [self._output(kind, number, results, arguments) for kind, number in self.plan.outputs]
+
+    def _run_in_threads(self, held: _Held, call: _Call, threads: int) -> None:
+        """Let threads do the work. Ctrl-C ends it if it is long; if the program goes on, it is done anew."""
+        run = run_apart if call.work >= WORTH_GIVING_UP and is_interrupted() else run_together
+        done = False
+        while not done:
+            held.turn += 1
+            held.given_up.value = 0
+            with deferred_interrupt(held.give_up if run is run_apart else None):
+                run(
+                    lambda thread: self._run(
+                        held.address, call.rows, call.capacity, thread, threads, held.turn
+                    ),
+                    threads,
+                    helpers.at_least(threads),
+                )
+            done = not held.given_up.value
 
     def _output(self, kind: str, number: int, results: list[Array], given: Sequence[Array]) -> Array:
         if kind == "result":
@@ -153,7 +164,7 @@ class Executable:
             plan = self.plan
             memory, places = allocate(plan.sizes, plan.scratch, capacity, threads, plan.parts)
             table = (ctypes.c_void_p * self._slots)(*places)
-            held = _Held(capacity, threads, memory, table, ctypes.addressof(table))
+            held = _Held(capacity, threads, memory, table, ctypes.addressof(table), given_up(places))
         return held
 
 
@@ -190,8 +201,13 @@ class _Held:
     memory: Array
     table: ctypes.Array[ctypes.c_void_p]
     address: int
+    given_up: ctypes.c_int64
     constants: _Constants | None = None
     turn: int = 0
+
+    def give_up(self) -> None:
+        """Have the call end soon, without a result."""
+        self.given_up.value = 1
 
 
 def _compiled(graph: Graph) -> CompiledGraph:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from chainrule.compiler.access import PROGRAM_ARGUMENTS, PROGRAM_SIZES, from_table
+from chainrule.compiler.access import PROGRAM_ARGUMENTS, PROGRAM_SIZES, from_table, goes_on
 from chainrule.compiler.code import Code
 from chainrule.compiler.control import RESULTS_SLOT, Control
 from chainrule.compiler.control_code import ControlCode, LoopLayout
@@ -79,7 +79,8 @@ class _Fit:
         self._now[Control.TURN] = before
         self._more = self._free()
         check = code.value(f"icmp ne i64 {self._now[Control.CHECK]}, 0")
-        return code.value(f"or i1 {self._more}, {check}")
+        something = code.value(f"or i1 {self._more}, {check}")
+        return code.value(f"and i1 {something}, {goes_on(code)}")
 
     def _free(self) -> str:
         """Return whether the run itself goes on."""

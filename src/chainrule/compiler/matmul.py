@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from chainrule.compiler.access import goes_on
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import BYTES, LANES
 from chainrule.compiler.fuse import is_contiguous
@@ -238,7 +239,8 @@ class ProductWriter:
         begin, end = self._group(count) if shared else ("0", count)
 
         def panel(place: str, _: list[str]) -> list[str]:
-            self._panel(number("add", panels.begin, number("mul", place, panels.width)), panels, bounds)
+            column = number("add", panels.begin, number("mul", place, panels.width))
+            self._unless_given_up(lambda: self._panel(column, panels, bounds))
             return []
 
         some = self.code.value(f"icmp slt i64 {bounds[0]}, {bounds[1]}")
@@ -258,11 +260,16 @@ class ProductWriter:
             last = code.smaller(number("sub", end, before), height)
             top, bottom = (number("mul", tile, size) for tile in (first, last))
             column = number("add", panels.begin, number("mul", place, panels.width))
-            self._panel(column, panels, (top, code.smaller(bottom, bounds[1])))
+            rows = (top, code.smaller(bottom, bounds[1]))
+            self._unless_given_up(lambda: self._panel(column, panels, rows))
             return []
 
         rounded = number("sub", number("add", end, height), 1)
         code.loop(number("udiv", begin, height), number("udiv", rounded, height), 1, panel)
+
+    def _unless_given_up(self, write: Callable[[], None]) -> None:
+        """Write what takes long in a large product, and is not done any more once the call is given up."""
+        self.code.when(goes_on(self.code), write)
 
     def _group(self, count: str) -> tuple[str, str]:
         """Return which panels are done: a group of them, where there are several, or all.

@@ -48,12 +48,16 @@ class NativeLoop:
         )
         self._teams: dict[tuple[int, int], Team] = {}
 
+    def multiplications(self, rows: int) -> int:
+        """Return how many there are in a step on so many rows."""
+        return multiplications(self.plan.work, rows)
+
     def team(self, rows: int, asked: int | None) -> Team:
         """Return who makes steps on so many rows: the threads that were asked for, or those that are faster.
 
         What earlier runs have found out is remembered.
         """
-        most = thread_count(multiplications(self.plan.work, rows), asked)
+        most = thread_count(self.multiplications(rows), asked)
         if threads_asked_for(asked) is not None:
             return Team([most])
         return self._teams.setdefault((rows, most), Team([most, 1]))

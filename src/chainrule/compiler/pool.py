@@ -6,8 +6,11 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+
+#: Seconds after which a thread that waits for others looks up.
+WAIT = 0.05
 
 
 def run_together(call: Callable[[int], object], threads: int, pool: Executor | None) -> None:
@@ -21,6 +24,15 @@ def run_together(call: Callable[[int], object], threads: int, pool: Executor | N
     for other in others:
         if not other.cancel():
             other.result()
+
+
+def run_apart(call: Callable[[int], object], threads: int, pool: Executor) -> None:
+    """Call a function with each thread's number, none on this thread, which can notice Ctrl-C meanwhile."""
+    others = [pool.submit(call, thread) for thread in range(threads)]
+    while wait(others, WAIT).not_done:
+        pass  # on some systems a handler runs only where a wait has an end
+    for other in others:
+        other.result()
 
 
 class _Helpers:
@@ -48,18 +60,32 @@ class _Helpers:
 helpers = _Helpers()
 
 
+def is_interrupted() -> bool:
+    """Whether Ctrl-C comes to this thread: only to the main one, and only to a handler that Python knows."""
+    return (
+        threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not None
+    )
+
+
 @contextmanager
-def deferred_interrupt() -> Iterator[list[int]]:
+def deferred_interrupt(give_up: Callable[[], None] | None = None) -> Iterator[list[int]]:
     """Hold back Ctrl-C until the block is done: arrays and counters must be those of the same turn.
 
-    The block is given a list that is not empty once Ctrl-C was pressed.
+    The block is given a list that is not empty once Ctrl-C was pressed; `give_up` is called then, which
+    comes through if the block has other threads work (`run_apart`).
     """
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or handler is None:
-        yield []  # only the main thread is interrupted, and only by a handler that Python knows
+    if not is_interrupted():
+        yield []
         return
+    handler = signal.getsignal(signal.SIGINT)
     pressed: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+
+    def press(number: int, frame: object) -> None:
+        pressed.append(number)
+        if give_up is not None:
+            give_up()
+
+    signal.signal(signal.SIGINT, press)
     try:
         yield pressed
     finally:

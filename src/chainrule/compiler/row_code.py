@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from chainrule.compiler.access import first_element, from_table
+from chainrule.compiler.access import first_element, from_table, goes_on
 from chainrule.compiler.builder import Builder, Element
 from chainrule.compiler.code import BYTES, LANES, SCALARS, Code
 from chainrule.compiler.control import Control
@@ -47,11 +47,14 @@ def _bring(
     )
 
     def block(begin: str, _: list[str]) -> list[str]:
+        code.when(goes_on(code), lambda: rows(begin))
+        return []
+
+    def rows(begin: str) -> None:
         left = code.value(f"sub i64 {end}, {begin}")
         count = code.smaller(left, _BLOCK)
         row_at = find(begin, count)
         code.loop(0, count, 1, lambda place, _: row(code.value(f"add i64 {begin}, {place}"), row_at(place)))
-        return []
 
     def row(number: str, source: str) -> list[str]:
         for table, given, batch in zip(tables, sources, batches, strict=True):

@@ -5,6 +5,9 @@ does. Each part of an item has two words in memory: the last turn in which it wa
 it was done. A thread takes its own parts first and then what others have not begun; the next item starts when
 all parts are done. A thread that the system had put aside finds its work taken when it is back, and catches
 up.
+
+A call may be given up while it runs. From then on no item is begun, and kernels stop where they take long;
+what the call would have written is worth nothing.
 """
 
 from __future__ import annotations
@@ -93,6 +96,12 @@ done:
 define internal void @share_out(ptr %do, ptr %item, ptr %frame) #0 {{
 entry:
 {_LOADS}
+  %slot = getelementptr ptr, ptr %table, i64 {WORDS_SLOT}
+  %all_words = load ptr, ptr %slot
+  %given_up = load atomic i64, ptr %all_words monotonic, align 8
+  %goes_on = icmp eq i64 %given_up, 0
+  br i1 %goes_on, label %begin, label %done
+begin:
   %where = getelementptr i64, ptr %item, i64 {len(_ITEM)}
   %at_run_time = icmp slt i64 %fixed, 0
   %own = select i1 %at_run_time, i64 %groups, i64 %fixed
@@ -100,7 +109,7 @@ entry:
   %is_alone = icmp eq i64 %threads, 1
   br i1 %is_alone, label %next_alone, label %together
 next_alone:
-  %place = phi i64 [ 0, %entry ], [ %behind, %do_alone ]
+  %place = phi i64 [ 0, %begin ], [ %behind, %do_alone ]
   %left = icmp slt i64 %place, %alone
   br i1 %left, label %do_alone, label %done
 do_alone:
@@ -108,9 +117,8 @@ do_alone:
   %behind = add i64 %place, 1
   br label %next_alone
 together:
-  %slot = getelementptr ptr, ptr %table, i64 {WORDS_SLOT}
-  %all_words = load ptr, ptr %slot
-  %lines = mul i64 %threads, %before
+  %lines_before = mul i64 %threads, %before
+  %lines = add i64 %lines_before, 1
   %offset = mul i64 %lines, {LINE}
   %words = getelementptr i8, ptr %all_words, i64 %offset
   %of_all = icmp ne i64 %all, 0

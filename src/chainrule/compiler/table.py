@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,10 +13,13 @@ from chainrule.compiler.buffer import REGIONS, SLACK
 from chainrule.graph.types import Array
 
 #: The places in the table: after the arena's regions the words of shared work, scratch memory, the arrays.
+#: The first word is not 0 once the call is given up: what is left of its work is not done.
 WORDS_SLOT = REGIONS
 SCRATCH_SLOT = REGIONS + 1
 FIRST_ARRAY = REGIONS + 2
 
+#: How many float64 are zeroed at once.
+PIECE: Final = 1 << 22
 #: Bytes of a line of the caches.
 LINE: Final = 64
 
@@ -51,13 +55,19 @@ def allocate(
         How many parts of a turn's work each thread has: see `chainrule.compiler.sharing`.
     """
     lengths = [size * capacity**power + SLACK for power, size in enumerate(sizes)]
-    lengths += [LINE * parts * threads, scratch.bytes(capacity, threads) + SLACK]
+    lengths += [LINE * (1 + parts * threads), scratch.bytes(capacity, threads) + SLACK]
     lengths = [-(-length // LINE) * LINE for length in lengths]
     memory = np.empty((LINE + sum(lengths)) // 8, np.float64)
-    memory.fill(0)  # faster than to have each page zeroed at its first use
+    for start in range(0, memory.size, PIECE):  # Ctrl-C comes between them
+        memory[start : start + PIECE] = 0  # faster than to have each page zeroed at its first use
     place = -(-memory.ctypes.data // LINE) * LINE
     places = []
     for length in lengths:
         places.append(place)
         place += length
     return memory, places
+
+
+def given_up(places: Sequence[int]) -> ctypes.c_int64:
+    """Return the word that is not 0 once the call with such a table is given up."""
+    return ctypes.c_int64.from_address(places[WORDS_SLOT])

@@ -12,6 +12,8 @@ from typing import Final
 WORTH_THREADS: Final = 1_000_000
 #: Multiplications of a single call from which it is worth waking a thread up.
 WORTH_WAKING: Final = 20_000_000
+#: Multiplications that take so long that Ctrl-C should not wait for their end.
+WORTH_GIVING_UP: Final = 1_000_000_000
 #: Each thread has memory of its own: a slip of the pen should not take all there is.
 MOST_THREADS: Final = 1024
 #: Seconds of work that a number of threads is tried for, and after which all are tried again.

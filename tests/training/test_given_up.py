@@ -1,0 +1,156 @@
+"""Ctrl-C in the middle of a step that takes long: it is given up, as if it had not begun."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+from training_cases import assert_same
+
+import chainrule as cr
+from chainrule.compiler import epochs as compiled_epochs
+from chainrule.compiler import executable, pool
+from chainrule.compiler.epochs import CompiledRun
+
+ROWS, FEATURES, WIDTH = 4000, 64, 1024
+
+
+def large_network(**options):
+    net = cr.Sequential([cr.Dense(WIDTH, activation="relu"), cr.Dense(WIDTH, activation="relu"), cr.Dense(1)])
+    return cr.Model(net, loss="mean_squared_error", optimizer=cr.Adam(1e-3), seed=0, **options)
+
+
+def table(rows=ROWS, features=FEATURES):
+    x = np.random.default_rng(0).normal(size=(rows, features)).astype("float32")
+    return x, x[:, :1] * x[:, 1:2]
+
+
+@pytest.fixture
+def press(monkeypatch):
+    """Send SIGINT a hundredth of a second after native code has begun to work for this thread."""
+    begun = threading.Event()
+    original = pool.run_apart
+
+    def run_apart(*given):
+        begun.set()
+        original(*given)
+
+    def send():
+        if begun.wait(20):
+            time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    for module in (compiled_epochs, executable):
+        monkeypatch.setattr(module, "run_apart", run_apart)
+    thread = threading.Thread(target=send)
+    thread.start()
+    yield
+    thread.join()
+
+
+@pytest.fixture
+def ignored():
+    """Have Ctrl-C only counted."""
+    pressed = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    yield pressed
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_long_step_is_given_up(n_threads, press):
+    x, y = table()
+    model, calm = (large_network(n_threads=n_threads) for _ in range(2))
+    for one in (model, calm):
+        one.step(x[:32], y[:32])
+    before = model.weights
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, epochs=3, batch_size=ROWS)
+    assert (model.steps, model.epochs) == (1, 0)
+    assert_same(model.weights, before)
+    for one in (model, calm):
+        one.fit(x, y, epochs=2, batch_size=ROWS)
+    assert_same(model.weights, calm.weights)
+
+
+def test_a_program_that_goes_on_after_ctrl_c_loses_nothing(press, ignored):
+    x, y = table()
+    model, calm = large_network(), large_network()
+    model.fit(x, y, epochs=2, batch_size=ROWS)
+    assert ignored
+    calm.fit(x, y, epochs=2, batch_size=ROWS)
+    assert_same(model.weights, calm.weights)
+
+
+def test_an_estimator_keeps_what_it_had(press):
+    x, y = table()
+    model = cr.MLPRegressor(hidden_layer_sizes=(WIDTH, WIDTH), batch_size=ROWS, max_iter=3, random_state=0)
+    with pytest.warns(UserWarning, match="interrupted"):
+        model.fit(x, y[:, 0])
+    assert model.t_ == 0
+    assert all(np.isfinite(array).all() for array in model.coefs_)
+
+
+def products(x):
+    return lambda w: cr.sum(cr.tanh(cr.tanh(x @ w) @ x) @ x)
+
+
+def test_a_long_call_is_given_up(press):
+    x = np.random.default_rng(0).normal(size=(1024, 1024)).astype("float32")
+    function = cr.compile(cr.grad(products(x)))
+    with pytest.raises(KeyboardInterrupt):
+        function(x)
+    np.testing.assert_array_equal(function(x), function(x))
+
+
+def test_a_long_call_is_made_again_if_the_program_goes_on(press, ignored):
+    x = np.random.default_rng(0).normal(size=(1024, 1024)).astype("float32")
+    function = cr.compile(cr.grad(products(x)))
+    result = function(x)
+    assert ignored
+    np.testing.assert_array_equal(result, function(x))
+
+
+@pytest.mark.parametrize("kind", ["plain", "validated", "watched"])
+def test_signals_at_any_moment_change_no_bit(kind, monkeypatch, ignored):
+    """Every turn counts as long, and any may be given up: steps, the validation, the end of an epoch."""
+    x, y = table(400, 16)
+    given = {
+        "plain": {},
+        "validated": {"validation_data": (x[:90], y[:90]), "callbacks": [cr.EarlyStopping(patience=3)]},
+        "watched": {"callbacks": [lambda progress: None]},
+    }[kind]
+    layers = [cr.Dense(256, activation="tanh"), cr.Dropout(0.2), cr.BatchNorm(), cr.Dense(256), cr.Dense(1)]
+    model, calm = (
+        cr.Model(
+            cr.Sequential(layers), loss="mean_squared_error", optimizer=cr.Adam(1e-2), seed=0, n_threads=2
+        )
+        for _ in range(2)
+    )
+    expected = calm.fit(x, y, epochs=9, batch_size=37, **given)
+    drawn, given_up, pressing = np.random.default_rng(0), [], []
+    run_apart, go_back = pool.run_apart, CompiledRun._go_back_if_given_up
+
+    def disturbed(*work):
+        if drawn.random() < 0.5:
+            press = threading.Timer(drawn.exponential(3e-4), os.kill, (os.getpid(), signal.SIGINT))
+            pressing.append(press)
+            press.start()
+        run_apart(*work)
+
+    def counted(run, made):
+        given_up.append(bool(run._given_up.value and not made))
+        go_back(run, made)
+
+    monkeypatch.setattr(compiled_epochs, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(compiled_epochs, "COPIES", float("inf"))
+    monkeypatch.setattr(compiled_epochs, "run_apart", disturbed)
+    monkeypatch.setattr(CompiledRun, "_go_back_if_given_up", counted)
+    history = model.fit(x, y, epochs=9, batch_size=37, **given)
+    for press in pressing:
+        press.join()
+    assert 0 < sum(given_up) < len(given_up)
+    assert history["loss"] == expected["loss"]
+    assert_same(model.weights, calm.weights)
