@@ -27,6 +27,14 @@ def table(rows=ROWS, features=FEATURES):
     return x, x[:, :1] * x[:, 1:2]
 
 
+@pytest.fixture(autouse=True)
+def not_ignored():
+    """Have Ctrl-C raise KeyboardInterrupt, also where a shell has had it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def press(monkeypatch):
     """Send SIGINT a hundredth of a second after native code has begun to work for this thread."""
@@ -51,7 +59,7 @@ def press(monkeypatch):
 
 
 @pytest.fixture
-def ignored():
+def ignored(not_ignored):
     """Have Ctrl-C only counted."""
     pressed = []
     before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))

@@ -78,6 +78,7 @@ import signal, sys, threading, os, time
 import numpy as np
 import chainrule as cr
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
 x = np.random.default_rng(0).normal(size=(2000, 8))
 net = cr.Sequential([cr.Dense(32, activation="tanh"), cr.Dense(1)])
 model = cr.Model(net, loss="mean_squared_error", optimizer=cr.Adam(1e-3))

@@ -107,19 +107,20 @@ class Executable:
 
     def _run_in_threads(self, held: _Held, call: _Call, threads: int) -> None:
         """Let threads do the work. Ctrl-C ends it if it is long; if the program goes on, it is done anew."""
-        run = run_apart if call.work >= WORTH_GIVING_UP and is_interrupted() else run_together
+
+        def work(thread: int) -> None:
+            self._run(held.address, call.rows, call.capacity, thread, threads, held.turn)
+
+        long = call.work >= WORTH_GIVING_UP and is_interrupted()
         done = False
         while not done:
             held.turn += 1
             held.given_up.value = 0
-            with deferred_interrupt(held.give_up if run is run_apart else None):
-                run(
-                    lambda thread: self._run(
-                        held.address, call.rows, call.capacity, thread, threads, held.turn
-                    ),
-                    threads,
-                    helpers.at_least(threads),
-                )
+            with deferred_interrupt(held.give_up if long else None):
+                if long:
+                    run_apart(work, threads, helpers.at_least(threads))
+                else:
+                    run_together(work, threads, helpers.at_least(threads - 1))
             done = not held.given_up.value
 
     def _output(self, kind: str, number: int, results: list[Array], given: Sequence[Array]) -> Array:

@@ -61,10 +61,10 @@ helpers = _Helpers()
 
 
 def is_interrupted() -> bool:
-    """Whether Ctrl-C comes to this thread: only to the main one, and only to a handler that Python knows."""
-    return (
-        threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not None
-    )
+    """Whether Ctrl-C comes to this thread: to the main one, unless that is ignored or not Python's."""
+    nobody = None, signal.SIG_IGN
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and signal.getsignal(signal.SIGINT) not in nobody
 
 
 @contextmanager
