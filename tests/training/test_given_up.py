@@ -113,6 +113,17 @@ def test_a_long_call_is_given_up(press):
     np.testing.assert_array_equal(function(x), function(x))
 
 
+def test_a_long_call_of_one_thread_that_ctrl_c_does_not_come_to(monkeypatch):
+    monkeypatch.setenv("CHAINRULE_NUM_THREADS", "1")
+    x = np.random.default_rng(0).normal(size=(1024, 1024)).astype("float32")
+    function = cr.compile(cr.grad(products(x)))
+    results = []
+    other = threading.Thread(target=lambda: results.append(function(x)))
+    other.start()
+    other.join()
+    np.testing.assert_array_equal(results[0], function(x))
+
+
 def test_a_long_call_is_made_again_if_the_program_goes_on(press, ignored):
     x = np.random.default_rng(0).normal(size=(1024, 1024)).astype("float32")
     function = cr.compile(cr.grad(products(x)))

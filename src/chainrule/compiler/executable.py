@@ -97,21 +97,21 @@ class Executable:
             self._enter_constants(held.table, constants)
         for slot, array in zip(self._moving_slots, (*moving, *results), strict=True):
             held.table[slot] = _address(array)
-        if threads == 1 and call.work < WORTH_GIVING_UP:
+        long = call.work >= WORTH_GIVING_UP and is_interrupted()
+        if threads == 1 and not long:
             held.turn += 1
             self._run(held.address, call.rows, call.capacity, 0, 1, held.turn)
         else:
-            self._run_in_threads(held, call, threads)
+            self._run_in_threads(held, call, threads, long)
         self._scratch.held = held
         return [self._output(kind, number, results, arguments) for kind, number in self.plan.outputs]
 
-    def _run_in_threads(self, held: _Held, call: _Call, threads: int) -> None:
+    def _run_in_threads(self, held: _Held, call: _Call, threads: int, long: bool) -> None:
         """Let threads do the work. Ctrl-C ends it if it is long; if the program goes on, it is done anew."""
 
         def work(thread: int) -> None:
             self._run(held.address, call.rows, call.capacity, thread, threads, held.turn)
 
-        long = call.work >= WORTH_GIVING_UP and is_interrupted()
         done = False
         while not done:
             held.turn += 1
