@@ -1,5 +1,6 @@
 """Ctrl-C in the middle of a step that takes long: it is given up, as if it had not begun."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -149,27 +150,73 @@ def test_signals_at_any_moment_change_no_bit(kind, monkeypatch, ignored):
         for _ in range(2)
     )
     expected = calm.fit(x, y, epochs=9, batch_size=37, **given)
-    drawn, given_up, pressing = np.random.default_rng(0), [], []
-    run_apart, go_back = pool.run_apart, CompiledRun._go_back_if_given_up
+    drawn, calls, given_up, pressing = np.random.default_rng(0), [], [], []
+    run_apart, restore = pool.run_apart, CompiledRun._restore
 
     def disturbed(*work):
+        calls.append(work)
         if drawn.random() < 0.5:
             press = threading.Timer(drawn.exponential(3e-4), os.kill, (os.getpid(), signal.SIGINT))
             pressing.append(press)
             press.start()
         run_apart(*work)
 
-    def counted(run, made):
-        given_up.append(bool(run._given_up.value and not made))
-        go_back(run, made)
+    def counted(run):
+        given_up.append(run)
+        restore(run)
 
     monkeypatch.setattr(compiled_epochs, "LOOK_EVERY", 0.0)
     monkeypatch.setattr(compiled_epochs, "COPIES", float("inf"))
     monkeypatch.setattr(compiled_epochs, "run_apart", disturbed)
-    monkeypatch.setattr(CompiledRun, "_go_back_if_given_up", counted)
+    monkeypatch.setattr(CompiledRun, "_restore", counted)
     history = model.fit(x, y, epochs=9, batch_size=37, **given)
     for press in pressing:
         press.join()
-    assert 0 < sum(given_up) < len(given_up)
+    assert 0 < len(given_up) < len(calls)
     assert history["loss"] == expected["loss"]
     assert_same(model.weights, calm.weights)
+
+
+class Late(Exception):  # noqa: N818
+    """What the handler of an alarm raises."""
+
+
+@pytest.fixture
+def alarm():
+    """Have SIGALRM raise Late, as a program does that has no more time."""
+
+    def raise_late(number, frame):
+        raise Late
+
+    before = signal.signal(signal.SIGALRM, raise_late)
+    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize(("n_threads", "apart"), [(1, False), (2, False), (2, True)])
+def test_a_fit_that_another_handler_ends_goes_on_to_the_bit(n_threads, apart, alarm, tmp_path, monkeypatch):
+    """Weights and counters are those of the same step, whenever something was raised."""
+    if apart:
+        monkeypatch.setattr(compiled_epochs, "LOOK_EVERY", 0.0)
+        monkeypatch.setattr(compiled_epochs, "COPIES", float("inf"))
+    x, y = table(512, 16)
+
+    def fitted(**options):
+        net = cr.Sequential([cr.Dense(64, activation="tanh"), cr.Dropout(0.1), cr.Dense(1)])
+        model = cr.Model(net, loss="huber", seed=0, n_threads=n_threads)
+        try:
+            model.fit(x, y, epochs=20 if apart else 1000, batch_size=32, **options)
+        finally:
+            alarm(0)
+        return model
+
+    fitted()  # it is compiled
+    ended, attempts = None, 0
+    while ended is None:
+        attempts += 1
+        alarm(0.05 * attempts)
+        with contextlib.suppress(Late):
+            ended = fitted(checkpoint=tmp_path / "run.ckpt")
+    assert attempts > 1
+    assert_same(ended.weights, fitted().weights)

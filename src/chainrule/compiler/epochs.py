@@ -189,7 +189,6 @@ class CompiledRun:
         with deferred_interrupt(self._give_up) as pressed:
             ended = len(self.results)
             made = self._make_turns(self._pace, check=self.loop.checked and not self.ahead)
-            self._go_back_if_given_up(made)
             self._stop_where_spoilt(ended)
             now = time.perf_counter()
             self._set_pace(made, now - began)
@@ -219,14 +218,6 @@ class CompiledRun:
     def _give_up(self) -> None:
         if self._may_give_up:
             self._given_up.value = 1
-
-    def _go_back_if_given_up(self, made: int) -> None:
-        """Go back to what was saved before the turn, unless that came to its end."""
-        self._may_give_up = False
-        if self._given_up.value and not made:
-            self._control[Control.TURN] += 2  # parts of this one have been taken
-            self._restore()
-        self._given_up.value = 0
 
     def _stop_where_spoilt(self, ended: int) -> None:
         """Go back to the end of the first epoch with a result that is not finite: its weights are asked for.
@@ -258,9 +249,24 @@ class CompiledRun:
         control[Control.POSITION] = position.position
         floats[Control.LOSS], floats[Control.WEIGHT] = position.loss, position.weight
         began = time.perf_counter()
-        self._call()
-        self._sound, self._looked_at = False, check and not control[Control.CHECK]
-        self._team.worked(int(control[Control.STEP]) - position.step, time.perf_counter() - began)
+        try:
+            self._call()
+        finally:  # the handler of a signal may have raised something: what was done is done
+            self._take_notice()
+        self._looked_at = check and not control[Control.CHECK]
+        self._team.worked(self._position.step - position.step, time.perf_counter() - began)
+        return int(control[Control.TURNS])
+
+    def _take_notice(self) -> None:
+        """Enter where the run stands after some turns; if one was given up, where it stood before that."""
+        control, floats = self._control, self._control.view(np.float64)
+        given_up = self._given_up.value and not control[Control.TURNS]
+        self._may_give_up, self._given_up.value = False, 0
+        if given_up:
+            control[Control.TURN] += 2  # parts of this one have been taken
+            self._restore()
+            return
+        self._sound = self._looked_at = False
         names = self._plan.results
         for row in self._numbers[: control[Control.ENDED]].tolist():
             self.results.append(dict(zip(names, row, strict=True)))
@@ -273,7 +279,6 @@ class CompiledRun:
             weight=float(floats[Control.WEIGHT]),
             stopped=bool(control[Control.STOPPED]),
         )
-        return int(control[Control.TURNS])
 
     def _call(self) -> None:
         """Let the threads make turns, or this one alone after the run; done when they have all come back."""
@@ -284,7 +289,7 @@ class CompiledRun:
             function(table, 0, self._capacity, thread, threads, 0)
 
         if self._pool is not None and self._may_give_up:
-            run_apart(work, threads, self._pool)
+            run_apart(work, threads, self._pool, self._give_up)
         else:
             run_together(work, threads, self._pool)
 

@@ -118,7 +118,7 @@ class Executable:
             held.given_up.value = 0
             with deferred_interrupt(held.give_up if long else None):
                 if long:
-                    run_apart(work, threads, helpers.at_least(threads))
+                    run_apart(work, threads, helpers.at_least(threads), held.give_up)
                 else:
                     run_together(work, threads, helpers.at_least(threads - 1))
             done = not held.given_up.value

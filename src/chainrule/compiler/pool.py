@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 #: Seconds after which a thread that waits for others looks up.
@@ -20,17 +20,35 @@ def run_together(call: Callable[[int], object], threads: int, pool: Executor | N
     begun when this one is through need not come.
     """
     others = [pool.submit(call, thread) for thread in range(1, threads)] if pool is not None else []
-    call(0)
-    for other in others:
-        if not other.cancel():
-            other.result()
+    try:
+        call(0)
+    finally:
+        _wait_for([other for other in others if not other.cancel()])
 
 
-def run_apart(call: Callable[[int], object], threads: int, pool: Executor) -> None:
-    """Call a function with each thread's number, none on this thread, which can notice Ctrl-C meanwhile."""
-    others = [pool.submit(call, thread) for thread in range(threads)]
-    while wait(others, WAIT).not_done:
-        pass  # on some systems a handler runs only where a wait has an end
+def run_apart(
+    call: Callable[[int], object], threads: int, pool: Executor, give_up: Callable[[], None]
+) -> None:
+    """Call a function with each thread's number, none on this thread, which can notice signals meanwhile.
+
+    Where the handler of one raises something, `give_up` is called, so that the calls end soon.
+    """
+    _wait_for([pool.submit(call, thread) for thread in range(threads)], give_up)
+
+
+def _wait_for(others: Sequence[Future[object]], give_up: Callable[[], None] | None = None) -> None:
+    """Wait for the end of calls; only then raise what a signal's handler has raised, or what went wrong."""
+    raised: BaseException | None = None
+    ended = False
+    while not ended:
+        try:  # on some systems a handler runs only where a wait has an end
+            ended = not wait(others, WAIT).not_done
+        except BaseException as error:
+            raised = error
+            if give_up is not None:
+                give_up()
+    if raised is not None:
+        raise raised
     for other in others:
         other.result()
 
