@@ -1,5 +1,7 @@
 """Calls of a graph's native code: what stays from call to call is not looked at again, what changes is."""
 
+import copy
+import gc
 import threading
 import weakref
 
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.compiler.executable import Executable
+from chainrule.compiler.executable import Executable, executable_of
 from chainrule.graph.graph import Graph
 from chainrule.graph.types import FLOAT32, FLOAT64, ROWS
 from chainrule.graph.value import input_value
@@ -91,6 +93,21 @@ def test_threads_with_weights_of_their_own_do_not_meet(product):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_native_code_goes_with_its_graph():
+    x = input_value("x", (ROWS, 3), FLOAT32)
+    graph = Graph([x], [cr.tanh(x)])
+    executable = weakref.ref(executable_of(graph))
+    assert executable_of(graph) is executable()
+    del graph, x
+    gc.collect()
+    assert executable() is None
+
+
+def test_a_compiled_function_can_be_copied():
+    double = cr.compile(lambda x: 2 * x)
+    np.testing.assert_array_equal(double(np.ones(3)), copy.deepcopy(double)(np.ones(3)))
 
 
 def test_an_input_that_is_returned_is_a_copy():

@@ -71,6 +71,9 @@ class Executable:
         self._slots = results + len(self.plan.results) + 1
         self._moving_slots = [*compress(count(FIRST_ARRAY), self._moves), *range(results, self._slots - 1)]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Executable, (self.graph,)
+
     def __call__(self, *arguments: Array, n_threads: int | None = None) -> list[Array]:
         """Return the outputs for the inputs' arrays; what is returned shares memory with nothing.
 
@@ -217,14 +220,11 @@ def _compiled(graph: Graph) -> CompiledGraph:
     return CompiledGraph(graph)
 
 
-_executables: weakref.WeakKeyDictionary[Graph, Executable] = weakref.WeakKeyDictionary()
-
-
 def executable_of(graph: Graph) -> Executable:
-    """Return a graph as native code, compiled at its first use."""
-    executable = _executables.get(graph)
+    """Return a graph as native code, compiled at its first use, which goes with the graph."""
+    executable: Executable | None = graph.made.get("executable")
     if executable is None:
-        executable = _executables[graph] = Executable(graph)
+        executable = graph.made["executable"] = Executable(graph)
     return executable
 
 

@@ -45,6 +45,8 @@ class Kernel:
         Serials of what only the root's operand is made of, computed inside of the root's loops.
     stored : list of Value
         What is written to memory.
+    by_rows : bool or None
+        What `chainrule.compiler.schedule.goes_by_rows` has found out.
     """
 
     shape: Shape
@@ -52,6 +54,7 @@ class Kernel:
     members: list[Value] = field(default_factory=list)
     absorbed: set[int] = field(default_factory=set)
     stored: list[Value] = field(default_factory=list)
+    by_rows: bool | None = None
 
     @property
     def computed(self) -> list[Value]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,6 @@ from chainrule.compiler.cache import cache_key
 from chainrule.compiler.native import native
 from chainrule.compiler.plan import LoopPlan, multiplications
 from chainrule.compiler.threads import Team, thread_count, threads_asked_for
-from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Loop, Stage
 from chainrule.graph.types import Array
 
@@ -72,7 +70,6 @@ class NativeLoop:
 #: Loops that were traced anew and are the same, as in a search over learning rates, share their code.
 _loops: dict[str, NativeLoop] = {}
 MOST_KEPT = 64
-_texts: weakref.WeakKeyDictionary[Graph, str] = weakref.WeakKeyDictionary()
 
 
 def native_loop(loop: Loop, carried: Iterable[str], n_threads: int | None = None) -> NativeLoop:
@@ -94,16 +91,10 @@ def _compiled(loop: Loop, carried: Iterable[str]) -> CompiledLoop:
 
 def _parts(loop: Loop, carried: Iterable[str]) -> list[str]:
     """Return the words that tell a loop from others."""
-    parts = [part for stage in _stages(loop) for part in (_text(stage.graph), *stage.outputs, "")]
+    parts = [part for stage in _stages(loop) for part in (str(stage.graph), *stage.outputs, "")]
     tables = loop.data, loop.sparse, loop.validation_data, loop.sparse_validation
     return [*parts, *(word for names in tables for word in (*names, "")), *carried]
 
 
 def _stages(loop: Loop) -> list[Stage]:
     return [stage for stage in (loop.step, loop.validation, loop.epoch_end) if stage is not None]
-
-
-def _text(graph: Graph) -> str:
-    if graph not in _texts:
-        _texts[graph] = str(graph)
-    return _texts[graph]

@@ -11,7 +11,6 @@ thread does its share of one after the other, and need not meet the others betwe
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable, Sequence
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
@@ -148,12 +147,9 @@ class _Matrices:
 
 def goes_by_rows(kernel: Kernel) -> bool:
     """Whether what a kernel computes for a row depends, of all arrays that have rows, on that row only."""
-    if kernel not in _known:
-        _known[kernel] = _goes_by_rows(kernel)
-    return _known[kernel]
-
-
-_known: weakref.WeakKeyDictionary[Kernel, bool] = weakref.WeakKeyDictionary()
+    if kernel.by_rows is None:
+        kernel.by_rows = _goes_by_rows(kernel)
+    return kernel.by_rows
 
 
 def _goes_by_rows(kernel: Kernel) -> bool:

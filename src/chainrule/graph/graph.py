@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import Any
 
 from chainrule.graph.text import format_graph, parse_graph
 from chainrule.graph.types import Array
@@ -48,8 +49,20 @@ class Graph:
         """The captured arrays in order."""
         return tuple(value for value in self._needed if value.data is not None)
 
-    def __str__(self) -> str:
+    @cached_property
+    def made(self) -> dict[str, Any]:
+        """What others have made of it and keep with it, such as its native code; a copy begins without."""
+        return {}
+
+    @cached_property
+    def _text(self) -> str:
         return format_graph(self.inputs, self.captured, self.equations, self.outputs)
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"inputs": self.inputs, "outputs": self.outputs}
 
     @classmethod
     def from_text(cls, text: str, captured: Sequence[Array] = ()) -> Graph:
