@@ -114,7 +114,7 @@ ACTIVATIONS = "elu, gelu, identity, leaky_relu, mish, relu, selu, sigmoid, silu,
         (
             lambda: cr.Sequential([cr.Flatten(), "relu"]),
             TypeError,
-            "Sequential: layers[1] is not a layer but 'relu'",
+            "Sequential: layers[1] is not a layer but 'relu'; cr.Activation makes one of an activation",
         ),
         (lambda: cr.Residual([None]), TypeError, "Residual: layers[0] is not a layer but None"),
         (lambda: cr.Concatenate([]), ValueError, "Concatenate: it needs at least one layer"),

@@ -22,7 +22,9 @@ def _keep_layers(owner: Any) -> None:
         raise TypeError(f"{name}: layers is a list of layers, not {owner.layers!r}") from None
     for i, layer in enumerate(layers):
         if not isinstance(layer, Layer):
-            raise TypeError(f"{name}: layers[{i}] is not a layer but {layer!r}")
+            may_act = isinstance(layer, str) or callable(layer)
+            hint = "; cr.Activation makes one of an activation" if may_act else ""
+            raise TypeError(f"{name}: layers[{i}] is not a layer but {layer!r}{hint}")
     object.__setattr__(owner, "layers", layers)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.graph.types import FLOAT32, INT32, Array, DType, str_shape
+from chainrule.graph.value import Value
 
 #: How many elements are looked at together.
 ELEMENTS: Final = 1 << 18
@@ -44,6 +45,11 @@ def as_numbers(x: Any, name: str) -> Array:
 
 def as_dense(x: Any, name: str) -> Array:
     """Return x as an array of whatever it holds."""
+    if isinstance(x, Value):
+        raise TypeError(
+            f"{name} is a symbolic {x.type}, and numbers are needed; "
+            "in a function that is differentiated or compiled, model(x) is the network's output"
+        )
     if hasattr(x, "toarray"):
         raise ValueError(f"{name} is a sparse matrix; {name}.toarray() makes a dense array of it")
     try:
