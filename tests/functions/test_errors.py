@@ -84,6 +84,8 @@ SYMBOLIC_MISTAKES = [  # x is (rows, 3)
     (lambda x: np.asarray(x), TypeError, "a NumPy function needs a number, .* is symbolic"),
     (lambda x: cr.sum([x, x]), TypeError, "is symbolic: .* cr.stack to make an array of a list"),
     (lambda x: np.deg2rad(x), TypeError, "np.deg2rad needs a number, .* use chainrule's functions"),
+    (lambda x: cr.sum(x) / x.shape[0], TypeError, "the number of rows is not known .* cr.row_count"),
+    (lambda x: cr.sum(x) / len(x), TypeError, r"the size of \(rows,\) is not known .* cr.row_count"),
     (lambda x: x.shape[0] * 2, TypeError, "the number of rows is not known until the graph runs"),
 ]
 

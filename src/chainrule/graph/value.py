@@ -14,6 +14,7 @@ from chainrule.graph.types import (
     DTYPES,
     FLOAT64,
     INT32,
+    ROWS,
     Array,
     ArrayType,
     DType,
@@ -338,6 +339,8 @@ def as_value(operand: Operand) -> Value:
         return constant(_int32(operand), INT32, weak=True)
     if isinstance(operand, float | np.floating):
         return constant(float(operand), FLOAT64, weak=True)
+    if operand is ROWS:
+        float(operand)  # says why it is no number
     data = as_array(operand)
     return Value(ArrayType(data.shape, data.dtype), data=data)
 
