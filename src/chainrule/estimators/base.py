@@ -18,6 +18,8 @@ from chainrule.estimators.categories import (
     column_names,
     is_float32_frame,
     learnt_categories,
+    refuse_dates,
+    tell_text,
     with_codes,
 )
 from chainrule.estimators.embeddings import check_codes, chosen_columns, embedding_names, learnt_columns
@@ -217,16 +219,21 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
         X = self._with_codes(X, reset)
-        x, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            multi_output=True,
-            y_numeric=self._numeric_target,
-            dtype=np.float32 if is_float32_frame(X) else (np.float64, np.float32),
-            reset=reset,
-        )
+        refuse_dates(X)
+        try:
+            x, y = validate_data(
+                self,
+                X,
+                y,
+                accept_sparse="csr",
+                multi_output=True,
+                y_numeric=self._numeric_target,
+                dtype=np.float32 if is_float32_frame(X) else (np.float64, np.float32),
+                reset=reset,
+            )
+        except ValueError as error:
+            tell_text(error, X)
+            raise
         return x, y
 
     def _with_codes(self, X: Any, reset: bool = False) -> Any:
