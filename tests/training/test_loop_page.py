@@ -20,5 +20,9 @@ def test_its_examples_run_in_order(capsys):
     assert np.abs(names["physics"].predict(points) - np.sin(np.pi * points)).max() < 0.01
     assert names["slope"](x).shape == x.shape
     assert names["loss"] < 0.05
+    assert abs(names["make"](1000).mean() - 3) < 0.5
+    assert all(
+        (names["both"].weights[f"layers.1.{name}"] == w).all() for name, w in names["judge"].weights.items()
+    )
     assert (names["ensemble"][1].predict(x) == names["train"](1).predict(x)).all()
     assert names["spread"].max() > 0
