@@ -47,3 +47,15 @@ def test_text_is_told_with_its_column(make):
         cr.MLPClassifier(max_iter=2).fit(make(TEXT), Y)
     with pytest.raises(ValueError, match=sentence):
         cr.MLPClassifier().partial_fit(make(TEXT), Y, classes=[0, 1])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_what_is_masked_is_refused_and_what_only_might_be_is_not():
+    x, y = np.ma.masked_array(np.eye(6)), np.ma.masked_array(np.arange(6.0))
+    model = cr.MLPRegressor(max_iter=2).fit(x, y)
+    x[2, 1] = y[3] = np.ma.masked
+    for call in (lambda: model.fit(x, y.data), lambda: model.predict(x)):
+        with pytest.raises(ValueError, match=r"^x is masked in places; fill them in with x.filled"):
+            call()
+    with pytest.raises(ValueError, match=r"^y is masked in places"):
+        model.fit(x.data, y)
