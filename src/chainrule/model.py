@@ -20,6 +20,7 @@ from chainrule.inspection import Inspection
 from chainrule.layers import Layer
 from chainrule.losses import Loss, Penalty, as_loss
 from chainrule.optimizers import Optimizer, as_optimizer
+from chainrule.training.alone import fitting, refuse_while_fitted
 from chainrule.training.callbacks import Callback, Progress, as_callbacks, split_callbacks
 from chainrule.training.checkpoint import Saved, opened
 from chainrule.training.data import as_count
@@ -210,6 +211,7 @@ class Model(Inspection):
             For an unknown name (with the nearest ones), another shape (with both), NaN or infinity. Then
             nothing is changed.
         """
+        refuse_while_fitted(self, "set_weights")
         self._trainer.replace_arrays(_by_name(weights))
 
     # Training -------------------------------------------------------------------------------------
@@ -274,6 +276,8 @@ class Model(Inspection):
             use by another fit, or not one.
         OSError
             If the checkpoint cannot be read or written.
+        RuntimeError
+            If a fit of this model goes on already, in another thread or with the callback that calls this.
         KeyboardInterrupt
             At Ctrl-C. The model, and the checkpoint, then have the weights of the last finished step.
 
@@ -291,7 +295,7 @@ class Model(Inspection):
         (stopping, plateau), others = split_callbacks(callbacks, EarlyStopping, ReduceOnPlateau)
         looking = [*as_callbacks(others), *([ProgressBar()] if verbose else [])]
         count = as_count(epochs, "epochs")
-        with opened(checkpoint) as file:
+        with fitting(self), opened(checkpoint) as file:
             with trainer.unchanged_on_failure():
                 data = trainer.batch(x, y, sample_weight)
                 validation = (
@@ -344,6 +348,7 @@ class Model(Inspection):
         >>> losses[-1] < losses[0]
         True
         """
+        refuse_while_fitted(self, "step")
         stage, arrays, _ = self._trainer.prepared("step", x, y, sample_weight)
         return single_step(self._trainer, stage, arrays, self._prepare)
 
