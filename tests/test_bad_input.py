@@ -125,6 +125,8 @@ def test_the_place_in_more_axes():
         (X[:, 0], r"^x has the shape \(12,\), and \(rows, features\) is needed.*x.reshape\(-1, 1\)"),
         (3.0, r"^x has the shape \(\)"),
         ({"a": [1, 2]}, "^x holds {'a': \\[1, 2\\]} at its only place"),
+        ({"a": np.arange(300.0)}, r"^x holds {'a': array[^\n]{,40}} at its only place"),
+        (np.ma.masked_array(X, X > 0), r"^x is masked in places; fill them in with x.filled\(...\), or drop"),
         (sparse.csr_matrix(X), r"^x is a sparse matrix; x.toarray\(\) makes a dense array"),
         (sparse.coo_array(X), "^x is a sparse matrix"),
         (np.zeros((ROWS, 0)), r"features is a whole number of at least 1, not 0|no features"),
@@ -142,6 +144,7 @@ def test_x_of_another_kind(x, sentence):
     ("y", "sentence"),
     [
         (None, "^y is missing: the loss compares the prediction with it; give targets$"),
+        (np.ma.masked_array(Y, Y > 0), "^y is masked in places; fill them in"),
         (["a"] * ROWS, r"^y holds text \('a' in row 0\)"),
         (np.array([*Y[:4], "2.5", *Y[5:]], object), r"^y holds text \('2.5' in row 4\)"),
         (np.array([*Y[:4], None, *Y[5:]], object), "^y holds None in row 4"),

@@ -3,7 +3,7 @@
 What is public is imported when it is first asked for, so that nobody waits for parts that are not used.
 """
 
-import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from chainrule.version import __version__ as __version__
@@ -222,7 +222,8 @@ def __getattr__(name: str) -> Any:
     elif name in _HOME_OF:
         found = getattr(_home_of(name), name)
     elif name == "__all__":
-        found = [*_HOME_OF, *_part("functions").__all__]
+        missing = () if importlib.util.find_spec("sklearn") else _HOMES["estimators"]  # help() asks for all
+        found = [*(name for name in _HOME_OF if name not in missing), *_part("functions").__all__]
     elif not name.startswith("_") and name in _part("functions").__all__:
         found = getattr(_part("functions"), name)
     else:

@@ -6,27 +6,31 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from chainrule.executors import EXECUTORS
-from chainrule.graph.loop import Inputs, NotFiniteError, Prepare, means_over_rows, run_stage
+from chainrule.graph.loop import Inputs, Prepare, means_over_rows, run_stage
 from chainrule.graph.names import checked_options, unknown_name
+from chainrule.graph.trace import array_function
 from chainrule.graph.types import Array, DType, as_dtype, is_float
+from chainrule.graph.value import as_value
 from chainrule.inspection import Inspection
 from chainrule.layers import Layer
 from chainrule.losses import Loss, Penalty, as_loss
 from chainrule.optimizers import Optimizer, as_optimizer
+from chainrule.training.alone import fitting, refuse_while_fitted
 from chainrule.training.callbacks import Callback, Progress, as_callbacks, split_callbacks
 from chainrule.training.checkpoint import Saved, opened
 from chainrule.training.data import as_count
 from chainrule.training.fingerprint import identity
-from chainrule.training.fit import fit_from, not_finite, single_step, with_early_stopping
+from chainrule.training.fit import fit_from, single_step, with_early_stopping
 from chainrule.training.history import History
 from chainrule.training.plateau import ReduceOnPlateau, with_plateau
 from chainrule.training.progress_bar import ProgressBar
 from chainrule.training.saving import save_trainer
+from chainrule.training.step import network_output
 from chainrule.training.stopping import EarlyStopping
 from chainrule.training.task import Objective, Task
 from chainrule.training.trainer import Trainer
@@ -201,11 +205,14 @@ class Model(Inspection):
 
         Raises
         ------
+        TypeError
+            If they are not by name.
         ValueError
             For an unknown name (with the nearest ones), another shape (with both), NaN or infinity. Then
             nothing is changed.
         """
-        self._trainer.replace_arrays(weights)
+        refuse_while_fitted(self, "set_weights")
+        self._trainer.replace_arrays(_by_name(weights))
 
     # Training -------------------------------------------------------------------------------------
 
@@ -269,6 +276,8 @@ class Model(Inspection):
             use by another fit, or not one.
         OSError
             If the checkpoint cannot be read or written.
+        RuntimeError
+            If a fit of this model goes on already, in another thread or with the callback that calls this.
         KeyboardInterrupt
             At Ctrl-C. The model, and the checkpoint, then have the weights of the last finished step.
 
@@ -286,7 +295,7 @@ class Model(Inspection):
         (stopping, plateau), others = split_callbacks(callbacks, EarlyStopping, ReduceOnPlateau)
         looking = [*as_callbacks(others), *([ProgressBar()] if verbose else [])]
         count = as_count(epochs, "epochs")
-        with opened(checkpoint) as file:
+        with fitting(self), opened(checkpoint) as file:
             with trainer.unchanged_on_failure():
                 data = trainer.batch(x, y, sample_weight)
                 validation = (
@@ -339,50 +348,9 @@ class Model(Inspection):
         >>> losses[-1] < losses[0]
         True
         """
+        refuse_while_fitted(self, "step")
         stage, arrays, _ = self._trainer.prepared("step", x, y, sample_weight)
         return single_step(self._trainer, stage, arrays, self._prepare)
-
-    @checked_options
-    def profile(
-        self, x: Any, y: Any = None, *, sample_weight: Any = None, batch_size: int | None = 32
-    ) -> str:
-        """Return how long each part of a training step takes, as a table; nothing is changed.
-
-        A line is a kernel, a loop nest of the step's native code: its time in microseconds (the median over
-        some epochs), its share, for a matrix product the multiplications and additions a second, and the
-        bytes a second of the arrays that it reads and writes. The clock is read in a build made for it.
-
-        Parameters
-        ----------
-        x, y, sample_weight, batch_size
-            As for `fit`. A few batches are enough.
-
-        Raises
-        ------
-        ValueError
-            As for `fit`.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import chainrule as cr
-        >>> model = cr.Model(cr.Dense(10), loss="mean_squared_error", executor="compiled")
-        >>> text = model.profile(np.ones((64, 20)), np.ones((64, 10)))
-        >>> print(text.splitlines()[0].split("for ")[1])
-        a training step on 32 rows with 1 thread, without the gathering of rows
-        """
-        trainer = self._trainer
-        with trainer.unchanged_on_failure():
-            data = trainer.batch(x, y, sample_weight)
-            size = len(data["x"]) if batch_size is None else as_count(batch_size, "batch_size")
-            inputs = Inputs(data, trainer.arguments(), trainer.key, size, 1, {}, self.n_threads)
-            loop = trainer.loop(data, {}, shuffle=True)
-        from chainrule.compiler.profile import profile_loop  # training does without it
-
-        try:
-            return profile_loop(loop, trainer.run, inputs)
-        except NotFiniteError as failure:
-            raise ValueError(not_finite(failure, loop.step, trainer.run)) from None
 
     @checked_options
     def gradients(
@@ -434,6 +402,40 @@ class Model(Inspection):
             found[start : start + together] = predicted(start)
         return found
 
+    @array_function
+    def __call__(self, x: Any, weights: Mapping[str, Any] | None = None) -> Any:
+        """Return the network's output as a function that `grad`, `jacobian` and `compile` take.
+
+        It has the numbers of `predict`. A compiled function keeps the weights of its first call; make them an
+        argument of it where they change.
+
+        Parameters
+        ----------
+        x : array_like, shape (rows, features, ...)
+            Inputs.
+        weights : mapping, optional
+            Parameters, or layer state, by name that take the place of the model's own.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import chainrule as cr
+        >>> model = cr.Model(cr.Dense(1), loss="mean_squared_error")
+        >>> model.build(features=2)
+        >>> model.set_weights({"weight": [[3.0], [4.0]]})
+        >>> cr.grad(lambda x: cr.sum(model(x)))(np.array([[0.5, 1.0]]))
+        array([[3., 4.]])
+        """
+        trainer, given = self._trainer, as_value(x)
+        trainer.build(cast(Sequence[int], given.shape[1:]))
+        arrays = {name: trainer.run.carried[kept] for name, kept in trainer.predicting_names().items()}
+        state = {name: trainer.run.carried[name] for name in trainer.carried.state}
+        for name, array in _by_name(weights or {}).items():
+            if name not in {**arrays, **state}:
+                raise ValueError(unknown_name("weight", name, {**arrays, **state}))
+            (arrays if name in arrays else state)[name] = array
+        return network_output(trainer.task, arrays, state, given)
+
     @checked_options
     def evaluate(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> dict[str, float]:
         """Return the loss, penalties included, and the loss's metrics: ``{"loss": ..., "accuracy": ...}``.
@@ -474,3 +476,11 @@ def _three(data: Any) -> tuple[Any, Any, Any]:
         raise ValueError("validation_data is (x, y) or (x, y, sample_weight)")
     x, y, *weight = data
     return x, y, weight[0] if weight else None
+
+
+def _by_name(weights: Any) -> Mapping[str, Any]:
+    """Return weights, if each has a name."""
+    if not isinstance(weights, Mapping):
+        kind = type(weights).__name__
+        raise TypeError(f"weights are given by name, as model.weights has them, and not as a {kind}")
+    return weights

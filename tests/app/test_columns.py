@@ -61,6 +61,7 @@ def test_unknown_categories_where_training_had_none_missing():
         (["NA", "", "?"], "x", "no values"),
         (["ann", "bob", "cyd"], "x", "3 different values in 3 rows; 'ann' in line 2 is not a number"),
         (["1", "2", "3x"], "x", "'3x' in line 4 is not a number"),
+        (["1,5", "2,5", "3,5"], "x", "'1,5' in line 2 is not a number: write 1.5 and 1000, not 1,5"),
         (["1", "2", "inf"], "x", "'inf' in line 4 is not a number"),
         (["17", "5", "9"], "ID", "only tells the rows apart"),
         (["1", "2", "3"], "", "only tells the rows apart"),
@@ -147,6 +148,7 @@ def test_task():
         (["a"] * 9, "only the value 'a'"),
         (["3"] * 9, "only the value"),
         ([f"n{i}" for i in range(9)], "9 classes in 9 rows"),
+        ([f"{i},5" for i in range(9)], "holds '0,5', which is no number: write 1.5 and 1000"),
     ],
 )
 def test_bad_targets(cells, words):

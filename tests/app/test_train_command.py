@@ -224,3 +224,9 @@ def test_help_and_version(run):
     assert run("--help").exit_code == 0
     assert "--learning-rate" in run("train", "--help").stdout
     assert re.fullmatch(r"chainrule \d+\.\d+\.\d+\S*\n", run("--version").stdout)
+
+
+def test_python_runs_it_as_a_module():
+    command = [sys.executable, "-m", "chainrule", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("chainrule ")

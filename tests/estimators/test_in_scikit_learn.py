@@ -204,6 +204,11 @@ def test_without_scikit_learn_one_sentence_says_so():
     code = "import sys; sys.modules['sklearn'] = None; import chainrule as cr; cr.MLPClassifier"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "pip install 'chainrule[sklearn]'" in done.stderr.splitlines()[-1]
+    for asking in ("help(chainrule)", "exec('from chainrule import *')", "inspect.getmembers(chainrule)"):
+        code = f"import sys; sys.modules['sklearn'] = None; import chainrule, inspect; {asking}"
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, stdin=subprocess.DEVNULL, check=True
+        )
     assert not hasattr(cr, "MLPClasifier")
     assert "MLPClassifier" in dir(cr)
 

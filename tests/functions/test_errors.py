@@ -65,7 +65,12 @@ SYMBOLIC_MISTAKES = [  # x is (rows, 3)
     (lambda x: x[::-1], IndexError, "rows can only be taken whole"),
     (lambda x: x[:, ::0], ValueError, "step cannot be zero"),
     (lambda x: x[[0], [1]], TypeError, "one integer array; use cr.take"),
-    (lambda x: x[x > 0], TypeError, "an index is an int, a slice, None, ... or an integer array"),
+    (
+        lambda x: x[x > 0],
+        TypeError,
+        "a slice, None, ... or an integer array, .*; what a mask would .* cr.where",
+    ),
+    (lambda x: x.__setitem__(0, 1.0), TypeError, "cannot be changed in place; make a new one with cr.where"),
     (lambda x: x[:, 0.5], TypeError, "an index is an int, a slice, None, ... or an integer array"),
     (lambda x: x @ np.zeros((2, 2)), ValueError, r"\(rows, 3\) @ \(2, 2\) do not fit: .* has 3 .* second 2"),
     (lambda x: np.zeros((2, 3)) @ x, ValueError, r"the first has 3 and .* the second rows"),
@@ -77,7 +82,10 @@ SYMBOLIC_MISTAKES = [  # x is (rows, 3)
     (lambda x: float(cr.sum(x)), TypeError, r"float\(\) needs a number, .* is symbolic"),
     (lambda x: cr.full(3, cr.sum(x)), TypeError, "needs a number, .* is symbolic"),
     (lambda x: np.asarray(x), TypeError, "a NumPy function needs a number, .* is symbolic"),
+    (lambda x: cr.sum([x, x]), TypeError, "is symbolic: .* cr.stack to make an array of a list"),
     (lambda x: np.deg2rad(x), TypeError, "np.deg2rad needs a number, .* use chainrule's functions"),
+    (lambda x: cr.sum(x) / x.shape[0], TypeError, "the number of rows is not known .* cr.row_count"),
+    (lambda x: cr.sum(x) / len(x), TypeError, r"the size of \(rows,\) is not known .* cr.row_count"),
     (lambda x: x.shape[0] * 2, TypeError, "the number of rows is not known until the graph runs"),
 ]
 

@@ -27,7 +27,12 @@ ACTIVATIONS = "elu, gelu, identity, leaky_relu, mish, relu, selu, sigmoid, silu,
         (
             lambda: cr.Activation(None),
             ValueError,
-            f"there is no activation None; there are {ACTIVATIONS}",
+            "there is no activation None; here it is called 'identity'",
+        ),
+        (
+            lambda: cr.Activation(3),
+            ValueError,
+            f"there is no activation 3; there are {ACTIVATIONS}",
         ),
         (
             lambda: cr.Dense(3, activation=["relu"]),
@@ -114,7 +119,17 @@ ACTIVATIONS = "elu, gelu, identity, leaky_relu, mish, relu, selu, sigmoid, silu,
         (
             lambda: cr.Sequential([cr.Flatten(), "relu"]),
             TypeError,
-            "Sequential: layers[1] is not a layer but 'relu'",
+            "Sequential: layers[1] is not a layer but 'relu'; cr.Activation makes one of an activation",
+        ),
+        (
+            lambda: cr.Dense(2, activation="swish"),
+            ValueError,
+            "there is no activation 'swish'; here it is called 'silu'",
+        ),
+        (
+            lambda: cr.Sequential([cr.Flatten]),
+            TypeError,
+            f"Sequential: layers[0] is not a layer but {cr.Flatten}; write Flatten(...)",
         ),
         (lambda: cr.Residual([None]), TypeError, "Residual: layers[0] is not a layer but None"),
         (lambda: cr.Concatenate([]), ValueError, "Concatenate: it needs at least one layer"),

@@ -91,3 +91,13 @@ def test_a_process_without_the_class_predicts_and_trains(tmp_path):
     result = np.load(tmp_path / "result.npz")
     np.testing.assert_array_equal(result["before"], model.predict(X))
     np.testing.assert_array_equal(result["losses"], model.fit(X, Y, epochs=3, batch_size=5)["loss"])
+
+
+def test_a_forward_that_takes_no_context_is_told_where_it_is_written():
+    with pytest.raises(
+        TypeError, match=r"Alone: forward takes x and a context, as in def forward\(self, x, con"
+    ):
+
+        class Alone(cr.Layer):
+            def forward(self, x):
+                return x

@@ -177,12 +177,14 @@ class HeavyBall(cr.Optimizer):
     spoiled: str = ""
 
     def slots(self, parameter):
-        return {"velocity": np.zeros_like(parameter)}
+        return {"velocity": 0.0 if self.spoiled == "number" else np.zeros_like(parameter)}
 
     def rule(self, parameter, gradient, slots, t, learning_rate):
         v = (1 - self.friction) * slots["velocity"] + gradient
         if self.spoiled == "type":
             return cr.sum(parameter - learning_rate * v), {"velocity": v}
+        if self.spoiled == "alone":
+            return parameter - learning_rate * v
         return parameter - learning_rate * v, {} if self.spoiled == "slot" else {"velocity": v}
 
 
@@ -195,16 +197,22 @@ def test_an_optimizer_of_ones_own_in_ten_lines():
 
 
 @pytest.mark.parametrize(
-    ("spoiled", "words"),
+    ("spoiled", "kind", "words"),
     [
-        ("type", r"HeavyBall: layers.0.weight is float64\[3, 2\], and its update float64\[\]"),
-        ("slot", "HeavyBall: its slots and what its rule returns.*layers.0.weight/velocity does not"),
+        ("type", ValueError, r"HeavyBall: layers.0.weight is float64\[3, 2\], and its update float64\[\]"),
+        (
+            "slot",
+            ValueError,
+            "HeavyBall: its slots and what its rule returns.*layers.0.weight/velocity does not",
+        ),
+        ("alone", TypeError, r"HeavyBall.rule should return \(new parameter, slots by name\), and returned"),
+        ("number", TypeError, "HeavyBall.slots should return arrays by name, and velocity is 0.0"),
     ],
 )
-def test_a_rule_that_returns_something_else_is_told(spoiled, words):
+def test_a_rule_that_returns_something_else_is_told(spoiled, kind, words):
     weights, _ = weights_and_gradients()
     optimizer = HeavyBall(0.1, spoiled=spoiled)
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(kind, match=words):
         step_graph(optimizer, weights, optimizer.initial_state(weights))
 
 
@@ -225,7 +233,7 @@ def test_an_optimizer_is_a_value_like_any_other(key):
     assert make(2) == make(2.0)
     assert make(2) != make(3)
     assert hash(make(2)) == hash(make(2.0))
-    assert eval(repr(make(2)), vars(cr)) == make(2)
+    assert eval(repr(make(2)), {cls.__name__: cls for cls in OPTIMIZERS.values()}) == make(2)
 
 
 def test_the_factors_are_the_optimizers_own():

@@ -1,5 +1,7 @@
 """Callbacks: when they are called, what they see, and what happens when one of them fails."""
 
+import copy
+
 import numpy as np
 import pytest
 from training_cases import assert_same, classes, classification, regression, table
@@ -160,3 +162,33 @@ def test_the_bar_ends_when_the_fit_fails(capfd):
     with pytest.raises(ValueError, match="the loss became"):
         regression(optimizer=cr.SGD(1e150)).fit(*table(), epochs=9, verbose=True)
     np.testing.assert_equal(regression().fit(*table(), verbose=True).epochs, 1)  # a second bar may start
+
+
+# What would be lost ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("fit", lambda model, x, y: model.fit(x, y)),
+        ("step", lambda model, x, y: model.step(x, y)),
+        ("set_weights", lambda model, x, y: model.set_weights(model.weights)),
+    ],
+)
+def test_a_callback_cannot_change_the_model_as_the_fit_would_overwrite_it(name, change):
+    x, y = table()
+    model = regression()
+    with pytest.raises(
+        RuntimeError, match=f"what {name} does would be lost, since a fit of this model goes on"
+    ):
+        model.fit(x, y, epochs=3, callbacks=[lambda progress: change(progress.model, x, y)])
+    assert model.epochs == 1
+    change(model, x, y)  # now that it has ended
+
+
+def test_a_copy_of_a_model_that_is_fitted_is_free():
+    x, y = table()
+    copies = []
+    regression().fit(x, y, epochs=2, callbacks=[lambda p: copies.append(copy.deepcopy(p.model))])
+    copies[0].fit(x, y)
+    assert copies[0].epochs == 2

@@ -4,6 +4,7 @@ import csv
 import logging
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from resuming import EPOCHS, rich_fit, rich_model
@@ -171,3 +172,18 @@ def test_what_is_no_time(bad):
 def test_options_that_there_are_not(make, sentence):
     with pytest.raises((TypeError, ValueError), match=f"^{sentence}"):
         make()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
+    log = cr.CSVLogger(tmp_path / "run.csv")
+
+    def fill(progress):
+        log._file.close()
+        log._file = open("/dev/full", "w")  # noqa: SIM115
+        log._writer = csv.writer(log._file)
+
+    with pytest.raises(OSError, match=r"No space left on device: '.*run.csv'"):
+        regression().fit(X, Y, epochs=3, callbacks=[log, fill])
+    with pytest.raises(OSError, match="it is a device, not a file: '/dev/full'"):
+        regression().fit(X, Y, callbacks=[cr.CSVLogger("/dev/full")])

@@ -18,7 +18,7 @@ def test_its_examples_run_in_order(tmp_path, monkeypatch, capsys):
     names = {"__name__": "__main__"}
     for block in python_blocks(PAGE):
         exec(compile(block, str(PAGE), "exec"), names)
-    assert capsys.readouterr().out.splitlines()[-1] == "[ 2. -4.  2.]"
+    assert "gradients right" in capsys.readouterr().out
     assert (tmp_path / "model.safetensors").exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -35,6 +36,18 @@ def as_number(cell: str) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) and "_" not in cell else None
+
+
+def about_commas(cell: str) -> str:
+    """Return how a number is written whose cell has commas; it goes on after "is not a number".
+
+    Examples
+    --------
+    >>> about_commas("1.234,5"), about_commas("a, b")
+    (': write 1.5 and 1000, not 1,5 and 1,000', '')
+    """
+    digits = re.sub(r"[.,](?=\d)", "", cell)
+    return ": write 1.5 and 1000, not 1,5 and 1,000" if "," in cell and as_number(digits) is not None else ""
 
 
 def printable(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.app.cells import as_number, is_missing, mean_and_deviation
+from chainrule.app.cells import about_commas, as_number, is_missing, mean_and_deviation
 from chainrule.app.holdout import Positions
 from chainrule.app.records import record_from_json
 from chainrule.app.table import Table
@@ -242,5 +242,5 @@ def _first_not_a_number(cells: Sequence[str], lines: Sequence[int]) -> str:
     """Return where a column shows that it is not one of numbers, empty where it is one."""
     for cell, line in zip(cells, lines, strict=True):
         if not is_missing(cell) and as_number(cell) is None:
-            return f"{cell!r} in line {line} is not a number"
+            return f"{cell!r} in line {line} is not a number{about_commas(cell)}"
     return ""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.app.cells import as_number, is_missing, mean_and_deviation
+from chainrule.app.cells import about_commas, as_number, is_missing, mean_and_deviation
 from chainrule.app.holdout import Positions
 from chainrule.app.records import record_from_json
 from chainrule.app.table import Table
@@ -157,7 +157,8 @@ def infer_classes(name: str, table: Table) -> ClassTarget | None:
         misfit = numbers.index(None)
         raise ValueError(
             f"{table.path}: the target column {name!r} has {len(counts)} classes in {len(cells)} rows: too "
-            f"few of each (line {table.lines[misfit]} holds {cells[misfit]!r}, which is no number); "
+            f"few of each (line {table.lines[misfit]} holds {cells[misfit]!r}, which is no number"
+            f"{about_commas(cells[misfit])}); "
             "choose another target, or correct the cells that should be numbers"
         )
     return ClassTarget(name, tuple(sorted(counts)))

@@ -18,6 +18,8 @@ from chainrule.estimators.categories import (
     column_names,
     is_float32_frame,
     learnt_categories,
+    refuse_dates,
+    tell_text,
     with_codes,
 )
 from chainrule.estimators.embeddings import check_codes, chosen_columns, embedding_names, learnt_columns
@@ -42,6 +44,7 @@ from chainrule.layers import initial_values
 from chainrule.losses import L2, Loss
 from chainrule.optimizers import Optimizer
 from chainrule.training.checkpoint import opened
+from chainrule.training.data import refuse_masked
 from chainrule.training.memo import declared
 from chainrule.training.plateau import ReduceOnPlateau
 from chainrule.training.task import Task
@@ -217,16 +220,23 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
         X = self._with_codes(X, reset)
-        x, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            multi_output=True,
-            y_numeric=self._numeric_target,
-            dtype=np.float32 if is_float32_frame(X) else (np.float64, np.float32),
-            reset=reset,
-        )
+        refuse_dates(X)
+        refuse_masked(X, "x")
+        refuse_masked(y, "y")
+        try:
+            x, y = validate_data(
+                self,
+                X,
+                y,
+                accept_sparse="csr",
+                multi_output=True,
+                y_numeric=self._numeric_target,
+                dtype=np.float32 if is_float32_frame(X) else (np.float64, np.float32),
+                reset=reset,
+            )
+        except ValueError as error:
+            tell_text(error, X)
+            raise
         return x, y
 
     def _with_codes(self, X: Any, reset: bool = False) -> Any:
@@ -441,6 +451,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         if check:
             check_is_fitted(self)
             follow_weights(self)
+            refuse_masked(X, "x")
             X = validate_data(self, self._with_codes(X), accept_sparse="csr", reset=False)
         own = link and self.out_activation_ != self._link
         shared = X.shape[0] * self._trainer.size >= WORTH_WAKING  # or one thread does it anyway

@@ -256,6 +256,8 @@ def _as_numbers(y: Any) -> Array:
     """Return a target as float64; a ValueError says that text, or a sparse matrix, is none."""
     if issparse(y):
         raise ValueError("y is a sparse matrix, and a regressor's targets are dense; give y.toarray()")
+    if y.dtype.kind in "mM":
+        raise ValueError("y holds dates or spans of time; give numbers, such as days since the first")
     try:
         return y.astype(FLOAT64, copy=False)  # type: ignore[no-any-return]
     except ValueError as problem:

@@ -151,7 +151,10 @@ def _bounds(item: Any, dim: Dim, axis: int, x: Value) -> tuple[int, Dim, int]:
     is_number = isinstance(item, int | np.integer) and not isinstance(item, bool)
     is_array = not is_number and not isinstance(item, slice)
     if is_array and as_value(item).dtype != INT32:
-        raise TypeError(f"an index is an int, a slice, None, ... or an integer array, not {item!r}")
+        raise TypeError(
+            f"an index is an int, a slice, None, ... or an integer array, not {item!r}; "
+            "what a mask would choose, cr.where does"
+        )
     if whole or is_array:
         return 0, dim, 1
     if dim is ROWS:

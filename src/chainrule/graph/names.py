@@ -42,14 +42,33 @@ def refuse_unknown_options(owner: str, given: Iterable[str], signature: inspect.
             raise UnknownOptionError(f"{owner}: {unknown_name('option', name, known)}")
 
 
+def refuse_surplus(owner: str, given: int, signature: inspect.Signature) -> None:
+    """Raise a sentence that says what there is by position, if more was given."""
+    parameters = [one for one in signature.parameters.values() if one.name != "self"]
+    if any(one.kind is one.VAR_POSITIONAL for one in parameters):
+        return
+    known = [one.name for one in parameters if one.kind is not one.KEYWORD_ONLY]
+    if given > len(known):
+        others = [f"{one.name}=" for one in parameters if one.kind is one.KEYWORD_ONLY]
+        fewer = "give one, or one list of them where it takes several" if len(known) == 1 else "give no more"
+        hint = f"name the others: {', '.join(others)}" if others else fewer
+        names = ", ".join(known) or "nothing"
+        raise TypeError(f"{owner} takes {names} by position, and was given {given} arguments; {hint}")
+
+
 def checked_options(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a function answer an unknown keyword with the nearest names."""
+    """Make a function answer an unknown keyword with the nearest names, and a surplus argument with all."""
     signature = inspect.signature(function)
+    owner = function.__qualname__.replace(".__init__", "")
+    by_position = sum(one.kind is not one.KEYWORD_ONLY for one in signature.parameters.values())
+    bound = "self" in signature.parameters
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         if kwargs:
-            refuse_unknown_options(function.__qualname__.replace(".__init__", ""), kwargs, signature)
+            refuse_unknown_options(owner, kwargs, signature)
+        if len(args) > by_position:
+            refuse_surplus(owner, len(args) - bound, signature)
         return function(*args, **kwargs)
 
     return wrapper
@@ -59,10 +78,12 @@ _signature = functools.lru_cache(256)(inspect.signature)
 
 
 class CheckedOptions:
-    """A base of dataclasses that answer an unknown field with the nearest names."""
+    """A base of dataclasses that answer an unknown field with the nearest names, one too many with all."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Look at the keywords before ``__init__`` does."""
         if kwargs:
             refuse_unknown_options(cls.__name__, kwargs, _signature(cls.__init__))
+        if len(args) > 1:  # one is never too many
+            refuse_surplus(cls.__name__, len(args), _signature(cls.__init__))
         return super().__new__(cls)

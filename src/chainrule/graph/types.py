@@ -114,7 +114,10 @@ def static_size(shape: Shape) -> int:
     size = 1
     for dim in shape:
         if dim is ROWS:
-            raise TypeError(f"the size of {str_shape(shape)} is not known until the graph runs")
+            raise TypeError(
+                f"the size of {str_shape(shape)} is not known until the graph runs; "
+                "cr.mean, cr.sum and cr.row_count work with rows"
+            )
         size *= int(dim)
     return size
 

@@ -14,6 +14,7 @@ from chainrule.graph.types import (
     DTYPES,
     FLOAT64,
     INT32,
+    ROWS,
     Array,
     ArrayType,
     DType,
@@ -260,10 +261,16 @@ class Value:
         raise self._no_number("an index")
 
     def __array__(self, dtype: object = None, copy: object = None) -> NoReturn:
-        raise self._no_number("a NumPy function")
+        instead = "use cr.where to choose between values, and cr.stack to make an array of a list of them"
+        raise self._no_number("a NumPy function", instead)
 
     def __array_function__(self, function: Any, *_: object) -> NoReturn:
         raise self._no_number(f"np.{function.__name__}", _OWN)
+
+    def __setitem__(self, index: object, item: object) -> NoReturn:
+        raise TypeError(
+            "a symbolic array cannot be changed in place; make a new one with cr.where, cr.stack or cr.concat"
+        )
 
     def __len__(self) -> int:
         if not self.shape:
@@ -332,6 +339,8 @@ def as_value(operand: Operand) -> Value:
         return constant(_int32(operand), INT32, weak=True)
     if isinstance(operand, float | np.floating):
         return constant(float(operand), FLOAT64, weak=True)
+    if operand is ROWS:
+        float(operand)  # says why it is no number
     data = as_array(operand)
     return Value(ArrayType(data.shape, data.dtype), data=data)
 

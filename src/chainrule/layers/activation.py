@@ -31,13 +31,20 @@ ACTIVATIONS: dict[str, ActivationFunction] = {
     "softmax": functions.softmax,
 }
 
+#: What an activation is called elsewhere.
+_ALSO_CALLED = {"None": "identity", "linear": "identity", "logistic": "sigmoid", "swish": "silu"}
+
 
 def as_activation(activation: str | ActivationFunction) -> ActivationFunction:
     """Return the function for a name or a function; a ValueError gives the nearest names."""
     if callable(activation):
         return activation
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise ValueError(unknown_name("activation", activation, ACTIVATIONS))
+        here = _ALSO_CALLED.get(str(activation))
+        told = unknown_name("activation", activation, ACTIVATIONS)
+        raise ValueError(
+            f"there is no activation {activation!r}; here it is called {here!r}" if here else told
+        )
     return ACTIVATIONS[activation]
 
 

@@ -22,8 +22,15 @@ def _keep_layers(owner: Any) -> None:
         raise TypeError(f"{name}: layers is a list of layers, not {owner.layers!r}") from None
     for i, layer in enumerate(layers):
         if not isinstance(layer, Layer):
-            raise TypeError(f"{name}: layers[{i}] is not a layer but {layer!r}")
+            raise TypeError(f"{name}: layers[{i}] is not a layer but {layer!r}{_what_to_do(layer)}")
     object.__setattr__(owner, "layers", layers)
+
+
+def _what_to_do(layer: object) -> str:
+    """Return how a layer is made of what was given in the place of one."""
+    if isinstance(layer, type):
+        return f"; write {layer.__name__}(...)"
+    return "; cr.Activation makes one of an activation" if isinstance(layer, str) or callable(layer) else ""
 
 
 def _one_after_another(layers: Sequence[Layer], x: Value, context: Context) -> Value:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
+from typing import Any
 
 from chainrule.graph.names import CheckedOptions
 from chainrule.graph.types import ROWS
@@ -14,7 +16,8 @@ class Layer(CheckedOptions, ABC):
     """A part of a network: a frozen dataclass of hyperparameters, and how its output follows from its input.
 
     A layer of one's own needs a dataclass and `forward`, in which it asks its `Context` for parameters, state
-    and random numbers. A saved model holds what it computed, so loading needs no source.
+    and random numbers; ``context.layer(name, layer, x)`` is the output of a layer within it. A saved model
+    holds what it computed, so loading needs no source.
 
     Notes
     -----
@@ -35,6 +38,15 @@ class Layer(CheckedOptions, ABC):
     >>> model.weights["layers.0.scale"]
     array([2., 2., 2.], dtype=float32)
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        try:
+            inspect.signature(cls.forward).bind(None, None, None)
+        except TypeError:
+            raise TypeError(
+                f"{cls.__name__}: forward takes x and a context, as in def forward(self, x, context)"
+            ) from None
 
     @abstractmethod
     def forward(self, x: Value, context: Context) -> Value:

@@ -177,6 +177,10 @@ class Optimizer(CheckedOptions, ABC):
         state: dict[str, Array] = {}
         for name, parameter in parameters.items():
             kept = self.slots(parameter)
+            for slot, array in kept.items():
+                if not isinstance(array, np.ndarray | np.generic):
+                    owner = type(self).__name__
+                    raise TypeError(f"{owner}.slots should return arrays by name, and {slot} is {array!r}")
             if not is_zero(self.average):
                 kept = {**kept, _AVERAGE: np.array(parameter)}
             state |= {f"{name}/{slot}": array for slot, array in kept.items()}
@@ -273,7 +277,13 @@ class Optimizer(CheckedOptions, ABC):
                 parameter = parameter - rate * self.weight_decay * parameter
             else:
                 gradient = gradient + self.weight_decay * parameter
-        new, slots = self.rule(parameter, gradient, slots, t, rate)
+        result = self.rule(parameter, gradient, slots, t, rate)
+        if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)):
+            name = type(self).__name__
+            raise TypeError(
+                f"{name}.rule should return (new parameter, slots by name), and returned {result!r}"
+            )
+        new, slots = result[0], dict(result[1])
         if average is not None:
             # The share of the newest weights among all so far: 1 at the first update, 1 - d in the long run.
             share = (1 - self.average) / (1 - self.average**t)

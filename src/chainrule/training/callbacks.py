@@ -76,6 +76,9 @@ class Progress:
 class Callback:
     """Something that looks on: override what is needed. A plain function of Progress is a callback too.
 
+    Until the fit has ended, ``fit``, ``step`` and ``set_weights`` of its model raise a RuntimeError, as the
+    fit would overwrite what they do.
+
     Attributes
     ----------
     records : bool, default False

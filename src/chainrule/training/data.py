@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import reprlib
 from numbers import Real
 from typing import Any, Final
 
 import numpy as np
 
 from chainrule.graph.types import FLOAT32, INT32, Array, DType, str_shape
+from chainrule.graph.value import Value
 
 #: How many elements are looked at together.
 ELEMENTS: Final = 1 << 18
@@ -44,8 +46,14 @@ def as_numbers(x: Any, name: str) -> Array:
 
 def as_dense(x: Any, name: str) -> Array:
     """Return x as an array of whatever it holds."""
+    if isinstance(x, Value):
+        raise TypeError(
+            f"{name} is a symbolic {x.type}, and numbers are needed; "
+            "in a function that is differentiated or compiled, model(x) is the network's output"
+        )
     if hasattr(x, "toarray"):
         raise ValueError(f"{name} is a sparse matrix; {name}.toarray() makes a dense array of it")
+    refuse_masked(x, name)
     try:
         return np.asarray(x)
     except ValueError:
@@ -54,13 +62,21 @@ def as_dense(x: Any, name: str) -> Array:
         ) from None
 
 
+def refuse_masked(x: Any, name: str) -> None:
+    """Raise a ValueError for a masked array: NumPy forgets the mask, and takes what lies under it."""
+    if isinstance(x, np.ndarray) and np.any(getattr(x, "mask", False)):
+        raise ValueError(
+            f"{name} is masked in places; fill them in with {name}.filled(...), or drop such rows"
+        )
+
+
 def _from_objects(array: Array, name: str) -> Array:
     """Return an object array as floats, or name the first element that is not a number."""
     for place, item in np.ndenumerate(array):
         if not isinstance(item, Real | np.bool_):
+            shown = " ".join(reprlib.repr(item).split())
             raise ValueError(
-                f"{name} holds {item!r} at {_place(place)}, and numbers are needed; "
-                "encode it, or drop the row"
+                f"{name} holds {shown} at {_place(place)}, and numbers are needed; encode it, or drop the row"
             )
     try:
         return array.astype(np.float64)

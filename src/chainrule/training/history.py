@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from chainrule.graph.names import unknown_name
 from chainrule.training.plots import draw
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ class History(dict[str, list[float]]):
     def __init__(self, *results: Any, **more: Any) -> None:
         super().__init__(*results, **more)
         self.recorded: dict[str, dict[str, list[float]]] = {}
+
+    def __missing__(self, name: object) -> NoReturn:
+        raise KeyError(unknown_name("result", name, self))
 
     def append(self, results: Mapping[str, float]) -> None:
         """Add the results of one more epoch."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import logging
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -48,12 +50,12 @@ class CSVLogger(Callback):
 
     def on_start(self, progress: Progress) -> None:
         """Begin the file, with the lines of epochs before this start."""
-        check_place(Path(os.path.realpath(self.path)), self.path)
-        self._rows = self._rows_until(progress.epoch)
-        self._file: IO[str] = self.path.open("w", newline="", encoding="utf-8")
-        self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerows(self._rows)
-        self._file.flush()
+        with _naming(self.path):
+            check_place(Path(os.path.realpath(self.path)), self.path)
+            self._rows = self._rows_until(progress.epoch)
+            self._file: IO[str] = self.path.open("w", newline="", encoding="utf-8")
+            self._writer = csv.writer(self._file, lineterminator="\n")
+            self._write(self._rows)
 
     def _rows_until(self, epoch: int) -> list[list[str]]:
         """Return the header and the lines of these epochs in the file that is there."""
@@ -66,16 +68,31 @@ class CSVLogger(Callback):
 
     def on_epoch(self, progress: Progress) -> None:
         """Write a line."""
-        if not self._rows:
-            self._rows = [["epoch", *progress.logs]]
-            self._writer.writerows(self._rows)
-        self._writer.writerow([progress.epoch, *progress.logs.values()])
+        header = [] if self._rows else [["epoch", *progress.logs]]
+        self._rows = self._rows or header
+        with _naming(self.path):
+            self._write([*header, [progress.epoch, *progress.logs.values()]])
+
+    def _write(self, rows: Iterable[Iterable[object]]) -> None:
+        self._writer.writerows(rows)
         self._file.flush()
 
     def on_end(self, progress: Progress) -> None:
         """Close the file."""
         if hasattr(self, "_file"):
-            self._file.close()
+            with _naming(self.path):
+                self._file.close()
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an error name the file: what comes of writing, as from a full disk, does not."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.strerror and problem.filename is None:
+            problem.filename = str(path)
+        raise
 
 
 class EpochLogger(Callback):

@@ -79,6 +79,15 @@ class BoundNetwork:
         return apply(self.network, cast_value(as_value(x), self.variables.dtype), self.variables)
 
 
+def network_output(task: Task, parameters: Mapping[str, Any], state: Mapping[str, Any], x: Any) -> Value:
+    """Return the network's output for x with these arrays or values, as a prediction computes it."""
+
+    def bound(arrays: Mapping[str, Any]) -> dict[str, Value]:
+        return {name: cast_value(as_value(array), task.dtype) for name, array in arrays.items()}
+
+    return BoundNetwork(task.network, Variables(task.dtype, bound(parameters), bound(state)))(x)
+
+
 class Trace:
     """The values that a step starts from, and the sentences that it is written in.
 
