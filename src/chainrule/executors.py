@@ -8,17 +8,17 @@ from typing import NamedTuple
 
 from chainrule.graph.evaluate import Evaluator
 from chainrule.graph.graph import Graph
-from chainrule.graph.loop import EvaluatedRun, GraphFunction, Inputs, Loop, LoopState, Prepare, Run
+from chainrule.graph.loop import EvaluatedRun, GraphFunction, Inputs, Loop, LoopState, Prepare, StepwiseRun
 
 
 class Executor(NamedTuple):
     """What runs a model: `run` its training loops, `preparing(n_threads)` gives what runs single graphs."""
 
-    run: Callable[[Loop, LoopState, Inputs], Run]
+    run: Callable[[Loop, LoopState, Inputs], StepwiseRun]
     preparing: Callable[[int | None], Prepare]
 
 
-def _compiled_run(loop: Loop, state: LoopState, inputs: Inputs) -> Run:
+def _compiled_run(loop: Loop, state: LoopState, inputs: Inputs) -> StepwiseRun:
     from chainrule.compiler.epochs import CompiledRun  # the compiler is loaded when something is compiled
 
     return CompiledRun(loop, state, inputs)

@@ -349,8 +349,9 @@ class Model(Inspection):
         True
         """
         refuse_while_fitted(self, "step")
-        stage, arrays, _ = self._trainer.prepared("step", x, y, sample_weight)
-        return single_step(self._trainer, stage, arrays, self._prepare)
+        with self._trainer.unchanged_on_failure():
+            data = self._trainer.batch(x, y, sample_weight)
+        return single_step(self._trainer, data, EXECUTORS[self.executor].run, self.n_threads)
 
     @checked_options
     def gradients(

@@ -218,6 +218,7 @@ class CompiledLoop:
             [part.captured for part in self.parts],
             self.layout.results,
             self.layout.control_size,
+            self.layout.step["batch_loss"],
             self.finite,
             self.sizes,
             self.scratch,

@@ -13,13 +13,13 @@ from functools import cached_property
 import numpy as np
 
 from chainrule.compiler.buffer import Buffer
-from chainrule.compiler.control import Control
+from chainrule.compiler.control import FIRST_TABLE, Control
 from chainrule.compiler.native_loop import NativeLoop, native_loop
-from chainrule.compiler.pool import deferred_interrupt, is_interrupted, run_apart, run_together
-from chainrule.compiler.table import allocate, given_up
+from chainrule.compiler.pool import deferred_interrupt, helpers, is_interrupted, run_apart, run_together
+from chainrule.compiler.table import address_of, allocate, given_up
 from chainrule.compiler.threads import WORTH_GIVING_UP
 from chainrule.graph.evaluate import bind_rows
-from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError
+from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError, Tables
 from chainrule.graph.shuffle import bits_for, shift_for
 from chainrule.graph.sparse import Rows, SparseRows
 from chainrule.graph.types import Array, DType, Shape
@@ -292,6 +292,61 @@ class CompiledRun:
             run_apart(work, threads, self._pool, self._give_up)
         else:
             run_together(work, threads, self._pool)
+
+    # One step at a time --------------------------------------------------------------------------------
+
+    def step(self, data: Tables) -> float:
+        """Make one step on all of these rows, at most a batch, in place of the run's; return their loss."""
+        self._position = before = LoopState({}, step=self._position.step, epoch=self._position.epoch)
+        self._hand_over(data)
+        np.copyto(self._kept_before, self._kept)
+        try:
+            self._make_turns(1, check=self.loop.checked)
+            if not self.loop.checked or self._is_sound():
+                self._position = LoopState({}, step=before.step + 1, epoch=before.epoch)
+                self._sound = True
+                return float(self._loss)
+        except BaseException:
+            self._take_back(before)
+            raise
+        self._take_back(before)
+        return self._evaluated_step(data)
+
+    def _hand_over(self, data: Tables) -> None:
+        """Have the next turn see these rows, and threads that help with it."""
+        self._given = [array for name in self._plan.data for array in _arrays_of(data[name])]
+        for slot, array in enumerate(self._given, FIRST_TABLE):
+            self._table[slot] = address_of(array)
+        control, rows = self._control, len(next(iter(data.values())))
+        control[Control.ROWS] = control[Control.BATCH] = rows
+        control[Control.SHUFFLE] = False
+        self._end = len(self.results) + 1
+        self._pool = helpers.at_least(self.threads - 1) if self.threads > 1 else None
+
+    def _take_back(self, before: LoopState) -> None:
+        np.copyto(self._kept, self._kept_before)
+        self._position, self._sound = before, True
+
+    def _evaluated_step(self, data: Tables) -> float:
+        """Make a step that has failed by the evaluator, which says why, or else is right."""
+        again = EvaluatedRun(self.loop, self.state, replace(self.inputs, data=data))
+        loss = again.step(data)
+        self.state = again.state
+        return loss
+
+    @cached_property
+    def _kept(self) -> Array:
+        """The memory of all that stays from turn to turn."""
+        start = self._places[self._plan.finite.slot] - self._memory.ctypes.data
+        return self._memory.view(np.uint8)[start : start + self._plan.finite.offset]
+
+    @cached_property
+    def _kept_before(self) -> Array:
+        return np.empty_like(self._kept)
+
+    @cached_property
+    def _loss(self) -> Array:
+        return self._view_of(self._plan.loss, (), np.dtype(self._plan.loss.dtype))
 
     # Failures ------------------------------------------------------------------------------------------
 

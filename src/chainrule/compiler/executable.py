@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.compiler.native import native
 from chainrule.compiler.plan import GraphPlan, multiplications
 from chainrule.compiler.pool import deferred_interrupt, helpers, is_interrupted, run_apart, run_together
-from chainrule.compiler.table import FIRST_ARRAY, allocate, given_up
+from chainrule.compiler.table import FIRST_ARRAY, address_of, allocate, given_up
 from chainrule.compiler.threads import WORTH_GIVING_UP, WORTH_WAKING, thread_count
 from chainrule.graph.evaluate import bind_rows
 from chainrule.graph.graph import Graph
@@ -99,7 +99,7 @@ class Executable:
             held.constants = constants
             self._enter_constants(held.table, constants)
         for slot, array in zip(self._moving_slots, (*moving, *results), strict=True):
-            held.table[slot] = _address(array)
+            held.table[slot] = address_of(array)
         long = call.work >= WORTH_GIVING_UP and is_interrupted()
         if threads == 1 and not long:
             held.turn += 1
@@ -135,7 +135,7 @@ class Executable:
 
     def _enter_constants(self, table: ctypes.Array[ctypes.c_void_p], constants: _Constants) -> None:
         """Leave in the table where arrays lie that stay the same from call to call."""
-        others = [_address(array) for array in (*self._captured, self.ticks)]
+        others = [address_of(array) for array in (*self._captured, self.ticks)]
         slots = sorted({*range(FIRST_ARRAY, self._slots)} - {*self._moving_slots})
         for slot, address in zip(slots, [*constants.addresses, *others], strict=True):
             table[slot] = address
@@ -187,7 +187,7 @@ class _Constants:
 
     def __init__(self, arrays: list[Array], calls: dict[Hashable, _Call]) -> None:
         self._arrays = list(map(weakref.ref, arrays))  # they live as long as their owner wants
-        self.addresses = list(map(_address, arrays))
+        self.addresses = list(map(address_of, arrays))
         self.calls = calls
 
     def are(self, arrays: list[Array]) -> bool:
@@ -236,14 +236,6 @@ def _contiguous(array: Array) -> Array:
     """Return an array whose elements follow each other; the same one if they do."""
     array = np.asarray(array)
     return array if array.flags.c_contiguous else np.ascontiguousarray(array)
-
-
-def _address(array: Any) -> int:
-    """Return where an array lies; NumPy itself takes three times as long to tell."""
-    try:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))
-    except (TypeError, ValueError):  # it may only be read, or has no elements
-        return int(array.ctypes.data)
 
 
 def _bound(result: ArrayType, rows: int) -> tuple[int, ...]:

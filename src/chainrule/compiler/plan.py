@@ -72,6 +72,8 @@ class LoopPlan:
         The names of the numbers that an epoch leaves.
     control_size : int
         How many numbers the control table has.
+    loss : Buffer
+        Where a step leaves its loss.
     finite : Buffer
         Where a check leaves a number that is finite if all weights are.
     sizes, scratch, parts
@@ -89,6 +91,7 @@ class LoopPlan:
     captured: Sequence[Sequence[int]]
     results: Sequence[str]
     control_size: int
+    loss: Buffer
     finite: Buffer
     sizes: Sequence[int]
     scratch: Scratch
@@ -101,6 +104,7 @@ class LoopPlan:
         """Return the plan that `as_json` wrote."""
         read = {
             "home": {name: (_type(kind), _buffer(buffer)) for name, (kind, buffer) in plan["home"].items()},
+            "loss": _buffer(plan["loss"]),
             "finite": _buffer(plan["finite"]),
             "scratch": Scratch(**plan["scratch"]),
         }

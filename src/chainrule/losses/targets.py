@@ -30,14 +30,18 @@ def as_numbers(y: object) -> Array:
 
 def as_floats(y: Array, dtype: DType) -> Array:
     """Return y as floats of this dtype; NaN, infinity and what is too large for it are refused."""
-    with np.errstate(over="ignore"):
-        floats = y.astype(dtype)
+    floats = y
+    if y.dtype != dtype:
+        with np.errstate(over="ignore"):
+            floats = y.astype(dtype)
     refuse(~np.isfinite(floats), y, f"a target is a finite {dtype}; drop such rows or fill them in")
     return floats
 
 
 def as_class_numbers(y: Array, classes: int) -> Array:
     """Return y as int32 if it holds whole numbers from 0 to classes - 1."""
+    if y.dtype.kind in "iu" and y.size and y.min() >= 0 and y.max() < classes:
+        return y.astype(INT32)
     whole = as_floats(y, np.dtype(np.float64))
     numbered = f"the network has {classes} outputs, so classes are numbered 0 to {classes - 1}"
     refuse(whole != np.floor(whole), y, f"class numbers are whole; {numbered}")

@@ -64,7 +64,8 @@ def as_dense(x: Any, name: str) -> Array:
 
 def refuse_masked(x: Any, name: str) -> None:
     """Raise a ValueError for a masked array: NumPy forgets the mask, and takes what lies under it."""
-    if isinstance(x, np.ndarray) and np.any(getattr(x, "mask", False)):
+    mask = getattr(x, "mask", None)
+    if mask is not None and isinstance(x, np.ndarray) and np.any(mask):
         raise ValueError(
             f"{name} is masked in places; fill them in with {name}.filled(...), or drop such rows"
         )

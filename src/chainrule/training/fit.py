@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from chainrule.graph.evaluate import Evaluator
 from chainrule.graph.loop import (
     Inputs,
     Loop,
     LoopState,
     NotFiniteError,
-    Prepare,
     Run,
     Stage,
-    check_finite,
-    run_stage,
 )
 from chainrule.graph.types import Array, ArrayType
 from chainrule.training.callbacks import Callback, Progress
@@ -25,6 +19,7 @@ from chainrule.training.checkpoint import Checkpoint, Saved
 from chainrule.training.failure import first_not_finite
 from chainrule.training.history import History
 from chainrule.training.recording import Recording
+from chainrule.training.stepping import StartRun
 from chainrule.training.stopping import EarlyStopping, check_monitor, with_best
 from chainrule.training.trainer import Trainer
 from chainrule.training.validation import ValidationWatch
@@ -239,16 +234,10 @@ def traced_failure(failure: NotFiniteError, step: Stage, state: LoopState) -> st
     )
 
 
-def single_step(
-    trainer: Trainer, stage: Stage, arrays: Mapping[str, Array], prepare: Prepare = Evaluator
-) -> float:
+def single_step(trainer: Trainer, data: dict[str, Array], start: StartRun, n_threads: int | None) -> float:
     """Update a trainer's arrays once and return the loss before it."""
-    results = run_stage(stage, arrays, prepare)
-    run = trainer.run
     try:
-        check_finite(results, arrays, np.arange(len(arrays["x"])))
+        return trainer.step(data, start, n_threads)
     except NotFiniteError as failure:
-        raise ValueError(not_finite(failure, stage, run)) from None
-    carried = {name: results.get(name, array) for name, array in run.carried.items()}
-    trainer.run = LoopState(carried, run.step + 1, run.epoch)
-    return float(results["batch_loss"])
+        stage = trainer.stage("step", trainer.data)
+        raise ValueError(not_finite(failure, stage, trainer.run)) from None

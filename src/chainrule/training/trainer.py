@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.functions import random_key
-from chainrule.graph.loop import Loop, LoopState, Stage
+from chainrule.graph.loop import Inputs, Loop, LoopState, Stage
 from chainrule.graph.names import unknown_name
 from chainrule.graph.sparse import Rows
 from chainrule.graph.types import ROWS, Array, ArrayType, str_shape
@@ -28,6 +29,7 @@ from chainrule.training.data import (
 from chainrule.training.memo import declared, remembered
 from chainrule.training.recording import initial_sums
 from chainrule.training.step import evaluation_stage, gradient_stage, prediction_stage, training_step
+from chainrule.training.stepping import StartRun, Stepping
 from chainrule.training.task import CarriedTypes, DataTypes, Task
 
 Arrays = dict[str, Array]
@@ -50,8 +52,6 @@ class Trainer:
 
     Attributes
     ----------
-    run : LoopState
-        Parameters, layer state and optimizer state by name; steps and epochs done.
     x, output : ArrayType
         The types of the network's input and output; x is None before the weights are drawn.
     size : int
@@ -68,8 +68,46 @@ class Trainer:
         self.data: DataTypes | None = None
         self._stages: dict[Any, Stage] = {}
         self._arguments: tuple[Task, Arrays] | None = None
+        self._run = LoopState({})
+        self._stepping: Stepping | None = None
+        self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        known = {name: what for name, what in vars(self).items() if name != "_lock"}
+        return {**known, "_run": self.run, "_stepping": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.RLock())
 
     # The arrays -----------------------------------------------------------------------------------
+
+    @property
+    def run(self) -> LoopState:
+        """Parameters, layer state and optimizer state by name; steps and epochs done."""
+        with self._lock:
+            return self._run if self._stepping is None else self._stepping.state
+
+    @run.setter
+    def run(self, run: LoopState) -> None:
+        with self._lock:
+            self._run, self._stepping = run, None
+
+    def step(self, data: Arrays, start: StartRun, n_threads: int | None) -> float:
+        """Update the arrays once on a batch; return its loss before that.
+
+        Raises
+        ------
+        NotFiniteError
+            If a result is NaN or infinite; nothing is changed then.
+        """
+        types, rows = self.data_types(data), len(data["x"])
+        with self._lock:
+            stepping = self._stepping
+            if stepping is None or not stepping.can(start, types, rows, n_threads):
+                loop = Loop(self.stage("step", types), types.names, shuffle=False)
+                inputs = Inputs(data, self.arguments(), self.key, rows, 1, n_threads=n_threads)
+                self._stepping = stepping = Stepping(start, loop, types, self.run, inputs)
+            return stepping.step(data)
 
     @property
     def carried(self) -> CarriedTypes:
