@@ -27,6 +27,8 @@ from chainrule.explanation.formula import (
     Symbol,
     Total,
     Variable,
+    concrete,
+    is_open,
 )
 from chainrule.explanation.guards import unguarded
 from chainrule.explanation.layout import Fenced, word
@@ -34,7 +36,7 @@ from chainrule.explanation.printer import CONSTANTS, LARGEST, MOST_TERMS
 from chainrule.explanation.shares import Shares
 from chainrule.explanation.simplify import shortened, simplified
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
-from chainrule.graph.types import BOOL, INT32, ROWS, Array, Dim, is_float
+from chainrule.graph.types import BOOL, INT32, ROWS, Array, ArrayType, Dim, is_float
 from chainrule.graph.value import PRIMITIVES, Value
 
 #: Of more elements than these the largest ones are looked at, as those of a penalty on all weights.
@@ -45,12 +47,6 @@ LARGEST_ADDED = 64
 _MOST_CONSTANTS = 4
 #: Letters for places that a sum runs over; n is for the rows.
 _LETTERS = "kjilmpqr"
-
-
-def concrete(index: Index) -> tuple[int, ...] | None:
-    """Return the index, if it is made of numbers alone."""
-    places = tuple(place for place in index if not isinstance(place, Variable))
-    return places if len(places) == len(index) else None
 
 
 class NotPlain(ValueError):  # noqa: N818  (it tells the caller to write the elements out one by one)
@@ -121,12 +117,9 @@ class Expander:
         if symbol:
             return Name(symbol, value)
         known = self.numbers[value]
-        if (
-            (value in self.fixed or value in self.chosen)
-            and known.size
-            and bool(np.all(known == known.flat[0]))
-        ):
-            return Number(known.flat[0])
+        same = _only_number(known) if value in self.fixed or value in self.chosen else None
+        if same is not None:
+            return same
         if value in self.sums:
             return _times(self.sums[value], lambda factor: self._array(factor, stop))
         if value.primitive is None:
@@ -198,8 +191,9 @@ class Expander:
             known = self.numbers[value]
             if at is not None:
                 return Number(known[at])
-            if known.size and bool(np.all(known == known.flat[0])):
-                return Number(known.flat[0])
+            same = _only_number(known)
+            if same is not None:
+                return same
             if not self._tells_places or value.primitive is None:
                 raise NotPlain
         if value in self.sums:
@@ -240,7 +234,7 @@ class Expander:
         same = _without_ones(value, index, self.shape(value), shapes[0])
         if same is not None:
             return self._element(value.operands[0], same, stop)
-        types = [type("Shaped", (), {"shape": shape}) for shape in shapes]
+        types = [ArrayType(shape, x.dtype) for shape, x in zip(shapes, value.operands, strict=True)]
         attributes = {name: self._bound(item, value) for name, item in value.attributes.items()}
         sources = value.primitive.lower.sources(_Places(), index, types, **attributes)
         for x, (place, condition) in zip(value.operands, sources, strict=True):
@@ -271,11 +265,10 @@ class Expander:
             return self._element(x, at, stop)
 
         sizes = [shape[axis] for axis in axes]
-        is_open = any(isinstance(place, Variable) for place in index)
-        if is_open and _is_sum(value) and math.prod(sizes) > MOST_TERMS:
+        if is_open(index) and _is_sum(value) and math.prod(sizes) > MOST_TERMS:
             return self._over([x.shape[axis] for axis in axes], sizes, index, term)
         count = math.prod(sizes)
-        chosen, rest = self._chosen(value, index, count) if not is_open else (None, None)
+        chosen, rest = self._chosen(value, index, count) if not is_open(index) else (None, None)
         terms = tuple(map(term, itertools.product(*map(range, sizes)) if chosen is None else chosen))
         if _is_sum(value):
             return Total(terms, rest=rest)
@@ -328,7 +321,7 @@ class Expander:
             return Apply(PRIMITIVES["multiply"], factors, {})
 
         size = self.shape(a)[-1]
-        if any(isinstance(place, Variable) for place in index):
+        if is_open(index):
             return self._over([a.shape[-1]], [size], index, term)
         return Total(tuple(term([k]) for k in range(size)))
 
@@ -399,7 +392,7 @@ class _Places:
             raise AttributeError(operation)
 
         def apply(*operands: Any) -> Any:
-            if any(isinstance(operand, Variable) for operand in operands):
+            if is_open(operands):
                 raise NotPlain
             return _PLACE_OPERATIONS[operation](*operands)
 
@@ -432,6 +425,12 @@ def _without_ones(
         return None
     places = iter(kept)
     return tuple(0 if size == 1 else next(places) for size in before)
+
+
+def _only_number(array: Array) -> Number | None:
+    """Return the number that all elements are; None where they differ, or there are none."""
+    is_one = array.size and bool(np.all(array == array.flat[0]))
+    return Number(array.flat[0]) if is_one else None
 
 
 def _is_sum(value: Value) -> bool:
@@ -483,4 +482,4 @@ def _constants(array: Array) -> Symbol:
     if array.dtype == INT32 and array.size > _MOST_CONSTANTS:
         written.append("…")
     text = ", ".join(written) if array.size <= _MOST_CONSTANTS or array.dtype == INT32 else CONSTANTS
-    return Symbol(word(text), False, CONSTANTS)
+    return Symbol(word(text), CONSTANTS)

@@ -107,7 +107,7 @@ def find_landmarks(
     computed = [
         *finder.cuts(),
         *finder.computed(),
-        Landmark(loss, Symbol(letter(LOSS), False, "loss"), "loss", "", "loss"),
+        Landmark(loss, Symbol(letter(LOSS), "loss"), "loss", "", "loss"),
     ]
     order = [*listed, *sorted(computed, key=lambda one: one.value.serial)]
     return Landmarks(tuple(order), sources)
@@ -197,7 +197,7 @@ class _Finder:
             name = key + f"#{counts[key]}" * bool(counts[key])
             letters = _numbered(_OF_LOSS if is_of_loss else _DRAWN)
             symbol = (
-                Symbol(letter("t"), False, name)  # of y there is then another
+                Symbol(letter("t"), name)  # of y there is then another
                 if is_target
                 else self._symbols.new(letters, part, key=name)
             )

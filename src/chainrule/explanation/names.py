@@ -27,7 +27,7 @@ from chainrule.graph.types import BOOL
 from chainrule.graph.value import PRIMITIVES, Value
 
 #: The learning rate of a step, where a schedule computes it.
-_RATE = Symbol(LETTERS["learning_rate"], False, "update.learning_rate")
+_RATE = Symbol(LETTERS["learning_rate"], "update.learning_rate")
 
 
 class Names:
@@ -67,7 +67,7 @@ class Names:
         self._drop_second_names()
         self._by_value = {one.value: one for one in self.landmarks.listed}
         if any(one.symbol.key == "target" for one in self.landmarks.listed) and "y" in step.data:
-            self.names[step.data["y"]] = Symbol(letter("y"), False, "y")
+            self.names[step.data["y"]] = Symbol(letter("y"), "y")
 
     def _share_symbol(self, share: Share, count: int) -> Symbol:
         return self.symbols.new(("p", "share", "softmax"), share.power.origin.part, "″" * count)
@@ -116,7 +116,7 @@ class Names:
             waiting += sorted(found, key=lambda value: value.serial)
         numbered = enumerate(value for value in candidates if value in told)
         c = self.symbols.new(("c", "common"), "").layout
-        symbols = {value: Symbol(Script(c, number(str(i))), False, f"update.c{i}") for i, value in numbered}
+        symbols = {value: Symbol(Script(c, number(str(i))), f"update.c{i}") for i, value in numbered}
         return dict(sorted({**symbols, **rates}.items(), key=lambda item: item[0].serial))
 
     def _update_candidates(self) -> list[Value]:
@@ -161,7 +161,7 @@ class Names:
 
     def derivative_symbol(self, mark: Landmark) -> Symbol:
         """Return ∂L/∂v for a named value v."""
-        return Symbol(mark.symbol.layout, True, f"d {mark.symbol.key}")
+        return Symbol(mark.symbol.layout, f"d {mark.symbol.key}", derivative=True)
 
     @cached_property
     def _derived(self) -> dict[Value, Landmark]:

@@ -8,7 +8,17 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.explanation.formula import Apply, Formula, Name, Number, Stop, Symbol, Total, addends, names
+from chainrule.explanation.formula import (
+    Apply,
+    Formula,
+    Name,
+    Number,
+    Stop,
+    Symbol,
+    addends,
+    names,
+    parts_of,
+)
 from chainrule.explanation.landmarks import Landmark, is_short, is_transparent, looked_through
 from chainrule.explanation.names import Names
 from chainrule.explanation.plain import to_text
@@ -227,7 +237,7 @@ class Teller:
         slope = self.step.slopes[mark.value]
         inner = self.names.names[slope.inner].layout
         key = f"{'slope' if slope.of_each else 'slopes'} {mark.symbol.key}"
-        symbol = Symbol(inner, False, key, over=mark.symbol.layout, pairs=not slope.of_each)
+        symbol = Symbol(inner, key, over=mark.symbol.layout, pairs=not slope.of_each)
         stop = self.names.forward_stop if is_short(slope.inner, mark.value) else None
         return Quantity(self.names, slope.value, symbol, stop)
 
@@ -426,11 +436,7 @@ def _moves(quantity: Quantity) -> list[str]:
 
 def _rows_in(formula: Formula | None) -> Iterator[str]:
     """Yield the names of the primitives that are applied in a formula."""
-    match formula:
-        case Apply(primitive, operands):
-            yield primitive.name
-            for operand in operands:
-                yield from _rows_in(operand)
-        case Total(terms):
-            for term in terms:
-                yield from _rows_in(term)
+    if isinstance(formula, Apply):
+        yield formula.primitive.name
+    for part in () if formula is None else parts_of(formula):
+        yield from _rows_in(part)
