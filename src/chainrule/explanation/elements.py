@@ -33,8 +33,8 @@ from chainrule.explanation.formula import (
 from chainrule.explanation.guards import unguarded
 from chainrule.explanation.layout import Fenced, word
 from chainrule.explanation.printer import CONSTANTS, LARGEST, MOST_TERMS
-from chainrule.explanation.shares import Shares
 from chainrule.explanation.simplify import shortened, simplified
+from chainrule.explanation.softmax import Softmaxes
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
 from chainrule.graph.types import BOOL, INT32, ROWS, Array, ArrayType, Dim, is_float
 from chainrule.graph.value import PRIMITIVES, Value
@@ -66,7 +66,7 @@ class Expander:
         Conditions that depend on data alone: what they choose is chosen.
     sums : mapping of Value to DataSum
         Sums that are one number.
-    shares : Shares
+    softmaxes : Softmaxes
         The softmaxes, which have a name in derivatives.
     """
 
@@ -76,10 +76,10 @@ class Expander:
         fixed: set[Value],
         chosen: set[Value],
         sums: Mapping[Value, DataSum],
-        shares: Shares,
+        softmaxes: Softmaxes,
     ) -> None:
         self.numbers = numbers
-        self.shares = shares
+        self.softmaxes = softmaxes
         self.fixed = fixed
         self.chosen = chosen
         self.sums = sums
@@ -96,7 +96,7 @@ class Expander:
         return simplified(self._collected(value, None, stop))
 
     def _collected(self, value: Value, index: Index | None, stop: Stop) -> Formula:
-        return collected(shortened(self.shares.told(value, stop, self._told, index)))
+        return collected(shortened(self.softmaxes.told(value, stop, self._told, index)))
 
     def _told(self, value: Value, index: Index | None, stop: Stop) -> Formula:
         self._found.clear()

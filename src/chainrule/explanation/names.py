@@ -19,8 +19,8 @@ from chainrule.explanation.landmarks import (
 )
 from chainrule.explanation.layout import Script, letter, number
 from chainrule.explanation.printer import Printer
-from chainrule.explanation.shares import Shares
-from chainrule.explanation.step_graph import Recording, Share
+from chainrule.explanation.softmax import Softmaxes
+from chainrule.explanation.step_graph import Recording, Softmax
 from chainrule.explanation.symbols import LETTERS, Symbols
 from chainrule.graph.graph import needed
 from chainrule.graph.types import BOOL
@@ -57,10 +57,10 @@ class Names:
             if value.dtype == BOOL and not kinds & {"x", "parameter"}
         }
         choices |= {value for value in sources if _is_passed_guard(value, recording)}
-        self.shares = {share: self._share_symbol(share, count) for count, share in enumerate(step.shares)}
+        self.softmaxes = {one: self._softmax_symbol(one, count) for count, one in enumerate(step.softmaxes)}
         sums = data_sums(sources, recording.numbers)
-        shares = Shares(self.shares, recording.numbers)
-        self.expander = Expander(recording.numbers, fixed, choices, sums, shares)
+        softmaxes = Softmaxes(self.softmaxes, recording.numbers)
+        self.expander = Expander(recording.numbers, fixed, choices, sums, softmaxes)
         self.printer = Printer(recording.rows)
         self.names = {value: self.symbols.of(value.name) for value in graph.inputs}
         self.names |= {one.value: one.symbol for one in self.landmarks.listed}
@@ -69,8 +69,8 @@ class Names:
         if any(one.symbol.key == "target" for one in self.landmarks.listed) and "y" in step.data:
             self.names[step.data["y"]] = Symbol(letter("y"), "y")
 
-    def _share_symbol(self, share: Share, count: int) -> Symbol:
-        return self.symbols.new(("p", "share", "softmax"), share.power.origin.part, "″" * count)
+    def _softmax_symbol(self, softmax: Softmax, count: int) -> Symbol:
+        return self.symbols.new(("p", "share", "softmax"), softmax.power.origin.part, "″" * count)
 
     def _drop_second_names(self) -> None:
         """Take away names of what is another named value unchanged."""

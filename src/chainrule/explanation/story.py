@@ -190,10 +190,10 @@ class Teller:
 
     def _backward(self) -> Iterator[Told]:
         computed = [mark for mark in self.marks.listed if mark.stage != "input" and mark.role != "loss"]
-        for share, symbol in self.names.shares.items():
-            title = f"{share.power.origin.part or 'the loss'}: {to_text(symbol.layout)}, the softmax"
-            quantity = Quantity(self.names, share.value, symbol, self.names.forward_stop)
-            yield "backward", share.power.origin.part, title, SOFTMAX, quantity
+        for softmax, symbol in self.names.softmaxes.items():
+            title = f"{softmax.power.origin.part or 'the loss'}: {to_text(symbol.layout)}, the softmax"
+            quantity = Quantity(self.names, softmax.value, symbol, self.names.forward_stop)
+            yield "backward", softmax.power.origin.part, title, SOFTMAX, quantity
         for mark in reversed([mark for mark in computed if mark.stage == "loss"]):
             yield from self._derivative(mark)
         for part in reversed(self.marks.parts):

@@ -14,7 +14,7 @@ from chainrule.explanation.landmarks import (
     find_landmarks,
     powers_in_logarithms,
 )
-from chainrule.explanation.step_graph import Share, Slope, StepGraph
+from chainrule.explanation.step_graph import Slope, Softmax, StepGraph
 from chainrule.functions import broadcast_to, stack
 from chainrule.gradient.backward import derivatives_between, filled_like
 from chainrule.graph.origin import origin
@@ -48,15 +48,15 @@ def explained_step(task: Task, carried: CarriedTypes, data: DataTypes) -> StepGr
     new = t.replaceable({**parameters, **layer_state, **optimizer_state}, weight)
 
     slopes = {a: Slope(z, _slope(z, a)) for z, a in _activations(marks, activations)}
-    shares = tuple(map(_share, powers_in_logarithms(loss)))
+    softmaxes = tuple(map(_softmax, powers_in_logarithms(loss)))
     outputs = {"loss": loss} | {f"d {i}": value for i, value in enumerate(d.values())}
     outputs |= {f"slope {i}": slope.value for i, slope in enumerate(slopes.values())} | new
-    outputs |= {f"share {i}": share.value for i, share in enumerate(shares)}
+    outputs |= {f"softmax {i}": softmax.value for i, softmax in enumerate(softmaxes)}
     state = {**t.state, **t.optimizer_state}
     stage = t.stage(outputs)
     inputs = set(stage.graph.inputs)  # an objective need not use its targets
     used = {name: value for name, value in known.items() if value in inputs}
-    return StepGraph(stage, t.x, used, t.parameters, state, loss, d, slopes, shares, gradients, rates, new)
+    return StepGraph(stage, t.x, used, t.parameters, state, loss, d, slopes, softmaxes, gradients, rates, new)
 
 
 def _hear_rate(t: Trace) -> list[Value]:
@@ -89,11 +89,11 @@ def _activations(marks: Landmarks, applied: Sequence[Value]) -> list[tuple[Value
     return [(z, a) for a, z in pairs.items() if elementwise_between(z, a) or _is_narrow(z)]
 
 
-def _share(found: tuple[Value, Value, Value]) -> Share:
+def _softmax(found: tuple[Value, Value, Value]) -> Softmax:
     logarithm, total, power = found
     with origin("backward", power.origin.part):
         (v,) = power.operands
-        return Share(power, total, derivatives_between(logarithm, [v])[v])
+        return Softmax(power, total, derivatives_between(logarithm, [v])[v])
 
 
 def _is_narrow(z: Value) -> bool:

@@ -21,7 +21,7 @@ from chainrule.explanation.formula import (
     with_parts,
 )
 from chainrule.explanation.layout import word
-from chainrule.explanation.step_graph import Share
+from chainrule.explanation.step_graph import Softmax
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value
 
@@ -29,22 +29,23 @@ _POWER = Symbol(word("power"), "power")
 _TOTAL = Symbol(word("total"), "total")
 
 
-class Shares:
+class Softmaxes:
     """The softmaxes of a step.
 
     Parameters
     ----------
-    symbols : mapping of Share to Symbol
+    symbols : mapping of Softmax to Symbol
         Each with its name.
     numbers : mapping of Value to array
         What every value of the step came to.
     """
 
-    def __init__(self, symbols: Mapping[Share, Symbol], numbers: Mapping[Value, Array]) -> None:
+    def __init__(self, symbols: Mapping[Softmax, Symbol], numbers: Mapping[Value, Array]) -> None:
         self._symbols = symbols
         self._numbers = numbers
-        self._hidden = {share.power: _POWER for share in symbols} | {share.total: _TOTAL for share in symbols}
-        self._own = {share.value for share in symbols}
+        self._hidden = {softmax.power: _POWER for softmax in symbols}
+        self._hidden |= {softmax.total: _TOTAL for softmax in symbols}
+        self._own = {softmax.value for softmax in symbols}
 
     def told(
         self,
@@ -65,8 +66,8 @@ class Shares:
                 case Apply(primitive):
                     quotient = self._quotient(part)
                     if quotient is not None:
-                        rest, share = quotient
-                        return Apply(primitive, (parts(rest), share), {})
+                        rest, softmax = quotient
+                        return Apply(primitive, (parts(rest), softmax), {})
             return with_parts(part, parts)
 
         return Parts(open_again)(formula)
@@ -79,16 +80,16 @@ class Shares:
         for quotient, power in ((a, b), (b, a)):
             if applies(quotient, "divide"):
                 rest, total = quotient.operands
-                for share, symbol in self._symbols.items():
-                    if _is(power, share.power) and _is(total, share.total):
-                        return rest, self._name(share, symbol, power)
+                for softmax, symbol in self._symbols.items():
+                    if _is(power, softmax.power) and _is(total, softmax.total):
+                        return rest, self._name(softmax, symbol, power)
         return None
 
-    def _name(self, share: Share, symbol: Symbol, power: Formula) -> Name:
+    def _name(self, softmax: Softmax, symbol: Symbol, power: Formula) -> Name:
         assert isinstance(power, Name)
         at = None if power.index is None else concrete(power.index)
-        number = None if at is None else self._numbers[share.value][at]
-        return Name(symbol, share.value, power.index, number)
+        number = None if at is None else self._numbers[softmax.value][at]
+        return Name(symbol, softmax.value, power.index, number)
 
 
 def _is(formula: Formula, value: Value) -> bool:
