@@ -21,6 +21,7 @@ from chainrule.compiler.schedule import grouped, scheduled, work_of
 from chainrule.compiler.table import LINE, Scratch
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Loop, Stage
+from chainrule.graph.types import static_size
 from chainrule.graph.value import Value, call
 
 
@@ -113,7 +114,7 @@ class Part:
         tables = []
         for name in self.data:
             value, sparse = self.inputs[name], name in self._sparse
-            tables.append(Table(slot, self.buffers[value.serial], _row_size(value), sparse))
+            tables.append(Table(slot, self.buffers[value.serial], static_size(value.shape[1:]), sparse))
             slot += 3 if sparse else 1
         return tables
 
@@ -168,7 +169,7 @@ class CompiledLoop:
         self.home = {name: (value, plan.buffers[value.serial]) for name, value in kept.items()}
         self.replaced = sorted({name for part in self.parts for name in part.replaced})
         slots = self._place(plan.sizes[0])
-        self._write(slots, FIRST_TABLE + slots if profiled else None)
+        self._write(ticks_slot=FIRST_TABLE + slots if profiled else None)
 
     def _place(self, size: int) -> int:
         """Plan every stage's memory; return how many slots the user's tables and captured arrays take."""
@@ -180,7 +181,7 @@ class CompiledLoop:
             slot += len(part.graph.captured)
         return slot - FIRST_TABLE
 
-    def _write(self, slots: int, ticks_slot: int | None) -> None:
+    def _write(self, ticks_slot: int | None) -> None:
         """Write all functions."""
         programs = [part.write(ticks_slot if part is self.step else None) for part in self.parts]
         told = {"step", "last", "loss", *(name for name in self.home if name.startswith("validation_"))}
@@ -239,10 +240,3 @@ def _own_outputs(graph: Graph) -> Graph:
     """Return the graph with every output computed: an input that is handed on gets a place of its own."""
     outputs = [value if value.primitive is not None else call("identity", value) for value in graph.outputs]
     return Graph(graph.inputs, outputs)
-
-
-def _row_size(value: Value) -> int:
-    size = 1
-    for dim in value.shape[1:]:
-        size *= int(dim)
-    return size

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from chainrule.compiler.access import first_element, from_table
+from chainrule.compiler.access import first_element, from_table, share_of_part
 from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.code import BYTES, LANES, SCALARS, Code
 from chainrule.compiler.packing import Vectors
@@ -82,10 +82,7 @@ def _zeros(dtype: str) -> Code:
         array = code.value(f"getelementptr i8, ptr %memory, i64 {offset}")
         full = code.value(f"and i64 {columns}, {-LANES}")
         rest = vectors.mask(code.value(f"sub i64 {columns}, {full}"))
-        begin, end = (
-            code.value(f"udiv i64 {code.value(f'mul i64 {rows}, {part}')}, %parts")
-            for part in ("%part", code.value("add i64 %part, 1"))
-        )
+        begin, end = share_of_part(code, rows)
 
         def row(number: str, found: list[str]) -> list[str]:
             start = vectors.after(array, code.value(f"mul i64 {number}, {stride}"))

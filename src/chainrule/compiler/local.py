@@ -9,9 +9,9 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.compiler.buffer import LOCAL, SLACK, Buffer
-from chainrule.compiler.code import BYTES, LANES
+from chainrule.compiler.code import LANES
 from chainrule.compiler.fuse import Kernel
-from chainrule.compiler.memory import Span, claim, layout, reads
+from chainrule.compiler.memory import Span, claim, layout, padded_bytes, reads
 from chainrule.compiler.schedule import is_chain, row_bytes
 from chainrule.compiler.table import LINE
 from chainrule.graph.types import dtype_name
@@ -97,16 +97,13 @@ def _placed(chain: Sequence[Kernel], own: Sequence[Value]) -> list[tuple[Value, 
         last |= dict.fromkeys((serial for serial in reads(kernel, first) if serial in first), number)
     taken: list[Span] = []
     places = []
-    for value in sorted(own, key=lambda value: -_row_bytes(value)):
-        length = -(-(_row_bytes(value) * rows + SLACK) // LINE) * LINE
+    for value in sorted(own, key=lambda value: -padded_bytes(value)):
+        length = -(-(padded_bytes(value) * rows + SLACK) // LINE) * LINE
         offset = claim(taken, length, first[value.serial], last[value.serial])
         places.append((value, offset, length))
     return places
 
 
-def _row_bytes(value: Value) -> int:
-    return layout(value.shape, padded=True)[1] * BYTES[dtype_name(value.dtype)]
-
-
 def _buffer(value: Value, offset: int) -> Buffer:
-    return Buffer(LOCAL, offset, 0, dtype_name(value.dtype), layout(value.shape, padded=True)[0], padded=True)
+    strides = layout(value.shape, padded=True).strides
+    return Buffer(LOCAL, offset, 0, dtype_name(value.dtype), strides, padded=True)

@@ -36,6 +36,7 @@ from chainrule.explanation.printer import CONSTANTS, LARGEST, MOST_TERMS
 from chainrule.explanation.simplify import shortened, simplified
 from chainrule.explanation.softmax import Softmaxes
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
+from chainrule.graph.primitive import primitive_name
 from chainrule.graph.types import BOOL, INT32, ROWS, Array, ArrayType, Dim, is_float
 from chainrule.graph.value import PRIMITIVES, Value
 
@@ -276,7 +277,7 @@ class Expander:
 
     def _chosen(self, value: Value, index: Index, count: int) -> tuple[list[Index] | None, float | None]:
         """Return the places that matter most among very many: of a sum, with what all others come to."""
-        name = value.primitive.name if value.primitive else ""
+        name = primitive_name(value)
         if count <= MOST_PLACES or self._is_complete or name not in ("sum", "max", "min"):
             return None, None
         (x,), axes = value.operands, value.attributes["axes"]

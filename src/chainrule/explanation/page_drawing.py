@@ -16,6 +16,7 @@ from chainrule.explanation.mathml import elements
 from chainrule.explanation.quantity import Quantity
 from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Contraction, Expression
+from chainrule.graph.primitive import lowering_of
 from chainrule.graph.value import Value
 
 if TYPE_CHECKING:
@@ -191,5 +192,5 @@ def _sources(value: Value, columns: set[Value]) -> dict[Value, bool]:
         for one in needed([value]):
             if one in between and reached & set(one.operands):
                 reached.add(one)
-                found[source] &= one.primitive is not None and isinstance(one.primitive.lower, Expression)
+                found[source] &= isinstance(lowering_of(one), Expression)
     return found

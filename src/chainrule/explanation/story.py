@@ -25,6 +25,7 @@ from chainrule.explanation.plain import to_text
 from chainrule.explanation.quantity import Product, Quantity
 from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Expression, Reduction, Scatter
+from chainrule.graph.primitive import lowering_of, primitive_name
 from chainrule.graph.types import INT32, ROWS, UINT32
 from chainrule.graph.value import PRIMITIVES, Value
 
@@ -270,7 +271,7 @@ class Teller:
         if root.primitive is PRIMITIVES["constant"] and not np.any(quantity.array):
             return NOTHING
         repeated = mark.value.serial in self._repeated
-        if repeated and root.primitive is not None and isinstance(root.primitive.lower, Reduction):
+        if repeated and isinstance(lowering_of(root), Reduction):
             return self._rule_of_sum(root)
         return "; ".join((PATHS if self._has_paths(quantity) else CHAIN, *_moves(quantity)))
 
@@ -300,14 +301,14 @@ class Teller:
         """Return the place of an element: of a table the one that is looked up most often, else the first."""
         first = [0] * quantity.array.ndim
         for value in self._within(quantity.value):
-            if value.primitive is not None and isinstance(value.primitive.lower, Scatter):
+            if isinstance(lowering_of(value), Scatter):
                 first[0] = int(np.bincount(self.names.numbers[value.operands[0]].ravel()).argmax())
         return tuple(first)
 
     def _within(self, value: Value) -> Iterator[Value]:
         """Yield a derivative and what its formula is made of, element by element."""
         yield value
-        if value.primitive is not None and isinstance(value.primitive.lower, Expression):
+        if isinstance(lowering_of(value), Expression):
             for operand in value.operands:
                 if self.names.derivative_stop(operand) is None:
                     yield from self._within(looked_through(operand))
@@ -428,8 +429,7 @@ def _moves(quantity: Quantity) -> list[str]:
     """Say how it is written, in a quantity's formula, that elements are only moved."""
     value, found = quantity.value, set(_rows_in(quantity.formula))
     while is_transparent(value):
-        assert value.primitive is not None
-        found.add(value.primitive.name)
+        found.add(primitive_name(value))
         (value,) = value.operands
     return [told for name, told in MOVES.items() if name in found]
 

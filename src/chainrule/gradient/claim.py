@@ -16,6 +16,7 @@ from chainrule.gradient.report import CheckedEntry
 from chainrule.graph.evaluate import Rerun, evaluate
 from chainrule.graph.graph import Graph
 from chainrule.graph.lowering import Contraction
+from chainrule.graph.primitive import lowering_of
 from chainrule.graph.types import Array, is_float
 from chainrule.graph.value import Value
 
@@ -131,11 +132,10 @@ def _noise(values: Sequence[Value], d: Mapping[Value, Value], known: Mapping[Val
 
 def _rounded(y: Value, known: Mapping[Value, Array]) -> Array:
     """Return the squares of what is rounded: y; in a matrix product its terms, which may cancel."""
-    assert y.primitive is not None
-    if not isinstance(y.primitive.lower, Contraction):
+    if not isinstance(lowering_of(y), Contraction):
         return np.square(known[y])
     a, b = (np.square(known[x]) for x in y.operands)
-    return np.asarray(y.primitive.value(a, b))
+    return np.asarray(a @ b)
 
 
 @dataclass(frozen=True)
