@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.graph.evaluate import Evaluator
+from chainrule.graph.evaluate import numbers_of
 from chainrule.graph.loop import Stage, bind
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value
@@ -98,10 +98,7 @@ class StepGraph:
     def record(self, arrays: Mapping[str, Array]) -> Recording:
         """Run the step on NumPy and keep what every value came to."""
         graph = self.stage.graph
-        numbers: dict[Value, Array] = dict(zip(graph.inputs, bind(graph.inputs, arrays), strict=True))
-        numbers |= {value: value.data for value in graph.captured if value.data is not None}
-        Evaluator(graph)(*bind(graph.inputs, arrays), observe=numbers.__setitem__)
-        return Recording(self, numbers)
+        return Recording(self, numbers_of(graph, bind(graph.inputs, arrays)))
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ import numpy as np
 
 from chainrule.gradient.backward import filled_like
 from chainrule.gradient.differences import EPSILON, UNKNOWN, Sample, Slope, central_slope, side_slopes
-from chainrule.gradient.finite import numbers_of
 from chainrule.gradient.report import CheckedEntry
-from chainrule.graph.evaluate import Rerun, evaluate
+from chainrule.graph.evaluate import Rerun, evaluate, numbers_of
 from chainrule.graph.graph import Graph
 from chainrule.graph.lowering import Contraction
 from chainrule.graph.primitive import lowering_of

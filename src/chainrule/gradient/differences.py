@@ -97,19 +97,28 @@ class Sides(NamedTuple):
     @property
     def is_kink(self) -> bool:
         """Whether they are known well, and differ."""
-        doubt = self.left.uncertainty + self.right.uncertainty
-        size = max(abs(self.left.value), abs(self.right.value))
-        return abs(self.left.value - self.right.value) > 10 * doubt + 1e-6 * size
+        return self._gap > 10 * self._doubt + self._rounding
 
     @property
     def both(self) -> Slope:
         """The derivative, if both sides have the same one; otherwise unknown."""
-        doubt = self.left.uncertainty + self.right.uncertainty
-        size = max(abs(self.left.value), abs(self.right.value))
-        if not abs(self.left.value - self.right.value) <= doubt + 1e-6 * size:
+        if not self._gap <= self._doubt + self._rounding:  # a gap of NaN is unknown, too
             return UNKNOWN
         usual = max(self.left.usual, self.right.usual)
-        return Slope((self.left.value + self.right.value) / 2, doubt, usual)
+        return Slope((self.left.value + self.right.value) / 2, self._doubt, usual)
+
+    @property
+    def _gap(self) -> float:
+        return abs(self.left.value - self.right.value)
+
+    @property
+    def _doubt(self) -> float:
+        return self.left.uncertainty + self.right.uncertainty
+
+    @property
+    def _rounding(self) -> float:
+        """How much two slopes of this size may differ and still be the same."""
+        return 1e-6 * max(abs(self.left.value), abs(self.right.value))
 
     def refute(self, far: Sides) -> bool:
         """Whether these are one slope, and what was measured over larger distances is certainly not it."""

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from chainrule.graph.value import Value
 
 Arrays = Mapping[str, Array]
 Tables = Mapping[str, Rows]
+T = TypeVar("T")
 GraphFunction = Callable[..., list[Array]]
 #: Makes a graph ready to run: `Evaluator`, or a compiler.
 Prepare = Callable[[Graph], GraphFunction]
@@ -123,6 +124,12 @@ class Inputs:
     n_threads: int | None = None
 
 
+def seen_by_stage(state: LoopState, inputs: Inputs, data: Mapping[str, T]) -> dict[str, Array | T]:
+    """Return what a step or the validation sees, by name: these rows, and what is the same for all rows."""
+    step = np.asarray(state.step, np.int32)
+    return {**state.carried, **inputs.arguments, **data, "key": inputs.key, "step": step}
+
+
 class NotFiniteError(ArithmeticError):
     """Something that a step returned is NaN or infinite; the run's state is still the one before that step.
 
@@ -209,13 +216,7 @@ class EvaluatedRun:
         loop, state, inputs = self.loop, self.state, self.inputs
         end = min(state.position + inputs.batch_size, self.rows)
         chosen = self._rows_at(state.position, end)
-        arrays = {
-            **state.carried,
-            **inputs.arguments,
-            **{name: inputs.data[name][chosen] for name in loop.data},
-            "key": inputs.key,
-            "step": np.asarray(state.step, np.int32),
-        }
+        arrays = seen_by_stage(state, inputs, {name: inputs.data[name][chosen] for name in loop.data})
         results = _run(loop.step, self._step, arrays)
         if loop.checked:
             check_finite(results, arrays, np.arange(self.rows)[chosen])
@@ -257,13 +258,7 @@ class EvaluatedRun:
     def _validate(self) -> dict[str, float]:
         if self.loop.validation is None:
             return {}
-        arrays: dict[str, Rows] = {
-            **self.state.carried,
-            **self.inputs.arguments,
-            **self.inputs.validation_data,
-            "key": self.inputs.key,
-            "step": np.asarray(self.state.step, np.int32),
-        }
+        arrays = seen_by_stage(self.state, self.inputs, self.inputs.validation_data)
         means = means_over_rows(self.loop.validation, arrays, self.loop.validation_data)
         return {f"validation_{name}": mean for name, mean in means.items()}
 

@@ -19,14 +19,7 @@ from chainrule.graph.samples import Case, Samples
 from chainrule.graph.types import INT32, ROWS, ArrayType, Dim, Shape
 from chainrule.graph.value import Value, as_value
 from chainrule.primitives.elementwise import cast
-from chainrule.primitives.shaping import broadcast
-
-Axes = tuple[int, ...]
-
-
-def remaining_axes(ndim: int, axes: Axes) -> Axes:
-    """Return the axes that a reduction over `axes` leaves."""
-    return tuple(axis for axis in range(ndim) if axis not in axes)
+from chainrule.primitives.shaping import Axes, broadcast, other_axes
 
 
 def _reduced(x: ArrayType, axes: Axes) -> ArrayType:
@@ -34,7 +27,7 @@ def _reduced(x: ArrayType, axes: Axes) -> ArrayType:
         raise ValueError(f"the axes {axes} are not different axes of {x}, in order")
     if x.dtype.kind not in "fi":
         raise ValueError(f"it takes numbers, not {x.dtype}; cast first")
-    return ArrayType(tuple(x.shape[axis] for axis in remaining_axes(len(x.shape), axes)), x.dtype)
+    return ArrayType(tuple(x.shape[axis] for axis in other_axes(len(x.shape), axes)), x.dtype)
 
 
 def _not_empty(x: ArrayType, axes: Axes) -> ArrayType:
@@ -46,7 +39,7 @@ def _not_empty(x: ArrayType, axes: Axes) -> ArrayType:
 
 def spread(y: Value, shape: Shape, axes: Axes) -> Value:
     """Return y, a result of reducing `axes`, repeated along them to `shape`."""
-    return broadcast(y, shape=shape, axes=remaining_axes(len(shape), axes))
+    return broadcast(y, shape=shape, axes=other_axes(len(shape), axes))
 
 
 def _samples(away_from_ties: bool = False) -> Samples:
