@@ -22,7 +22,6 @@ from chainrule.estimators.categories import (
 )
 from chainrule.estimators.embeddings import check_codes, chosen_columns, embedding_names, learnt_columns
 from chainrule.estimators.epochs import run_fit
-from chainrule.estimators.given import activated, follow_weights, weights_dtype
 from chainrule.estimators.inspection import Inspected
 from chainrule.estimators.lbfgs import minimize, refuse_options
 from chainrule.estimators.network import Network, as_sizes, build_network
@@ -35,6 +34,7 @@ from chainrule.estimators.stopping import Rules
 from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held, held_out, own_rows
 from chainrule.estimators.warned import warn
+from chainrule.estimators.weights import activated, follow_weights, weights_dtype
 from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import LoopState
 from chainrule.graph.types import ROWS, Array, ArrayType

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from chainrule.estimators.given import follow_weights
 from chainrule.estimators.network import as_sizes
 from chainrule.estimators.randomness import drawn_key
 from chainrule.estimators.rows import as_dense
 from chainrule.estimators.solver import is_lbfgs, steps_of_fit
+from chainrule.estimators.weights import follow_weights
 from chainrule.graph.names import checked_options
 from chainrule.graph.types import Array
 from chainrule.training.data import as_count

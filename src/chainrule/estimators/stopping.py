@@ -18,7 +18,9 @@ from chainrule.training.stopping import first_best, kept_best
 
 #: Below this rate 'adaptive' stops instead of dividing it.
 SMALLEST_RATE = 1e-6
+#: What 'adaptive' divides the rate by.
 FALL = 5
+#: The result that holds the score of the held-out rows.
 SCORE = "validation_score"
 
 #: What is carried from epoch to epoch, also over calls with warm_start and partial_fit: the best loss or
