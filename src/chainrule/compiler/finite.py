@@ -18,7 +18,7 @@ from chainrule.graph.value import Value
 
 _FLOATS = ("float32", "float64")
 _NAN = "0x7FF8000000000000"
-#: Where numbers lie without a gap, so many of them are a row; parts are of whole rows.
+#: Numbers that lie without a gap are taken as rows of this length, since threads share out whole rows.
 _ROW = 64 * LANES
 
 

@@ -26,8 +26,8 @@ from chainrule.graph.primitive import lowering_of
 from chainrule.graph.types import ROWS, Shape, static_size
 from chainrule.graph.value import Value
 
-#: Elements of a matrix that is stored turned where several products need it so.
-MOST_TURNED = 1 << 15
+#: The most elements of a matrix that is transposed in memory because several products need it so.
+MOST_TRANSPOSED = 1 << 15
 
 
 @dataclass(eq=False)
@@ -124,7 +124,7 @@ class Fusion:
         elif isinstance(lower, Contraction):
             left, right = value.operands
             self._materialize(source_of(left))
-            turned = is_contiguous(right, -2) and not self._is_often_turned(right)
+            turned = is_contiguous(right, -2) and not self._is_often_transposed(right)
             self._materialize(source_of(right) if is_contiguous(right, -1) or turned else right)
         else:
             assert isinstance(lower, Scatter)
@@ -140,9 +140,9 @@ class Fusion:
             self._hosts.setdefault(kernel.shape, []).append(number)
         return number
 
-    def _is_often_turned(self, matrix: Value) -> bool:
-        """Whether several products would turn a small matrix, each time some rows pass: it is turned once."""
-        small = ROWS not in matrix.shape and static_size(matrix.shape) <= MOST_TURNED
+    def _is_often_transposed(self, matrix: Value) -> bool:
+        """Whether several products would transpose a small matrix each time rows pass: it is done once."""
+        small = ROWS not in matrix.shape and static_size(matrix.shape) <= MOST_TRANSPOSED
         return small and self._products[matrix.serial] > 1
 
     def _waits(self, value: Value) -> bool:

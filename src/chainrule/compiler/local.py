@@ -17,10 +17,11 @@ from chainrule.compiler.table import LINE
 from chainrule.graph.types import dtype_name
 from chainrule.graph.value import Value
 
-#: Bytes that some rows may take in all arrays of a chain; how many rows these are at least; and how many
-#: bytes such rows may take at most.
+#: So many bytes of a chain's arrays stay in the caches: as many rows pass it at a time,
 CHAIN_BYTES = 1 << 18
+#: but not fewer than these, even if they take more,
 LEAST_ROWS = 64
+#: up to so many bytes.
 MOST_BYTES = 1 << 22
 
 

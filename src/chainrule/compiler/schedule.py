@@ -26,9 +26,9 @@ from chainrule.graph.primitive import lowering_of
 from chainrule.graph.types import ROWS
 from chainrule.graph.value import Value
 
-#: Bytes of matrices that the rows of a chain may be multiplied by, which must stay in the near caches, too.
+#: The most bytes of the matrices that a chain multiplies its rows by: they have to stay in the caches, too.
 MOST_MATRICES = 1 << 17
-#: Elements of the result of a kernel in a bundle.
+#: The most elements that a kernel of a bundle computes.
 MOST_OF_BUNDLED = 1 << 13
 
 

@@ -18,7 +18,7 @@ from chainrule.graph.types import Array
 from chainrule.training.data import as_count
 from chainrule.training.trainer import Trainer
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what inspects is imported when it is asked for: training does without it
     from chainrule.diagnosis.diagnose import Diagnosis
     from chainrule.diagnosis.gradients import ModelGradientReport
     from chainrule.estimators.base import BaseMLP
@@ -55,7 +55,7 @@ class Inspected:
         ModelGradientReport
             True if nothing is wrong; printed, a table by layer.
         """
-        from chainrule.diagnosis.gradients import check_model_gradients  # training does without it
+        from chainrule.diagnosis.gradients import check_model_gradients
 
         _, trainer, data = _prepared(self, X, y, sample_weight)
         stage = trainer.stage("gradients", trainer.data_types(data))

@@ -20,7 +20,7 @@ from chainrule.training.trainer import Trainer
 
 #: A product that finds its rows by number takes so many times as long, per multiplication, as a dense one.
 _SLOWER = 16
-#: Rows are filled up to the longest one; so much more memory than they need is given to that.
+#: Rows are padded to the longest one, if that takes at most so many times the memory that they need.
 _FILLED = 4
 #: The most numbers that a batch's rows of the first weights may be, beyond those of its dense rows.
 NUMBERS = 1 << 25

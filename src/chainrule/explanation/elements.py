@@ -42,7 +42,7 @@ from chainrule.graph.value import PRIMITIVES, Value
 
 #: Of more elements than these the largest ones are looked at, as those of a penalty on all weights.
 MOST_PLACES = 1000
-#: So many of these, if they are added up.
+#: How many of them are looked at where they are added up.
 LARGEST_ADDED = 64
 #: So many numbers that stand in the network itself are written out.
 _MOST_CONSTANTS = 4

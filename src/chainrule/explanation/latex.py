@@ -17,7 +17,7 @@ from chainrule.explanation.layout import (
 )
 
 _COMMANDS = {sign: command + " " for command, sign in FENCES.items()}
-#: So many letters are next to each other on a page; what TeX never breaks is written so up to some of them.
+#: How many letters a line of a page holds, and up to which width a piece may be one that TeX never breaks.
 WIDEST, _UNBROKEN = 78.0, 40.0
 
 

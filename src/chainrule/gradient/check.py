@@ -63,7 +63,7 @@ def check_gradients(
     Raises
     ------
     TypeError
-        If it is no function or does not return one float, or no argument is of floats.
+        If it is not a function, does not return one float, or has no argument of floats.
     ValueError
         If an argument or the result is not finite, or the result differs between two calls.
 
@@ -159,7 +159,7 @@ def check_graph(
     plan = Plan(tolerance, samples, generator)
     entries = [entry for position in chosen for entry in plan.entries(claim, position)]
     wrong = [entry.analytic for entry in entries if entry.verdict == "wrong"]
-    # the root of 0 may well have a slope of infinity
+    # An infinite derivative may be right: that of √x at 0 is.
     any_nan = any(np.isnan(gradient).any() for gradient in claim.gradients.values())
     is_lost = any_nan or not np.isfinite(wrong).all()
     begins = beginning_of_not_finite(wide, arrays, variables) if is_lost else ""

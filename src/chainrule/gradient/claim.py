@@ -20,9 +20,9 @@ from chainrule.graph.types import Array, is_float
 from chainrule.graph.value import Value
 
 TINY = 1e-280  # a smaller scale would let the steps underflow
-ROUNDED = 3  # so often the arrays are rounded otherwise
-ROUNDINGS = 16  # a derivative that is no more than so many times what that does to it is 0
-NEXT_TO_NOTHING = 1e-4  # a derivative is, if it is this part of the array's largest
+PERTURBATIONS = 3  # how often the arrays are changed in their last place, to see what rounding does
+ROUNDINGS = 16  # a derivative of at most this many times the effect of that is 0 but for rounding
+NEGLIGIBLE = 1e-4  # a derivative that is this part of the array's largest
 
 Index = tuple[int, ...]
 
@@ -68,10 +68,10 @@ class Claim:
 
     @functools.cached_property
     def rounding(self) -> dict[int, Array]:
-        """How far the claimed derivatives move when the arrays are rounded otherwise, in their last place."""
+        """How far the claimed derivatives move when the arrays change by one unit in their last place."""
         generator = np.random.default_rng(0)
         moved: dict[int, Array] = {position: np.zeros_like(dx) for position, dx in self.gradients.items()}
-        for _ in range(ROUNDED):
+        for _ in range(PERTURBATIONS):
             arrays = list(self.arrays)
             for position in moved:
                 ends = generator.choice([-np.inf, np.inf], arrays[position].shape)
@@ -139,7 +139,7 @@ def _rounded(y: Value, known: Mapping[Value, Array]) -> Array:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a claim is checked: up to which error, at how many entries, drawn by what."""
+    """How a claim is checked: the error that is allowed, how many entries, and what draws them."""
 
     tolerance: float
     samples: int
@@ -163,7 +163,7 @@ class Plan:
         function = claim.along(position, index)
         typical = max(abs(x), float(np.mean(np.abs(claim.arrays[position]))))
         scales = [scale for scale in dict.fromkeys((typical, abs(x), 1.0)) if scale > TINY]
-        least = NEXT_TO_NOTHING * float(np.max(np.abs(claim.gradients[position])))
+        least = NEGLIGIBLE * float(np.max(np.abs(claim.gradients[position])))
         slope = central_slope(function, x, scales)
         verdict, error = self._judge(analytic, slope, least)
         if verdict != "right":
@@ -181,7 +181,7 @@ class Plan:
         )
 
     def _judge(self, analytic: float, slope: Slope, least: float) -> tuple[str, float]:
-        """Return the verdict and the relative error; an uncertainty below the least is no doubt."""
+        """Return the verdict and the relative error; an uncertainty below `least` casts no doubt."""
         difference, size = abs(analytic - slope.value), max(abs(analytic), abs(slope.value))
         if not math.isfinite(difference):
             return "wrong", math.inf

@@ -27,13 +27,19 @@ ENOUGH = 1e-9  # a relative uncertainty that needs no smaller steps
 SHARP = 1e-6  # one that needs no other scale
 SAFETY = 2.0  # the uncertainty is an estimate, too
 EPSILON = float(np.finfo(np.float64).eps)
-DEGREE = 6  # of a polynomial through rough values, 1 at the widest
-PLACES = np.cos(np.pi * (np.arange(16) + 0.5) / 16)
-POWERS = np.vander(PLACES, DEGREE + 1, increasing=True)
+
+#: Of the polynomial that is fitted to rough values, by least squares: its degree, where the function is
+#: sampled (Chebyshev's nodes), the powers of these, and what makes coefficients of the values.
+DEGREE = 6
+NODES = np.cos(np.pi * (np.arange(16) + 0.5) / 16)
+POWERS = np.vander(NODES, DEGREE + 1, increasing=True)
 FIT = np.linalg.pinv(POWERS)
+#: How far the nodes reach, from the widest down.
 DISTANCES = [RATIO**-k for k in range(9)]
-QUANTUM = 0.3  # of a unit in the last place: what rounding to it does on average
-MISFIT = 1.5  # a polynomial does not fit if values are so many times as far from it as at the least distance
+#: The root mean square of a rounding error, about 1/√12 of a unit in the last place.
+ROUNDING_ERROR = 0.3
+#: A fit is rejected if its residual is this many times that of the narrowest one.
+MISFIT = 1.5
 
 
 class Sample(NamedTuple):
@@ -181,12 +187,12 @@ def fitted_slope(function: Callable[[float], float], x: float, epsilon: float) -
     """
 
     def fitted(distance: float) -> tuple[Slope, float]:
-        values = np.array([function(x + distance * place) for place in PLACES])
+        values = np.array([function(x + distance * place) for place in NODES])
         if not np.isfinite(values).all():
             return UNKNOWN, math.inf
         fit = FIT @ values
-        rough = float(np.linalg.norm(values - POWERS @ fit)) / math.sqrt(len(PLACES) - DEGREE - 1)
-        rough = max(rough, QUANTUM * epsilon * float(np.max(np.abs(values))))
+        rough = float(np.linalg.norm(values - POWERS @ fit)) / math.sqrt(len(NODES) - DEGREE - 1)
+        rough = max(rough, ROUNDING_ERROR * epsilon * float(np.max(np.abs(values))))
         return Slope(float(fit[1]) / distance, rough * float(np.linalg.norm(FIT[1])) / distance), rough
 
     nearest, least = fitted(DISTANCES[-1])

@@ -85,9 +85,9 @@ class Rerun:
     graph : Graph
         What to run.
     known : mapping of Value to array
-        What each of its values came to.
+        The array of each of its values in one run.
     changed : Value
-        The input that is another each time.
+        The input whose array differs from run to run.
     """
 
     def __init__(self, graph: Graph, known: Mapping[Value, Array], changed: Value) -> None:

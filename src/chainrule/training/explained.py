@@ -23,7 +23,8 @@ from chainrule.graph.value import Value, as_value, call
 from chainrule.training.step import Trace
 from chainrule.training.task import CarriedTypes, DataTypes, Task
 
-#: An activation that takes all units together has a derivative for each pair of them: told of so many units.
+#: An activation of all units together, such as softmax, has a derivative for each pair of units. They are
+#: told of for at most so many units.
 MOST_TOGETHER = 8
 
 
