@@ -33,16 +33,19 @@ def explained_step(task: Task, carried: CarriedTypes, data: DataTypes) -> StepGr
     t = Trace(task, carried, data, training=True)
     loss, weight = t.mean_loss(t.row_losses())
     activations = [value for _, z, a in t.variables.activations for value in (z, a)]
-    kept = {name: value for name, value in t.variables.state.items() if value is not t.state[name]}
-    loss, weight, *others = merged([loss, weight, *kept.values(), *activations])  # one quantity has one name
-    layer_state, activations = dict(zip(kept, others, strict=False)), others[len(kept) :]
+    updated = {name: value for name, value in t.variables.state.items() if value is not t.state[name]}
+    # An equation is written once, so that one quantity has one name.
+    loss, weight, *others = merged([loss, weight, *updated.values(), *activations])
+    layer_state = dict(zip(updated, others, strict=False))
+    activations = others[len(updated) :]
     given = {"y": t.y, "sample_weight": t.sample_weight}
     known = {name: value for name, value in given.items() if value is not None}
     marks = find_landmarks(t.x, known, t.parameters, loss)
     named = {mark.value for mark in marks.listed if mark.value is not loss}
     with origin("backward"):
         d = derivatives_between(loss, [t.x, *t.parameters.values()], apart=named)
-        d |= {w: filled_like(w, 0) for w in t.parameters.values() if w not in d}  # on which it doesn't depend
+        unused = [w for w in t.parameters.values() if w not in d]
+        d |= {w: filled_like(w, 0) for w in unused}
         gradients = {name: d[w] for name, w in t.parameters.items()}
     rates = _hear_rate(t)
     parameters, optimizer_state = t.update(gradients)
@@ -50,11 +53,16 @@ def explained_step(task: Task, carried: CarriedTypes, data: DataTypes) -> StepGr
 
     slopes = {a: Slope(z, _slope(z, a)) for z, a in _activations(marks, activations)}
     softmaxes = tuple(map(_softmax, powers_in_logarithms(loss)))
-    outputs = {"loss": loss} | {f"d {i}": value for i, value in enumerate(d.values())}
-    outputs |= {f"slope {i}": slope.value for i, slope in enumerate(slopes.values())} | new
-    outputs |= {f"softmax {i}": softmax.value for i, softmax in enumerate(softmaxes)}
+    stage = t.stage(
+        {
+            "loss": loss,
+            **{f"d {i}": value for i, value in enumerate(d.values())},
+            **{f"slope {i}": slope.value for i, slope in enumerate(slopes.values())},
+            **new,
+            **{f"softmax {i}": softmax.value for i, softmax in enumerate(softmaxes)},
+        }
+    )
     state = {**t.state, **t.optimizer_state}
-    stage = t.stage(outputs)
     inputs = set(stage.graph.inputs)  # an objective need not use its targets
     used = {name: value for name, value in known.items() if value in inputs}
     return StepGraph(stage, t.x, used, t.parameters, state, loss, d, slopes, softmaxes, gradients, rates, new)
@@ -82,7 +90,8 @@ def _hear_rate(t: Trace) -> list[Value]:
 def _activations(marks: Landmarks, applied: Sequence[Value]) -> list[tuple[Value, Value]]:
     """Return z and a of each activation a = f(z) with names for both; `applied` holds them in turn."""
     named = {mark.value for mark in marks.listed}
-    pairs = {a: z for z, a in zip(applied[::2], applied[1::2], strict=True) if a is not z and {a, z} <= named}
+    both = zip(applied[::2], applied[1::2], strict=True)
+    pairs = {a: z for z, a in both if a is not z and {a, z} <= named}
     for part in marks.parts:
         z, a = marks.role(part, "inner"), marks.role(part, "output")
         if z and a and elementwise_between(z.value, a.value):
