@@ -14,6 +14,7 @@ from chainrule.explanation.formula import (
     Number,
     Total,
     addends,
+    concrete,
     names,
     numeric,
     numerics,
@@ -215,11 +216,12 @@ class Why:
             return Number(one if name == leaf else one * 0) if name.symbol.derivative else name
 
         slope = simplified(substituted(whole, alone))
-        mark, index = later[leaf.symbol.key], leaf.index or ()
+        mark, index = later[leaf.symbol.key], concrete(leaf.index or ())
+        assert index is not None
         above = printer.symbol(mark.symbol, mark.value, index)
         below = printer.symbol(self.mark.symbol, self.mark.value, self.index)
         factor = Factor(printer, self.name, partial(above, below), lambda: slope, float(numeric(slope)))
-        onward = Why(self.names, mark, index)  # type: ignore[arg-type]
+        onward = Why(self.names, mark, index)
         first = onward.terms if onward.is_one_path else ()
         if first:
             return Term((*first[0].factors, factor), first[0].onward or onward)

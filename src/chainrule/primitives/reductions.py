@@ -16,7 +16,7 @@ from chainrule.graph.lowering import Reduction
 from chainrule.graph.notation import ATOM, PRODUCT, Notation
 from chainrule.graph.primitive import primitive
 from chainrule.graph.samples import Case, Samples
-from chainrule.graph.types import INT32, ROWS, ArrayType, Dim, Shape
+from chainrule.graph.types import INT32, ROWS, ArrayType, Dim, DType, Shape
 from chainrule.graph.value import Value, as_value
 from chainrule.primitives.elementwise import cast
 from chainrule.primitives.shaping import Axes, broadcast, other_axes
@@ -86,11 +86,12 @@ def _share(dy: Value, y: Value, x: Value, axes: Axes) -> tuple[Value]:
     return (reached * spread(dy / sum_(reached, axes=axes), x.shape, axes),)
 
 
-def _extreme(dtype: object, sign: int) -> float:
+def _extreme(dtype: str | DType, sign: int) -> float:
     """Return the largest (sign 1) or smallest (-1) number of a dtype."""
-    kind = np.dtype(dtype)  # type: ignore[call-overload]
+    if np.dtype(dtype).kind == "f":
+        return sign * math.inf
     limits = np.iinfo(INT32)
-    return sign * math.inf if kind.kind == "f" else (limits.max if sign > 0 else limits.min)
+    return limits.max if sign > 0 else limits.min
 
 
 def _extreme_reduction(better: Any, worst: int) -> Reduction:
