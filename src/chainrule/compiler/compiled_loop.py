@@ -187,12 +187,12 @@ class CompiledLoop:
         told = {"step", "last", "loss", *(name for name in self.home if name.startswith("validation_"))}
         slot = FIRST_TABLE + self.step.slots
         self.layout = LoopLayout(
-            self.step.tables(FIRST_TABLE),
-            self.validation.tables(slot) if self.validation else [],
-            {name: buffer for name, (_, buffer) in self.home.items() if name in told},
-            self.step.results(),
-            self.validation.results() if self.validation else None,
-            self.decision.results() if self.decision else None,
+            data=self.step.tables(FIRST_TABLE),
+            validation_data=self.validation.tables(slot) if self.validation else [],
+            told={name: buffer for name, (_, buffer) in self.home.items() if name in told},
+            step=self.step.results(),
+            validation=self.validation.results() if self.validation else None,
+            decided=self.decision.results() if self.decision else None,
         )
         own = loop_functions(self.layout)
         own += write_check([self.home[name] for name in self.step.replaced], self.finite)
@@ -212,19 +212,19 @@ class CompiledLoop:
     def plan(self) -> LoopPlan:
         """How its code is called."""
         return LoopPlan(
-            {name: (value.type, buffer) for name, (value, buffer) in self.home.items()},
-            self.replaced,
-            self.step.data,
-            self.validation.data if self.validation else (),
-            [part.captured for part in self.parts],
-            self.layout.results,
-            self.layout.control_size,
-            self.finite,
-            self.sizes,
-            self.scratch,
-            self.parts_of_thread,
-            work_of(self.step.kernels),
-            len(self.step.kernels),
+            home={name: (value.type, buffer) for name, (value, buffer) in self.home.items()},
+            replaced=self.replaced,
+            data=self.step.data,
+            validation_data=self.validation.data if self.validation else (),
+            captured=[part.captured for part in self.parts],
+            results=self.layout.results,
+            control_size=self.layout.control_size,
+            finite=self.finite,
+            sizes=self.sizes,
+            scratch=self.scratch,
+            parts=self.parts_of_thread,
+            work=work_of(self.step.kernels),
+            kernels=len(self.step.kernels),
         )
 
 

@@ -308,12 +308,12 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
 
     def _made_task(self, dtype: Any, optimizer: Optimizer | None = None) -> Task:
         return Task(
-            self._network.layers,
-            self._make_loss(),
-            None,
-            optimizer or as_solver(self, self._steps),
-            (L2(float(self.alpha)),) if self.alpha else (),
-            np.dtype(dtype),
+            network=self._network.layers,
+            loss=self._make_loss(),
+            objective=None,
+            optimizer=optimizer or as_solver(self, self._steps),
+            penalties=(L2(float(self.alpha)),) if self.alpha else (),
+            dtype=np.dtype(dtype),
             shared_penalties=True,
             epoch_by_rows=True,
         )

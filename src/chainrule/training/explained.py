@@ -65,7 +65,20 @@ def explained_step(task: Task, carried: CarriedTypes, data: DataTypes) -> StepGr
     state = {**t.state, **t.optimizer_state}
     inputs = set(stage.graph.inputs)  # an objective need not use its targets
     used = {name: value for name, value in known.items() if value in inputs}
-    return StepGraph(stage, t.x, used, t.parameters, state, loss, d, slopes, softmaxes, gradients, rates, new)
+    return StepGraph(
+        stage=stage,
+        x=t.x,
+        data=used,
+        parameters=t.parameters,
+        state=state,
+        loss=loss,
+        derivatives=d,
+        slopes=slopes,
+        softmaxes=softmaxes,
+        gradients=gradients,
+        rates=rates,
+        new=new,
+    )
 
 
 def _hear_rate(t: Trace) -> list[Value]:
