@@ -117,7 +117,7 @@ class ControlCode:
         text = self.code.value(f"load {kind}, ptr {first_element(self.code, buffer)}")
         if kind == "double":
             return text
-        convert = "fpext" if kind == "float" else "uitofp" if kind == "i8" else "sitofp"
+        convert = {"float": "fpext", "i8": "uitofp"}.get(kind, "sitofp")
         return self.code.value(f"{convert} {kind} {text} to double")
 
     def tell(self, told: Mapping[str, Buffer], name: str, number: str, kind: str) -> None:

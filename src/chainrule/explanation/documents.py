@@ -163,7 +163,8 @@ def _elements(explanation: Explanation, step: StoryStep, answers: bool) -> Itera
     Beside each stands what a person calls the element, if anything.
     """
     quantity, asked = step.quantity, _is_asked(explanation, step)
-    most = _most(explanation) if answers else MOST_ASKED if asked else None
+    to_work_out = MOST_ASKED if asked else None
+    most = _most(explanation) if answers else to_work_out
     for place in quantity.places(most):
         label = explanation.labels.of(quantity.symbol.key, quantity.value, place)
         yield whole(quantity.line(place), quantity.names, answers or not asked), label

@@ -350,8 +350,13 @@ class Expander:
         if not self._tells_places or index[0] != Variable("k"):
             raise NotPlain
         free = self._free(index, "ilmpqr")
-        dims = zip(indices.shape, self.shape(indices), strict=True)
-        at = tuple(Variable("n") if dim is ROWS else 0 if size == 1 else next(free) for dim, size in dims)
+
+        def place(dim: Dim, size: int) -> int | Variable:
+            if dim is ROWS:
+                return Variable("n")
+            return 0 if size == 1 else next(free)
+
+        at = tuple(map(place, indices.shape, self.shape(indices)))
         where = self._of_places(indices, at, stop)
         return _applied(value, (where, self._element(updates, (*at, *index[1:]), stop)), value.attributes)
 

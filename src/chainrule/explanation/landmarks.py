@@ -194,7 +194,8 @@ class _Finder:
                 continue
             part, is_of_loss = value.origin.part, value.origin.stage != "forward"
             is_target = is_of_loss and not counts["target"] and self._target in set(needed([value]))
-            key = "target" if is_target else f"{part}.data" if part else "constant"
+            of_part = f"{part}.data" if part else "constant"
+            key = "target" if is_target else of_part
             name = key + f"#{counts[key]}" * bool(counts[key])
             letters = _numbered(_OF_LOSS if is_of_loss else _DRAWN)
             symbol = (

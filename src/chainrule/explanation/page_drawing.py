@@ -159,9 +159,11 @@ class Drawing:
 
 def _nearest(labels: list[str], part: str) -> int:
     """Return which column has a part's name, or lies in it or around it; else the last one."""
-    found = [label for label in labels if f"{label}.".startswith(f"{part}.")]
-    found += sorted((label for label in labels if part.startswith(f"{label}.")), key=len, reverse=True)
-    return labels.index(part if part in labels else found[-1] if found else labels[-1])
+    if part in labels:
+        return labels.index(part)
+    within = [label for label in labels if f"{label}.".startswith(f"{part}.")]
+    around = sorted((label for label in labels if part.startswith(f"{label}.")), key=len, reverse=True)
+    return labels.index([labels[-1], *within, *around][-1])
 
 
 def _products(formula: Formula | None) -> Iterator[tuple[Name, Name]]:

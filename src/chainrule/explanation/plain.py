@@ -52,7 +52,10 @@ def _row(items: tuple[Layout, ...]) -> str:
         if _is_operator(item):
             between = text in _SPACED and previous is not None and not _is_operator(previous)
             between = between or text in "=←"
-            written += f" {text} " if between else ", " if text == "," else text
+            if between:
+                written += f" {text} "
+            else:
+                written += ", " if text == "," else text
         else:
             written += text if _touches(previous, item) else f" {text}"
     return written

@@ -213,7 +213,9 @@ class Why:
         one = type(leaf.number)(1)
 
         def alone(name: Name) -> Formula:
-            return Number(one if name == leaf else one * 0) if name.symbol.derivative else name
+            if not name.symbol.derivative:
+                return name
+            return Number(one if name == leaf else one * 0)
 
         slope = simplified(substituted(whole, alone))
         mark, index = later[leaf.symbol.key], concrete(leaf.index or ())
