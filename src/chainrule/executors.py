@@ -26,7 +26,7 @@ def _compiled_run(loop: Loop, state: LoopState, inputs: Inputs) -> StepwiseRun:
 
 @cache
 def _compiling(n_threads: int | None) -> Prepare:
-    from chainrule.compiler.executable import executable_of
+    from chainrule.compiler.executable import executable_of  # late, as above
 
     def prepare(graph: Graph) -> GraphFunction:
         return partial(executable_of(graph), n_threads=n_threads)

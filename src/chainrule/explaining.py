@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.diagnosis.finite import failure_of
-from chainrule.diagnosis.gradients import check_model_gradients, either_finite, largest_finite
+from chainrule.diagnosis.gradients import (
+    ModelGradientReport,
+    check_model_gradients,
+    either_finite,
+    largest_finite,
+)
 from chainrule.diagnosis.parts import kind_of
 from chainrule.explanation.explanation import Explanation
 from chainrule.explanation.verdict import Comparison, Verdict
 from chainrule.files import write_atomically
+from chainrule.gradient.report import CheckedEntry
 from chainrule.graph.loop import Stage, run_stage
 from chainrule.graph.types import FLOAT32, Array
 from chainrule.training.explained import explained_step
@@ -64,38 +71,48 @@ def _verdict(trainer: Trainer, stage: Stage, arrays: Arrays, gradients: Arrays) 
     largest = max(map(largest_finite, gradients.values()))
     comparisons, faults = [], list(report.faults)
     for name, gradient in gradients.items():
-        part = SAME[gradient.dtype.name]
-        least = part * largest
-        compared = either_finite(gradient, evaluated[name])
-        same = np.allclose(gradient[compared], evaluated[name][compared], rtol=part, atol=least)
+        least = SAME[gradient.dtype.name] * largest
+        same = _is_same(gradient, evaluated[name], least)
         if not same:
             faults.append(f"the explained gradient of {name} is not that of the training step")
-        entries = [entry for entry in report.entries if entry.name == name]
-        judged = [entry for entry in entries if entry.verdict in ("right", "wrong")]
-        rounding = [
-            abs(entry.analytic - float(gradient[entry.index]))
-            for entry in entries
-            if gradient.dtype == FLOAT32
-            and np.isfinite(entry.analytic)
-            and np.isfinite(gradient[entry.index])
-        ]
-        comparisons.append(
-            Comparison(
-                name,
-                entries=gradient.size,
-                checked=len(entries),
-                unjudged=len(entries) - len(judged),
-                differences=max((entry.relative_error for entry in judged), default=0.0),
-                rounding=max(rounding, default=0.0) / max(largest_finite(gradient), least or 1.0),
-                error=max(rounding, default=0.0),
-                compiled=report.compiled[name],
-                right=same
-                and bool(np.isfinite(gradient).all())
-                and name not in report.miscompiled
-                and all(entry.verdict != "wrong" for entry in entries),
-            )
-        )
+        comparisons.append(_comparison(name, gradient, report, same, least))
     return Verdict(tuple(comparisons), tuple(faults))
+
+
+def _is_same(gradient: Array, evaluated: Array, least: float) -> bool:
+    """Whether the explained gradient is the evaluated one; differences up to the least are rounding."""
+    compared = either_finite(gradient, evaluated)
+    part = SAME[gradient.dtype.name]
+    return bool(np.allclose(gradient[compared], evaluated[compared], rtol=part, atol=least))
+
+
+def _comparison(
+    name: str, gradient: Array, report: ModelGradientReport, same: bool, least: float
+) -> Comparison:
+    """Return how a parameter's gradient compares with the same computed in other ways."""
+    entries = [entry for entry in report.entries if entry.name == name]
+    judged = [entry for entry in entries if entry.verdict in ("right", "wrong")]
+    error = max(_rounding_errors(gradient, entries), default=0.0)
+    is_right = all(entry.verdict != "wrong" for entry in entries) and name not in report.miscompiled
+    return Comparison(
+        name,
+        entries=gradient.size,
+        checked=len(entries),
+        unjudged=len(entries) - len(judged),
+        differences=max((entry.relative_error for entry in judged), default=0.0),
+        rounding=error / max(largest_finite(gradient), least or 1.0),
+        error=error,
+        compiled=report.compiled[name],
+        right=same and is_right and bool(np.isfinite(gradient).all()),
+    )
+
+
+def _rounding_errors(gradient: Array, entries: Sequence[CheckedEntry]) -> Iterator[float]:
+    """Yield how far elements of a float32 gradient are from the same in float64, where both are finite."""
+    for entry in entries if gradient.dtype == FLOAT32 else ():
+        number = float(gradient[entry.index])
+        if math.isfinite(entry.analytic) and math.isfinite(number):
+            yield abs(entry.analytic - number)
 
 
 def _history(trainer: Trainer, arrays: Arrays, data: Arrays, steps: int) -> list[dict[str, Any]]:

@@ -2,11 +2,8 @@
 
 import sys
 
-import numpy as np
 import pytest
-
-import chainrule as cr
-from chainrule.compiler.compiled_loop import CompiledLoop
+from equal_layers import built, compiled
 
 
 def lines_run(function):
@@ -29,17 +26,8 @@ def lines_run(function):
 
 def lines_of_compiling(depth, width):
     """Return what it takes to write the code of a training step of so many equal layers."""
-    net = cr.Sequential([*[cr.Dense(width, activation="tanh") for _ in range(depth)], cr.Dense(3)])
-    model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(1e-3))
-    model.build(features=width)
-    trainer = model._trainer
-    data = trainer.batch(np.ones((4, width)), np.zeros(4, int), None)
-
-    def compile_():
-        loop = trainer.loop(data, {}, shuffle=True)
-        CompiledLoop(loop, sorted(trainer.run.carried))
-
-    return lines_run(compile_)
+    trainer, data = built(depth, width)
+    return lines_run(lambda: compiled(trainer, data))
 
 
 @pytest.mark.parametrize("width", [4, 80], ids=["in one chain", "in many"])

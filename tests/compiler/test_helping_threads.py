@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from at_once import at_once
 from chainrule.compiler import executable
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.pool import helpers, run_together
@@ -95,19 +96,12 @@ def test_callers_at_once_share_the_helpers(network):
     network.n_threads = 1
     expected = network.predict(ROWS)
     network.n_threads = 2
-    wrong = []
 
-    def caller():
+    def call():
         for _ in range(20):
-            if not np.array_equal(network.predict(ROWS), expected):
-                wrong.append(threading.get_ident())
+            np.testing.assert_array_equal(network.predict(ROWS), expected)
 
-    callers = [threading.Thread(target=caller) for _ in range(4)]
-    for each in callers:
-        each.start()
-    for each in callers:
-        each.join()
-    assert not wrong
+    at_once(*[call] * 4)
 
 
 def test_helpers_that_are_busy_are_not_waited_for():

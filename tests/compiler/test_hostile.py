@@ -3,13 +3,14 @@
 import contextlib
 import itertools
 import re
-import threading
+from functools import partial
 
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
 import chainrule as cr
+from at_once import at_once
 from chainrule.compiler import epochs, matmul, native
 from chainrule.compiler.compiled_graph import CompiledGraph
 from chainrule.compiler.executable import Executable
@@ -225,23 +226,12 @@ def test_called_from_two_threads_at_once():
     compiled = Executable(graph)
     cases = [arguments_for(graph, rows, seed=rows) for rows in (3, 64, 17, 100)]
     expected = [compiled(*case) for case in cases]
-    failures, together = [], threading.Barrier(len(cases))
 
-    def work(case, results):
-        together.wait()
+    def call(case, results):
         for _ in range(200):
-            try:
-                same(compiled(*case), results)
-            except AssertionError as error:
-                failures.append(error)
-                return
+            same(compiled(*case), results)
 
-    workers = [threading.Thread(target=work, args=pair) for pair in zip(cases, expected, strict=True)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert not failures
+    at_once(*map(partial, itertools.repeat(call), cases, expected))
 
 
 def test_a_call_that_comes_in_between_has_memory_of_its_own(monkeypatch):
@@ -307,17 +297,9 @@ def test_more_numbers_of_rows_than_are_remembered(monkeypatch):
 
 def test_two_models_trained_at_once():
     expected = {name: trained(name) for name in ("dropout", "batch_norm")}
-    found = {}
-    workers = [
-        threading.Thread(target=lambda key=key, name=name: found.update({key: (name, trained(name))}))
-        for key, name in enumerate(("dropout", "batch_norm", "dropout"))
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert len(found) == 3
-    for name, result in found.values():
+    names = ("dropout", "batch_norm", "dropout")
+    results = at_once(*(partial(trained, name) for name in names))
+    for name, result in zip(names, results, strict=True):
         same_arrays(result, expected[name])
 
 

@@ -5,10 +5,10 @@ import re
 
 import numpy as np
 import pytest
+from equal_layers import built, compiled
 from random_graphs import grown
 
 import chainrule as cr
-from chainrule.compiler.compiled_loop import CompiledLoop
 from chainrule.compiler.memory import plan_arena, user_buffer
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.program import _with_buffers, _written
@@ -84,20 +84,10 @@ def test_the_same_graph_again_has_the_same_signatures():
         assert keys[0] == keys[1]
 
 
-def compiled(depth, width):
-    """Return what is made of a training step of so many equal layers."""
-    net = cr.Sequential([*[cr.Dense(width, activation="tanh") for _ in range(depth)], cr.Dense(3)])
-    model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(1e-3))
-    model.build(features=width)
-    trainer = model._trainer
-    data = trainer.batch(np.ones((4, width)), np.zeros(4, int), None)
-    return CompiledLoop(trainer.loop(data, {}, shuffle=True), sorted(trainer.run.carried))
-
-
 @pytest.mark.parametrize("width", [20, 80], ids=["in one chain", "in many"])
 def test_equal_layers_share_their_code(width):
     """What is written for a layer more are the calls of its kernels."""
-    shallow, deep = compiled(12, width), compiled(18, width)
+    shallow, deep = (compiled(*built(depth, width)) for depth in (12, 18))
     counts = [len(re.findall(r"^define ", each.text, re.MULTILINE)) for each in (shallow, deep)]
     assert counts[0] == counts[1]
     sizes = [len(re.sub(r"^@.*constant.*$", "", each.text, flags=re.MULTILINE)) for each in (shallow, deep)]

@@ -62,9 +62,9 @@ EVERY = [
 @pytest.mark.parametrize(("name", "model", "x", "y", "weight"), EVERY, ids=[case[0] for case in EVERY])
 def test_no_two_values_share_a_symbol_or_a_name(name, model, x, y, weight):
     names = model.explain(x, y, sample_weight=weight).names
-    shares = {share.value: symbol for share, symbol in names.shares.items()}
+    softmaxes = {softmax.value: symbol for softmax, symbol in names.softmaxes.items()}
     by_text, by_key = defaultdict(set), defaultdict(set)
-    for named in (names.names, shares, names.new_names, names.shared_updates):
+    for named in (names.names, softmaxes, names.new_names, names.shared_updates):
         for value, symbol in named.items():
             by_text[to_text(symbol.layout)].add(value.serial)
             by_key[symbol.key].add(value.serial)

@@ -5,10 +5,10 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 
 import pytest
 
+from at_once import at_once
 from chainrule.files import lock, locked, remove_leftovers, write_atomically
 
 HOLDER = """
@@ -96,11 +96,7 @@ def test_of_many_threads_one_at_a_time_has_it(tmp_path):
             except BlockingIOError:
                 pass
 
-    threads = [threading.Thread(target=take) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*[take] * 4)
     assert most == [1]
     assert had[0] > 1
 

@@ -1,9 +1,8 @@
 """A fit goes on from its checkpoint, bit for bit as if it had not been stopped."""
 
-import functools
 import inspect
 import logging
-import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from resuming import (
 from training_cases import assert_same, regression, table
 
 import chainrule as cr
+from at_once import at_once
 from chainrule import optimizers
 from chainrule.compiler.epochs import CompiledRun
 from chainrule.files import read_arrays
@@ -54,7 +54,7 @@ def path(tmp_path):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_goes_on_from_any_step_with_any_optimizer(name, executor, path, monkeypatch):
-    make = functools.partial(rich_model, optimizer=OPTIMIZERS[name], executor=executor)
+    make = partial(rich_model, optimizer=OPTIMIZERS[name], executor=executor)
     alone = make()
     expected = end_of(alone, rich_fit(alone))
     with monkeypatch.context() as patch:
@@ -332,15 +332,9 @@ def test_any_number_of_threads(path, monkeypatch):
 
 def test_two_fits_in_two_threads_on_two_paths(path):
     """The lock is the path's alone."""
-    ends = {}
 
     def train(name):
         model = rich_model(executor="numpy")
-        ends[name] = end_of(model, rich_fit(model, checkpoint=path.with_name(name)))
+        return end_of(model, rich_fit(model, checkpoint=path.with_name(name)))
 
-    threads = [threading.Thread(target=train, args=(name,)) for name in ("a", "b")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert_same(ends["a"], ends["b"])
+    assert_same(*at_once(partial(train, "a"), partial(train, "b")))

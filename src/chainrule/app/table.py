@@ -14,6 +14,8 @@ from chainrule.graph.names import unknown_name
 
 #: What may stand between two cells, and what it is called.
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+#: How much of a file is looked at to find its delimiter.
+SNIFFED_LETTERS, SNIFFED_LINES = 100_000, 50
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def read_table(path: str | Path, delimiter: str | None = None) -> Table:
     return table
 
 
-def sniff(text: str, lines: int = 50) -> str:
+def sniff(text: str) -> str:
     r"""Return the delimiter that cuts the first lines into the most even rows.
 
     Examples
@@ -111,7 +113,7 @@ def sniff(text: str, lines: int = 50) -> str:
     >>> sniff("a;b\n1,5;2,5\n")
     ';'
     """
-    sample = "".join(text[:100_000].splitlines(keepends=True)[:lines])
+    sample = "".join(text[:SNIFFED_LETTERS].splitlines(keepends=True)[:SNIFFED_LINES])
 
     def fitness(delimiter: str) -> tuple[float, int]:
         rows = [row for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter) if row]

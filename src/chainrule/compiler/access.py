@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.builder import Element
-from chainrule.compiler.code import BYTES, LANES, SCALARS, Code
+from chainrule.compiler.code import BYTES, LANES, Code, mangled, memory_type
 from chainrule.compiler.index import Affine, IndexBuilder, Place
 from chainrule.compiler.table import WORDS_SLOT
 
@@ -37,6 +37,15 @@ def first_element(code: Code, buffer: Buffer) -> str:
     return code.value(f"getelementptr i8, ptr {from_table(code, buffer.slot)}, i64 {offset}")
 
 
+def share_of_part(code: Code, count: str) -> tuple[str, str]:
+    """Return which of so many belong to this part of the work: the first, and the first of the next part."""
+    first, end = (
+        code.value(f"udiv i64 {code.value(f'mul i64 {count}, {part}')}, %parts")
+        for part in ("%part", code.value("add i64 %part, 1"))
+    )
+    return first, end
+
+
 class Access:
     """Reads and writes arrays in one function, which takes their addresses as its first parameters.
 
@@ -59,11 +68,10 @@ class Access:
 
     def pointer(self, buffer: Buffer) -> str:
         """Return the address of an array's first element."""
-        key = (buffer.slot, buffer.offset, buffer.power)
-        if key not in self._pointers:
-            self._pointers[key] = f"%array{len(self.buffers)}"
+        if buffer.start not in self._pointers:
+            self._pointers[buffer.start] = f"%array{len(self.buffers)}"
             self.buffers.append(buffer)
-        return self._pointers[key]
+        return self._pointers[buffer.start]
 
     @property
     def parameters(self) -> list[str]:
@@ -92,17 +100,15 @@ class Access:
             Which lanes have not passed the end of the innermost loop.
         """
         affine = self._affine(buffer, index)
-        lanes = None if affine is None else affine[0].lanes
-        if affine is not None and lanes == 0 and all(part.lanes == 0 for part in affine[1:]):
+        if affine is None or any(part.lanes for part in affine[1:]):
+            return self._gather(buffer, index, self._both(condition, tail))
+        lanes = affine[0].lanes
+        if lanes == 0:
             return self._load_scalar(buffer, affine, condition)
-        if affine is not None and lanes == 1 and all(part.lanes == 0 for part in affine[1:]):
-            return self._load_vector(
-                buffer, affine, condition if buffer.padded else self._both(condition, tail)
-            )
-        inside = self._both(condition, tail)
-        if affine is not None and all(part.lanes == 0 for part in affine[1:]):
-            return self._load_strided(buffer, affine, inside)
-        return self._gather(buffer, index, inside)
+        if lanes == 1:
+            mask = condition if buffer.padded else self._both(condition, tail)
+            return self.vector_at(self._address(buffer, affine), buffer, mask)
+        return self._load_strided(buffer, affine, self._both(condition, tail))
 
     def _both(self, x: Element | None, y: Element | None) -> Element | None:
         return self.builder.logical_and(x, y) if x is not None and y is not None else x or y
@@ -116,22 +122,19 @@ class Access:
         if x.dtype == "bool":
             x = self._as_bytes(x)
         address = self._address(buffer, affine)
-        if wide:
-            assert all(part.lanes == 0 for part in affine[1:])
-            if affine[0].lanes != 1:
-                self._scatter(buffer, x, self._apart(buffer, address, affine[0].lanes), mask)
-                return
-            if mask is not None and not buffer.padded:
-                kind = _memory_type(buffer.dtype)
-                suffix = kind.replace("float", "f32").replace("double", "f64")
-                self._code.run(
-                    f"llvm.masked.store.v{LANES}{suffix}.p0",
-                    f"<{LANES} x {kind}> {x.text}, ptr {address}, i32 {BYTES[buffer.dtype]}, {mask.typed}",
-                )
-                return
-        kind = _memory_type(buffer.dtype)
-        kind = f"<{LANES} x {kind}>" if wide else kind
-        self._code.do(f"store {kind} {x.text}, ptr {address}, align {BYTES[buffer.dtype]}")
+        kind, align = memory_type(buffer.dtype), BYTES[buffer.dtype]
+        if not wide:
+            self._code.do(f"store {kind} {x.text}, ptr {address}, align {align}")
+            return
+        assert all(part.lanes == 0 for part in affine[1:])
+        vector = f"<{LANES} x {kind}> {x.text}"
+        if affine[0].lanes != 1:
+            self._scatter(buffer, x, self._apart(buffer, address, affine[0].lanes), mask)
+        elif mask is None or buffer.padded:
+            self._code.do(f"store {vector}, ptr {address}, align {align}")
+        else:
+            store = f"llvm.masked.store.v{LANES}{mangled(kind)}.p0"
+            self._code.run(store, f"{vector}, ptr {address}, i32 {align}, {mask.typed}")
 
     # Addresses ---------------------------------------------------------------------------------------
 
@@ -157,7 +160,7 @@ class Access:
             offset = self._scaled(part.base(code), power, unit) if part.terms or part.constant else "0"
             if offset != "0":
                 pointer = code.value(
-                    f"getelementptr {_memory_type(buffer.dtype)}, ptr {pointer}, i64 {offset}"
+                    f"getelementptr {memory_type(buffer.dtype)}, ptr {pointer}, i64 {offset}"
                 )
         return pointer
 
@@ -176,9 +179,6 @@ class Access:
         text = self._code.call("i1", f"llvm.vector.reduce.or.v{LANES}i1", mask.typed)
         return Element(text, "bool")
 
-    def _load_vector(self, buffer: Buffer, affine: Sequence[Affine], mask: Element | None) -> Element:
-        return self.vector_at(self._address(buffer, affine), buffer, mask)
-
     def _load_strided(self, buffer: Buffer, affine: Sequence[Affine], mask: Element | None) -> Element:
         """Load elements that lie at the same distance from each other."""
         addresses = self._apart(buffer, self._address(buffer, affine), affine[0].lanes)
@@ -187,37 +187,35 @@ class Access:
     def _apart(self, buffer: Buffer, pointer: str, distance: int) -> str:
         """Return the addresses of elements that lie at the same distance from each other."""
         steps = ", ".join(f"i32 {lane * distance}" for lane in range(LANES))
-        kind = _memory_type(buffer.dtype)
+        kind = memory_type(buffer.dtype)
         return self._code.value(f"getelementptr {kind}, ptr {pointer}, <{LANES} x i32> <{steps}>")
 
     def _scatter(self, buffer: Buffer, x: Element, addresses: str, mask: Element | None) -> None:
         """Write the lanes of the mask, each to an address of its own."""
-        kind = _memory_type(buffer.dtype)
-        suffix = kind.replace("float", "f32").replace("double", "f64")
+        kind = memory_type(buffer.dtype)
         every = self.builder.spread(mask if mask is not None else Element("true", "bool"))
         self._code.run(
-            f"llvm.masked.scatter.v{LANES}{suffix}.v{LANES}p0",
+            f"llvm.masked.scatter.v{LANES}{mangled(kind)}.v{LANES}p0",
             f"<{LANES} x {kind}> {x.text}, <{LANES} x ptr> {addresses}, "
             f"i32 {BYTES[buffer.dtype]}, {every.typed}",
         )
 
     def scalar_at(self, address: str, buffer: Buffer) -> Element:
         """Return the element at an address in a buffer."""
-        kind = _memory_type(buffer.dtype)
+        kind = memory_type(buffer.dtype)
         text = self._code.value(f"load {kind}, ptr {address}, align {BYTES[buffer.dtype]}")
         return self._as_element(text, buffer.dtype, vector=False)
 
     def vector_at(self, address: str, buffer: Buffer, mask: Element | None) -> Element:
         """Return the neighbours from an address in a buffer on; zero in lanes that the mask leaves out."""
-        kind = _memory_type(buffer.dtype)
+        kind = memory_type(buffer.dtype)
         wide = f"<{LANES} x {kind}>"
         if mask is None:
             text = self._code.value(f"load {wide}, ptr {address}, align {BYTES[buffer.dtype]}")
             return self._as_element(text, buffer.dtype, vector=True)
-        suffix = kind.replace("float", "f32").replace("double", "f64")
         mask = self.builder.spread(mask)
         arguments = f"ptr {address}, i32 {BYTES[buffer.dtype]}, {mask.typed}, {wide} zeroinitializer"
-        text = self._code.call(wide, f"llvm.masked.load.v{LANES}{suffix}.p0", arguments)
+        text = self._code.call(wide, f"llvm.masked.load.v{LANES}{mangled(kind)}.p0", arguments)
         return self._as_element(text, buffer.dtype, vector=True)
 
     def distance(self, buffer: Buffer, place: Sequence[Affine], counter: str) -> str:
@@ -233,10 +231,9 @@ class Access:
     def _gather(self, buffer: Buffer, index: Sequence[Element], mask: Element | None) -> Element:
         """Load every lane from an address of its own."""
         code, b = self._code, self.builder
-        kind = _memory_type(buffer.dtype)
-        offset = b.spread(Element("0", "int64"))
-        if not any(place.vector for place in index):
-            offset = Element("0", "int64")
+        kind = memory_type(buffer.dtype)
+        zero = Element("0", "int64")
+        offset = b.spread(zero) if any(place.vector for place in index) else zero
         unit = Element("%capacity" if buffer.padded else "%rows", "int64")
         for place, stride in zip(index, buffer.strides, strict=True):
             far = b.multiply(b.cast(place, "int64"), Element(str(stride.elements), "int64"))
@@ -244,12 +241,11 @@ class Access:
                 far = b.multiply(far, unit)
             offset = b.add(offset, far)
         if mask is not None:
-            offset = b.select(mask, offset, Element("0", "int64"))
+            offset = b.select(mask, offset, zero)
         pointer = self.pointer(buffer)
         if not offset.vector:
             address = code.value(f"getelementptr {kind}, ptr {pointer}, i64 {offset.text}")
-            text = code.value(f"load {kind}, ptr {address}, align {BYTES[buffer.dtype]}")
-            return self._as_element(text, buffer.dtype, vector=False)
+            return self.scalar_at(address, buffer)
         addresses = code.value(f"getelementptr {kind}, ptr {pointer}, {offset.typed}")
         return self._gathered(buffer, addresses, mask)
 
@@ -260,12 +256,11 @@ class Access:
         """
         code, b = self._code, self.builder
         in_words = buffer.dtype == "bool" and buffer.is_own
-        kind = "i32" if in_words else _memory_type(buffer.dtype)
-        suffix = kind.replace("float", "f32").replace("double", "f64")
+        kind = "i32" if in_words else memory_type(buffer.dtype)
         every = b.spread(mask if mask is not None else Element("true", "bool"))
         text = code.call(
             f"<{LANES} x {kind}>",
-            f"llvm.masked.gather.v{LANES}{suffix}.v{LANES}p0",
+            f"llvm.masked.gather.v{LANES}{mangled(kind)}.v{LANES}p0",
             f"<{LANES} x ptr> {addresses}, i32 {BYTES[buffer.dtype]}, {every.typed}, "
             f"<{LANES} x {kind}> zeroinitializer",
         )
@@ -294,7 +289,3 @@ class _Bytes(Element):
     def type(self) -> str:
         """A byte, or a vector of them."""
         return f"<{LANES} x i8>" if self.vector else "i8"
-
-
-def _memory_type(dtype: str) -> str:
-    return "i8" if dtype == "bool" else SCALARS[dtype]

@@ -50,6 +50,11 @@ class Buffer:
     padded: bool
 
     @property
+    def start(self) -> tuple[int, int, int]:
+        """Where its first element lies: equal for two arrays that lie in the same place."""
+        return self.slot, self.offset, self.power
+
+    @property
     def is_own(self) -> bool:
         """Whether it is in the arena, or a thread's own memory: there is room for rows up to the capacity."""
         return self.slot < REGIONS

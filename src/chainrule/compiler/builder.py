@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from chainrule.compiler import vectormath
-from chainrule.compiler.code import LANES, Code, literal, llvm_type
+from chainrule.compiler.code import LANES, SCALARS, Code, literal, llvm_type, mangled
 
 FLOATS: Final = ("float32", "float64")
 _INTEGER_OF: Final = {"float32": "int32", "float64": "int64"}
@@ -149,22 +149,23 @@ class Builder:
         function: Callable[..., Element] | None = vectormath.FUNCTIONS.get(operation)
         if function is None:
             raise AttributeError(f"a builder has no operation {operation!r}")
-        return lambda *operands: (
-            function(self, *operands)
-            if any(operand.vector for operand in operands)
-            else self._called(operation, function, operands)
-        )
+        return lambda *operands: self._function(operation, function, operands)
 
-    def _called(
+    def _function(
         self, operation: str, function: Callable[..., Element], operands: tuple[Element, ...]
     ) -> Element:
-        """Call a function of scalars, which a module has once: what is done at single places is not hot."""
+        """Write a function of vectors where it stands; call one of scalars, which a module has once.
+
+        What is computed at single places takes little time, and would be much code at each of them.
+        """
+        if any(operand.vector for operand in operands):
+            return function(self, *operands)
         given = [Element(f"%x{number}", operand.dtype) for number, operand in enumerate(operands)]
         parameters = ", ".join(each.typed for each in given)
         code = Code(f"{operation}.{'.'.join(each.dtype for each in given)}", parameters, given[0].type)
         result = function(Builder(code), *given)
         code.result = result.type
-        self.code.declarations |= {*code.declarations, code.text(returned=result.text, linkage="internal")}
+        self.code.define(code, returned=result.text)
         text = self.code.value(f"call {result.type} @{code.name}({typed(operands)})")
         return Element(text, result.dtype)
 
@@ -212,7 +213,7 @@ class Builder:
     def intrinsic(self, name: str, *operands: Element) -> Element:
         """Call one of LLVM's functions of floats that the CPU has as instructions."""
         first = operands[0]
-        suffix = {"float32": "f32", "float64": "f64"}[first.dtype]
+        suffix = mangled(SCALARS[first.dtype])
         full = f"llvm.{name}.v{LANES}{suffix}" if first.vector else f"llvm.{name}.{suffix}"
         text = self.code.call(first.type, full, ", ".join(operand.typed for operand in operands))
         return Element(text, first.dtype, first.vector)

@@ -18,7 +18,7 @@ HEADER = len(MAGIC) + hashlib.sha256().digest_size
 SUFFIX = ".chainrule-object"
 UNFINISHED = ".chainrule-unfinished"
 ABANDONED = 3600.0  # seconds after which the writer of an unfinished file is taken for dead
-TOGETHER = 16  # how many processes may fill a folder at the same pace, none of which lists it at each write
+TOGETHER = 16  # a folder stays within its limit while so many processes fill it and seldom list it
 
 
 def cache_key(*parts: str) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 #: Lanes of a vector in every loop: one AVX-512 register of float32. Narrower CPUs take several registers.
 LANES: Final = 16
 
-#: How an element stands in a register. In memory a bool is a byte.
+#: How an element stands in a register.
 SCALARS: Final = {
     "float32": "float",
     "float64": "double",
@@ -20,7 +20,6 @@ SCALARS: Final = {
     "bool": "i1",
 }
 BYTES: Final = {"float32": 4, "float64": 8, "int32": 4, "uint32": 4, "int64": 8, "bool": 1}
-
 
 #: Instructions that give the same for the same operands, wherever they stand in a block.
 _PURE: Final = {
@@ -36,6 +35,16 @@ def llvm_type(dtype: str, vector: bool) -> str:
     """Return the LLVM type of an element, or of a vector of them."""
     scalar = SCALARS[dtype]
     return f"<{LANES} x {scalar}>" if vector else scalar
+
+
+def memory_type(dtype: str) -> str:
+    """Return the LLVM type of an element as it stands in memory, where a bool is a byte."""
+    return "i8" if dtype == "bool" else SCALARS[dtype]
+
+
+def mangled(scalar: str) -> str:
+    """Return how the names of LLVM's intrinsics spell a type: f32 for float."""
+    return {"float": "f32", "double": "f64"}.get(scalar, scalar)
 
 
 def literal(number: float, dtype: str) -> str:
@@ -124,6 +133,10 @@ class Code:
         """Call an intrinsic that returns nothing."""
         self._declare("void", function, arguments)
         self.do(f"call void @{function}({arguments})")
+
+    def define(self, function: Code, returned: str = "") -> None:
+        """Have the module hold another function, once, for this one to call."""
+        self.declarations |= {*function.declarations, function.text(returned=returned, linkage="internal")}
 
     def _declare(self, result: str, function: str, arguments: str) -> None:
         if function not in self._declared:

@@ -53,13 +53,13 @@ class CompiledGraph:
         captured = {value.serial: number for number, value in enumerate(self.graph.captured)}
         places |= {serial: ("captured", number) for serial, number in captured.items()}
         return GraphPlan(
-            [value.type for value in self._results],
-            [places[value.serial] for value in self._simple.outputs],
-            [captured[value.serial] for value in self._simple.captured],
-            self.arena.sizes,
-            self.scratch,
-            self.parts,
-            work_of(self.kernels),
+            results=[value.type for value in self._results],
+            outputs=[places[value.serial] for value in self._simple.outputs],
+            captured=[captured[value.serial] for value in self._simple.captured],
+            sizes=self.arena.sizes,
+            scratch=self.scratch,
+            parts=self.parts,
+            work=work_of(self.kernels),
         )
 
 

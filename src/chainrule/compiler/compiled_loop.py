@@ -21,6 +21,7 @@ from chainrule.compiler.schedule import grouped, scheduled, work_of
 from chainrule.compiler.table import LINE, Scratch
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Loop, Stage
+from chainrule.graph.types import static_size
 from chainrule.graph.value import Value, call
 
 
@@ -113,7 +114,7 @@ class Part:
         tables = []
         for name in self.data:
             value, sparse = self.inputs[name], name in self._sparse
-            tables.append(Table(slot, self.buffers[value.serial], _row_size(value), sparse))
+            tables.append(Table(slot, self.buffers[value.serial], static_size(value.shape[1:]), sparse))
             slot += 3 if sparse else 1
         return tables
 
@@ -168,7 +169,7 @@ class CompiledLoop:
         self.home = {name: (value, plan.buffers[value.serial]) for name, value in kept.items()}
         self.replaced = sorted({name for part in self.parts for name in part.replaced})
         slots = self._place(plan.sizes[0])
-        self._write(slots, FIRST_TABLE + slots if profiled else None)
+        self._write(ticks_slot=FIRST_TABLE + slots if profiled else None)
 
     def _place(self, size: int) -> int:
         """Plan every stage's memory; return how many slots the user's tables and captured arrays take."""
@@ -180,18 +181,18 @@ class CompiledLoop:
             slot += len(part.graph.captured)
         return slot - FIRST_TABLE
 
-    def _write(self, slots: int, ticks_slot: int | None) -> None:
+    def _write(self, ticks_slot: int | None) -> None:
         """Write all functions."""
         programs = [part.write(ticks_slot if part is self.step else None) for part in self.parts]
         told = {"step", "last", "loss", *(name for name in self.home if name.startswith("validation_"))}
         slot = FIRST_TABLE + self.step.slots
         self.layout = LoopLayout(
-            self.step.tables(FIRST_TABLE),
-            self.validation.tables(slot) if self.validation else [],
-            {name: buffer for name, (_, buffer) in self.home.items() if name in told},
-            self.step.results(),
-            self.validation.results() if self.validation else None,
-            self.decision.results() if self.decision else None,
+            data=self.step.tables(FIRST_TABLE),
+            validation_data=self.validation.tables(slot) if self.validation else [],
+            told={name: buffer for name, (_, buffer) in self.home.items() if name in told},
+            step=self.step.results(),
+            validation=self.validation.results() if self.validation else None,
+            decided=self.decision.results() if self.decision else None,
         )
         own = loop_functions(self.layout)
         own += write_check([self.home[name] for name in self.step.replaced], self.finite)
@@ -211,20 +212,20 @@ class CompiledLoop:
     def plan(self) -> LoopPlan:
         """How its code is called."""
         return LoopPlan(
-            {name: (value.type, buffer) for name, (value, buffer) in self.home.items()},
-            self.replaced,
-            self.step.data,
-            self.validation.data if self.validation else (),
-            [part.captured for part in self.parts],
-            self.layout.results,
-            self.layout.control_size,
-            self.layout.step["batch_loss"],
-            self.finite,
-            self.sizes,
-            self.scratch,
-            self.parts_of_thread,
-            work_of(self.step.kernels),
-            len(self.step.kernels),
+            home={name: (value.type, buffer) for name, (value, buffer) in self.home.items()},
+            replaced=self.replaced,
+            data=self.step.data,
+            validation_data=self.validation.data if self.validation else (),
+            captured=[part.captured for part in self.parts],
+            results=self.layout.results,
+            control_size=self.layout.control_size,
+            loss=self.layout.step["batch_loss"],
+            finite=self.finite,
+            sizes=self.sizes,
+            scratch=self.scratch,
+            parts=self.parts_of_thread,
+            work=work_of(self.step.kernels),
+            kernels=len(self.step.kernels),
         )
 
 
@@ -240,10 +241,3 @@ def _own_outputs(graph: Graph) -> Graph:
     """Return the graph with every output computed: an input that is handed on gets a place of its own."""
     outputs = [value if value.primitive is not None else call("identity", value) for value in graph.outputs]
     return Graph(graph.inputs, outputs)
-
-
-def _row_size(value: Value) -> int:
-    size = 1
-    for dim in value.shape[1:]:
-        size *= int(dim)
-    return size

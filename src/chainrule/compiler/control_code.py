@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chainrule.compiler.access import first_element, from_table
 from chainrule.compiler.buffer import Buffer
-from chainrule.compiler.code import SCALARS, Code
+from chainrule.compiler.code import Code, memory_type
 from chainrule.compiler.control import CONTROL_SLOT, Control
 from chainrule.compiler.sharing import PART_ARGUMENTS
 
@@ -113,11 +113,11 @@ class ControlCode:
 
     def scalar(self, buffer: Buffer) -> str:
         """Return a number that a stage has left, as float64."""
-        kind = "i8" if buffer.dtype == "bool" else SCALARS[buffer.dtype]
+        kind = memory_type(buffer.dtype)
         text = self.code.value(f"load {kind}, ptr {first_element(self.code, buffer)}")
         if kind == "double":
             return text
-        convert = "fpext" if kind == "float" else "uitofp" if kind == "i8" else "sitofp"
+        convert = {"float": "fpext", "i8": "uitofp"}.get(kind, "sitofp")
         return self.code.value(f"{convert} {kind} {text} to double")
 
     def tell(self, told: Mapping[str, Buffer], name: str, number: str, kind: str) -> None:

@@ -9,6 +9,7 @@ from chainrule.compiler.local import Local
 from chainrule.compiler.memory import Arena
 from chainrule.compiler.pipeline import run_passes
 from chainrule.graph.graph import Graph
+from chainrule.graph.primitive import primitive_name
 from chainrule.graph.types import str_shape
 
 
@@ -28,8 +29,8 @@ def describe(graph: Graph) -> str:
 
 def str_kernel(kernel: Kernel) -> str:
     """Return what a kernel does, on one line."""
-    root = kernel.root.primitive.name if kernel.root is not None and kernel.root.primitive else "loop"
-    members = ", ".join(value.primitive.name for value in kernel.members if value.primitive)
+    root = "loop" if kernel.root is None else primitive_name(kernel.root)
+    members = ", ".join(map(primitive_name, kernel.members))
     absorbed = f", over {len(kernel.absorbed)} operations on its operand" if kernel.absorbed else ""
     then = members or "nothing"
     return f"{root} {str_shape(kernel.shape)}{absorbed}; then {then}; stores {len(kernel.stored)}"

@@ -14,7 +14,7 @@ from typing import Any, Final
 from chainrule.compiler.llvm import binding, emit_object, is_known, loops_as_they_are, new_machine, parsed
 from chainrule.compiler.pool import helpers, run_together
 
-#: The lines that are worth a piece of their own: a thread and the passes of LLVM have to be made for it.
+#: So many lines are worth a piece of their own, for which a thread and LLVM's passes have to be set up.
 WORTH_A_PIECE: Final = 800
 _NAME: Final = re.compile(r"@([\w.]+)")
 

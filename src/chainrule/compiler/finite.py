@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from chainrule.compiler.access import first_element, from_table
+from chainrule.compiler.access import first_element, from_table, share_of_part
 from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.code import BYTES, LANES, SCALARS, Code
 from chainrule.compiler.packing import Vectors
@@ -18,7 +18,7 @@ from chainrule.graph.value import Value
 
 _FLOATS = ("float32", "float64")
 _NAN = "0x7FF8000000000000"
-#: Where numbers lie without a gap, so many of them are a row; parts are of whole rows.
+#: Numbers that lie without a gap are taken as rows of this length, since threads share out whole rows.
 _ROW = 64 * LANES
 
 
@@ -82,10 +82,7 @@ def _zeros(dtype: str) -> Code:
         array = code.value(f"getelementptr i8, ptr %memory, i64 {offset}")
         full = code.value(f"and i64 {columns}, {-LANES}")
         rest = vectors.mask(code.value(f"sub i64 {columns}, {full}"))
-        begin, end = (
-            code.value(f"udiv i64 {code.value(f'mul i64 {rows}, {part}')}, %parts")
-            for part in ("%part", code.value("add i64 %part, 1"))
-        )
+        begin, end = share_of_part(code, rows)
 
         def row(number: str, found: list[str]) -> list[str]:
             start = vectors.after(array, code.value(f"mul i64 {number}, {stride}"))

@@ -13,7 +13,7 @@ from chainrule.graph.graph import Graph
 from chainrule.graph.structure import flatten, unflatten
 from chainrule.graph.trace import is_symbolic
 from chainrule.graph.types import Array, ArrayType
-from chainrule.graph.value import as_array, as_value, input_value
+from chainrule.graph.value import as_array, as_value, input_like
 
 
 class Compiled:
@@ -85,7 +85,7 @@ class Compiled:
         self, arguments: list[Any], leaves: list[Any], arrays: list[Array]
     ) -> tuple[Executable, Any]:
         inputs = [
-            input_value(f"x{i}", array.shape, array.dtype, weak=isinstance(leaf, int | float))
+            input_like(f"x{i}", array, weak=isinstance(leaf, int | float))
             for i, (leaf, array) in enumerate(zip(leaves, arrays, strict=True))
         ]
         result = self._function(*unflatten(arguments, inputs))

@@ -19,14 +19,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from chainrule.compiler.code import LANES, Code
-from chainrule.compiler.index import Affine, IndexBuilder, Place
+from chainrule.compiler.index import Affine, IndexBuilder, Place, axis_counters
 from chainrule.graph.graph import Graph
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
+from chainrule.graph.primitive import lowering_of
 from chainrule.graph.types import ROWS, Shape, static_size
 from chainrule.graph.value import Value
 
-#: Elements of a matrix that is stored turned where several products need it so.
-MOST_TURNED = 1 << 15
+#: The most elements of a matrix that is transposed in memory because several products need it so.
+MOST_TRANSPOSED = 1 << 15
 
 
 @dataclass(eq=False)
@@ -64,9 +65,7 @@ class Kernel:
 
 def is_free(value: Value) -> bool:
     """Whether a value costs nothing: it is found wherever it is read."""
-    if value.primitive is None:
-        return False
-    lower = value.primitive.lower
+    lower = lowering_of(value)
     return isinstance(lower, Reindex) or (isinstance(lower, Expression) and not value.operands)
 
 
@@ -77,7 +76,7 @@ def is_narrow(shape: Shape) -> bool:
 
 def is_elementwise(value: Value) -> bool:
     """Whether a value is computed at each place by itself."""
-    return value.primitive is not None and isinstance(value.primitive.lower, Expression | Gather)
+    return isinstance(lowering_of(value), Expression | Gather)
 
 
 class Fusion:
@@ -100,7 +99,9 @@ class Fusion:
         for serial, root in self._absorbed.items():
             self._absorbed_by.setdefault(root, set()).add(serial)
         self._products = Counter(
-            value.operands[1].serial for value in graph.equations if isinstance(_lower(value), Contraction)
+            value.operands[1].serial
+            for value in graph.equations
+            if isinstance(lowering_of(value), Contraction)
         )
         self._deferred: set[int] = set()
         for value in graph.equations:
@@ -112,8 +113,7 @@ class Fusion:
             kernel.stored = [value for value in kernel.computed if value.serial in self._stored]
 
     def _enter(self, value: Value) -> None:
-        assert value.primitive is not None
-        lower = value.primitive.lower
+        lower = lowering_of(value)
         if is_elementwise(value):
             if self._waits(value):
                 self._deferred.add(value.serial)
@@ -127,7 +127,7 @@ class Fusion:
         elif isinstance(lower, Contraction):
             left, right = value.operands
             self._materialize(source_of(left))
-            turned = is_contiguous(right, -2) and not self._is_often_turned(right)
+            turned = is_contiguous(right, -2) and not self._is_often_transposed(right)
             self._materialize(source_of(right) if is_contiguous(right, -1) or turned else right)
         else:
             assert isinstance(lower, Scatter)
@@ -143,9 +143,9 @@ class Fusion:
             self._hosts.setdefault(kernel.shape, []).append(number)
         return number
 
-    def _is_often_turned(self, matrix: Value) -> bool:
-        """Whether several products would turn a small matrix, each time some rows pass: it is turned once."""
-        small = ROWS not in matrix.shape and static_size(matrix.shape) <= MOST_TURNED
+    def _is_often_transposed(self, matrix: Value) -> bool:
+        """Whether several products would transpose a small matrix each time rows pass: it is done once."""
+        small = ROWS not in matrix.shape and static_size(matrix.shape) <= MOST_TRANSPOSED
         return small and self._products[matrix.serial] > 1
 
     def _waits(self, value: Value) -> bool:
@@ -161,7 +161,7 @@ class Fusion:
         """Return the first kernel that may compute an element-wise value."""
         earliest = 0
         for operand in value.operands:
-            gathered = isinstance(_lower(value), Gather) and operand is value.operands[0]
+            gathered = isinstance(lowering_of(value), Gather) and operand is value.operands[0]
             if gathered:
                 self._materialize(operand)
             aligned = operand.shape == value.shape and not gathered
@@ -203,7 +203,7 @@ class Fusion:
         if value.primitive is None:
             return -1
         assert is_free(value) or value.serial in absorbed
-        if isinstance(value.primitive.lower, Gather):
+        if isinstance(lowering_of(value), Gather):
             self._materialize(value.operands[0])
         return max((self._read(operand, absorbed) for operand in value.operands), default=-1)
 
@@ -226,13 +226,8 @@ def kernels_of(graph: Graph) -> list[Kernel]:
 
 def _may_host(kernel: Kernel) -> bool:
     """Whether members may be computed in a kernel's loops."""
-    lower = None if kernel.root is None else _lower(kernel.root)
+    lower = None if kernel.root is None else lowering_of(kernel.root)
     return not isinstance(lower, Scatter) and not (isinstance(lower, Contraction) and is_narrow(kernel.shape))
-
-
-def _lower(value: Value) -> object:
-    assert value.primitive is not None
-    return value.primitive.lower
 
 
 def _absorbed(graph: Graph) -> dict[int, int]:
@@ -247,15 +242,16 @@ def _absorbed(graph: Graph) -> dict[int, int]:
         if value.serial in outputs or not (is_elementwise(value) or is_free(value)):
             continue
         roots = {_reduction_that_absorbs(value, user, found) for user in users.get(value.serial, [])}
-        if len(roots) == 1 and None not in roots:
-            found[value.serial] = roots.pop()  # type: ignore[assignment]
+        root = roots.pop() if len(roots) == 1 else None
+        if root is not None:
+            found[value.serial] = root
     return found
 
 
 def _reduction_that_absorbs(value: Value, user: Value, found: dict[int, int]) -> int | None:
-    if isinstance(_lower(user), Reduction):
+    if isinstance(lowering_of(user), Reduction):
         return user.serial
-    if isinstance(_lower(user), Gather) and user.operands[0] is value:
+    if isinstance(lowering_of(user), Gather) and user.operands[0] is value:
         return None  # it is read at other places than the one that is computed
     return found.get(user.serial) if user.shape == value.shape and is_elementwise(user) else None
 
@@ -263,8 +259,8 @@ def _reduction_that_absorbs(value: Value, user: Value, found: dict[int, int]) ->
 def as_view(value: Value, places: Sequence[Affine]) -> tuple[Value, list[Affine]]:
     """Return the value that this one only shows in another order, and where in it a place is found."""
     indices = list(places)
-    while value.primitive is not None and len(value.operands) == 1:
-        lower = value.primitive.lower
+    while len(value.operands) == 1:
+        lower = lowering_of(value)
         if not isinstance(lower, Reindex):
             break
         builder = IndexBuilder(Code("view", ""))
@@ -280,19 +276,19 @@ def as_view(value: Value, places: Sequence[Affine]) -> tuple[Value, list[Affine]
 
 def is_contiguous(value: Value, axis: int) -> bool:
     """Whether neighbours along an axis (-1 or -2) of a view are neighbours in memory."""
-    counters = [Affine({f"%{axis}": 1}) for axis in range(value.ndim)]
+    counters = axis_counters(value.ndim)
     _, indices = as_view(value, counters)
     return bool(indices) and indices[-1] == counters[axis] and counters[axis] not in indices[:-1]
 
 
 def source_of(value: Value) -> Value:
     """Return the value of which this one is only a view."""
-    return as_view(value, [Affine({f"%{axis}": 1}) for axis in range(value.ndim)])[0]
+    return as_view(value, axis_counters(value.ndim))[0]
 
 
 def is_inside(value: Value) -> bool:
     """Whether a value is computed from others at its place, or at one that does not lie before it."""
-    if value.primitive is None or isinstance(value.primitive.lower, Expression):
+    if value.primitive is None or isinstance(lowering_of(value), Expression):
         return True
-    source, indices = as_view(value, [Affine({f"%{axis}": 1}) for axis in range(value.ndim)])
+    source, indices = as_view(value, axis_counters(value.ndim))
     return source is not value and all(min(0, *place.terms.values()) >= 0 for place in indices)

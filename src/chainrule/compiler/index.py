@@ -84,6 +84,11 @@ class Affine:
         return code.value(f"add i64 {result}, {self.constant}") if self.constant else result
 
 
+def axis_counters(ndim: int) -> list[Affine]:
+    """Return a counter for the place along each axis: %0, %1, ..."""
+    return [Affine({f"%{axis}": 1}) for axis in range(ndim)]
+
+
 class Place(Element):
     """An index as an element: int32, written only where it is used as a number."""
 
@@ -118,8 +123,13 @@ class IndexBuilder(Builder):
     ----------
     code : Code
         The function.
+
+    Attributes
+    ----------
     extents : dict of str to int
         What loop counters stay below, where that is known while code is written.
+    position, shape : tuple
+        The place of the output element along each axis, and the output's shape.
     """
 
     def __init__(self, code: Code) -> None:

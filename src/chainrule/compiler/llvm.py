@@ -85,9 +85,9 @@ _OWN_WORDS = {
 }
 
 
-def module_text(functions: Sequence[str], codes: Iterable[Code], declarations: Iterable[str] = ()) -> str:
+def module_text(functions: Sequence[str], codes: Iterable[Code]) -> str:
     """Return a module of these functions, with the declarations that they need."""
-    needed = sorted({*declarations, *(line for code in codes for line in code.declarations)})
+    needed = sorted({line for code in codes for line in code.declarations})
     return "\n".join([*needed, *functions, _ATTRIBUTES])
 
 

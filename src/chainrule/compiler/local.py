@@ -9,18 +9,19 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.compiler.buffer import LOCAL, SLACK, Buffer
-from chainrule.compiler.code import BYTES, LANES
+from chainrule.compiler.code import LANES
 from chainrule.compiler.fuse import Kernel
-from chainrule.compiler.memory import Span, claim, layout, reads
+from chainrule.compiler.memory import Span, claim, layout, padded_bytes, reads
 from chainrule.compiler.schedule import is_chain, row_bytes
 from chainrule.compiler.table import LINE
 from chainrule.graph.types import dtype_name
 from chainrule.graph.value import Value
 
-#: Bytes that some rows may take in all arrays of a chain; how many rows these are at least; and how many
-#: bytes such rows may take at most.
+#: So many bytes of a chain's arrays stay in the caches: as many rows pass it at a time,
 CHAIN_BYTES = 1 << 18
+#: but not fewer than these, even if they take more,
 LEAST_ROWS = 64
+#: up to so many bytes.
 MOST_BYTES = 1 << 22
 
 
@@ -97,16 +98,13 @@ def _placed(chain: Sequence[Kernel], own: Sequence[Value]) -> list[tuple[Value, 
         last |= dict.fromkeys((serial for serial in reads(kernel, first) if serial in first), number)
     taken: list[Span] = []
     places = []
-    for value in sorted(own, key=lambda value: -_row_bytes(value)):
-        length = -(-(_row_bytes(value) * rows + SLACK) // LINE) * LINE
+    for value in sorted(own, key=lambda value: -padded_bytes(value)):
+        length = -(-(padded_bytes(value) * rows + SLACK) // LINE) * LINE
         offset = claim(taken, length, first[value.serial], last[value.serial])
         places.append((value, offset, length))
     return places
 
 
-def _row_bytes(value: Value) -> int:
-    return layout(value.shape, padded=True)[1] * BYTES[dtype_name(value.dtype)]
-
-
 def _buffer(value: Value, offset: int) -> Buffer:
-    return Buffer(LOCAL, offset, 0, dtype_name(value.dtype), layout(value.shape, padded=True)[0], padded=True)
+    strides = layout(value.shape, padded=True).strides
+    return Buffer(LOCAL, offset, 0, dtype_name(value.dtype), strides, padded=True)

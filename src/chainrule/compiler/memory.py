@@ -9,11 +9,13 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from chainrule.compiler.buffer import REGIONS, SLACK, Buffer, Stride
 from chainrule.compiler.code import BYTES, LANES
 from chainrule.compiler.fuse import Kernel, is_narrow, source_of
 from chainrule.graph.lowering import Contraction, Gather
+from chainrule.graph.primitive import lowering_of
 from chainrule.graph.types import ROWS, Shape, dtype_name
 from chainrule.graph.value import Value
 
@@ -28,8 +30,16 @@ def padded_length(size: int) -> int:
     return length + LANES if length >= 256 and length % 64 == 0 else length
 
 
-def layout(shape: Shape, padded: bool) -> tuple[tuple[Stride, ...], int, int]:
-    """Return the strides of an array, its number of elements, and the power of rows that this is times."""
+class Layout(NamedTuple):
+    """How an array lies: its strides, and its number of elements, which is times a power of the rows."""
+
+    strides: tuple[Stride, ...]
+    elements: int
+    power: int
+
+
+def layout(shape: Shape, padded: bool) -> Layout:
+    """Return how an array of a shape lies; `padded`, its rows begin at multiples of a vector."""
     strides: list[Stride] = []
     size, power = 1, 0
     inner = True
@@ -41,12 +51,17 @@ def layout(shape: Shape, padded: bool) -> tuple[tuple[Stride, ...], int, int]:
         elif dim != 1:
             size *= padded_length(int(dim)) if inner and padded else int(dim)
             inner = False
-    return tuple(reversed(strides)), size, power
+    return Layout(tuple(reversed(strides)), size, power)
+
+
+def padded_bytes(value: Value) -> int:
+    """Return the bytes that an array takes where rows are padded; of one that has rows, those of one row."""
+    return layout(value.shape, padded=True).elements * BYTES[dtype_name(value.dtype)]
 
 
 def user_buffer(slot: int, value: Value) -> Buffer:
     """Return where a packed array of a user lies."""
-    strides, _, _ = layout(value.shape, padded=False)
+    strides = layout(value.shape, padded=False).strides
     return Buffer(slot, 0, 0, dtype_name(value.dtype), strides, padded=False)
 
 
@@ -138,7 +153,7 @@ def reads(kernel: Kernel, stored: Container[int]) -> set[int]:
 
 def _operands(value: Value, stored: Container[int]) -> list[Value]:
     """Return what a value is computed from; a contraction reads what its operands are views of."""
-    if not isinstance(_lower(value), Contraction):
+    if not isinstance(lowering_of(value), Contraction):
         return list(value.operands)
     return [operand if operand.serial in stored else source_of(operand) for operand in value.operands]
 
@@ -189,7 +204,7 @@ def _read_elsewhere(kernel: Kernel, stored: set[int]) -> set[int]:
         for operand in value.operands
         if operand.serial not in own and operand.primitive is not None and operand.serial not in stored
     ]
-    gathered = [value.operands[0] for value in kernel.members if isinstance(_lower(value), Gather)]
+    gathered = [value.operands[0] for value in kernel.members if isinstance(lowering_of(value), Gather)]
     root = [] if kernel.root is None else _operands(kernel.root, stored)
     found = {value.serial for value in (*gathered, *root)}
     waiting = [*others, *root]
@@ -199,10 +214,6 @@ def _read_elsewhere(kernel: Kernel, stored: set[int]) -> set[int]:
         if value.serial not in stored:
             waiting.extend(value.operands)
     return found
-
-
-def _lower(value: Value) -> object:
-    return None if value.primitive is None else value.primitive.lower
 
 
 def _bytes(value: Value, padded: bool) -> tuple[int, int, tuple[Stride, ...]]:

@@ -15,7 +15,7 @@ from chainrule.compiler.index import Affine, affines
 from chainrule.compiler.llvm import vector_registers
 from chainrule.compiler.loops import Index, KernelWriter, extent_of
 from chainrule.compiler.operand import Operand
-from chainrule.compiler.reduction import SIDE_BY_SIDE, across_lanes
+from chainrule.compiler.reduction import SIDE_BY_SIDE, across_lanes, whole_groups
 from chainrule.graph.types import ROWS, Dim
 
 #: So many columns are few: each is done by itself.
@@ -130,7 +130,7 @@ class _Columns:
         start = b.spread(zero) if vector else zero
         parts, step = (1, LANES) if self._along else (SIDE_BY_SIDE, 1)
         count = len(rows) * len(columns)
-        whole = self._whole(parts * step)
+        whole = whole_groups(self._code, self._inner, parts * step)
 
         def like(texts: Sequence[str]) -> list[Element]:
             return [Element(text, dtype, vector) for text in texts]
@@ -158,12 +158,6 @@ class _Columns:
         return like(
             self._code.loop(whole, self._inner, step, last, [(start.type, total.text) for total in sums])
         )
-
-    def _whole(self, group: int) -> str:
-        """Return how many terms make whole groups."""
-        if self._inner.isdigit():
-            return str(int(self._inner) // group * group)
-        return self._code.integer("and", self._inner, -group)
 
     def _more(
         self,

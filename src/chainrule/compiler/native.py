@@ -136,7 +136,7 @@ def _loaded(image: dict[str, dict[str, int]] | None, content: bytes) -> Library:
 
 def _object_code(text: str, n_threads: int | None) -> list[bytes]:
     """Return object code; in pieces, where they can be linked."""
-    from chainrule.compiler.emission import emit_objects
+    from chainrule.compiler.emission import emit_objects  # code that lies in the cache needs no LLVM
     from chainrule.compiler.llvm import host
 
     threads = threads_asked_for(n_threads) or cores()
@@ -179,6 +179,6 @@ def _cpu() -> tuple[str, ...]:
     found = {name.strip(): text.strip() for name, _, text in lines}
     if "flags" in found:
         return platform.machine(), *(found.get(name, "") for name in _CPU_LINES)
-    from chainrule.compiler.llvm import host
+    from chainrule.compiler.llvm import host  # loaded where the system does not tell
 
     return host()

@@ -13,7 +13,7 @@ from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import BYTES, LANES, SCALARS
 from chainrule.compiler.fuse import as_view
-from chainrule.compiler.index import Affine
+from chainrule.compiler.index import Affine, axis_counters
 from chainrule.compiler.loops import Index, KernelWriter
 from chainrule.compiler.packing import Packing, pack_columns, pack_rows
 from chainrule.compiler.sweep import sweep
@@ -36,7 +36,7 @@ class Operand:
 
     def __init__(self, writer: KernelWriter, value: Value) -> None:
         self.value = value
-        counters = [Affine({f"%{axis}": 1}) for axis in range(value.ndim)]
+        counters = axis_counters(value.ndim)
         if value.serial in writer.buffers:
             source, self.indices = value, counters
         else:

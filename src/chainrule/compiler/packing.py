@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
-from chainrule.compiler.code import BYTES, LANES, SCALARS, Code
+from chainrule.compiler.code import BYTES, LANES, SCALARS, Code, mangled
 from chainrule.compiler.table import LINE
 
 _ARGUMENTS = "ptr %from, i64 %step, i64 %rows, i64 %columns, ptr %to, i64 %width"
@@ -81,7 +81,7 @@ def _call(
 ) -> None:
     function = Code(name, _ARGUMENTS)
     write(function, Vectors(function, dtype, lanes))
-    code.declarations |= {*function.declarations, function.text(linkage="internal")}
+    code.define(function)
     types = ("ptr", "i64", "i64", "i64", "ptr", "i64")
     given = ", ".join(f"{kind} {value}" for kind, value in zip(types, astuple(packing), strict=True))
     code.do(f"call void @{function.name}({given})")
@@ -114,11 +114,11 @@ class Vectors:
 
     def load(self, address: str, mask: str) -> str:
         """Return the vector at an address; it is zero in lanes that the mask leaves out."""
-        suffix = self.scalar.replace("float", "f32").replace("double", "f64")
         arguments = (
             f"ptr {address}, i32 {self.align}, <{self.lanes} x i1> {mask}, {self.type} zeroinitializer"
         )
-        return self.code.call(self.type, f"llvm.masked.load.v{self.lanes}{suffix}.p0", arguments)
+        load = f"llvm.masked.load.v{self.lanes}{mangled(self.scalar)}.p0"
+        return self.code.call(self.type, load, arguments)
 
     def load_whole(self, address: str) -> str:
         """Return the vector at an address."""

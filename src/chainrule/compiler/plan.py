@@ -43,15 +43,12 @@ class GraphPlan:
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> GraphPlan:
         """Return the plan that `as_json` wrote."""
-        return cls(
-            [_type(result) for result in plan["results"]],
-            [(kind, number) for kind, number in plan["outputs"]],
-            plan["captured"],
-            plan["sizes"],
-            Scratch(**plan["scratch"]),
-            plan["parts"],
-            plan["work"],
-        )
+        read = {
+            "results": [_type(result) for result in plan["results"]],
+            "outputs": [(kind, number) for kind, number in plan["outputs"]],
+            "scratch": Scratch(**plan["scratch"]),
+        }
+        return cls(**{**plan, **read})
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -20,13 +21,15 @@ from chainrule.compiler.native_loop import NativeLoop
 from chainrule.graph.graph import Graph, needed
 from chainrule.graph.loop import Inputs, Loop, LoopState
 from chainrule.graph.lowering import Contraction
+from chainrule.graph.primitive import lowering_of
 from chainrule.graph.types import ROWS, Array, Shape
 from chainrule.graph.value import Value
 
+#: How long a profile is taken, at least, in seconds.
 SECONDS = 0.2
-"""How long a profile is taken, at least."""
+#: How many rounds are timed, at least: what is shown is their median.
 ROUNDS = 5
-"""How often, at least: what is shown is the median."""
+#: How many batches of the data a round has, at most.
 MOST_BATCHES = 64
 
 
@@ -130,7 +133,7 @@ def _table(
 def _operations(kernel: Kernel, rows: int) -> int:
     """Return the multiplications and additions of a kernel's product; 0 without one."""
     root = kernel.root
-    if root is None or root.primitive is None or not isinstance(root.primitive.lower, Contraction):
+    if root is None or not isinstance(lowering_of(root), Contraction):
         return 0
     return 2 * _size((*root.shape, root.operands[0].shape[-1]), rows)
 
@@ -140,7 +143,4 @@ def _bytes(value: Value, rows: int) -> int:
 
 
 def _size(shape: Shape, rows: int) -> int:
-    size = 1
-    for dim in shape:
-        size *= rows if dim is ROWS else int(dim)
-    return size
+    return math.prod(rows if dim is ROWS else int(dim) for dim in shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from chainrule.compiler.access import first_element, from_table, goes_on
+from chainrule.compiler.access import first_element, from_table, goes_on, share_of_part
 from chainrule.compiler.builder import Builder, Element
 from chainrule.compiler.code import BYTES, LANES, SCALARS, Code
 from chainrule.compiler.control import Control
@@ -41,10 +41,7 @@ def _bring(
     ]
     batches = [first_element(code, table.batch) for table in tables]
     find = order(f)
-    first, end = (
-        code.value(f"udiv i64 {code.value(f'mul i64 %rows, {part}')}, %parts")
-        for part in ("%part", code.value("add i64 %part, 1"))
-    )
+    first, end = share_of_part(code, "%rows")
 
     def block(begin: str, _: list[str]) -> list[str]:
         code.when(goes_on(code), lambda: rows(begin))

@@ -15,18 +15,19 @@ from collections.abc import Iterable, Sequence
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 
-from chainrule.compiler.code import BYTES, Code
+from chainrule.compiler.code import Code
 from chainrule.compiler.fuse import Kernel, kernels_of, source_of
-from chainrule.compiler.index import Affine, IndexBuilder, Place
-from chainrule.compiler.memory import layout, reads
+from chainrule.compiler.index import IndexBuilder, Place, axis_counters
+from chainrule.compiler.memory import layout, padded_bytes, reads
 from chainrule.graph.graph import Graph
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex
-from chainrule.graph.types import ROWS, dtype_name
+from chainrule.graph.primitive import lowering_of
+from chainrule.graph.types import ROWS
 from chainrule.graph.value import Value
 
-#: Bytes of matrices that the rows of a chain may be multiplied by, which must stay in the near caches, too.
+#: The most bytes of the matrices that a chain multiplies its rows by: they have to stay in the caches, too.
 MOST_MATRICES = 1 << 17
-#: Elements of the result of a kernel in a bundle.
+#: The most elements that a kernel of a bundle computes.
 MOST_OF_BUNDLED = 1 << 13
 
 
@@ -99,7 +100,7 @@ def is_chain(group: Sequence[Kernel]) -> bool:
 def _is_small(group: Sequence[Kernel]) -> bool:
     """Whether the results of kernels are so small that meeting between them would take long beside them."""
     return all(
-        ROWS not in kernel.shape and layout(kernel.shape, padded=True)[1] <= MOST_OF_BUNDLED
+        ROWS not in kernel.shape and layout(kernel.shape, padded=True).elements <= MOST_OF_BUNDLED
         for kernel in group
     )
 
@@ -107,7 +108,7 @@ def _is_small(group: Sequence[Kernel]) -> bool:
 def row_bytes(chain: Sequence[Kernel]) -> int:
     """Return how much memory a row takes in what a chain stores."""
     stored = [value for kernel in chain for value in kernel.stored]
-    return sum(layout(value.shape, padded=True)[1] * BYTES[dtype_name(value.dtype)] for value in stored)
+    return sum(map(padded_bytes, stored))
 
 
 def _needs(kernels: Sequence[Kernel]) -> list[set[int]]:
@@ -129,12 +130,12 @@ class _Matrices:
 
     def add(self, kernel: Kernel) -> None:
         """Count the matrix of a kernel, if it has one that is not among them."""
-        if kernel.root is None or not isinstance(_lower(kernel.root), Contraction):
+        if kernel.root is None or not isinstance(lowering_of(kernel.root), Contraction):
             return
         source = source_of(kernel.root.operands[1])
         if source.serial not in self._known:
             self._known.add(source.serial)
-            self._bytes += layout(source.shape, padded=True)[1] * BYTES[dtype_name(source.dtype)]
+            self._bytes += padded_bytes(source)
 
     @property
     def fit_caches(self) -> bool:
@@ -167,7 +168,7 @@ def _goes_by_rows(kernel: Kernel) -> bool:
 
 
 def _root_goes_by_rows(root: Value) -> bool:
-    lower, x = _lower(root), root.operands[0]
+    lower, x = lowering_of(root), root.operands[0]
     if isinstance(lower, Contraction):
         plain = root.ndim == 2 and x.shape[-1] is not ROWS and ROWS not in root.operands[1].shape
         return plain and _is_made_by_rows(x)
@@ -181,7 +182,7 @@ def _is_made_by_rows(value: Value) -> bool:
         value = waiting.pop()
         if not _has_rows_first(value.shape):
             return False
-        if value.serial in seen or not isinstance(_lower(value), Expression | Gather | Reindex):
+        if value.serial in seen or not isinstance(lowering_of(value), Expression | Gather | Reindex):
             continue
         seen.add(value.serial)
         for operand, at_row in _with_rows(value):
@@ -199,7 +200,7 @@ def _with_rows(value: Value) -> list[tuple[Value, bool]]:
 
 def _at_row(value: Value) -> list[bool]:
     """Return for each operand whether a row of the value reads that row of the operand."""
-    lower = _lower(value)
+    lower = lowering_of(value)
     if isinstance(lower, Expression):
         return [True] * len(value.operands)
     if isinstance(lower, Gather):
@@ -207,21 +208,18 @@ def _at_row(value: Value) -> list[bool]:
     assert isinstance(lower, Reindex)
     builder = IndexBuilder(Code("row"))
     builder.extents = {f"%{axis}": int(dim) for axis, dim in enumerate(value.shape) if dim is not ROWS}
-    row = Affine({"%0": 1})
-    at = tuple(builder.at(Affine({f"%{axis}": 1})) for axis in range(value.ndim))
+    counters = axis_counters(value.ndim)
+    at = tuple(map(builder.at, counters))
     types = [operand.type for operand in value.operands]
     sources = lower.sources(builder, at, types, **value.attributes)
     return [
-        bool(source) and isinstance(source[0], Place) and source[0].affine == row for source, _ in sources
+        bool(source) and isinstance(source[0], Place) and source[0].affine == counters[0]
+        for source, _ in sources
     ]
 
 
 def _has_rows_first(shape: Sequence[object]) -> bool:
     return bool(shape) and shape[0] is ROWS and ROWS not in shape[1:]
-
-
-def _lower(value: Value) -> object:
-    return None if value.primitive is None else value.primitive.lower
 
 
 def work_of(kernels: Iterable[Kernel]) -> list[tuple[int, int]]:
@@ -232,7 +230,7 @@ def work_of(kernels: Iterable[Kernel]) -> list[tuple[int, int]]:
 def _multiplications(kernel: Kernel) -> tuple[int, int]:
     """Return the multiplications of a product as (number, power of rows that it is times)."""
     root = kernel.root
-    if root is None or root.primitive is None or not isinstance(root.primitive.lower, Contraction):
+    if root is None or not isinstance(lowering_of(root), Contraction):
         return 0, 0
     number, power = 1, 0
     for dim in (*root.shape, root.operands[0].shape[-1]):

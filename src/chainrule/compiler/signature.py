@@ -13,6 +13,7 @@ from chainrule.compiler.buffer import LOCAL, Buffer
 from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.memory import reads
 from chainrule.graph.lowering import Reindex
+from chainrule.graph.primitive import lowering_of, primitive_name
 from chainrule.graph.value import Value
 
 
@@ -38,11 +39,13 @@ def signature_of(kernel: Kernel, buffers: Mapping[int, Buffer]) -> Signature:
     lines = [line for value in kernel.computed for line in _lines(value, own, buffers, numbers)]
     stored = [value.serial for value in kernel.stored]
     given = sorted(reads(kernel, buffers.keys()) | set(stored))
-    places = {(buffers[serial].slot, buffers[serial].offset, buffers[serial].power): 0 for serial in given}
-    order = list(places)
+    first_at: dict[tuple[int, int, int], Buffer] = {}  # several values may lie in one place
+    for serial in given:
+        first_at.setdefault(buffers[serial].start, buffers[serial])
+    order = list(first_at)
     arrays = [
-        (numbers.get(serial), order.index((buffer.slot, buffer.offset, buffer.power)), *_layout(buffer))
-        for serial, buffer in ((serial, buffers[serial]) for serial in given)
+        (numbers.get(serial), order.index(buffers[serial].start), *_layout(buffers[serial]))
+        for serial in given
     ]
     key = (
         kernel.shape,
@@ -53,8 +56,7 @@ def signature_of(kernel: Kernel, buffers: Mapping[int, Buffer]) -> Signature:
         tuple(lines),
         tuple(arrays),
     )
-    firsts = {(buffers[s].slot, buffers[s].offset, buffers[s].power): buffers[s] for s in reversed(given)}
-    return Signature(key, [firsts[place] for place in order])
+    return Signature(key, list(first_at.values()))
 
 
 def _lines(
@@ -64,15 +66,14 @@ def _lines(
     if value.serial in numbers:
         return []
     stored = value.serial not in own and value.serial in buffers
-    lower = None if value.primitive is None else value.primitive.lower
     lines: list[Hashable] = []
-    if not stored or isinstance(lower, Reindex):  # a product looks through what only shows another array
+    # A product looks through a re-indexing, even through one that is stored.
+    if not stored or isinstance(lowering_of(value), Reindex):
         for operand in value.operands:
             lines += _lines(operand, own, buffers, numbers)
     numbers[value.serial] = len(numbers)
-    name = "" if value.primitive is None else value.primitive.name
     operands = tuple(numbers.get(operand.serial) for operand in value.operands)
-    return [*lines, (name, repr(value.attributes), value.type, value.weak, operands, stored)]
+    return [*lines, (primitive_name(value), repr(value.attributes), value.type, value.weak, operands, stored)]
 
 
 def _layout(buffer: Buffer) -> tuple[Hashable, ...]:

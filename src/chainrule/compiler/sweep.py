@@ -38,5 +38,5 @@ def sweep(code: Code, start: str, length: str, rows: str, used: str) -> None:
         return []
 
     function.loop(0, "%rows", 1, row)
-    code.declarations |= {*function.declarations, function.text(linkage="internal")}
+    code.define(function)
     code.do(f"call void @sweep(ptr {start}, i64 {length}, i64 {rows}, i64 {used})")

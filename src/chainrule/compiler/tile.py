@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from chainrule.compiler.builder import Element
-from chainrule.compiler.code import BYTES, LANES, SCALARS, llvm_type
+from chainrule.compiler.code import BYTES, LANES, SCALARS, llvm_type, mangled
 from chainrule.compiler.fuse import is_inside
 from chainrule.compiler.index import Affine
 from chainrule.compiler.llvm import Registers
@@ -408,7 +408,7 @@ class Tiles:
         )
 
     def _add_product(self, x: str, y: str, total: str, lanes: int) -> str:
-        kind, suffix = self._type(lanes), {"float": "f32", "double": "f64"}[SCALARS[self._dtype]]
+        kind, suffix = self._type(lanes), mangled(SCALARS[self._dtype])
         return self._code.call(
             kind, f"llvm.fmuladd.v{lanes}{suffix}", f"{kind} {x}, {kind} {y}, {kind} {total}"
         )

@@ -11,13 +11,15 @@ import math
 from typing import Any, Final, NamedTuple
 
 from chainrule.compiler.vectormath_parts import (
-    Element,
-    format_of,
+    Number,
+    fast_two_sum,
+    fma,
     nearest,
-    number,
     polynomial,
     repeat,
+    two_sum,
     upper,
+    where,
 )
 from chainrule.compiler.vectormath_tables import COS, SIN, TAN
 
@@ -55,133 +57,131 @@ PIECES: Final = (
 SCALE: Final = 600  # the stored pieces are multiplied by 2^600: they would be denormal
 
 
-def sin(b: Any, x: Element) -> Element:
+def sin(x: Number) -> Number:
     """Return sin x; NaN of infinity."""
-    return _sine(b, x, 0)
+    return _sine(x, 0)
 
 
-def cos(b: Any, x: Element) -> Element:
+def cos(x: Number) -> Number:
     """Return cos x = sin(x + π/2); NaN of infinity."""
-    return _sine(b, x, 1)
+    return _sine(x, 1)
 
 
-def _sine(b: Any, x: Element, turns: int) -> Element:
+def _sine(x: Number, turns: int) -> Number:
     """Return sin(x + turns π/2): for n = 0, 1, 2, 3 (modulo 4) it is sin r, cos r, -sin r, -cos r."""
-    dtype, integer = b.dtype(x), format_of(b, x).integer
-    n, r, _ = _reduced(b, b.cast(x, "float64"), REACH[dtype])
-    r, n = b.cast(r, dtype), b.cast(n, integer)
-    one, two = b.constant(1, integer), b.constant(2, integer)
-    n = b.add(n, one) if turns else n
-    z = b.multiply(r, r)
-    sine = b.copysign(b.fma(r, b.multiply(z, polynomial(b, z, SIN[dtype])), r), r)  # of -0 too
-    cosine = polynomial(b, z, (1.0, -0.5, *COS[dtype]))
-    y = b.select(b.equal(b.bit_and(n, one), one), cosine, sine)
-    top = {"int32": 30, "int64": 62}[integer]
-    return b.from_bits(b.xor(b.bits(y), b.shift_left(b.bit_and(n, two), top)))
+    dtype, integer = x.dtype, x.format.integer
+    n, r, _ = _reduced(x.cast("float64"), REACH[dtype])
+    r, n = r.cast(dtype), n.cast(integer)
+    n = n + 1 if turns else n
+    z = r * r
+    sine = fma(r, z * polynomial(z, SIN[dtype]), r).copysign(r)  # of -0 too
+    cosine = polynomial(z, (1.0, -0.5, *COS[dtype]))
+    y = where(n & 1 == 1, cosine, sine)
+    to_sign = {"int32": 30, "int64": 62}[integer]
+    return (y.bits() ^ ((n & 2) << to_sign)).from_bits()
 
 
-def tan(b: Any, x: Element) -> Element:
+def tan(x: Number) -> Number:
     """Return tan x, which is t = tan r for even n and -1 / t for odd n; NaN of infinity.
 
     t = r + r³ P(r²) is kept in two floats, and so is r: division would magnify what rounding them loses.
     """
-    dtype, integer, one = b.dtype(x), format_of(b, x).integer, number(b, 1, x)
-    n, wide, low = _reduced(b, b.cast(x, "float64"), REACH[dtype])
-    r = b.cast(wide, dtype)
+    dtype, integer = x.dtype, x.format.integer
+    n, wide, low = _reduced(x.cast("float64"), REACH[dtype])
+    r = wide.cast(dtype)
     if dtype == "float32":
-        low = b.cast(b.subtract(wide, b.cast(r, "float64")), dtype)
-    z = b.multiply(r, r)
-    rest = b.multiply(b.multiply(r, z), polynomial(b, z, TAN[dtype]))
-    t = b.add(r, rest)
-    rest = b.fma(low, b.fma(t, t, one), rest)
-    t = b.add(r, rest)
-    low = b.subtract(rest, b.subtract(t, r))
-    inverse = b.divide(number(b, -1, x), t)
-    inverse = b.fma(b.multiply(inverse, inverse), low, inverse)
-    odd = b.bit_and(b.cast(n, integer), b.constant(1, integer))
-    return b.select(b.equal(odd, b.constant(1, integer)), inverse, b.copysign(t, r))  # of -0 too
+        low = (wide - r.cast("float64")).cast(dtype)
+    z = r * r
+    rest = r * z * polynomial(z, TAN[dtype])
+    t = r + rest
+    rest = fma(low, fma(t, t, 1), rest)
+    t, low = fast_two_sum(r, rest)
+    inverse = -1 / t
+    inverse = fma(inverse * inverse, low, inverse)
+    odd = n.cast(integer) & 1
+    return where(odd == 1, inverse, t.copysign(r))  # of -0 too
 
 
-def _reduced(b: Any, x: Element, reach: Reach) -> list[Element]:
+def _reduced(x: Number, reach: Reach) -> list[Number]:
     """Return n, of which only the lowest two bits of an int64 are right, and r in two floats."""
-    now = _small(b, x, reach)
-    a = b.abs(x)
-    huge = b.logical_and(b.less(number(b, reach.bound, a), a), b.less(a, number(b, math.inf, a)))
+    now = _small(x, reach)
+    a = abs(x)
+    huge = (a > reach.bound) & (a < math.inf)
 
-    def again(_: str, now: list[Element]) -> list[Element]:
-        return [b.select(huge, new, old) for new, old in zip(_huge(b, x, reach), now, strict=True)]
+    def again(_: str, now: list[Number]) -> list[Number]:
+        return [where(huge, new, old) for new, old in zip(_huge(x, reach), now, strict=True)]
 
-    return repeat(b, _one_if_any(b, huge), again, now)
+    return repeat(_one_if_any(huge), again, now)
 
 
-def _one_if_any(b: Any, condition: Element) -> str:
+def _one_if_any(condition: Number) -> str:
     """Return 1 if the condition holds in any lane, as an i64."""
-    text = condition.text
-    if condition.vector:
-        lanes = condition.type.split()[0].strip("<")
-        text = b.code.call("i1", f"llvm.vector.reduce.or.v{lanes}i1", condition.typed)
-    return str(b.code.value(f"zext i1 {text} to i64"))
+    code, element = condition.builder.code, condition.element
+    text = element.text
+    if element.vector:
+        lanes = element.type.split()[0].strip("<")
+        text = code.call("i1", f"llvm.vector.reduce.or.v{lanes}i1", element.typed)
+    return str(code.value(f"zext i1 {text} to i64"))
 
 
-def _small(b: Any, x: Element, reach: Reach) -> list[Element]:
+def _small(x: Number, reach: Reach) -> list[Number]:
     """Return n and r in two floats, by subtracting the parts of n π/2 from x one after the other.
 
     What the subtractions lose is gathered, and goes in with the last part.
     """
-    n, shifted = nearest(b, x, 2 / math.pi)
-    first, *middle = (number(b, -part, x) for part in reach.half_pi[:-1])
-    r = b.fma(n, first, x)  # exact
-    lost = number(b, 0, x)
+    n, shifted = nearest(x, 2 / math.pi)
+    first, *middle, last = reach.half_pi
+    r = fma(n, -first, x)  # exact
+    lost = x.like(0)
     for part in middle:
-        following = b.fma(n, part, r)
-        lost = b.add(lost, b.fma(n, part, b.subtract(r, following)))
+        following = fma(n, -part, r)
+        lost = lost + fma(n, -part, r - following)
         r = following
-    last = b.fma(n, number(b, reach.half_pi[-1], x), b.negative(lost))
-    total = b.subtract(r, last)  # -0 stays -0
-    return [b.bits(shifted), total, b.subtract(b.subtract(r, total), last)]
+    rest = fma(n, last, -lost)
+    total = r - rest  # -0 stays -0
+    return [shifted.bits(), total, r - total - rest]
 
 
-def _huge(b: Any, x: Element, reach: Reach) -> list[Element]:
+def _huge(x: Number, reach: Reach) -> list[Number]:
     """Return n and r in two floats, by multiplying x with 2/π digit by digit.
 
     Every product is exact, and multiples of 4 are dropped from it. The sum without its whole part is kept in
     two floats.
     """
-    table = _pieces(b)
-    scaled = b.multiply(x, number(b, 2.0**-SCALE, x))
-    high = upper(b, scaled)
-    halves = high, b.subtract(scaled, high)
+    code = x.builder.code
+    table = _pieces(x.builder)
+    scaled = x * 2.0**-SCALE
+    high = upper(scaled)
+    halves = high, scaled - high
 
-    def add_piece(i: str, now: list[Element]) -> list[Element]:
-        place = b.code.value(f"getelementptr double, ptr @{table}, i64 {i}")
-        piece = type(x)(b.code.value(f"load double, ptr {place}"), "float64")
+    def add_piece(i: str, now: list[Number]) -> list[Number]:
+        place = code.value(f"getelementptr double, ptr @{table}, i64 {i}")
+        text = code.value(f"load double, ptr {place}")
+        piece = Number(x.builder, type(x.element)(text, "float64"))
         for half in halves:
-            now = _add_modulo_4(b, b.multiply(half, piece), *now)
+            now = _add_modulo_4(half * piece, *now)
         return now
 
-    zero = b.abs(b.multiply(x, number(b, 0, x)))  # scalar or vector as x is
-    n, total, low = repeat(b, str(reach.pieces), add_piece, [b.bits(zero), zero, zero])
-    fraction = b.add(total, low)
-    low = b.subtract(low, b.subtract(fraction, total))
-    high = upper(b, fraction)
-    rest = b.multiply(b.add(b.subtract(fraction, high), low), number(b, math.pi / 2, x))
-    first, second = (number(b, part, x) for part in HALF_PI)
-    rest = b.fma(high, second, rest)
-    r = b.fma(high, first, rest)
-    return [n, r, b.add(b.fma(high, first, b.negative(r)), rest)]
+    zero = abs(x * 0)  # scalar or vector as x is
+    n, total, low = repeat(str(reach.pieces), add_piece, [zero.bits(), zero, zero])
+    fraction, low = fast_two_sum(total, low)
+    high = upper(fraction)
+    rest = (fraction - high + low) * (math.pi / 2)
+    first, second = HALF_PI
+    rest = fma(high, second, rest)
+    r = fma(high, first, rest)
+    return [n, r, fma(high, first, -r) + rest]
 
 
-def _add_modulo_4(b: Any, term: Element, n: Element, total: Element, low: Element) -> list[Element]:
+def _add_modulo_4(term: Number, n: Number, total: Number, low: Number) -> list[Number]:
     """Add a term, of which multiples of 4 don't matter, to n + total + low; |total| stays within 1/2."""
-    term = b.select(b.less(b.abs(term), number(b, 2.0**60, term)), term, number(b, 0, term))
+    term = where(abs(term) < 2.0**60, term, 0)
     for shifter in (3 * 2.0**61, 3 * 2.0**53):  # a multiple of 2^10, then of 4
-        multiple = b.subtract(b.add(term, number(b, shifter, term)), number(b, shifter, term))
-        term = b.subtract(term, multiple)
-    added = b.add(total, term)
-    taken = b.subtract(added, total)
-    error = b.add(b.subtract(total, b.subtract(added, taken)), b.subtract(term, taken))
-    whole, shifted = nearest(b, added)
-    return [b.add(n, b.bits(shifted)), b.subtract(added, whole), b.add(low, error)]
+        multiple = term + shifter - shifter
+        term = term - multiple
+    added, error = two_sum(total, term)
+    whole, shifted = nearest(added)
+    return [n + shifted.bits(), added - whole, low + error]
 
 
 def _pieces(b: Any) -> str:

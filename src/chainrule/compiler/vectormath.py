@@ -2,8 +2,8 @@
 
 The one exception is sine, cosine and tangent, which loop if a lane is huge.
 
-Each takes a builder and an element, float32 or float64, scalar or vector, and returns within 2 units in the
-last place (`power`: 4). Products that must be exact are so because their factors are short, not because a
+Each takes numbers, float32 or float64, scalars or vectors, and returns within 2 units in the last place
+(`power`: 4). Products that must be exact are so because their factors are short, not because a
 CPU fuses them; where it does, results may differ in the last place.
 """
 
@@ -16,15 +16,17 @@ from typing import Any, Final
 from chainrule.compiler.trigonometry import cos, sin, tan
 from chainrule.compiler.vectormath_parts import (
     Element,
+    Number,
     at_least,
     at_most,
-    format_of,
+    fast_two_sum,
+    fma,
     nearest,
-    number,
     polynomial,
     split,
     times_two_to,
     two_to,
+    where,
 )
 from chainrule.compiler.vectormath_power import power
 from chainrule.compiler.vectormath_tables import (
@@ -59,203 +61,196 @@ ERF_ONE: Final = {"float32": 4.0, "float64": 6.0}
 # Exponentials ------------------------------------------------------------------------------------
 
 
-def exp(b: Any, x: Element) -> Element:
+def exp(x: Number) -> Number:
     """Return e^x."""
-    return _exp(b, at_most(b, x, EXP_RANGE[b.dtype(x)][1]))
+    return _exp(at_most(x, EXP_RANGE[x.dtype][1]))
 
 
-def _exp(b: Any, x: Element) -> Element:
+def _exp(x: Number) -> Number:
     """Return e^x = 2^n e^r for x that is not above `EXP_RANGE`."""
-    x = at_least(b, x, EXP_RANGE[b.dtype(x)][0])
-    r, shifted = _reduced(b, x, 2 * format_of(b, x).bias)
-    return times_two_to(b, _exp_of_rest(b, r), shifted)
+    x = at_least(x, EXP_RANGE[x.dtype][0])
+    r, shifted = _reduced(x, 2 * x.format.bias)
+    return times_two_to(_exp_of_rest(r), shifted)
 
 
-def _reduced(b: Any, x: Element, plus: int) -> tuple[Element, Element]:
+def _reduced(x: Number, plus: int) -> tuple[Number, Number]:
     """Return r of x = n ln 2 + r with |r| ≤ ln 2 / 2, and n as the second of `nearest`."""
-    high, low = LN2[b.dtype(x)]
-    n, shifted = nearest(b, x, LOG2_E, plus)
-    return b.fma(n, number(b, -low, x), b.fma(n, number(b, -high, x), x)), shifted
+    high, low = LN2[x.dtype]
+    n, shifted = nearest(x, LOG2_E, plus)
+    return fma(n, -low, fma(n, -high, x)), shifted
 
 
-def _exp_of_rest(b: Any, r: Element) -> Element:
+def _exp_of_rest(r: Number) -> Number:
     """Return e^r = 1 + r (1 + r q(r)) for |r| ≤ ln 2 / 2."""
-    return polynomial(b, r, (1.0, 1.0, *EXP[b.dtype(r)]))
+    return polynomial(r, (1.0, 1.0, *EXP[r.dtype]))
 
 
-def expm1(b: Any, x: Element) -> Element:
+def expm1(x: Number) -> Number:
     """Return e^x - 1; x itself where the rest is lost, -0 too."""
-    dtype = b.dtype(x)
-    inside = at_most(b, at_least(b, x, -LOST[dtype]), EXP_RANGE[dtype][1])
-    half = _half_expm1(b, inside)
-    return b.select(b.less(b.abs(x), number(b, TINY[dtype], x)), x, b.add(half, half))
+    inside = at_most(at_least(x, -LOST[x.dtype]), EXP_RANGE[x.dtype][1])
+    half = _half_expm1(inside)
+    return where(abs(x) < TINY[x.dtype], x, half + half)
 
 
-def _half_expm1(b: Any, x: Element) -> Element:
+def _half_expm1(x: Number) -> Number:
     """Return (e^x - 1) / 2 = h (r + r² q(r)) + (h - 1/2) with h = 2^n / 2: 2^n alone may overflow."""
-    r, shifted = _reduced(b, x, format_of(b, x).bias - 1)
-    h = two_to(b, shifted)
-    first = b.fma(h, r, b.subtract(h, number(b, 0.5, x)))
-    return b.fma(b.multiply(b.multiply(r, r), h), polynomial(b, r, EXP[b.dtype(x)]), first)
+    r, shifted = _reduced(x, x.format.bias - 1)
+    h = two_to(shifted)
+    first = fma(h, r, h - 0.5)
+    return fma(r * r * h, polynomial(r, EXP[x.dtype]), first)
 
 
-def sinh(b: Any, x: Element) -> Element:
+def sinh(x: Number) -> Number:
     """Return (e^|x| - e^-|x|) / 2 with the sign of x; x itself where the rest is lost."""
-    a = b.abs(x)
-    r, growth, decay = _quarters(b, a)
-    half = _half_hyperbolic(b, r, growth, b.negative(decay))
-    y = b.select(b.less(a, number(b, TINY[b.dtype(x)], x)), a, b.add(half, half))
-    return b.copysign(y, x)
+    a = abs(x)
+    r, growth, decay = _quarters(a)
+    half = _half_hyperbolic(r, growth, -decay)
+    y = where(a < TINY[x.dtype], a, half + half)
+    return y.copysign(x)
 
 
-def cosh(b: Any, x: Element) -> Element:
+def cosh(x: Number) -> Number:
     """Return (e^|x| + e^-|x|) / 2."""
-    half = _half_hyperbolic(b, *_quarters(b, b.abs(x)))
-    return b.add(half, half)
+    half = _half_hyperbolic(*_quarters(abs(x)))
+    return half + half
 
 
-def _quarters(b: Any, a: Element) -> tuple[Element, Element, Element]:
+def _quarters(a: Number) -> tuple[Number, Number, Number]:
     """Return r of a = n ln 2 + r, and 2^n / 4 and 2^-n / 4; 2^n / 2 may overflow before sinh a does."""
-    form = format_of(b, a)
-    r, shifted = _reduced(b, at_most(b, a, SINH_END[b.dtype(a)]), form.bias - 2)
-    growth = two_to(b, shifted)
-    product = b.constant((2 * form.bias - 4) << form.mantissa, form.integer)
-    decay = at_least(b, b.from_bits(b.subtract(product, b.bits(growth))), 0)  # its exponent may be too low
-    return r, growth, decay
+    form = a.format
+    r, shifted = _reduced(at_most(a, SINH_END[a.dtype]), form.bias - 2)
+    growth = two_to(shifted)
+    bits_of_product = (2 * form.bias - 4) << form.mantissa  # exponents add up
+    decay = (bits_of_product - growth.bits()).from_bits()
+    return r, growth, at_least(decay, 0)  # its exponent may be too low
 
 
-def _half_hyperbolic(b: Any, r: Element, growth: Element, decay: Element) -> Element:
+def _half_hyperbolic(r: Number, growth: Number, decay: Number) -> Number:
     """Return growth e^r + decay e^-r = even cosh r + odd sinh r, where even and odd are sum and difference.
 
     This is (even + odd r) + r² (even P(r²) + odd r Q(r²)), and what rounding lost of even.
     """
-    even, odd = b.add(growth, decay), b.subtract(growth, decay)
-    lost = b.subtract(decay, b.subtract(even, growth))
-    z = b.multiply(r, r)
-    of_sinh = b.multiply(b.multiply(odd, r), polynomial(b, z, SINH[b.dtype(r)]))
-    rest = b.fma(z, b.fma(even, polynomial(b, z, COSH[b.dtype(r)]), of_sinh), lost)
-    return b.add(b.fma(odd, r, even), rest)
+    even, odd = growth + decay, growth - decay
+    lost = decay - (even - growth)
+    z = r * r
+    of_sinh = odd * r * polynomial(z, SINH[r.dtype])
+    of_both = fma(even, polynomial(z, COSH[r.dtype]), of_sinh)
+    rest = fma(z, of_both, lost)
+    return fma(odd, r, even) + rest
 
 
-def tanh(b: Any, x: Element) -> Element:
+def tanh(x: Number) -> Number:
     """Return a + a³ P(a²) with a = |x| up to where it is 1/2, beyond it 1 - 2 / (e^2a + 1); the sign of x."""
-    dtype, one = b.dtype(x), number(b, 1, x)
-    a = b.abs(x)
-    z = b.multiply(x, x)
-    near = b.fma(b.multiply(a, z), polynomial(b, z, TANH[dtype]), a)
-    r, shifted = _reduced(b, at_most(b, b.add(a, a), LOST[dtype]), format_of(b, x).bias)
-    whole = b.fma(_exp_of_rest(b, r), two_to(b, shifted), one)
-    far = b.subtract(one, b.divide(number(b, 2, x), whole))
-    return b.copysign(b.select(b.less(a, number(b, TANH_HALF, x)), near, far), x)
+    a = abs(x)
+    z = x * x
+    near = fma(a * z, polynomial(z, TANH[x.dtype]), a)
+    r, shifted = _reduced(at_most(a + a, LOST[x.dtype]), x.format.bias)
+    whole = fma(_exp_of_rest(r), two_to(shifted), 1)
+    far = 1 - 2 / whole
+    return where(a < TANH_HALF, near, far).copysign(x)
 
 
-def logistic(b: Any, x: Element) -> Element:
+def logistic(x: Number) -> Number:
     """Return 1 / (1 + e^-x), which is v / (1 + u) with u = e^-|x| and v = u for x < 0, otherwise 1.
 
     As y = v - u y this is repeated once: what the division and its operands lost is multiplied by u.
     """
-    one = number(b, 1, x)
-    u = _exp(b, b.negative(b.abs(x)))
-    v = b.select(b.less(x, number(b, 0, x)), u, one)
-    return b.fma(b.negative(u), b.divide(v, b.add(one, u)), v)
+    u = _exp(-abs(x))
+    v = where(x < 0, u, 1)
+    return fma(-u, v / (1 + u), v)
 
 
 # Logarithms --------------------------------------------------------------------------------------
 
 
-def log(b: Any, x: Element) -> Element:
+def log(x: Number) -> Number:
     """Return ln x = e ln 2 + ln m for x = m 2^e; -∞ at 0, NaN below."""
-    return _at_the_ends(b, x, _log(b, *_exponent_and_fraction(b, x)))
+    return _at_the_ends(x, _log(*_exponent_and_fraction(x)))
 
 
-def log2(b: Any, x: Element) -> Element:
+def log2(x: Number) -> Number:
     """Return the logarithm to base 2; -∞ at 0, NaN below."""
-    return _at_the_ends(b, x, _log_to_base(b, *_exponent_and_fraction(b, x), BASE_2[b.dtype(x)]))
+    return _at_the_ends(x, _log_to_base(*_exponent_and_fraction(x), BASE_2[x.dtype]))
 
 
-def log10(b: Any, x: Element) -> Element:
+def log10(x: Number) -> Number:
     """Return the logarithm to base 10; -∞ at 0, NaN below."""
-    return _at_the_ends(b, x, _log_to_base(b, *_exponent_and_fraction(b, x), BASE_10[b.dtype(x)]))
+    return _at_the_ends(x, _log_to_base(*_exponent_and_fraction(x), BASE_10[x.dtype]))
 
 
-def _exponent_and_fraction(b: Any, x: Element) -> tuple[Element, Element]:
+def _exponent_and_fraction(x: Number) -> tuple[Number, Number]:
     """Return e and f of x = (1 + f) 2^e, of denormal numbers too."""
-    form = format_of(b, x)
-    denormal = b.less(x, number(b, form.smallest, x))
-    scaled = b.select(denormal, b.multiply(x, number(b, 2.0**form.mantissa, x)), x)
-    e, m, _ = split(b, scaled)
-    e = b.select(denormal, b.subtract(e, number(b, form.mantissa, x)), e)
-    return e, b.subtract(m, number(b, 1, x))
+    form = x.format
+    denormal = x < form.smallest
+    e, m, _ = split(where(denormal, x * 2.0**form.mantissa, x))
+    e = where(denormal, e - form.mantissa, e)
+    return e, m - 1
 
 
-def log1p(b: Any, x: Element) -> Element:
+def log1p(x: Number) -> Number:
     """Return ln(1 + x): that of u = 1 + x with what its rounding lost added to its fraction."""
-    one = number(b, 1, x)
-    u = b.add(one, x)
-    lost = b.subtract(x, b.subtract(u, one))
-    e, m, inverse = split(b, u)
-    y = _log(b, e, b.fma(lost, at_least(b, inverse, 0), b.subtract(m, one)))  # of e = 128 it is -∞
-    return b.copysign(_at_the_ends(b, u, y), x)
+    u, lost = fast_two_sum(1, x)
+    e, m, inverse = split(u)
+    f = fma(lost, at_least(inverse, 0), m - 1)  # of e = 128 the inverse is -∞
+    return _at_the_ends(u, _log(e, f)).copysign(x)
 
 
-def _log(b: Any, e: Element, f: Element) -> Element:
+def _log(e: Number, f: Number) -> Number:
     """Return e ln 2 + ln(1 + f)."""
-    high, low = (number(b, part, f) for part in LN2[b.dtype(f)])
-    square, second = _log_without_first(b, f)
-    rest = b.fma(square, second, b.multiply(e, low))
-    return b.fma(e, high, b.add(f, rest))
+    high, low = LN2[f.dtype]
+    square, second = _log_without_first(f)
+    rest = fma(square, second, e * low)
+    return fma(e, high, f + rest)
 
 
-def _log_to_base(b: Any, e: Element, f: Element, base: Sequence[float]) -> Element:
+def _log_to_base(e: Number, f: Number, base: Sequence[float]) -> Number:
     """Return e log 2 + ln(1 + f) / ln base, where log is to this base."""
-    high, low, factor, factor_low = (number(b, part, f) for part in base)
-    square, second = _log_without_first(b, f)
-    rest = b.fma(f, factor_low, b.multiply(e, low))
-    rest = b.fma(b.multiply(square, second), factor, rest)
-    return b.fma(e, high, b.fma(f, factor, rest))
+    high, low, factor, factor_low = base
+    square, second = _log_without_first(f)
+    rest = fma(f, factor_low, e * low)
+    rest = fma(square * second, factor, rest)
+    return fma(e, high, fma(f, factor, rest))
 
 
-def _log_without_first(b: Any, f: Element) -> tuple[Element, Element]:
+def _log_without_first(f: Number) -> tuple[Number, Number]:
     """Return the factors of ln(1 + f) - f = f² (-1/2 + f P(f))."""
-    return b.multiply(f, f), polynomial(b, f, (-0.5, *LOG[b.dtype(f)]))
+    return f * f, polynomial(f, (-0.5, *LOG[f.dtype]))
 
 
-def _at_the_ends(b: Any, x: Element, y: Element) -> Element:
+def _at_the_ends(x: Number, y: Number) -> Number:
     """Return y = ln x, right also where x is not a positive number."""
-    zero, infinity = number(b, 0, x), number(b, math.inf, x)
-    y = b.select(b.less(x, infinity), y, x)
-    other = b.select(b.equal(x, zero), number(b, -math.inf, x), number(b, math.nan, x))
-    return b.select(b.less(zero, x), y, other)
+    y = where(x < math.inf, y, x)
+    other = where(x == 0, x.like(-math.inf), math.nan)
+    return where(x > 0, y, other)
 
 
 # The error function ------------------------------------------------------------------------------
 
 
-def erf(b: Any, x: Element) -> Element:
+def erf(x: Number) -> Number:
     """Return erf x = x + x P(x²) up to 1, beyond it 1 - e^p(|x|)."""
-    dtype, one = b.dtype(x), number(b, 1, x)
-    near = b.fma(x, polynomial(b, b.multiply(x, x), ERF[dtype]), x)
-    a = b.abs(x)
-    s = b.subtract(at_most(b, a, ERF_ONE[dtype]), one)
-    r, shifted = _reduced(b, polynomial(b, s, LOG_ERFC[dtype]), format_of(b, x).bias)
-    far = b.fma(b.negative(_exp_of_rest(b, r)), two_to(b, shifted), one)
-    return b.select(b.less(a, one), near, b.copysign(far, x))
+    near = fma(x, polynomial(x * x, ERF[x.dtype]), x)
+    a = abs(x)
+    s = at_most(a, ERF_ONE[x.dtype]) - 1
+    r, shifted = _reduced(polynomial(s, LOG_ERFC[x.dtype]), x.format.bias)
+    far = fma(-_exp_of_rest(r), two_to(shifted), 1)
+    return where(a < 1, near, far.copysign(x))
 
 
-FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
-    "exp": exp,
-    "expm1": expm1,
-    "log": log,
-    "log2": log2,
-    "log10": log10,
-    "log1p": log1p,
-    "power": power,
-    "erf": erf,
-    "logistic": logistic,
-    "sin": sin,
-    "cos": cos,
-    "tan": tan,
-    "sinh": sinh,
-    "cosh": cosh,
-    "tanh": tanh,
+def _on_elements(function: Callable[..., Number]) -> Callable[..., Element]:
+    """Return a function of numbers as one of a builder and its elements."""
+
+    def written(b: Any, *elements: Element) -> Element:
+        return function(*(Number(b, element) for element in elements)).element
+
+    return written
+
+
+#: The functions by name: each takes a builder and elements.
+FUNCTIONS: Final[dict[str, Callable[..., Element]]] = {
+    function.__name__: _on_elements(function)
+    for function in (
+        *(exp, expm1, log, log2, log10, log1p, power, erf, logistic),
+        *(sin, cos, tan, sinh, cosh, tanh),
+    )
 }

@@ -24,7 +24,6 @@ from chainrule.estimators.categories import (
 )
 from chainrule.estimators.embeddings import check_codes, chosen_columns, embedding_names, learnt_columns
 from chainrule.estimators.epochs import run_fit
-from chainrule.estimators.given import activated, follow_weights, weights_dtype
 from chainrule.estimators.inspection import Inspected
 from chainrule.estimators.lbfgs import minimize, refuse_options
 from chainrule.estimators.network import Network, as_sizes, build_network
@@ -37,6 +36,7 @@ from chainrule.estimators.stopping import Rules
 from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held, held_out, own_rows
 from chainrule.estimators.warned import warn
+from chainrule.estimators.weights import activated, follow_weights, weights_dtype
 from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import LoopState
 from chainrule.graph.types import ROWS, Array, ArrayType
@@ -318,12 +318,12 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
 
     def _made_task(self, dtype: Any, optimizer: Optimizer | None = None) -> Task:
         return Task(
-            self._network.layers,
-            self._make_loss(),
-            None,
-            optimizer or as_solver(self, self._steps),
-            (L2(float(self.alpha)),) if self.alpha else (),
-            np.dtype(dtype),
+            network=self._network.layers,
+            loss=self._make_loss(),
+            objective=None,
+            optimizer=optimizer or as_solver(self, self._steps),
+            penalties=(L2(float(self.alpha)),) if self.alpha else (),
+            dtype=np.dtype(dtype),
             shared_penalties=True,
             epoch_by_rows=True,
         )

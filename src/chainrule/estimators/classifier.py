@@ -15,7 +15,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from chainrule.estimators.base import BaseMLP
-from chainrule.estimators.given import activated
 from chainrule.estimators.lbfgs import has_epochs
 from chainrule.estimators.losses import CLASSIFIER_LOSSES, classifier_loss
 from chainrule.estimators.parameters import CONSTRAINTS, keep_all
@@ -24,6 +23,7 @@ from chainrule.estimators.solver import is_lbfgs
 from chainrule.estimators.temperature import fitted_temperature, probabilities
 from chainrule.estimators.validation import Held
 from chainrule.estimators.warned import as_one_dimension
+from chainrule.estimators.weights import activated
 from chainrule.graph.names import checked_options
 from chainrule.graph.types import FLOAT64, ROWS, Array, ArrayType
 from chainrule.losses import Loss

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from chainrule.estimators.given import follow_weights
 from chainrule.estimators.network import as_sizes
 from chainrule.estimators.randomness import drawn_key
 from chainrule.estimators.rows import as_dense
 from chainrule.estimators.solver import is_lbfgs, steps_of_fit
+from chainrule.estimators.weights import follow_weights
 from chainrule.graph.names import checked_options
 from chainrule.graph.types import Array
 from chainrule.training.data import as_count
 from chainrule.training.trainer import Trainer
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what inspects is imported when it is asked for: training does without it
     from chainrule.diagnosis.diagnose import Diagnosis
     from chainrule.diagnosis.gradients import ModelGradientReport
     from chainrule.estimators.base import BaseMLP
@@ -55,7 +55,7 @@ class Inspected:
         ModelGradientReport
             True if nothing is wrong; printed, a table by layer.
         """
-        from chainrule.diagnosis.gradients import check_model_gradients  # training does without it
+        from chainrule.diagnosis.gradients import check_model_gradients
 
         _, trainer, data = _prepared(self, X, y, sample_weight)
         stage = trainer.stage("gradients", trainer.data_types(data))

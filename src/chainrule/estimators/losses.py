@@ -102,10 +102,6 @@ class LogLoss(BinaryCrossEntropy):
 class MulticlassLogLoss(CrossEntropy):
     """The negative log-likelihood of one class among several."""
 
-    def formula(self, prediction: Value, target: Value) -> Value:
-        """Return -ln p of the target's class for p = softmax(prediction)."""
-        return super().formula(prediction, target)
-
     def reported(self, prediction: Value, target: Value) -> Value:
         """Return the formula, clipped."""
         loss = self.formula(prediction, target)

@@ -34,6 +34,12 @@ class Network(NamedTuple):
     dense: tuple[str, ...]
 
 
+def layers_of(network: Layer) -> Sequence[Layer]:
+    """Return the layers of an estimator's network, the first of which decides what it takes."""
+    assert isinstance(network, Sequential)
+    return network.layers
+
+
 def as_sizes(sizes: Any) -> list[int]:
     """Return the widths of the hidden layers; a number is one layer."""
     listed = list(sizes) if hasattr(sizes, "__iter__") else [sizes]

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from chainrule.compiler.threads import thread_count
+from chainrule.estimators.network import layers_of
 from chainrule.estimators.rows import as_dense
 from chainrule.estimators.sparse import Multiplied, with_first
 from chainrule.executors import EXECUTORS
@@ -41,7 +42,7 @@ class Predictor:
 
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
-        self._first = trainer.task.network.layers[0]  # type: ignore[attr-defined]
+        self._first = layers_of(trainer.task.network)[0]
 
     def __call__(
         self,
@@ -91,6 +92,7 @@ class Predictor:
     @cached_property
     def _after(self) -> Trainer:
         """What is left of the network after the product of its first layer."""
+        assert isinstance(self._first, Dense)
         kind = ArrayType((ROWS, self._first.units), self._trainer.task.dtype)
         return with_first(self._trainer, Multiplied(self._first), kind)
 

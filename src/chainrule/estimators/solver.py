@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.estimators.rules import PlainAdam, VelocitySGD
+from chainrule.estimators.optimizers import PlainAdam, VelocitySGD
 from chainrule.graph.names import unknown_name
 from chainrule.optimizers import (
     OPTIMIZERS,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import final
 
+from chainrule.estimators.network import layers_of
 from chainrule.functions import astype, expand_dims, sum, take
 from chainrule.graph.sparse import Rows, SparseRows
 from chainrule.graph.types import ROWS, ArrayType
@@ -20,7 +21,7 @@ from chainrule.training.trainer import Trainer
 
 #: A product that finds its rows by number takes so many times as long, per multiplication, as a dense one.
 _SLOWER = 16
-#: Rows are filled up to the longest one; so much more memory than they need is given to that.
+#: Rows are padded to the longest one, if that takes at most so many times the memory that they need.
 _FILLED = 4
 #: The most numbers that a batch's rows of the first weights may be, beyond those of its dense rows.
 NUMBERS = 1 << 25
@@ -79,7 +80,7 @@ def with_first(trainer: Trainer, first: Layer, x: ArrayType) -> Trainer:
 
     Its arrays have the same names; a parameter that the layer does not ask for is left out.
     """
-    network = Sequential([first, *trainer.task.network.layers[1:]])  # type: ignore[attr-defined]
+    network = Sequential([first, *layers_of(trainer.task.network)[1:]])
     other, carried = Trainer(replace(trainer.task, network=network), 0), trainer.carried
     asked = declared(network, x).parameters
     parameters, state, optimizer_state = (
@@ -105,7 +106,7 @@ def fed(trainer: Trainer, tables: Mapping[str, Rows], batch: int) -> tuple[Train
     batch : int
         How many rows are taken at a time.
     """
-    x, first = tables["x"], trainer.task.network.layers[0]  # type: ignore[attr-defined]
+    x, first = tables["x"], layers_of(trainer.task.network)[0]
     if not isinstance(x, SparseRows) or not isinstance(first, Dense) or not _pays(x, first.units, batch):
         return trainer, dict(tables)
     listed = x.columns_and_values()

@@ -13,12 +13,14 @@ from chainrule.functions import logical_and, logical_not, where
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Arrays, Stage
 from chainrule.graph.types import FLOAT64, Array, ArrayType
-from chainrule.graph.value import Value
-from chainrule.training.stopping import as_input, first_best, kept_best
+from chainrule.graph.value import Value, input_like
+from chainrule.training.stopping import first_best, kept_best
 
 #: Below this rate 'adaptive' stops instead of dividing it.
 SMALLEST_RATE = 1e-6
+#: What 'adaptive' divides the rate by.
 FALL = 5
+#: The result that holds the score of the held-out rows.
 SCORE = "validation_score"
 
 #: What is carried from epoch to epoch, also over calls with warm_start and partial_fit: the best loss or
@@ -93,7 +95,7 @@ def _stage(scored: bool, schedule: str, kept: tuple[tuple[str, ArrayType], ...])
     inputs: dict[str, Value] = {}
 
     def given(name: str) -> Value:
-        return inputs.setdefault(name, as_input(name, _SCALAR))
+        return inputs.setdefault(name, input_like(name, _SCALAR))
 
     number, best, tol = given(SCORE if scored else "loss"), given(BEST), given("rules.tol")
     # A NaN is neither worse nor better.
@@ -120,9 +122,9 @@ def _stage(scored: bool, schedule: str, kept: tuple[tuple[str, ArrayType], ...])
 @lru_cache(2)
 def pending_stage(rate_changes: bool) -> Stage:
     """Return the end of an epoch whose score is missing until Python finds it: a NaN stands in its place."""
-    pending = as_input(PENDING, _SCALAR)
+    pending = input_like(PENDING, _SCALAR)
     inputs, outputs = [pending], {PENDING: pending + 1, SCORE: pending + np.nan}
     if rate_changes:
-        inputs.append(as_input(RATE, _SCALAR))
+        inputs.append(input_like(RATE, _SCALAR))
         outputs["learning_rate"] = inputs[-1]
     return Stage(Graph(inputs, list(outputs.values())), tuple(outputs))

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import reduce
 
 import numpy as np
 
-from chainrule.explanation.formula import Apply, Formula, Number, Parts, Total
+from chainrule.explanation.formula import Apply, Formula, Number, Parts, applies, with_parts
 from chainrule.explanation.simplify import apply, size_of
-from chainrule.graph.value import PRIMITIVES
 
 #: A sum of more products than this is not looked at.
 _MOST_PRODUCTS = 16
@@ -28,23 +26,18 @@ _Product = tuple[int, ...]
 
 def collected(formula: Formula) -> Formula:
     """Return the formula with its terms in σ(x) and σ(-x) collected."""
-    return Parts(_collected)(formula)  # type: ignore[no-any-return]
+    return Parts(_collected)(formula)
 
 
-def _collected(formula: Formula, part: Parts) -> Formula:
-    match formula:
-        case Apply(primitive, operands, attributes, gathered):
-            if _has_both(formula):
-                try:
-                    shorter = _Polynomial(formula).written()
-                except _TooLong:
-                    shorter = formula
-                if size_of(shorter) < size_of(formula):
-                    return shorter
-            return Apply(primitive, tuple(map(part, operands)), attributes, gathered)
-        case Total(terms):
-            return replace(formula, terms=tuple(map(part, terms)))
-    return formula
+def _collected(formula: Formula, part: Parts[Formula]) -> Formula:
+    if isinstance(formula, Apply) and _has_both(formula):
+        try:
+            shorter = _Polynomial(formula).written()
+        except _TooLong:
+            shorter = formula
+        if size_of(shorter) < size_of(formula):
+            return shorter
+    return with_parts(formula, part)
 
 
 def _has_both(formula: Formula) -> bool:
@@ -55,12 +48,11 @@ def _has_both(formula: Formula) -> bool:
 
 def _arguments(formula: Formula) -> Iterator[Formula]:
     """Yield what sigmoids are taken of, where sums and products alone stand around them."""
-    if isinstance(formula, Apply):
-        if formula.primitive is PRIMITIVES["logistic"]:
-            yield formula.operands[0]
-        elif formula.primitive.name in ("add", "subtract", "multiply", "negative"):
-            for operand in formula.operands:
-                yield from _arguments(operand)
+    if applies(formula, "logistic"):
+        yield formula.operands[0]
+    elif applies(formula, "add", "subtract", "multiply", "negative"):
+        for operand in formula.operands:
+            yield from _arguments(operand)
 
 
 def _opposite(formula: Formula) -> Formula:
@@ -90,7 +82,7 @@ class _Polynomial:
                     return _added(first, _scaled(second, -1 if primitive.name == "subtract" else 1))
                 if primitive.name == "multiply":
                     return _multiplied(*map(self._multiplied_out, operands))
-                if primitive is PRIMITIVES["logistic"] and _is_negative(operands[0]):
+                if primitive.name == "logistic" and applies(operands[0], "negative"):
                     positive = apply("logistic", _opposite(operands[0]))
                     return _added({(): 1.0}, _scaled(self._multiplied_out(positive), -1))
         return {(self._place(formula),): 1.0}
@@ -129,10 +121,6 @@ def _sum(a: Formula, b: Formula) -> Formula:
 
 def _product(a: Formula, b: Formula) -> Formula:
     return apply("multiply", a, b)
-
-
-def _is_negative(formula: Formula) -> bool:
-    return isinstance(formula, Apply) and formula.primitive.name == "negative"
 
 
 def _scaled(terms: dict[_Product, float], number: float) -> dict[_Product, float]:

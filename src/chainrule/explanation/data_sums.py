@@ -14,6 +14,7 @@ import numpy as np
 
 from chainrule.explanation.guards import unguarded
 from chainrule.graph.lowering import Expression
+from chainrule.graph.primitive import lowering_of
 from chainrule.graph.types import ROWS, Array
 from chainrule.graph.value import PRIMITIVES, Value
 
@@ -70,7 +71,7 @@ def _varies(value: Value, axis: int) -> bool:
     if value.primitive is PRIMITIVES["broadcast"]:
         axes = value.attributes["axes"]
         return axis in axes and _varies(value.operands[0], axes.index(axis))
-    if value.primitive is not None and isinstance(value.primitive.lower, Expression):
+    if isinstance(lowering_of(value), Expression):
         return any(one.ndim and _varies(one, axis) for one in value.operands)
     return True
 

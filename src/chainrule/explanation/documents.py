@@ -163,7 +163,8 @@ def _elements(explanation: Explanation, step: StoryStep, answers: bool) -> Itera
     Beside each stands what a person calls the element, if anything.
     """
     quantity, asked = step.quantity, _is_asked(explanation, step)
-    most = _most(explanation) if answers else MOST_ASKED if asked else None
+    to_work_out = MOST_ASKED if asked else None
+    most = _most(explanation) if answers else to_work_out
     for place in quantity.places(most):
         label = explanation.labels.of(quantity.symbol.key, quantity.value, place)
         yield whole(quantity.line(place), quantity.names, answers or not asked), label
@@ -219,9 +220,13 @@ def escaped(text: str) -> str:
 
 def _mathematics(text: str) -> str:
     """Return a run of signs: raised ones as one superscript, lowered ones as one subscript."""
-    for pattern, mark in ((f"[{_RAISED}]+", "^"), (f"[{_LOWERED}]+", "_")):
-        text = re.sub(pattern, lambda run, mark=mark: f"{mark}{{{run[0].translate(_PLAIN)}}}", text)  # type: ignore[misc]
+    text = _as_scripts(_as_scripts(text, _RAISED, "^"), _LOWERED, "_")
     return "".join(_SIGNS.get(sign) or sign for sign in text)
+
+
+def _as_scripts(text: str, signs: str, mark: str) -> str:
+    """Return text with each run of these signs as one script of plain ones."""
+    return re.sub(f"[{signs}]+", lambda run: f"{mark}{{{run[0].translate(_PLAIN)}}}", text)
 
 
 _RAISED, _LOWERED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾⁻′", "₀₁₂₃₄₅₆₇₈₉,"

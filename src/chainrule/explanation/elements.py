@@ -27,30 +27,27 @@ from chainrule.explanation.formula import (
     Symbol,
     Total,
     Variable,
+    concrete,
+    is_open,
 )
 from chainrule.explanation.guards import unguarded
 from chainrule.explanation.layout import Fenced, word
 from chainrule.explanation.printer import CONSTANTS, LARGEST, MOST_TERMS
-from chainrule.explanation.shares import Shares
 from chainrule.explanation.simplify import shortened, simplified
+from chainrule.explanation.softmax import Softmaxes
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
-from chainrule.graph.types import BOOL, INT32, ROWS, Array, Dim, is_float
+from chainrule.graph.primitive import primitive_name
+from chainrule.graph.types import BOOL, INT32, ROWS, Array, ArrayType, Dim, is_float
 from chainrule.graph.value import PRIMITIVES, Value
 
 #: Of more elements than these the largest ones are looked at, as those of a penalty on all weights.
 MOST_PLACES = 1000
-#: So many of these, if they are added up.
+#: How many of them are looked at where they are added up.
 LARGEST_ADDED = 64
 #: So many numbers that stand in the network itself are written out.
 _MOST_CONSTANTS = 4
 #: Letters for places that a sum runs over; n is for the rows.
 _LETTERS = "kjilmpqr"
-
-
-def concrete(index: Index) -> tuple[int, ...] | None:
-    """Return the index, if it is made of numbers alone."""
-    places = tuple(place for place in index if not isinstance(place, Variable))
-    return places if len(places) == len(index) else None
 
 
 class NotPlain(ValueError):  # noqa: N818  (it tells the caller to write the elements out one by one)
@@ -70,7 +67,7 @@ class Expander:
         Conditions that depend on data alone: what they choose is chosen.
     sums : mapping of Value to DataSum
         Sums that are one number.
-    shares : Shares
+    softmaxes : Softmaxes
         The softmaxes, which have a name in derivatives.
     """
 
@@ -80,10 +77,10 @@ class Expander:
         fixed: set[Value],
         chosen: set[Value],
         sums: Mapping[Value, DataSum],
-        shares: Shares,
+        softmaxes: Softmaxes,
     ) -> None:
         self.numbers = numbers
-        self.shares = shares
+        self.softmaxes = softmaxes
         self.fixed = fixed
         self.chosen = chosen
         self.sums = sums
@@ -100,7 +97,7 @@ class Expander:
         return simplified(self._collected(value, None, stop))
 
     def _collected(self, value: Value, index: Index | None, stop: Stop) -> Formula:
-        return collected(shortened(self.shares.told(value, stop, self._told, index)))
+        return collected(shortened(self.softmaxes.told(value, stop, self._told, index)))
 
     def _told(self, value: Value, index: Index | None, stop: Stop) -> Formula:
         self._found.clear()
@@ -121,12 +118,9 @@ class Expander:
         if symbol:
             return Name(symbol, value)
         known = self.numbers[value]
-        if (
-            (value in self.fixed or value in self.chosen)
-            and known.size
-            and bool(np.all(known == known.flat[0]))
-        ):
-            return Number(known.flat[0])
+        same = _only_number(known) if value in self.fixed or value in self.chosen else None
+        if same is not None:
+            return same
         if value in self.sums:
             return _times(self.sums[value], lambda factor: self._array(factor, stop))
         if value.primitive is None:
@@ -198,8 +192,9 @@ class Expander:
             known = self.numbers[value]
             if at is not None:
                 return Number(known[at])
-            if known.size and bool(np.all(known == known.flat[0])):
-                return Number(known.flat[0])
+            same = _only_number(known)
+            if same is not None:
+                return same
             if not self._tells_places or value.primitive is None:
                 raise NotPlain
         if value in self.sums:
@@ -240,7 +235,7 @@ class Expander:
         same = _without_ones(value, index, self.shape(value), shapes[0])
         if same is not None:
             return self._element(value.operands[0], same, stop)
-        types = [type("Shaped", (), {"shape": shape}) for shape in shapes]
+        types = [ArrayType(shape, x.dtype) for shape, x in zip(shapes, value.operands, strict=True)]
         attributes = {name: self._bound(item, value) for name, item in value.attributes.items()}
         sources = value.primitive.lower.sources(_Places(), index, types, **attributes)
         for x, (place, condition) in zip(value.operands, sources, strict=True):
@@ -271,11 +266,10 @@ class Expander:
             return self._element(x, at, stop)
 
         sizes = [shape[axis] for axis in axes]
-        is_open = any(isinstance(place, Variable) for place in index)
-        if is_open and _is_sum(value) and math.prod(sizes) > MOST_TERMS:
+        if is_open(index) and _is_sum(value) and math.prod(sizes) > MOST_TERMS:
             return self._over([x.shape[axis] for axis in axes], sizes, index, term)
         count = math.prod(sizes)
-        chosen, rest = self._chosen(value, index, count) if not is_open else (None, None)
+        chosen, rest = self._chosen(value, index, count) if not is_open(index) else (None, None)
         terms = tuple(map(term, itertools.product(*map(range, sizes)) if chosen is None else chosen))
         if _is_sum(value):
             return Total(terms, rest=rest)
@@ -283,7 +277,7 @@ class Expander:
 
     def _chosen(self, value: Value, index: Index, count: int) -> tuple[list[Index] | None, float | None]:
         """Return the places that matter most among very many: of a sum, with what all others come to."""
-        name = value.primitive.name if value.primitive else ""
+        name = primitive_name(value)
         if count <= MOST_PLACES or self._is_complete or name not in ("sum", "max", "min"):
             return None, None
         (x,), axes = value.operands, value.attributes["axes"]
@@ -328,7 +322,7 @@ class Expander:
             return Apply(PRIMITIVES["multiply"], factors, {})
 
         size = self.shape(a)[-1]
-        if any(isinstance(place, Variable) for place in index):
+        if is_open(index):
             return self._over([a.shape[-1]], [size], index, term)
         return Total(tuple(term([k]) for k in range(size)))
 
@@ -356,8 +350,13 @@ class Expander:
         if not self._tells_places or index[0] != Variable("k"):
             raise NotPlain
         free = self._free(index, "ilmpqr")
-        dims = zip(indices.shape, self.shape(indices), strict=True)
-        at = tuple(Variable("n") if dim is ROWS else 0 if size == 1 else next(free) for dim, size in dims)
+
+        def place(dim: Dim, size: int) -> int | Variable:
+            if dim is ROWS:
+                return Variable("n")
+            return 0 if size == 1 else next(free)
+
+        at = tuple(map(place, indices.shape, self.shape(indices)))
         where = self._of_places(indices, at, stop)
         return _applied(value, (where, self._element(updates, (*at, *index[1:]), stop)), value.attributes)
 
@@ -399,7 +398,7 @@ class _Places:
             raise AttributeError(operation)
 
         def apply(*operands: Any) -> Any:
-            if any(isinstance(operand, Variable) for operand in operands):
+            if is_open(operands):
                 raise NotPlain
             return _PLACE_OPERATIONS[operation](*operands)
 
@@ -432,6 +431,12 @@ def _without_ones(
         return None
     places = iter(kept)
     return tuple(0 if size == 1 else next(places) for size in before)
+
+
+def _only_number(array: Array) -> Number | None:
+    """Return the number that all elements are; None where they differ, or there are none."""
+    is_one = array.size and bool(np.all(array == array.flat[0]))
+    return Number(array.flat[0]) if is_one else None
 
 
 def _is_sum(value: Value) -> bool:
@@ -483,4 +488,4 @@ def _constants(array: Array) -> Symbol:
     if array.dtype == INT32 and array.size > _MOST_CONSTANTS:
         written.append("…")
     text = ", ".join(written) if array.size <= _MOST_CONSTANTS or array.dtype == INT32 else CONSTANTS
-    return Symbol(word(text), False, CONSTANTS)
+    return Symbol(word(text), CONSTANTS)

@@ -42,6 +42,8 @@ class Explanation:
         weights, gradients and updates.
     kinds : dict of str to str
         What each part of the network is, by its path: ``"Dropout"``.
+    title : str
+        What it is headed by.
     labels : Labels
         What the inputs and outputs are called, where they have names; `call` gives them some.
     goes_on : bool

@@ -8,10 +8,9 @@ stands: k in t_k = {1 if y = k, 0 otherwise}.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -35,6 +34,7 @@ class Looked(Variable):
 
 
 Index = tuple[int | Variable, ...]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,19 +45,19 @@ class Symbol:
     ----------
     layout : Layout
         The letter with its layer; where `derivative` is set, ∂L is written over it.
+    key : str
+        A name in plain letters, the same from run to run: ``layers.0.weight``, ``d layers.0.z``.
     derivative : bool
         Whether it is the derivative of the loss by what the letter stands for.
     over : Layout or None
         Set for a derivative of this, instead of the loss.
     pairs : bool
         Whether that is a derivative of each element by each other one: ∂a_i/∂z_j, of which i comes first.
-    key : str
-        A name in plain letters, the same from run to run: ``layers.0.weight``, ``d layers.0.z``.
     """
 
     layout: Layout
-    derivative: bool
     key: str
+    derivative: bool = False
     over: Layout | None = None
     pairs: bool = False
 
@@ -118,7 +118,7 @@ Formula = Number | Name | Apply | Total | Place
 Stop = Callable[[Value], Symbol | None]
 
 
-class Parts:
+class Parts(Generic[T]):
     """What a function of formulas gives for their parts; a part that stands in several places is done once.
 
     Parameters
@@ -127,15 +127,49 @@ class Parts:
         Takes a formula, and this, which it calls for the formula's parts.
     """
 
-    def __init__(self, function: Callable[[Formula, Parts], Any]) -> None:
+    def __init__(self, function: Callable[[Formula, Parts[T]], T]) -> None:
         self._function = function
-        self._done: dict[int, tuple[Formula, Any]] = {}  # with the formula, so that its id stays its own
+        self._done: dict[int, tuple[Formula, T]] = {}  # with the formula, so that its id stays its own
 
-    def __call__(self, formula: Formula) -> Any:
+    def __call__(self, formula: Formula) -> T:
         """Return what the function gives."""
         if id(formula) not in self._done:
             self._done[id(formula)] = formula, self._function(formula, self)
         return self._done[id(formula)][1]
+
+
+def parts_of(formula: Formula) -> tuple[Formula, ...]:
+    """Return what a formula is put together from: operands, or terms."""
+    match formula:
+        case Apply(operands=parts) | Total(terms=parts):
+            return parts
+    return ()
+
+
+def with_parts(formula: Formula, part: Callable[[Formula], Formula]) -> Formula:
+    """Return the formula with something else for each of its parts; one without parts stays as it is."""
+    match formula:
+        case Apply(operands=operands):
+            return replace(formula, operands=tuple(map(part, operands)))
+        case Total(terms=terms):
+            return replace(formula, terms=tuple(map(part, terms)))
+    return formula
+
+
+def applies(formula: Formula, *names: str) -> TypeGuard[Apply]:
+    """Whether a formula is one of these primitives, applied to something."""
+    return isinstance(formula, Apply) and formula.primitive.name in names
+
+
+def is_open(index: Index) -> bool:
+    """Whether an index stands for several elements: it has variables in it."""
+    return any(isinstance(place, Variable) for place in index)
+
+
+def concrete(index: Index) -> tuple[int, ...] | None:
+    """Return the index, if it is made of numbers alone."""
+    places = tuple(place for place in index if not isinstance(place, Variable))
+    return places if len(places) == len(index) else None
 
 
 def numeric(formula: Formula) -> Any:
@@ -143,12 +177,12 @@ def numeric(formula: Formula) -> Any:
     return numerics()(formula)
 
 
-def numerics() -> Parts:
+def numerics() -> Parts[Any]:
     """Return `numeric` for several formulas that have parts in common."""
     return Parts(_numeric)
 
 
-def _numeric(formula: Formula, part: Parts) -> Any:
+def _numeric(formula: Formula, part: Parts[Any]) -> Any:
     match formula:
         case Number(value):
             return value
@@ -167,15 +201,10 @@ def _numeric(formula: Formula, part: Parts) -> Any:
 
 def names(formula: Formula) -> Iterator[Name]:
     """Yield the names in a formula, from left to right."""
-    match formula:
-        case Name():
-            yield formula
-        case Apply(_, operands, _, _):
-            for operand in operands:
-                yield from names(operand)
-        case Total(terms):
-            for term in terms:
-                yield from names(term)
+    if isinstance(formula, Name):
+        yield formula
+    for part in parts_of(formula):
+        yield from names(part)
 
 
 def addends(formula: Formula, signs: Sequence[str] = ("add",)) -> Iterator[Formula]:
@@ -192,17 +221,11 @@ def addends(formula: Formula, signs: Sequence[str] = ("add",)) -> Iterator[Formu
         yield from addends(part, signs)
 
 
-def substituted(formula: Formula, replace: Callable[[Name], Formula]) -> Formula:
+def substituted(formula: Formula, instead: Callable[[Name], Formula]) -> Formula:
     """Return the formula with every name replaced."""
-    match formula:
-        case Name():
-            return replace(formula)
-        case Apply(primitive, operands, attributes, gathered):
-            new = tuple(substituted(operand, replace) for operand in operands)
-            return Apply(primitive, new, attributes, gathered)
-        case Total(terms):
-            return dataclasses.replace(formula, terms=tuple(substituted(term, replace) for term in terms))
-    return formula
+    if isinstance(formula, Name):
+        return instead(formula)
+    return with_parts(formula, lambda part: substituted(part, instead))
 
 
 def rounded(formula: Formula, number: Callable[[Any], Any], own: Callable[[Any], Any]) -> Formula:
@@ -211,17 +234,14 @@ def rounded(formula: Formula, number: Callable[[Any], Any], own: Callable[[Any],
     One function makes something of these, another one, `own`, of the numbers that are part of the formula.
     """
 
-    def part_of(formula: Formula, part: Parts) -> Formula:
+    def part_of(formula: Formula, part: Parts[Formula]) -> Formula:
         match formula:
             case Number(value):
                 return Number(own(value))
             case Name(number=known):
                 return Number(number(known))
-            case Total(terms, rest=rest):
-                of_rest = None if rest is None else number(rest)
-                return dataclasses.replace(formula, terms=tuple(map(part, terms)), rest=of_rest)
-            case Apply(primitive, operands, attributes, gathered):
-                return Apply(primitive, tuple(map(part, operands)), attributes, gathered)
-        return formula
+            case Total(rest=rest) if rest is not None:
+                formula = replace(formula, rest=number(rest))
+        return with_parts(formula, part)
 
-    return Parts(part_of)(formula)  # type: ignore[no-any-return]
+    return Parts(part_of)(formula)

@@ -6,17 +6,26 @@ from collections.abc import Container, Mapping
 
 import numpy as np
 
+from chainrule.graph.primitive import primitive_name
 from chainrule.graph.types import Array
-from chainrule.graph.value import PRIMITIVES, Value
+from chainrule.graph.value import Value
 
 
 def unguarded(product: Value, fixed: Container[Value], numbers: Mapping[Value, Array]) -> tuple[Value, ...]:
     """Return the factors of a product, a guarded k that is finite as k; what is `fixed` needs no input."""
     for guard, x in (product.operands, product.operands[::-1]):
-        if guard.primitive is PRIMITIVES["where"]:
-            condition, zero, k = guard.operands
-            is_guard = condition.primitive is PRIMITIVES["equal"] and condition.operands[0] is x
-            zeros = (condition.operands[1], zero) if is_guard else ()
-            if is_guard and all(one in fixed and not np.any(numbers[one]) for one in zeros):
-                return (k, x) if np.isfinite(numbers[k]).all() else product.operands
+        if _is_guard(guard, x, fixed, numbers):
+            k = guard.operands[2]
+            return (k, x) if np.isfinite(numbers[k]).all() else product.operands
     return product.operands
+
+
+def _is_guard(guard: Value, x: Value, fixed: Container[Value], numbers: Mapping[Value, Array]) -> bool:
+    """Whether a value is {0 if x = 0, k otherwise}."""
+    if primitive_name(guard) != "where":
+        return False
+    condition, chosen, _ = guard.operands
+    if primitive_name(condition) != "equal" or condition.operands[0] is not x:
+        return False
+    zeros = (condition.operands[1], chosen)
+    return all(zero in fixed and not np.any(numbers[zero]) for zero in zeros)

@@ -49,8 +49,8 @@ class Labels:
                 found |= dict.fromkeys((name, f"d {name}"), self.features)
             elif outputs and self._is_of_outputs(mark, last):
                 found |= dict.fromkeys((name, f"d {name}", f"slope {name}"), self.outputs)
-        for share, symbol in self.names.shares.items():
-            if self._fits(share.value, outputs):
+        for softmax, symbol in self.names.softmaxes.items():
+            if self._fits(softmax.value, outputs):
                 found[symbol.key] = self.outputs
         return found
 

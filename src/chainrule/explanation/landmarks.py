@@ -19,6 +19,7 @@ from chainrule.explanation.layout import letter
 from chainrule.explanation.symbols import LOSS, Symbols
 from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Contraction, Expression, Reduction
+from chainrule.graph.primitive import lowering_of, primitive_name
 from chainrule.graph.types import BOOL, ROWS, is_float
 from chainrule.graph.value import PRIMITIVES, Value
 
@@ -107,7 +108,7 @@ def find_landmarks(
     computed = [
         *finder.cuts(),
         *finder.computed(),
-        Landmark(loss, Symbol(letter(LOSS), False, "loss"), "loss", "", "loss"),
+        Landmark(loss, Symbol(letter(LOSS), "loss"), "loss", "", "loss"),
     ]
     order = [*listed, *sorted(computed, key=lambda one: one.value.serial)]
     return Landmarks(tuple(order), sources)
@@ -193,11 +194,12 @@ class _Finder:
                 continue
             part, is_of_loss = value.origin.part, value.origin.stage != "forward"
             is_target = is_of_loss and not counts["target"] and self._target in set(needed([value]))
-            key = "target" if is_target else f"{part}.data" if part else "constant"
+            of_part = f"{part}.data" if part else "constant"
+            key = "target" if is_target else of_part
             name = key + f"#{counts[key]}" * bool(counts[key])
             letters = _numbered(_OF_LOSS if is_of_loss else _DRAWN)
             symbol = (
-                Symbol(letter("t"), False, name)  # of y there is then another
+                Symbol(letter("t"), name)  # of y there is then another
                 if is_target
                 else self._symbols.new(letters, part, key=name)
             )
@@ -207,7 +209,7 @@ class _Finder:
 
     def _is_written_out(self, value: Value, named: set[Value]) -> bool:
         """Whether it is 1 − t, or the like, of a target t that has a name: short enough for a formula."""
-        if value.primitive is None or value.primitive.name != "subtract" or not value.ndim:
+        if primitive_name(value) != "subtract" or not value.ndim:
             return False
         operands = [looked_through(operand) for operand in value.operands]
         arrays = [one for one in operands if self._sources[one]]
@@ -297,12 +299,11 @@ class _Finder:
 
     def _is_applied(self, value: Value, members: set[Value]) -> bool:
         """Whether it is a matrix product to which more is done than to add something: a z of its own."""
-        assert value.primitive is not None
-        if not isinstance(value.primitive.lower, Contraction):
+        if not isinstance(lowering_of(value), Contraction):
             return False
         serials = self._users(value, members)
-        users = [user for user in members if user.serial in serials and user.primitive is not None]
-        return any(user.primitive and user.primitive.name not in ("add", "subtract") for user in users)
+        users = [user for user in members if user.serial in serials]
+        return any(primitive_name(user) not in ("add", "subtract") for user in users)
 
     def _is_spread(self, value: Value, members: set[Value], named: set[Value]) -> bool:
         """Whether many elements are computed from it, and it from a sum of more than what has a name.
@@ -316,7 +317,7 @@ class _Finder:
 
     def _summed(self, value: Value, members: set[Value]) -> Iterator[Value]:
         """Yield what is summed up in a value, looking through what formulas do not show."""
-        if value.primitive is not None and isinstance(value.primitive.lower, Reduction):
+        if isinstance(lowering_of(value), Reduction):
             yield looked_through(value.operands[0])
         else:
             for operand in value.operands:
@@ -352,11 +353,11 @@ def _same_part(parameter: Value, value: Value) -> bool:
 def powers_in_logarithms(loss: Value) -> Iterator[tuple[Value, Value, Value]]:
     """Yield each ln Σ e^v on the way to the loss, with the sum and the powers in it."""
     for value in needed([loss]):
-        if value.primitive is not None and value.primitive.name == "log":
+        if primitive_name(value) == "log":
             total = looked_through(value.operands[0])
-            if total.primitive is not None and total.primitive.name == "sum":
+            if primitive_name(total) == "sum":
                 power = looked_through(total.operands[0])
-                if power.primitive is not None and power.primitive.name == "exp":
+                if primitive_name(power) == "exp":
                     yield value, total, power
 
 
@@ -365,11 +366,9 @@ def elementwise_between(inner: Value, output: Value) -> bool:
     reached = {inner.serial}
     for value in needed([output]):
         if any(operand.serial in reached for operand in value.operands):
-            assert value.primitive is not None
-            if value.serial > inner.serial:
-                if not isinstance(value.primitive.lower, Expression):
-                    return False
-                reached.add(value.serial)
+            if not isinstance(lowering_of(value), Expression):
+                return False
+            reached.add(value.serial)
     return output.serial in reached
 
 

@@ -12,19 +12,19 @@ from chainrule.explanation.layout import (
     Root,
     Row,
     Script,
+    Sign,
     Slot,
-    Symbol,
 )
 
 _COMMANDS = {sign: command + " " for command, sign in FENCES.items()}
-#: So many letters are next to each other on a page; what TeX never breaks is written so up to some of them.
+#: How many letters a line of a page holds, and up to which width a piece may be one that TeX never breaks.
 WIDEST, _UNBROKEN = 78.0, 40.0
 
 
 def to_latex(layout: Layout) -> str:  # noqa: PLR0911  (one for each kind)
     """Return the layout as LaTeX, to stand in mathematics mode; amsmath has what it needs."""
     match layout:
-        case Symbol(_, latex, _):
+        case Sign(_, latex, _):
             return latex
         case Row(items):
             return " ".join(map(to_latex, items))
@@ -32,7 +32,7 @@ def to_latex(layout: Layout) -> str:  # noqa: PLR0911  (one for each kind)
             return rf"\frac{{{to_latex(above)}}}{{{to_latex(below)}}}"
         case Script(base, below, above):
             held = to_latex(base)
-            return (held if isinstance(base, Symbol) else f"{{{held}}}") + _scripts(below, above)
+            return (held if isinstance(base, Sign) else f"{{{held}}}") + _scripts(below, above)
         case Root(inside):
             return rf"\sqrt{{{to_latex(inside)}}}"
         case Fenced(left, inside, right):
@@ -53,7 +53,7 @@ def _scripts(below: Layout | None, above: Layout | None) -> str:
 
 
 def _when(when: Layout) -> str:
-    is_word = isinstance(when, Symbol) and when.kind == "word"
+    is_word = isinstance(when, Sign) and when.kind == "word"
     return to_latex(when) if is_word else rf"\text{{if }} {to_latex(when)}"
 
 
@@ -71,7 +71,7 @@ def to_display(layout: Layout, beside: str = "") -> str:
 def width(layout: Layout) -> float:  # noqa: PLR0911  (one for each kind)
     """Return about how many letters wide a layout is."""
     match layout:
-        case Symbol(text, _, kind):
+        case Sign(text, _, kind):
             return len(text) + (1.6 if kind == "operator" else 0.0)
         case Row(items):
             return sum(map(width, items))
@@ -99,7 +99,7 @@ def _breakable(layout: Layout) -> str:  # noqa: PLR0911  (one for each kind)
     match layout:
         case Fraction(above, below):
             return rf"{_bracketed(above)} / \allowbreak {_bracketed(below)}"
-        case Script(Symbol("e"), None, above) if above is not None:
+        case Script(Sign("e"), None, above) if above is not None:
             return rf"\exp {_bracketed(above)}"
         case Script(base, below, above):
             return _breakable(base) + _scripts(below, above)
@@ -115,8 +115,8 @@ def _breakable(layout: Layout) -> str:  # noqa: PLR0911  (one for each kind)
 
 
 def _is_comma(layout: Layout) -> bool:
-    return isinstance(layout, Symbol) and layout.text == ","
+    return isinstance(layout, Sign) and layout.text == ","
 
 
 def _bracketed(layout: Layout) -> str:
-    return to_latex(layout) if isinstance(layout, Symbol) else rf"\bigl( {_breakable(layout)} \bigr)"
+    return to_latex(layout) if isinstance(layout, Sign) else rf"\bigl( {_breakable(layout)} \bigr)"

@@ -1,6 +1,6 @@
 """How a formula lies on paper: a small tree that is read from the LaTeX templates of the rows' notation.
 
-    layout = Symbol | Row(layouts) | Fraction(above, below) | Script(base, below, above) | Root(inside)
+    layout = Sign | Row(layouts) | Fraction(above, below) | Script(base, below, above) | Root(inside)
            | Fenced(left, inside, right) | Cases(branches) | Mark(inside, place) | Slot(name)
 
 A `Slot` is where a template has ``<name>``; `filled` puts layouts into the slots. `latex.py`, `plain.py` and
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 #: LaTeX commands that are one sign: what it looks like, and whether it is an operator.
@@ -33,7 +33,7 @@ BIG = {r"\sum": "∑"}
 
 
 @dataclass(frozen=True)
-class Symbol:
+class Sign:
     """One sign, letter, number or word; `kind` is letter, number, operator, word or big."""
 
     text: str
@@ -104,34 +104,49 @@ class Slot:
     name: str
 
 
-Layout = Symbol | Row | Fraction | Script | Root | Fenced | Cases | Mark | Slot
+Layout = Sign | Row | Fraction | Script | Root | Fenced | Cases | Mark | Slot
 
 
-def letter(text: str) -> Symbol:
+def letter(text: str) -> Sign:
     """Return a letter."""
-    return Symbol(text, text)
+    return Sign(text, text)
 
 
-def word(text: str) -> Symbol:
+def word(text: str) -> Sign:
     """Return an upright word."""
     escaped = text.replace("_", r"\_")
-    return Symbol(text, rf"\mathrm{{{escaped}}}", "word")
+    return Sign(text, rf"\mathrm{{{escaped}}}", "word")
 
 
-def number(text: str) -> Symbol:
+def number(text: str) -> Sign:
     """Return a number as it is written."""
-    return Symbol(text, text.replace("−", "-"), "number")
+    return Sign(text, text.replace("−", "-"), "number")
 
 
-def operator(text: str, latex: str | None = None) -> Symbol:
+def operator(text: str, latex: str | None = None) -> Sign:
     """Return an operator."""
-    return Symbol(text, latex or text, "operator")
+    return Sign(text, latex or text, "operator")
 
 
 def row(*items: Layout) -> Layout:
     """Return layouts side by side; one alone stays as it is."""
     flat = [inner for item in items for inner in (item.items if isinstance(item, Row) else (item,))]
     return flat[0] if len(flat) == 1 else Row(tuple(flat))
+
+
+def joined(items: Iterable[Layout], sign: Sign) -> Layout:
+    """Return layouts side by side, with a sign between each two."""
+    return row(*[part for item in items for part in (sign, item)][1:])
+
+
+def listed(items: Iterable[Layout]) -> Layout:
+    """Return layouts with commas between them."""
+    return joined(items, operator(","))
+
+
+def with_scripts(layout: Layout) -> Script:
+    """Return a layout as a base with its subscript and superscript, of which it may have none."""
+    return layout if isinstance(layout, Script) else Script(layout)
 
 
 def equation(left: Layout, right: Layout) -> Layout:
@@ -229,11 +244,11 @@ class _Reader:
         if command in SIGNS:
             return operator(SIGNS[command], command)
         if command in LETTERS:
-            return Symbol(LETTERS[command], command)
+            return Sign(LETTERS[command], command)
         if command in WORDS:
-            return Symbol(command[1:], command, "word")
+            return Sign(command[1:], command, "word")
         if command in BIG:
-            return Symbol(BIG[command], command, "big")
+            return Sign(BIG[command], command, "big")
         readers: dict[str, Callable[[], Layout]] = {
             r"\frac": lambda: Fraction(self._atom(), self._atom()),
             r"\sqrt": lambda: Root(self._atom()),
@@ -250,7 +265,7 @@ class _Reader:
         """Read a word, or a slot in upright letters."""
         if self.peek() != "{":
             name = self.take()
-            return Symbol(name, rf"{command} {name}", "word")
+            return Sign(name, rf"{command} {name}", "word")
         self.take()
         if self.peek().startswith("<"):
             slot = Slot(self.take()[1:-1])
@@ -262,7 +277,7 @@ class _Reader:
             latex.append(token)
             letters.append({r"\,": " "}.get(token, token))
         self.take()
-        return Symbol("".join(letters), f"{command}{{{''.join(latex)}}}", "word")
+        return Sign("".join(letters), f"{command}{{{''.join(latex)}}}", "word")
 
     def _fenced(self) -> Layout:
         left = self.take()

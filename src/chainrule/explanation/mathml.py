@@ -13,8 +13,8 @@ from chainrule.explanation.layout import (
     Root,
     Row,
     Script,
+    Sign,
     Slot,
-    Symbol,
 )
 
 _TAGS = {"letter": "mi", "number": "mn", "operator": "mo", "word": "mtext", "big": "mo"}
@@ -28,7 +28,7 @@ def to_mathml(layout: Layout) -> str:
 def elements(layout: Layout) -> str:  # noqa: PLR0911  (one for each kind)
     """Return the layout as what stands inside ``<math>``: one element."""
     match layout:
-        case Symbol(text, _, kind):
+        case Sign(text, _, kind):
             return f"<{_TAGS[kind]}>{escape(text)}</{_TAGS[kind]}>"
         case Row(items):
             return f"<mrow>{''.join(map(elements, items))}</mrow>"
@@ -54,6 +54,6 @@ def elements(layout: Layout) -> str:  # noqa: PLR0911  (one for each kind)
 
 def _branch(branch: tuple[Layout, Layout]) -> str:
     value, when = branch
-    is_word = isinstance(when, Symbol) and when.kind == "word"
+    is_word = isinstance(when, Sign) and when.kind == "word"
     condition = elements(when) if is_word else f"<mrow><mtext>if </mtext>{elements(when)}</mrow>"
     return f"<mtr><mtd>{elements(value)}</mtd><mtd>{condition}</mtd></mtr>"

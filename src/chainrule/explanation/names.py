@@ -19,15 +19,15 @@ from chainrule.explanation.landmarks import (
 )
 from chainrule.explanation.layout import Script, letter, number
 from chainrule.explanation.printer import Printer
-from chainrule.explanation.shares import Shares
-from chainrule.explanation.step_graph import Recording, Share
+from chainrule.explanation.softmax import Softmaxes
+from chainrule.explanation.step_graph import Recording, Softmax
 from chainrule.explanation.symbols import LETTERS, Symbols
 from chainrule.graph.graph import needed
 from chainrule.graph.types import BOOL
 from chainrule.graph.value import PRIMITIVES, Value
 
 #: The learning rate of a step, where a schedule computes it.
-_RATE = Symbol(LETTERS["learning_rate"], False, "update.learning_rate")
+_RATE = Symbol(LETTERS["learning_rate"], "update.learning_rate")
 
 
 class Names:
@@ -57,20 +57,20 @@ class Names:
             if value.dtype == BOOL and not kinds & {"x", "parameter"}
         }
         choices |= {value for value in sources if _is_passed_guard(value, recording)}
-        self.shares = {share: self._share_symbol(share, count) for count, share in enumerate(step.shares)}
+        self.softmaxes = {one: self._softmax_symbol(one, count) for count, one in enumerate(step.softmaxes)}
         sums = data_sums(sources, recording.numbers)
-        shares = Shares(self.shares, recording.numbers)
-        self.expander = Expander(recording.numbers, fixed, choices, sums, shares)
+        softmaxes = Softmaxes(self.softmaxes, recording.numbers)
+        self.expander = Expander(recording.numbers, fixed, choices, sums, softmaxes)
         self.printer = Printer(recording.rows)
         self.names = {value: self.symbols.of(value.name) for value in graph.inputs}
         self.names |= {one.value: one.symbol for one in self.landmarks.listed}
         self._drop_second_names()
         self._by_value = {one.value: one for one in self.landmarks.listed}
         if any(one.symbol.key == "target" for one in self.landmarks.listed) and "y" in step.data:
-            self.names[step.data["y"]] = Symbol(letter("y"), False, "y")
+            self.names[step.data["y"]] = Symbol(letter("y"), "y")
 
-    def _share_symbol(self, share: Share, count: int) -> Symbol:
-        return self.symbols.new(("p", "share", "softmax"), share.power.origin.part, "″" * count)
+    def _softmax_symbol(self, softmax: Softmax, count: int) -> Symbol:
+        return self.symbols.new(("p", "share", "softmax"), softmax.power.origin.part, "″" * count)
 
     def _drop_second_names(self) -> None:
         """Take away names of what is another named value unchanged."""
@@ -116,7 +116,7 @@ class Names:
             waiting += sorted(found, key=lambda value: value.serial)
         numbered = enumerate(value for value in candidates if value in told)
         c = self.symbols.new(("c", "common"), "").layout
-        symbols = {value: Symbol(Script(c, number(str(i))), False, f"update.c{i}") for i, value in numbered}
+        symbols = {value: Symbol(Script(c, number(str(i))), f"update.c{i}") for i, value in numbered}
         return dict(sorted({**symbols, **rates}.items(), key=lambda item: item[0].serial))
 
     def _update_candidates(self) -> list[Value]:
@@ -161,7 +161,7 @@ class Names:
 
     def derivative_symbol(self, mark: Landmark) -> Symbol:
         """Return ∂L/∂v for a named value v."""
-        return Symbol(mark.symbol.layout, True, f"d {mark.symbol.key}")
+        return Symbol(mark.symbol.layout, f"d {mark.symbol.key}", derivative=True)
 
     @cached_property
     def _derived(self) -> dict[Value, Landmark]:

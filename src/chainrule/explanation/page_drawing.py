@@ -16,6 +16,7 @@ from chainrule.explanation.mathml import elements
 from chainrule.explanation.quantity import Quantity
 from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Contraction, Expression
+from chainrule.graph.primitive import lowering_of
 from chainrule.graph.value import Value
 
 if TYPE_CHECKING:
@@ -158,9 +159,11 @@ class Drawing:
 
 def _nearest(labels: list[str], part: str) -> int:
     """Return which column has a part's name, or lies in it or around it; else the last one."""
-    found = [label for label in labels if f"{label}.".startswith(f"{part}.")]
-    found += sorted((label for label in labels if part.startswith(f"{label}.")), key=len, reverse=True)
-    return labels.index(part if part in labels else found[-1] if found else labels[-1])
+    if part in labels:
+        return labels.index(part)
+    within = [label for label in labels if f"{label}.".startswith(f"{part}.")]
+    around = sorted((label for label in labels if part.startswith(f"{label}.")), key=len, reverse=True)
+    return labels.index([labels[-1], *within, *around][-1])
 
 
 def _products(formula: Formula | None) -> Iterator[tuple[Name, Name]]:
@@ -191,5 +194,5 @@ def _sources(value: Value, columns: set[Value]) -> dict[Value, bool]:
         for one in needed([value]):
             if one in between and reached & set(one.operands):
                 reached.add(one)
-                found[source] &= one.primitive is not None and isinstance(one.primitive.lower, Expression)
+                found[source] &= isinstance(lowering_of(one), Expression)
     return found

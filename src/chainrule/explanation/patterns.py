@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.explanation.elements import NotPlain
-from chainrule.explanation.formula import Apply, Formula, Name, Number, Total, Variable, names
+from chainrule.explanation.formula import Apply, Formula, Index, Name, Number, Total, Variable, is_open, names
 from chainrule.explanation.layout import Layout, Mark, Row, number
 from chainrule.explanation.mathml import elements
 from chainrule.explanation.printer import MOST_TERMS, Printer, largest
@@ -63,8 +63,7 @@ class PatternPrinter(Printer):
         return Mark(layout, f"{total.variable.letter} {total.size} {term}", "sum"), tightness
 
     def _total(self, total: Total, numbers: bool) -> tuple[Layout, int]:
-        is_open = any(isinstance(place, Variable) for name in names(total) for place in name.index or ())
-        if is_open or len(total.terms) <= MOST_TERMS:
+        if _is_pattern(total) or len(total.terms) <= MOST_TERMS:
             return super()._total(total, numbers)
         shown, others = largest(total.terms, self._numeric, self._most_listed)
         sizes, rest = ([float(self._numeric(term)) for term in some] for some in (shown, others))
@@ -75,8 +74,7 @@ class PatternPrinter(Printer):
         return Mark(Row(tuple(terms)), json.dumps([sizes, unlisted]), "terms"), SUM
 
     def _shown_of(self, formula: Apply) -> list[Formula]:
-        is_open = any(isinstance(place, Variable) for name in names(formula) for place in name.index or ())
-        if is_open and len(formula.operands) > MOST_TERMS:
+        if _is_pattern(formula) and len(formula.operands) > MOST_TERMS:
             raise NotPlain  # which ones are shown depends on the place
         return super()._shown_of(formula)
 
@@ -97,6 +95,11 @@ class PatternPrinter(Printer):
         return f"{name.symbol.key}[{', '.join(map(hole, index))}]" if index else name.symbol.key
 
 
+def _is_pattern(formula: Formula) -> bool:
+    """Whether a formula is one for several elements."""
+    return any(is_open(name.index or ()) for name in names(formula))
+
+
 def hole(place: int | Variable) -> str:
     """Return a place, or a mark that says which variable it is."""
     return f"⟦{place.letter}⟧" if isinstance(place, Variable) else str(place)
@@ -104,17 +107,19 @@ def hole(place: int | Variable) -> str:
 
 def name_pattern(quantity: Quantity) -> str:
     """Return the name of an element as MathML with holes."""
-    printer = PatternPrinter(quantity)
-    index = tuple(Variable(str(axis)) for axis in range(quantity.array.ndim))
-    return elements(printer.symbol(quantity.symbol, quantity.value, index))
+    return elements(PatternPrinter(quantity).symbol(quantity.symbol, quantity.value, _any_place(quantity)))
+
+
+def _any_place(quantity: Quantity) -> Index:
+    """Return an index of variables, each named by its axis."""
+    return tuple(Variable(str(axis)) for axis in range(quantity.array.ndim))
 
 
 def pattern(quantity: Quantity) -> str | None:
     """Return the formula of any element as MathML with holes; None where the elements differ in more."""
-    printer = PatternPrinter(quantity)
-    index = tuple(Variable(str(axis)) for axis in range(quantity.array.ndim))
     try:
-        return elements(printer.layout(simplified(quantity.element(index))))
+        formula = simplified(quantity.element(_any_place(quantity)))
+        return elements(PatternPrinter(quantity).layout(formula))
     except NotPlain:
         return None
 

@@ -11,8 +11,8 @@ from chainrule.explanation.layout import (
     Root,
     Row,
     Script,
+    Sign,
     Slot,
-    Symbol,
 )
 
 _BELOW = str.maketrans("0123456789+-−=(),.", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎,.")
@@ -23,7 +23,7 @@ _SPACED = set("=+−·×←→≈≤≥≠<>∧∨⊙")
 def to_text(layout: Layout) -> str:  # noqa: PLR0911  (one for each kind)
     """Return the layout as text: x·W + b, ∂L/∂z₀⁽¹⁾."""
     match layout:
-        case Symbol(text, _, _):
+        case Sign(text, _, _):
             return text
         case Row(items):
             return _row(items)
@@ -52,19 +52,22 @@ def _row(items: tuple[Layout, ...]) -> str:
         if _is_operator(item):
             between = text in _SPACED and previous is not None and not _is_operator(previous)
             between = between or text in "=←"
-            written += f" {text} " if between else ", " if text == "," else text
+            if between:
+                written += f" {text} "
+            else:
+                written += ", " if text == "," else text
         else:
             written += text if _touches(previous, item) else f" {text}"
     return written
 
 
 def _is_operator(layout: Layout | None) -> bool:
-    return isinstance(layout, Symbol) and layout.kind == "operator"
+    return isinstance(layout, Sign) and layout.kind == "operator"
 
 
 def _is_big(layout: Layout) -> bool:
     base = layout.base if isinstance(layout, Script) else layout
-    return isinstance(base, Symbol) and base.kind == "big"
+    return isinstance(base, Sign) and base.kind == "big"
 
 
 def _touches(previous: Layout | None, item: Layout) -> bool:
@@ -72,9 +75,7 @@ def _touches(previous: Layout | None, item: Layout) -> bool:
     if previous is None or _is_operator(previous):
         return True
     base = previous.base if isinstance(previous, Script) else previous
-    return isinstance(base, Symbol) and (
-        base.text == "∂" or (isinstance(item, Fenced) and base.kind != "big")
-    )
+    return isinstance(base, Sign) and (base.text == "∂" or (isinstance(item, Fenced) and base.kind != "big"))
 
 
 def _script(layout: Layout | None, letters: dict[int, int], mark: str) -> str:
@@ -106,11 +107,11 @@ def _grouped(layout: Layout, product: bool = False) -> str:
 def _is_one(items: tuple[Layout, ...]) -> bool:
     """Whether things side by side are one: ∂L;  max(a, b)."""
     first, *others = items
-    if not isinstance(first, Symbol):
+    if not isinstance(first, Sign):
         return False
     return first.text == "∂" or (first.kind == "word" and [type(one) for one in others] == [Fenced])
 
 
 def _when(when: Layout) -> str:
     text = to_text(when)
-    return text if isinstance(when, Symbol) and when.kind == "word" else f"if {text}"
+    return text if isinstance(when, Sign) and when.kind == "word" else f"if {text}"

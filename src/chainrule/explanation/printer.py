@@ -19,6 +19,8 @@ from chainrule.explanation.formula import (
     Symbol,
     Total,
     Variable,
+    applies,
+    is_open,
     numeric,
     numerics,
     rounded,
@@ -30,15 +32,17 @@ from chainrule.explanation.layout import (
     Mark,
     Row,
     Script,
+    Sign,
     filled,
     letter,
+    listed,
     number,
     operator,
     parse,
     row,
+    with_scripts,
     word,
 )
-from chainrule.explanation.layout import Symbol as Sign
 from chainrule.explanation.plain import to_text
 from chainrule.graph.lowering import Contraction
 from chainrule.graph.notation import ATOM, PREFIX, PRODUCT, RELATION, SUM, Notation
@@ -181,8 +185,9 @@ class Printer:
 
     def _marked(self, layout: Layout, name: Name) -> Layout:
         """Return the layout with where it came from; what stands for any element is from the whole array."""
-        is_open = name.index is None or any(isinstance(place, Variable) for place in name.index)
-        return Mark(layout, name.symbol.key if is_open else self.place(name), "all" if is_open else "at")
+        if name.index is None or is_open(name.index):
+            return Mark(layout, name.symbol.key, "all")
+        return Mark(layout, self.place(name), "at")
 
     def _place(self, place: int | Variable) -> Layout:
         if isinstance(place, Looked):
@@ -194,17 +199,16 @@ class Printer:
         return element_name(name.symbol.key, name.index or ())
 
     def _applied(self, formula: Apply, numbers: bool) -> tuple[Layout, int]:
-        if formula.primitive.name == "add" and _is_negative(formula.operands[1]):  # a + (-b) is a - b
+        if formula.primitive.name == "add":
             added, taken = formula.operands
-            assert isinstance(taken, Apply)
-            formula = Apply(PRIMITIVES["subtract"], (added, taken.operands[0]), {})
+            if applies(taken, "negative"):  # a + (-b) is a - b
+                formula = Apply(PRIMITIVES["subtract"], (added, taken.operands[0]), {})
         notation = formula.primitive.notation
         if formula.gathered:
             shown = self._shown_of(formula)
-            listed = [self._printed(operand, numbers)[0] for operand in shown]
-            listed += [operator("…", r"\dots")] if len(shown) < formula.gathered else []
-            inside = row(*[part for item in listed for part in (operator(","), item)][1:])
-            return row(word(formula.primitive.name), Fenced("(", inside, ")")), ATOM
+            elements = [self._printed(operand, numbers)[0] for operand in shown]
+            elements += [operator("…", r"\dots")] if len(shown) < formula.gathered else []
+            return row(word(formula.primitive.name), Fenced("(", listed(elements), ")")), ATOM
         if notation.template == "<0>":
             return self._printed(formula.operands[0], numbers)
         needed = notation.operands
@@ -220,7 +224,7 @@ class Printer:
         last = str(len(formula.operands) - 1)
         if (_is_between(notation) or _is_over(notation)) and slots and _has_minus(slots[last]):
             slots[last] = Fenced("(", slots[last], ")")
-        slots["*"] = row(*[part for i in slots for part in (operator(","), slots[i])][1:]) if slots else row()
+        slots["*"] = listed(slots.values())
         slots |= {name: self._attribute(item) for name, item in formula.attributes.items()}
         return filled(parse(notation.template), slots), notation.precedence
 
@@ -235,7 +239,7 @@ class Printer:
 
     def _attribute(self, item: Any) -> Layout:
         if isinstance(item, tuple):
-            return row(*[part for each in item for part in (operator(","), self._attribute(each))][1:])
+            return listed(map(self._attribute, item))
         if item is ROWS:
             return number(str(self.rows))
         if isinstance(item, int | float):
@@ -262,7 +266,7 @@ class Printer:
 
     def _added(self, term: Formula, numbers: bool) -> list[Layout]:
         """Return a term as it stands behind others: its sign, and the rest of it."""
-        if isinstance(term, Apply) and _is_negative(term):
+        if applies(term, "negative"):
             return [operator("−", "-"), self._operand(term.operands[0], SUM + 1, numbers)]
         layout = self._operand(term, SUM + 1, numbers)
         return [operator("+"), Fenced("(", layout, ")") if _has_minus(layout) else layout]
@@ -295,10 +299,6 @@ def _is_big(layout: Layout) -> bool:
     return isinstance(base, Sign) and base.kind == "big"
 
 
-def _is_negative(formula: Formula) -> bool:
-    return isinstance(formula, Apply) and formula.primitive.name == "negative"
-
-
 def partial(above: Layout, below: Layout) -> Layout:
     """Return ∂a/∂z."""
     sign = Sign("∂", r"\partial")
@@ -309,11 +309,9 @@ def _below(base: Layout, places: Sequence[Layout]) -> Layout:
     """Return a letter with subscripts, after those that it has."""
     if not places:
         return base
-    letter_, below, above = (
-        (base.base, base.below, base.above) if isinstance(base, Script) else (base, None, None)
-    )
-    listed = [*([below] if below else []), *places]
-    return Script(letter_, row(*[part for place in listed for part in (operator(","), place)][1:]), above)
+    old = with_scripts(base)
+    before = [] if old.below is None else [old.below]
+    return Script(old.base, listed([*before, *places]), old.above)
 
 
 def largest(
@@ -329,8 +327,5 @@ def largest(
 
 def element_name(key: str, index: Index) -> str:
     """Return an array's name with an index."""
-    return (
-        f"{key}[{', '.join(i.letter if isinstance(i, Variable) else str(i) for i in index)}]"
-        if index
-        else key
-    )
+    places = (place.letter if isinstance(place, Variable) else str(place) for place in index)
+    return f"{key}[{', '.join(places)}]" if index else key

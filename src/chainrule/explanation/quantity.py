@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.explanation.elements import NotPlain, concrete
+from chainrule.explanation.elements import NotPlain
 from chainrule.explanation.formula import (
     Apply,
     Formula,
@@ -18,9 +18,10 @@ from chainrule.explanation.formula import (
     Number,
     Stop,
     Symbol,
-    Total,
     Variable,
+    concrete,
     names,
+    parts_of,
     substituted,
 )
 from chainrule.explanation.layout import Layout, equation, operator, row
@@ -192,16 +193,17 @@ class Quantity:
 
 def _counts(formula: Formula) -> bool:
     """Whether the places of its elements are in a formula: 0, 1, 2, ..., or where each is taken or added."""
-    match formula:
-        case Apply(primitive, operands, attributes, _):
-            tells = primitive is PRIMITIVES["iota"] or isinstance(primitive.lower, Scatter)
-            tells = tells or (primitive is PRIMITIVES["permute_dims"] and attributes["axes"] != ())
-            is_plain = all(isinstance(operand, Name) for operand in operands)  # W_x is plain enough
-            tells = tells or (isinstance(primitive.lower, Gather) and not is_plain)
-            return tells or any(map(_counts, operands))
-        case Total(terms):
-            return any(map(_counts, terms))
-    return False
+    if isinstance(formula, Apply) and _tells_places(formula):
+        return True
+    return any(map(_counts, parts_of(formula)))
+
+
+def _tells_places(formula: Apply) -> bool:
+    primitive = formula.primitive
+    if isinstance(primitive.lower, Gather):
+        return not all(isinstance(operand, Name) for operand in formula.operands)  # W_x is plain enough
+    is_permuted = primitive.name == "permute_dims" and formula.attributes["axes"] != ()
+    return is_permuted or primitive.name == "iota" or isinstance(primitive.lower, Scatter)
 
 
 def whole(line: ElementLine, names: Names, answers: bool = True) -> Layout:

@@ -10,10 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TypeGuard
 
 import numpy as np
 
-from chainrule.explanation.formula import Apply, Formula, Number, Parts, Total, numeric
+from chainrule.explanation.formula import (
+    Apply,
+    Formula,
+    Number,
+    Parts,
+    Total,
+    applies,
+    numeric,
+    parts_of,
+    with_parts,
+)
 from chainrule.graph.lowering import Expression, Scatter
 from chainrule.graph.value import PRIMITIVES
 
@@ -22,15 +33,15 @@ Rule = Callable[..., Formula | None]
 
 def simplified(formula: Formula) -> Formula:
     """Return a shorter formula of the same value."""
-    return Parts(_by_cases)(shortened(formula))  # type: ignore[no-any-return]
+    return Parts(_by_cases)(shortened(formula))
 
 
 def shortened(formula: Formula) -> Formula:
     """Return a shorter formula of the same value, in which every sum is still one."""
-    return Parts(_shortened)(formula)  # type: ignore[no-any-return]
+    return Parts(_shortened)(formula)
 
 
-def _shortened(formula: Formula, part: Parts) -> Formula:
+def _shortened(formula: Formula, part: Parts[Formula]) -> Formula:
     match formula:
         case Apply(primitive, operands, attributes, gathered):
             operands = tuple(map(part, operands))
@@ -69,7 +80,7 @@ def apply(name: str, *operands: Formula) -> Formula:
 # Case by case ------------------------------------------------------------------------------------------
 
 
-def _by_cases(formula: Formula, part: Parts) -> Formula:
+def _by_cases(formula: Formula, part: Parts[Formula]) -> Formula:
     """Return the formula with what one condition chooses in several places told case by case."""
     if _is_elementwise(formula):
         conditions = list(_conditions(formula))
@@ -79,15 +90,10 @@ def _by_cases(formula: Formula, part: Parts) -> Formula:
             told = cases[0] if cases[0] == cases[1] else Apply(PRIMITIVES["where"], (condition, *cases), {})
             if size_of(told) <= size_of(formula):
                 return told
-    match formula:
-        case Apply(primitive, operands, attributes, gathered):
-            return Apply(primitive, tuple(map(part, operands)), attributes, gathered)
-        case Total(terms):
-            return replace(formula, terms=tuple(map(part, terms)))
-    return formula
+    return with_parts(formula, part)
 
 
-def _is_elementwise(formula: Formula) -> bool:
+def _is_elementwise(formula: Formula) -> TypeGuard[Apply]:
     """Whether a condition inside may be taken out: it is not one of each term of a sum."""
     return (
         isinstance(formula, Apply)
@@ -97,7 +103,7 @@ def _is_elementwise(formula: Formula) -> bool:
 
 
 def _conditions(formula: Formula) -> Iterator[Formula]:
-    if isinstance(formula, Apply) and _is_elementwise(formula):
+    if _is_elementwise(formula):
         if formula.primitive.name == "where":
             yield formula.operands[0]
         for operand in formula.operands:
@@ -106,7 +112,7 @@ def _conditions(formula: Formula) -> Iterator[Formula]:
 
 def _assumed(formula: Formula, condition: Formula, held: bool) -> Formula:
     """Return what the formula is where a condition holds, or does not."""
-    if not isinstance(formula, Apply) or not _is_elementwise(formula):
+    if not _is_elementwise(formula):
         return formula
     if formula.primitive.name == "where" and formula.operands[0] == condition:
         return _assumed(formula.operands[1 if held else 2], condition, held)
@@ -116,12 +122,7 @@ def _assumed(formula: Formula, condition: Formula, held: bool) -> Formula:
 
 def size_of(formula: Formula) -> int:
     """Return how many parts a formula has."""
-    match formula:
-        case Apply(_, operands, _, _):
-            return 1 + sum(map(size_of, operands))
-        case Total(terms):
-            return 1 + sum(map(size_of, terms))
-    return 1
+    return 1 + sum(map(size_of, parts_of(formula)))
 
 
 # The rules ---------------------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ def _is(formula: Formula, number: float) -> bool:
 
 def _coefficient(formula: Formula) -> tuple[float, Formula] | None:
     """Return c and x where the formula is c · x."""
-    if isinstance(formula, Apply) and formula.primitive.name == "multiply":
+    if applies(formula, "multiply"):
         a, b = formula.operands
         if isinstance(a, Number):
             return a.value, b
@@ -142,14 +143,14 @@ def _coefficient(formula: Formula) -> tuple[float, Formula] | None:
 
 def _first_factor(formula: Formula) -> Formula:
     """Return k of k x y z."""
-    while isinstance(formula, Apply) and formula.primitive.name == "multiply":
+    while applies(formula, "multiply"):
         formula = formula.operands[0]
     return formula
 
 
 def _takes_number(factor: Formula) -> bool:
     """Whether a number before it becomes one with its own: k;  x / k;  k / y;  x / (k y)."""
-    if isinstance(factor, Apply) and factor.primitive.name == "divide":
+    if applies(factor, "divide"):
         above, below = factor.operands
         return isinstance(above, Number) or isinstance(_first_factor(below), Number)
     return isinstance(factor, Number)
@@ -179,7 +180,7 @@ def _add(a: Formula, b: Formula) -> Formula | None:
         return b
     if _is(b, 0):
         return a
-    if isinstance(a, Apply) and a.primitive.name == "expm1" and _is(b, 1):
+    if applies(a, "expm1") and _is(b, 1):
         return Apply(PRIMITIVES["exp"], a.operands, {})
     return _alike(a, b) or _difference(a, b)
 
@@ -189,7 +190,7 @@ def _alike(a: Formula, b: Formula) -> Formula | None:
     first, second = _coefficient(a) or (1.0, a), _coefficient(b) or (1.0, b)
     if first[1] == second[1]:
         return apply("multiply", Number(first[0] + second[0]), first[1])
-    if isinstance(a, Apply) and a.primitive.name == "add":
+    if applies(a, "add"):
         both = _alike(a.operands[1], b)
         return both and apply("add", a.operands[0], both)
     return None
@@ -197,8 +198,8 @@ def _alike(a: Formula, b: Formula) -> Formula | None:
 
 def _difference(a: Formula, b: Formula) -> Formula | None:
     """Return y - x for -x + y;  k (x - y) for k x + (-k) y."""
-    if _is_negative(a):
-        return apply("subtract", b, _without_sign(a))
+    if applies(a, "negative"):
+        return apply("subtract", b, a.operands[0])
     first, second = _coefficient(a), _coefficient(b)
     if not first or not second or first[0] != -second[0]:
         return None
@@ -212,15 +213,11 @@ def _subtract(a: Formula, b: Formula) -> Formula | None:
         return a
     if _is(a, 0):
         return apply("negative", b)
-    if _factors(a) and _factors(b) and _factors(a)[0] == _factors(b)[0]:
-        return apply("multiply", _factors(a)[0], apply("subtract", _factors(a)[1], _factors(b)[1]))
+    if applies(a, "multiply") and applies(b, "multiply"):
+        (k, x), (other_k, y) = a.operands, b.operands
+        if k == other_k:
+            return apply("multiply", k, apply("subtract", x, y))
     return None
-
-
-def _factors(formula: Formula) -> tuple[Formula, ...]:
-    """Return k and x of k x."""
-    is_product = isinstance(formula, Apply) and formula.primitive.name == "multiply"
-    return formula.operands if is_product and isinstance(formula, Apply) else ()
 
 
 def _multiply(a: Formula, b: Formula) -> Formula | None:  # noqa: PLR0911  (one for each rule)
@@ -243,11 +240,11 @@ def _multiply(a: Formula, b: Formula) -> Formula | None:  # noqa: PLR0911  (one 
         return apply("multiply", Number(a.value * inner[0]), inner[1])
     if isinstance(a, Number) and _takes_number(_first_factor(b)):
         return _scaled(a, b)
-    if _is_negative(a) or _is_negative(b):
+    if applies(a, "negative") or applies(b, "negative"):
         product = apply("multiply", _without_sign(a), _without_sign(b))
-        return apply("negative", product) if _is_negative(a) != _is_negative(b) else product
+        return apply("negative", product) if applies(a, "negative") != applies(b, "negative") else product
     for factor, other in ((a, b), (b, a)):
-        if isinstance(factor, Apply) and factor.primitive.name == "divide" and _is(factor.operands[0], 1):
+        if applies(factor, "divide") and _is(factor.operands[0], 1):
             return apply("divide", other, factor.operands[1])
     if a == b and not isinstance(a, Number):
         return Apply(PRIMITIVES["power"], (a, Number(2)), {})
@@ -256,45 +253,46 @@ def _multiply(a: Formula, b: Formula) -> Formula | None:  # noqa: PLR0911  (one 
 
 def _norm(k: Formula, root: Formula) -> Formula | None:
     """Return √(Σ x²) for k √(Σ (x / k)²), where k = {m if m > 0, 1 otherwise} keeps squares from overflow."""
-    if not (_is_above_zero(k) and isinstance(root, Apply) and root.primitive.name == "sqrt"):
+    if not (_is_above_zero(k) and applies(root, "sqrt")):
         return None
     (inside,) = root.operands
-    is_whole = isinstance(inside, Apply) and inside.primitive.name == "sum"
-    terms = inside.terms if isinstance(inside, Total) else inside.operands if is_whole else (inside,)  # type: ignore[union-attr]
-    squares = [_times_square(term, k) for term in terms]
-    if any(square is None for square in squares):
+    is_sum = isinstance(inside, Total) or applies(inside, "sum")
+    terms = parts_of(inside) if is_sum else (inside,)
+    squares = tuple(square for term in terms if (square := _times_square(term, k)) is not None)
+    if len(squares) < len(terms):
         return None
-    whole = [square for square in squares if square is not None]
     if isinstance(inside, Total):
         rest = None if inside.rest is None else inside.rest * float(numeric(k)) ** 2
-        return apply("sqrt", replace(inside, terms=tuple(whole), rest=rest))
-    if isinstance(inside, Apply) and is_whole:
-        whole = [Apply(inside.primitive, tuple(whole), inside.attributes)]
-    return apply("sqrt", whole[0])
+        return apply("sqrt", replace(inside, terms=squares, rest=rest))
+    if isinstance(inside, Apply) and is_sum:
+        return apply("sqrt", replace(inside, operands=squares))
+    return apply("sqrt", squares[0])
 
 
 def _is_above_zero(k: Formula) -> bool:
-    if not isinstance(k, Apply) or k.primitive.name != "where":
+    """Whether a formula is {m if m > 0, 1 otherwise}."""
+    if not applies(k, "where"):
         return False
     condition, chosen, other = k.operands
-    compared = (
-        condition.operands if isinstance(condition, Apply) and condition.primitive.name == "greater" else ()
-    )
-    return len(compared) == 2 and compared[0] is chosen and _is(compared[1], 0) and _is(other, 1)
+    if not (applies(condition, "greater") and _is(other, 1)):
+        return False
+    m, bound = condition.operands
+    return m is chosen and _is(bound, 0)
 
 
 def _times_square(term: Formula, k: Formula) -> Formula | None:
     """Return x² for (x / k)²."""
-    if isinstance(term, Apply) and term.primitive.name == "power" and _is(term.operands[1], 2):
-        (quotient, two) = term.operands
-        if isinstance(quotient, Apply) and quotient.primitive.name == "divide" and quotient.operands[1] is k:
-            return apply("power", quotient.operands[0], two)
+    if not applies(term, "power"):
+        return None
+    quotient, exponent = term.operands
+    if applies(quotient, "divide") and quotient.operands[1] is k and _is(exponent, 2):
+        return apply("power", quotient.operands[0], exponent)
     return None
 
 
 def _power(x: Formula, exponent: Formula) -> Formula | None:
     """Apply (√x)² = x."""
-    if isinstance(x, Apply) and x.primitive.name == "sqrt" and _is(exponent, 2):
+    if applies(x, "sqrt") and _is(exponent, 2):
         return x.operands[0]
     return None
 
@@ -316,17 +314,13 @@ def _divide(a: Formula, b: Formula) -> Formula | None:
 
 def _negative(x: Formula) -> Formula | None:
     """Apply -(-x) = x;  -(e^x - 1) = 1 - e^x."""
-    if isinstance(x, Apply) and x.primitive.name == "expm1":
+    if applies(x, "expm1"):
         return apply("subtract", Number(1.0), Apply(PRIMITIVES["exp"], x.operands, {}))
-    return _without_sign(x) if _is_negative(x) else None
-
-
-def _is_negative(x: Formula) -> bool:
-    return isinstance(x, Apply) and x.primitive.name == "negative"
+    return x.operands[0] if applies(x, "negative") else None
 
 
 def _without_sign(x: Formula) -> Formula:
-    return x.operands[0] if isinstance(x, Apply) and _is_negative(x) else x
+    return x.operands[0] if applies(x, "negative") else x
 
 
 def _and(a: Formula, b: Formula) -> Formula | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.graph.evaluate import Evaluator
+from chainrule.graph.evaluate import numbers_of
 from chainrule.graph.loop import Stage, bind
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value
@@ -34,8 +34,8 @@ class Slope:
 
 
 @dataclass(frozen=True)
-class Share:
-    """The derivative of ln Σ e^v by v: the part p that each e^v has in their sum, as the softmax has it.
+class Softmax:
+    """p = e^v / Σ e^v: the derivative of ln Σ e^v by v.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class StepGraph:
         For every value on the way the derivative of the loss by it.
     slopes : dict of Value to Slope
         For the output of an activation: its derivative f′.
-    shares : tuple of Share
+    softmaxes : tuple of Softmax
         For each logarithm of a sum of powers.
     gradients : dict of Value
         The derivative of the loss by every parameter.
@@ -90,7 +90,7 @@ class StepGraph:
     loss: Value
     derivatives: Mapping[Value, Value]
     slopes: Mapping[Value, Slope]
-    shares: tuple[Share, ...]
+    softmaxes: tuple[Softmax, ...]
     gradients: Mapping[str, Value]
     rates: Sequence[Value]
     new: Mapping[str, Value]
@@ -98,10 +98,7 @@ class StepGraph:
     def record(self, arrays: Mapping[str, Array]) -> Recording:
         """Run the step on NumPy and keep what every value came to."""
         graph = self.stage.graph
-        numbers: dict[Value, Array] = dict(zip(graph.inputs, bind(graph.inputs, arrays), strict=True))
-        numbers |= {value: value.data for value in graph.captured if value.data is not None}
-        Evaluator(graph)(*bind(graph.inputs, arrays), observe=numbers.__setitem__)
-        return Recording(self, numbers)
+        return Recording(self, numbers_of(graph, bind(graph.inputs, arrays)))
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,24 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.explanation.formula import Apply, Formula, Name, Number, Stop, Symbol, Total, addends, names
+from chainrule.explanation.formula import (
+    Apply,
+    Formula,
+    Name,
+    Number,
+    Stop,
+    Symbol,
+    addends,
+    names,
+    parts_of,
+)
 from chainrule.explanation.landmarks import Landmark, is_short, is_transparent, looked_through
 from chainrule.explanation.names import Names
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.quantity import Product, Quantity
 from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Expression, Reduction, Scatter
+from chainrule.graph.primitive import lowering_of, primitive_name
 from chainrule.graph.types import INT32, ROWS, UINT32
 from chainrule.graph.value import PRIMITIVES, Value
 
@@ -180,10 +191,10 @@ class Teller:
 
     def _backward(self) -> Iterator[Told]:
         computed = [mark for mark in self.marks.listed if mark.stage != "input" and mark.role != "loss"]
-        for share, symbol in self.names.shares.items():
-            title = f"{share.power.origin.part or 'the loss'}: {to_text(symbol.layout)}, the softmax"
-            quantity = Quantity(self.names, share.value, symbol, self.names.forward_stop)
-            yield "backward", share.power.origin.part, title, SOFTMAX, quantity
+        for softmax, symbol in self.names.softmaxes.items():
+            title = f"{softmax.power.origin.part or 'the loss'}: {to_text(symbol.layout)}, the softmax"
+            quantity = Quantity(self.names, softmax.value, symbol, self.names.forward_stop)
+            yield "backward", softmax.power.origin.part, title, SOFTMAX, quantity
         for mark in reversed([mark for mark in computed if mark.stage == "loss"]):
             yield from self._derivative(mark)
         for part in reversed(self.marks.parts):
@@ -227,7 +238,7 @@ class Teller:
         slope = self.step.slopes[mark.value]
         inner = self.names.names[slope.inner].layout
         key = f"{'slope' if slope.of_each else 'slopes'} {mark.symbol.key}"
-        symbol = Symbol(inner, False, key, over=mark.symbol.layout, pairs=not slope.of_each)
+        symbol = Symbol(inner, key, over=mark.symbol.layout, pairs=not slope.of_each)
         stop = self.names.forward_stop if is_short(slope.inner, mark.value) else None
         return Quantity(self.names, slope.value, symbol, stop)
 
@@ -260,7 +271,7 @@ class Teller:
         if root.primitive is PRIMITIVES["constant"] and not np.any(quantity.array):
             return NOTHING
         repeated = mark.value.serial in self._repeated
-        if repeated and root.primitive is not None and isinstance(root.primitive.lower, Reduction):
+        if repeated and isinstance(lowering_of(root), Reduction):
             return self._rule_of_sum(root)
         return "; ".join((PATHS if self._has_paths(quantity) else CHAIN, *_moves(quantity)))
 
@@ -290,14 +301,14 @@ class Teller:
         """Return the place of an element: of a table the one that is looked up most often, else the first."""
         first = [0] * quantity.array.ndim
         for value in self._within(quantity.value):
-            if value.primitive is not None and isinstance(value.primitive.lower, Scatter):
+            if isinstance(lowering_of(value), Scatter):
                 first[0] = int(np.bincount(self.names.numbers[value.operands[0]].ravel()).argmax())
         return tuple(first)
 
     def _within(self, value: Value) -> Iterator[Value]:
         """Yield a derivative and what its formula is made of, element by element."""
         yield value
-        if value.primitive is not None and isinstance(value.primitive.lower, Expression):
+        if isinstance(lowering_of(value), Expression):
             for operand in value.operands:
                 if self.names.derivative_stop(operand) is None:
                     yield from self._within(looked_through(operand))
@@ -418,19 +429,14 @@ def _moves(quantity: Quantity) -> list[str]:
     """Say how it is written, in a quantity's formula, that elements are only moved."""
     value, found = quantity.value, set(_rows_in(quantity.formula))
     while is_transparent(value):
-        assert value.primitive is not None
-        found.add(value.primitive.name)
+        found.add(primitive_name(value))
         (value,) = value.operands
     return [told for name, told in MOVES.items() if name in found]
 
 
 def _rows_in(formula: Formula | None) -> Iterator[str]:
     """Yield the names of the primitives that are applied in a formula."""
-    match formula:
-        case Apply(primitive, operands):
-            yield primitive.name
-            for operand in operands:
-                yield from _rows_in(operand)
-        case Total(terms):
-            for term in terms:
-                yield from _rows_in(term)
+    if isinstance(formula, Apply):
+        yield formula.primitive.name
+    for part in () if formula is None else parts_of(formula):
+        yield from _rows_in(part)

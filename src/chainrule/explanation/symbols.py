@@ -8,8 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from chainrule.explanation.formula import Symbol
-from chainrule.explanation.layout import Layout, Script, letter, number, word
-from chainrule.explanation.layout import Symbol as Sign
+from chainrule.explanation.layout import Layout, Script, Sign, letter, number, with_scripts, word
 from chainrule.explanation.plain import to_text
 
 _BETA = Sign("β", r"\beta")
@@ -65,7 +64,7 @@ class Symbols:
     def of(self, name: str, mark: str = "") -> Symbol:
         """Return the symbol of what is given, or with a prime of what it becomes."""
         layout = self._layouts.get(name) or next(self._ways(name))
-        return Symbol(_with_mark(layout, mark), False, name + mark)
+        return Symbol(_with_mark(layout, mark), name + mark)
 
     def new(self, names: Iterable[str], part: str, mark: str = "", key: str = "") -> Symbol:
         """Return the symbol of what a part of the network computes, by the first of the names that is free.
@@ -76,7 +75,7 @@ class Symbols:
             layout = _with_mark(_letter(name), _in_brackets(self._raised.get(part, _digits(part))) + mark)
             if not self._is_taken(to_text(layout)):
                 self._taken.add(to_text(layout))
-                return Symbol(layout, False, key or (f"{part}.{name}" if part else name) + mark)
+                return Symbol(layout, key or (f"{part}.{name}" if part else name) + mark)
         raise AssertionError("there is always another name")
 
     def _is_taken(self, text: str) -> bool:
@@ -129,11 +128,10 @@ def _with_mark(layout: Layout, mark: str) -> Layout:
     """Return a symbol with a mark behind what is raised already."""
     if not mark:
         return layout
-    base, below, above = (
-        (layout.base, layout.below, layout.above) if isinstance(layout, Script) else (layout, None, None)
-    )
-    text = (to_text(above) if above else "") + mark
-    return Script(base, below, Sign(text, text.replace("′", r"\prime").replace("_", r"\_"), "number"))
+    old = with_scripts(layout)
+    text = (to_text(old.above) if old.above else "") + mark
+    raised = Sign(text, text.replace("′", r"\prime").replace("_", r"\_"), "number")
+    return Script(old.base, old.below, raised)
 
 
 def _letter(name: str) -> Layout:

@@ -14,6 +14,7 @@ from chainrule.explanation.formula import (
     Number,
     Total,
     addends,
+    concrete,
     names,
     numeric,
     numerics,
@@ -21,7 +22,7 @@ from chainrule.explanation.formula import (
 )
 from chainrule.explanation.landmarks import Landmark
 from chainrule.explanation.latex import to_display, to_latex
-from chainrule.explanation.layout import Fenced, Layout, Row, Symbol, equation, operator, row
+from chainrule.explanation.layout import Fenced, Layout, Row, Sign, equation, joined, operator, row
 from chainrule.explanation.names import Names
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.printer import Printer, element_name, partial
@@ -86,8 +87,7 @@ class Factor:
         value = self.printer.number(self.value)
         shown = {to_text(part): part for part in (numbers, self.formula, self.left)}
         before = [part for text, part in reversed(shown.items()) if text != to_text(value)]
-        parts = [one for part in before for one in (operator("="), part)][1:]
-        return row(*parts, sign, value) if parts else value
+        return row(joined(before, operator("=")), sign, value) if before else value
 
     def __str__(self) -> str:
         return to_text(self.line)
@@ -121,7 +121,7 @@ class Term:
     def product(self) -> Layout:
         """The factors side by side."""
         shown = [_enclosed(factor.left) for factor in self.factors]
-        return row(*[part for left in shown for part in (operator("·", r"\cdot"), left)][1:])
+        return joined(shown, operator("·", r"\cdot"))
 
     def expand(self) -> Why:
         """Return the first factor, the derivative by what comes later, as a product or sum of its own.
@@ -213,14 +213,17 @@ class Why:
         one = type(leaf.number)(1)
 
         def alone(name: Name) -> Formula:
-            return Number(one if name == leaf else one * 0) if name.symbol.derivative else name
+            if not name.symbol.derivative:
+                return name
+            return Number(one if name == leaf else one * 0)
 
         slope = simplified(substituted(whole, alone))
-        mark, index = later[leaf.symbol.key], leaf.index or ()
+        mark, index = later[leaf.symbol.key], concrete(leaf.index or ())
+        assert index is not None
         above = printer.symbol(mark.symbol, mark.value, index)
         below = printer.symbol(self.mark.symbol, self.mark.value, self.index)
         factor = Factor(printer, self.name, partial(above, below), lambda: slope, float(numeric(slope)))
-        onward = Why(self.names, mark, index)  # type: ignore[arg-type]
+        onward = Why(self.names, mark, index)
         first = onward.terms if onward.is_one_path else ()
         if first:
             return Term((*first[0].factors, factor), first[0].onward or onward)
@@ -259,12 +262,11 @@ class Why:
         (first, *others) = self.terms[:2] or (None,)
         if first and not others and first.factors[0].left == self.left:  # it is a formula, and no product
             return first.factors[0].equation
-        parts: list[Layout] = []
-        for term in self.shown:
-            parts += [operator("+"), term.product]
+        products = [term.product for term in self.shown]
         if len(self.terms) > SHOWN:
-            parts += [operator("+"), Symbol("⋯", r"\cdots", "number")]
-        return equation(self.left, row(*parts[1:]) if parts else self.names.printer.number(0.0))
+            products.append(Sign("⋯", r"\cdots", "number"))
+        total = joined(products, operator("+")) if products else self.names.printer.number(0.0)
+        return equation(self.left, total)
 
     def _told(self, line: Callable[[Factor], str], path: str, text: str) -> Iterator[str]:
         """Yield the lines below the equation: each path with its factors, and what they come to."""
@@ -329,4 +331,4 @@ def _sum(terms: list[Formula]) -> Formula:
 def _enclosed(layout: Layout) -> Layout:
     """Put a formula that begins with a sign in parentheses, as it stands behind a +."""
     first = layout.items[0] if isinstance(layout, Row) else layout
-    return Fenced("(", layout, ")") if isinstance(first, Symbol) and first.text.startswith("−") else layout
+    return Fenced("(", layout, ")") if isinstance(first, Sign) and first.text.startswith("−") else layout

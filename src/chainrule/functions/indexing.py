@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -95,42 +95,50 @@ def getitem(x: Operand, index: Any) -> Value:
     axis was. The rows are taken whole or by an integer array.
     """
     x = as_value(x)
-    items = _without_ellipsis(x, index if isinstance(index, tuple) else (index,))
-    start: list[int] = []
-    stop: list[Dim] = []
-    step: list[int] = []
-    shape: list[Dim] = []
-    backwards: list[int] = []
-    axis = 0
+    cuts: list[_Cut] = []  # one for each axis of x
+    shape: list[Dim] = []  # that of what is cut out, with new axes, and without those that a number has taken
     gather: tuple[int, Any] | None = None
-    for item in items:
+    for item in _without_ellipsis(x, index if isinstance(index, tuple) else (index,)):
         if item is None:
             shape.append(1)
             continue
-        dim = x.shape[axis]
-        first, last, stride = _bounds(item, dim, axis, x)
-        if isinstance(item, slice) and (item.step or 1) < 0:
-            backwards.append(axis)
-        start.append(first)
-        stop.append(last)
-        step.append(stride)
-        if not isinstance(item, int | np.integer):
-            if not isinstance(item, slice):
-                if gather is not None:
-                    raise TypeError("x[...] takes one integer array; use cr.take for each further one")
-                gather = (len(shape), item)
-            shape.append(dim if dim is ROWS else -(-(int(last) - first) // stride))
-        axis += 1
+        cut = _cut(item, len(cuts), x)
+        cuts.append(cut)
+        if isinstance(item, int | np.integer):
+            continue
+        if not isinstance(item, slice):
+            if gather is not None:
+                raise TypeError("x[...] takes one integer array; use cr.take for each further one")
+            gather = (len(shape), item)
+        shape.append(cut.size)
+
     y: Value = x
-    if tuple(stop) != x.shape or any(start) or any(stride != 1 for stride in step):
-        y = shaping.slice_(y, start=tuple(start), stop=tuple(stop), step=tuple(step))
-    for axis in backwards:
-        y = _reversed(y, axis)
+    start, stop, step = (tuple(getattr(cut, name) for cut in cuts) for name in ("start", "stop", "step"))
+    if stop != x.shape or any(start) or any(stride != 1 for stride in step):
+        y = shaping.slice_(y, start=start, stop=stop, step=step)
+    for axis, cut in enumerate(cuts):
+        if cut.backwards:
+            y = _reversed(y, axis)
     if tuple(shape) != y.shape:
         y = shaping.reshape(y, shape=tuple(shape))
     if gather is not None:
-        y = take(y, gather[1], axis=gather[0])
+        axis, indices = gather
+        y = take(y, indices, axis=axis)
     return y
+
+
+class _Cut(NamedTuple):
+    """What is taken along one axis: forwards, and then turned round if it goes backwards."""
+
+    start: int
+    stop: Dim
+    step: int = 1
+    backwards: bool = False
+
+    @property
+    def size(self) -> Dim:
+        """How many elements it has."""
+        return self.stop if self.stop is ROWS else -(-(int(self.stop) - self.start) // self.step)
 
 
 def _without_ellipsis(x: Value, items: tuple[Any, ...]) -> list[Any]:
@@ -145,8 +153,9 @@ def _without_ellipsis(x: Value, items: tuple[Any, ...]) -> list[Any]:
     return [*items[:at], *[slice(None)] * (x.ndim - used), *items[at + 1 :]]
 
 
-def _bounds(item: Any, dim: Dim, axis: int, x: Value) -> tuple[int, Dim, int]:
-    """Return start, stop and step along one axis."""
+def _cut(item: Any, axis: int, x: Value) -> _Cut:
+    """Return what an item of an index takes along an axis; an integer array takes from all of it."""
+    dim = x.shape[axis]
     whole = isinstance(item, slice) and item == slice(None)
     is_number = isinstance(item, int | np.integer) and not isinstance(item, bool)
     is_array = not is_number and not isinstance(item, slice)
@@ -156,18 +165,19 @@ def _bounds(item: Any, dim: Dim, axis: int, x: Value) -> tuple[int, Dim, int]:
             "what a mask would choose, cr.where does"
         )
     if whole or is_array:
-        return 0, dim, 1
+        return _Cut(0, dim)
     if dim is ROWS:
         raise IndexError("the rows can only be taken whole (x[:, ...]) or by an integer array")
     if is_number:
         if not -int(dim) <= item < int(dim):
             raise IndexError(f"{item} is outside the axis {axis} of {x.type}")
-        return int(item) % int(dim), int(item) % int(dim) + 1, 1
+        place = int(item) % int(dim)
+        return _Cut(place, place + 1)
     places = range(*item.indices(int(dim)))
     if not places:
-        return 0, 0, 1
+        return _Cut(0, 0, backwards=places.step < 0)
     first, last = sorted((places[0], places[-1]))
-    return first, last + 1, abs(places.step)
+    return _Cut(first, last + 1, abs(places.step), backwards=places.step < 0)
 
 
 def _reversed(x: Value, axis: int) -> Value:

@@ -11,6 +11,7 @@ from chainrule.graph.trace import array_function
 from chainrule.graph.types import ROWS, Dim, Shape, broadcast_shapes, normalize_axis, static_size, str_shape
 from chainrule.graph.value import Operand, Value, as_value, promote
 from chainrule.primitives import shaping
+from chainrule.primitives.contraction import transpose
 
 
 @array_function
@@ -230,7 +231,7 @@ def matrix_transpose(x: Operand, /) -> Any:
     x = as_value(x)
     if x.ndim < 2:
         raise ValueError(f"matrix_transpose takes arrays of at least two dimensions, not {x.type}")
-    return shaping.permute_dims(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+    return transpose(x)
 
 
 @array_function

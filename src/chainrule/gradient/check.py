@@ -13,16 +13,16 @@ from chainrule.functions import sum as sum_of
 from chainrule.functions.random import as_seed
 from chainrule.gradient.backward import derivatives_between, values_between
 from chainrule.gradient.claim import Claim, Plan
-from chainrule.gradient.finite import all_finite, beginning_of_not_finite, numbers_of, require_finite
+from chainrule.gradient.finite import all_finite, beginning_of_not_finite, require_finite
 from chainrule.gradient.report import CheckedEntry, GradientReport, WrongPrimitive
 from chainrule.gradient.transforms import one_number
-from chainrule.graph.evaluate import Evaluator, evaluate
+from chainrule.graph.evaluate import Evaluator, evaluate, numbers_of
 from chainrule.graph.graph import Graph
 from chainrule.graph.names import unknown_name
 from chainrule.graph.rewrite import in_float64, map_equations
 from chainrule.graph.structure import flatten, unflatten
 from chainrule.graph.types import Array, is_float
-from chainrule.graph.value import Value, as_array, equation, input_value
+from chainrule.graph.value import Value, as_array, equation, input_like
 from chainrule.primitives.elementwise import stop_gradient
 
 
@@ -63,7 +63,7 @@ def check_gradients(
     Raises
     ------
     TypeError
-        If it is no function or does not return one float, or no argument is of floats.
+        If it is not a function, does not return one float, or has no argument of floats.
     ValueError
         If an argument or the result is not finite, or the result differs between two calls.
 
@@ -159,7 +159,7 @@ def check_graph(
     plan = Plan(tolerance, samples, generator)
     entries = [entry for position in chosen for entry in plan.entries(claim, position)]
     wrong = [entry.analytic for entry in entries if entry.verdict == "wrong"]
-    # the root of 0 may well have a slope of infinity
+    # An infinite derivative may be right: that of √x at 0 is.
     any_nan = any(np.isnan(gradient).any() for gradient in claim.gradients.values())
     is_lost = any_nan or not np.isfinite(wrong).all()
     begins = beginning_of_not_finite(wide, arrays, variables) if is_lost else ""
@@ -199,8 +199,8 @@ def _equation_claim(y: Value, operands: Sequence[int], arrays: Sequence[Array]) 
     row = y.primitive
     assert row is not None
     assert row.derivative is not None
-    xs = [input_value(f"operand {i}", x.shape, x.dtype) for i, x in enumerate(y.operands)]
-    dy = input_value("dy", y.shape, y.dtype)
+    xs = [input_like(f"operand {i}", x) for i, x in enumerate(y.operands)]
+    dy = input_like("dy", y)
     own = equation(row, tuple(xs), y.attributes)
     dxs = zip(xs, row.derivative(dy, own, *xs, **y.attributes), strict=True)
     claimed = {own: dy} | {x: dx for x, dx in dxs if dx is not None}
@@ -220,7 +220,7 @@ def _held(graph: Graph, arguments: Mapping[str, Any]) -> tuple[Graph, list[Array
             blocked[value] = np.array(array)
 
     Evaluator(graph)(*arrays, observe=keep)
-    held = {value: input_value(f"held {i}", value.shape, value.dtype) for i, value in enumerate(blocked)}
+    held = {value: input_like(f"held {i}", value) for i, value in enumerate(blocked)}
     outputs = map_equations(graph.outputs, held)
     return Graph([*graph.inputs, *held.values()], outputs), [*arrays, *blocked.values()]
 
@@ -244,7 +244,7 @@ def _traced(
     function: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str], arrays: Sequence[Array]
 ) -> Graph:
     """Return the function's graph, its inputs named as the entries of the report will be."""
-    inputs = [input_value(name, array.shape, array.dtype) for name, array in zip(names, arrays, strict=True)]
+    inputs = [input_like(name, array) for name, array in zip(names, arrays, strict=True)]
     return Graph(inputs, [one_number(function(*unflatten(list(arguments), inputs)))])
 
 

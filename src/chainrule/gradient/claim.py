@@ -11,18 +11,18 @@ import numpy as np
 
 from chainrule.gradient.backward import filled_like
 from chainrule.gradient.differences import EPSILON, UNKNOWN, Sample, Slope, central_slope, side_slopes
-from chainrule.gradient.finite import numbers_of
 from chainrule.gradient.report import CheckedEntry
-from chainrule.graph.evaluate import Rerun, evaluate
+from chainrule.graph.evaluate import Rerun, evaluate, numbers_of
 from chainrule.graph.graph import Graph
 from chainrule.graph.lowering import Contraction
+from chainrule.graph.primitive import lowering_of
 from chainrule.graph.types import Array, is_float
 from chainrule.graph.value import Value
 
 TINY = 1e-280  # a smaller scale would let the steps underflow
-ROUNDED = 3  # so often the arrays are rounded otherwise
-ROUNDINGS = 16  # a derivative that is no more than so many times what that does to it is 0
-NEXT_TO_NOTHING = 1e-4  # a derivative is, if it is this part of the array's largest
+PERTURBATIONS = 3  # how often the arrays are changed in their last place, to see what rounding does
+ROUNDINGS = 16  # a derivative of at most this many times the effect of that is 0 but for rounding
+NEGLIGIBLE = 1e-4  # a derivative that is this part of the array's largest
 
 Index = tuple[int, ...]
 
@@ -68,10 +68,10 @@ class Claim:
 
     @functools.cached_property
     def rounding(self) -> dict[int, Array]:
-        """How far the claimed derivatives move when the arrays are rounded otherwise, in their last place."""
+        """How far the claimed derivatives move when the arrays change by one unit in their last place."""
         generator = np.random.default_rng(0)
         moved: dict[int, Array] = {position: np.zeros_like(dx) for position, dx in self.gradients.items()}
-        for _ in range(ROUNDED):
+        for _ in range(PERTURBATIONS):
             arrays = list(self.arrays)
             for position in moved:
                 ends = generator.choice([-np.inf, np.inf], arrays[position].shape)
@@ -131,16 +131,15 @@ def _noise(values: Sequence[Value], d: Mapping[Value, Value], known: Mapping[Val
 
 def _rounded(y: Value, known: Mapping[Value, Array]) -> Array:
     """Return the squares of what is rounded: y; in a matrix product its terms, which may cancel."""
-    assert y.primitive is not None
-    if not isinstance(y.primitive.lower, Contraction):
+    if not isinstance(lowering_of(y), Contraction):
         return np.square(known[y])
     a, b = (np.square(known[x]) for x in y.operands)
-    return np.asarray(y.primitive.value(a, b))
+    return np.asarray(a @ b)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a claim is checked: up to which error, at how many entries, drawn by what."""
+    """How a claim is checked: the error that is allowed, how many entries, and what draws them."""
 
     tolerance: float
     samples: int
@@ -164,7 +163,7 @@ class Plan:
         function = claim.along(position, index)
         typical = max(abs(x), float(np.mean(np.abs(claim.arrays[position]))))
         scales = [scale for scale in dict.fromkeys((typical, abs(x), 1.0)) if scale > TINY]
-        least = NEXT_TO_NOTHING * float(np.max(np.abs(claim.gradients[position])))
+        least = NEGLIGIBLE * float(np.max(np.abs(claim.gradients[position])))
         slope = central_slope(function, x, scales)
         verdict, error = self._judge(analytic, slope, least)
         if verdict != "right":
@@ -182,7 +181,7 @@ class Plan:
         )
 
     def _judge(self, analytic: float, slope: Slope, least: float) -> tuple[str, float]:
-        """Return the verdict and the relative error; an uncertainty below the least is no doubt."""
+        """Return the verdict and the relative error; an uncertainty below `least` casts no doubt."""
         difference, size = abs(analytic - slope.value), max(abs(analytic), abs(slope.value))
         if not math.isfinite(difference):
             return "wrong", math.inf

@@ -27,13 +27,19 @@ ENOUGH = 1e-9  # a relative uncertainty that needs no smaller steps
 SHARP = 1e-6  # one that needs no other scale
 SAFETY = 2.0  # the uncertainty is an estimate, too
 EPSILON = float(np.finfo(np.float64).eps)
-DEGREE = 6  # of a polynomial through rough values, 1 at the widest
-PLACES = np.cos(np.pi * (np.arange(16) + 0.5) / 16)
-POWERS = np.vander(PLACES, DEGREE + 1, increasing=True)
+
+#: Of the polynomial that is fitted to rough values, by least squares: its degree, where the function is
+#: sampled (Chebyshev's nodes), the powers of these, and what makes coefficients of the values.
+DEGREE = 6
+NODES = np.cos(np.pi * (np.arange(16) + 0.5) / 16)
+POWERS = np.vander(NODES, DEGREE + 1, increasing=True)
 FIT = np.linalg.pinv(POWERS)
+#: How far the nodes reach, from the widest down.
 DISTANCES = [RATIO**-k for k in range(9)]
-QUANTUM = 0.3  # of a unit in the last place: what rounding to it does on average
-MISFIT = 1.5  # a polynomial does not fit if values are so many times as far from it as at the least distance
+#: The root mean square of a rounding error, about 1/√12 of a unit in the last place.
+ROUNDING_ERROR = 0.3
+#: A fit is rejected if its residual is this many times that of the narrowest one.
+MISFIT = 1.5
 
 
 class Sample(NamedTuple):
@@ -97,19 +103,28 @@ class Sides(NamedTuple):
     @property
     def is_kink(self) -> bool:
         """Whether they are known well, and differ."""
-        doubt = self.left.uncertainty + self.right.uncertainty
-        size = max(abs(self.left.value), abs(self.right.value))
-        return abs(self.left.value - self.right.value) > 10 * doubt + 1e-6 * size
+        return self._gap > 10 * self._doubt + self._rounding
 
     @property
     def both(self) -> Slope:
         """The derivative, if both sides have the same one; otherwise unknown."""
-        doubt = self.left.uncertainty + self.right.uncertainty
-        size = max(abs(self.left.value), abs(self.right.value))
-        if not abs(self.left.value - self.right.value) <= doubt + 1e-6 * size:
+        if not self._gap <= self._doubt + self._rounding:  # a gap of NaN is unknown, too
             return UNKNOWN
         usual = max(self.left.usual, self.right.usual)
-        return Slope((self.left.value + self.right.value) / 2, doubt, usual)
+        return Slope((self.left.value + self.right.value) / 2, self._doubt, usual)
+
+    @property
+    def _gap(self) -> float:
+        return abs(self.left.value - self.right.value)
+
+    @property
+    def _doubt(self) -> float:
+        return self.left.uncertainty + self.right.uncertainty
+
+    @property
+    def _rounding(self) -> float:
+        """How much two slopes of this size may differ and still be the same."""
+        return 1e-6 * max(abs(self.left.value), abs(self.right.value))
 
     def refute(self, far: Sides) -> bool:
         """Whether these are one slope, and what was measured over larger distances is certainly not it."""
@@ -172,12 +187,12 @@ def fitted_slope(function: Callable[[float], float], x: float, epsilon: float) -
     """
 
     def fitted(distance: float) -> tuple[Slope, float]:
-        values = np.array([function(x + distance * place) for place in PLACES])
+        values = np.array([function(x + distance * place) for place in NODES])
         if not np.isfinite(values).all():
             return UNKNOWN, math.inf
         fit = FIT @ values
-        rough = float(np.linalg.norm(values - POWERS @ fit)) / math.sqrt(len(PLACES) - DEGREE - 1)
-        rough = max(rough, QUANTUM * epsilon * float(np.max(np.abs(values))))
+        rough = float(np.linalg.norm(values - POWERS @ fit)) / math.sqrt(len(NODES) - DEGREE - 1)
+        rough = max(rough, ROUNDING_ERROR * epsilon * float(np.max(np.abs(values))))
         return Slope(float(fit[1]) / distance, rough * float(np.linalg.norm(FIT[1])) / distance), rough
 
     nearest, least = fitted(DISTANCES[-1])

@@ -7,20 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from chainrule.gradient.backward import derivatives_between, values_between
-from chainrule.graph.evaluate import Evaluator
+from chainrule.graph.evaluate import numbers_of
 from chainrule.graph.graph import Graph
 from chainrule.graph.types import Array, is_float
 from chainrule.graph.value import Value
 
 Known = Mapping[Value, Array]
-
-
-def numbers_of(graph: Graph, arrays: Sequence[Array]) -> dict[Value, Array]:
-    """Return the array of every value of a graph."""
-    known = dict(zip(graph.inputs, arrays, strict=True))
-    known.update((value, value.data) for value in graph.captured if value.data is not None)
-    Evaluator(graph)(*arrays, observe=known.__setitem__)
-    return known
 
 
 def all_finite(value: Value, known: Known) -> bool:
@@ -50,10 +42,11 @@ def require_finite(graph: Graph, arrays: Sequence[Array], chosen: Sequence[int])
 
 
 def beginning_of_not_finite(graph: Graph, arrays: Sequence[Array], variables: Sequence[Value]) -> str:
-    """Return which primitive makes the first number that is not finite, at which entry, on the way back too.
+    """Return which primitive makes the first number that is not finite, and at which entry.
 
-    It is the first one of which a value is not finite though what it is computed from is; otherwise the last
-    one of which a derivative is not, though that by its result is.
+    In the forward pass it is the first one whose result is not finite although its operands are. If there is
+    none, it is the first one on the way back that makes a derivative not finite although the derivative by
+    its own result is.
     """
     loss = graph.outputs[0]
     d = derivatives_between(loss, variables)

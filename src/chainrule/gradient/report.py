@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -175,16 +176,18 @@ def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _worst(entries: list[CheckedEntry] | tuple[CheckedEntry, ...]) -> float:
+def _worst(entries: Sequence[CheckedEntry]) -> float:
     return max((entry.relative_error for entry in entries if entry.verdict != "kink"), default=0.0)
 
 
 def _verdict(entries: list[CheckedEntry]) -> str:
     """Return a word for the array, and what was not judged."""
-    counts = {word: len([entry for entry in entries if entry.verdict == word]) for word in ("wrong", "right")}
-    notes = [f"{counts['wrong']} wrong" if counts["wrong"] else "right" if counts["right"] else "not judged"]
+    counts = Counter(entry.verdict for entry in entries)
+    if counts["wrong"]:
+        notes = [f"{counts['wrong']} wrong"]
+    else:
+        notes = ["right" if counts["right"] else "not judged"]
     for word, meaning in (("kink", "at a kink"), ("rough", "too rough to tell")):
-        count = len([entry for entry in entries if entry.verdict == word])
-        if count:
-            notes.append(f"{count} {meaning}")
+        if counts[word]:
+            notes.append(f"{counts[word]} {meaning}")
     return ", ".join(notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,18 @@ from chainrule.graph.types import ROWS, Array, ArrayType
 from chainrule.graph.value import Value, as_array
 
 Observer = Callable[[Value, Array], None]
+
+
+class _Step(NamedTuple):
+    """One equation of a plan: what is computed, from what, and what nobody needs afterwards.
+
+    Arrays are named by their values' serial numbers.
+    """
+
+    value: Value
+    operands: list[int]
+    mentions_rows: bool
+    finished: list[int]
 
 
 class Evaluator:
@@ -32,19 +44,12 @@ class Evaluator:
             for operand in value.operands:
                 last_use[operand.serial] = position
         kept = {value.serial for value in (*graph.inputs, *graph.captured, *graph.outputs)}
-        self._plan = [
-            (
-                value,
-                [operand.serial for operand in value.operands],
-                any(_mentions_rows(item) for item in value.attributes.values()),
-                [
-                    serial
-                    for serial in {operand.serial for operand in value.operands}
-                    if last_use[serial] == position and serial not in kept
-                ],
-            )
-            for position, value in enumerate(graph.equations)
-        ]
+        self._plan: list[_Step] = []
+        for position, value in enumerate(graph.equations):
+            operands = [operand.serial for operand in value.operands]
+            finished = [serial for serial in {*operands} - kept if last_use[serial] == position]
+            mentions_rows = any(map(_mentions_rows, value.attributes.values()))
+            self._plan.append(_Step(value, operands, mentions_rows, finished))
 
     def __call__(self, *arguments: Array, observe: Observer | None = None) -> list[Array]:
         """Return the outputs for the inputs' arrays; `observe` is shown each equation's array.
@@ -80,9 +85,9 @@ class Rerun:
     graph : Graph
         What to run.
     known : mapping of Value to array
-        What each of its values came to.
+        The array of each of its values in one run.
     changed : Value
-        The input that is another each time.
+        The input whose array differs from run to run.
     """
 
     def __init__(self, graph: Graph, known: Mapping[Value, Array], changed: Value) -> None:
@@ -108,6 +113,14 @@ class Rerun:
             for serial, value, operands, attributes in self._plan:
                 known[serial] = np.asarray(value(*[known[one] for one in operands], **attributes))
         return [known[serial] for serial in self._outputs]
+
+
+def numbers_of(graph: Graph, arrays: Sequence[Array]) -> dict[Value, Array]:
+    """Return the array of every value of a graph, given those of its inputs."""
+    known = dict(zip(graph.inputs, arrays, strict=True))
+    known |= {value: value.data for value in graph.captured if value.data is not None}
+    Evaluator(graph)(*arrays, observe=known.__setitem__)
+    return known
 
 
 def evaluate(graph: Graph, *arguments: object) -> list[Array]:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from chainrule.graph.value import Value
 
 Arrays = Mapping[str, Array]
 Tables = Mapping[str, Rows]
+T = TypeVar("T")
 GraphFunction = Callable[..., list[Array]]
 #: Makes a graph ready to run: `Evaluator`, or a compiler.
 Prepare = Callable[[Graph], GraphFunction]
@@ -121,6 +122,12 @@ class Inputs:
     epochs: int
     validation_data: Tables = field(default_factory=dict)
     n_threads: int | None = None
+
+
+def seen_by_stage(state: LoopState, inputs: Inputs, data: Mapping[str, T]) -> dict[str, Array | T]:
+    """Return what a step or the validation sees, by name: these rows, and what is the same for all rows."""
+    step = np.asarray(state.step, np.int32)
+    return {**state.carried, **inputs.arguments, **data, "key": inputs.key, "step": step}
 
 
 class NotFiniteError(ArithmeticError):
@@ -245,13 +252,7 @@ class EvaluatedRun:
     def _update(self, batch: Arrays, rows: Array) -> tuple[Arrays, float, float]:
         """Return the arrays after a step on a batch of these rows, the batch's loss and its weight."""
         state = self.state
-        arrays = {
-            **state.carried,
-            **self.inputs.arguments,
-            **batch,
-            "key": self.inputs.key,
-            "step": np.asarray(state.step, np.int32),
-        }
+        arrays = seen_by_stage(state, self.inputs, batch)
         results = _run(self.loop.step, self._step, arrays)
         if self.loop.checked:
             check_finite(results, arrays, rows)
@@ -286,13 +287,7 @@ class EvaluatedRun:
     def _validate(self) -> dict[str, float]:
         if self.loop.validation is None:
             return {}
-        arrays: dict[str, Rows] = {
-            **self.state.carried,
-            **self.inputs.arguments,
-            **self.inputs.validation_data,
-            "key": self.inputs.key,
-            "step": np.asarray(self.state.step, np.int32),
-        }
+        arrays = seen_by_stage(self.state, self.inputs, self.inputs.validation_data)
         means = means_over_rows(self.loop.validation, arrays, self.loop.validation_data)
         return {f"validation_{name}": mean for name, mean in means.items()}
 

@@ -38,6 +38,6 @@ def infix(sign: str, precedence: int) -> Notation:
     return Notation(f"<0> {sign} <1>", precedence, (precedence, precedence + 1))
 
 
-def prefix(sign: str, precedence: int = PREFIX) -> Notation:
+def prefix(sign: str) -> Notation:
     """Return the notation of an operator before its operand."""
-    return Notation(f"{sign}<0>", precedence, (precedence,))
+    return Notation(f"{sign}<0>", PREFIX, (PREFIX,))

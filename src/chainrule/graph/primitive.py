@@ -88,6 +88,16 @@ def primitive(name: str, **columns: Any) -> Primitive:
     return row
 
 
+def lowering_of(value: Value) -> Lowering | None:
+    """Return how a compiler computes a value; None for an input and for a captured array."""
+    return None if value.primitive is None else value.primitive.lower
+
+
+def primitive_name(value: Value) -> str:
+    """Return the name of the primitive that computes a value; empty for an input and for a captured array."""
+    return "" if value.primitive is None else value.primitive.name
+
+
 def broadcast_together(values: tuple[Value, ...]) -> tuple[Value, ...]:
     """Return the values stretched to their common shape, each by an explicit `broadcast`."""
     shapes = [value.shape for value in values]

@@ -10,7 +10,7 @@ from chainrule.graph.evaluate import evaluate
 from chainrule.graph.graph import Graph, needed
 from chainrule.graph.structure import flatten, unflatten
 from chainrule.graph.types import ROWS, ArrayType
-from chainrule.graph.value import Value, as_array, as_value, input_value
+from chainrule.graph.value import Value, as_array, as_value, input_like
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,10 +32,8 @@ def trace(function: Callable[..., Any], *examples: Any) -> Graph:
         Its inputs are the leaves of the arguments in order, its outputs the leaves of the result. Arrays that
         the function captures become the graph's captured values.
     """
-    inputs = [
-        input_value(f"x{i}", type_.shape, type_.dtype)
-        for i, type_ in enumerate(map(type_of, flatten(list(examples))))
-    ]
+    types = map(type_of, flatten(list(examples)))
+    inputs = [input_like(f"x{i}", type_) for i, type_ in enumerate(types)]
     result = function(*unflatten(list(examples), inputs))
     return Graph(inputs, [as_value(leaf) for leaf in flatten(result)])
 

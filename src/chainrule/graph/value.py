@@ -304,6 +304,11 @@ def input_value(name: str, shape: Shape, dtype: object, weak: bool = False) -> V
     return Value(ArrayType(shape, as_dtype(dtype)), name=name, weak=weak)
 
 
+def input_like(name: str, example: Value | ArrayType | Array, weak: bool = False) -> Value:
+    """Return a new input of the shape and dtype of something else."""
+    return input_value(name, example.shape, example.dtype, weak)
+
+
 def equation(
     primitive: Primitive,
     operands: tuple[Value, ...],

@@ -238,9 +238,9 @@ def apply(network: Layer, x: Value, variables: Variables) -> Value:
         return _forward(network, x, Context(variables))
 
 
-def declare(network: Layer, shape: Shape, dtype: DType, training: bool = True) -> tuple[Variables, Value]:
+def declare(network: Layer, shape: Shape, dtype: DType) -> tuple[Variables, Value]:
     """Trace the network once on an input of this shape; return the variables it declares, and its output."""
-    variables = Variables(dtype, training=training)
+    variables = Variables(dtype, training=True)
     output = apply(network, input_value("x", shape, dtype), variables)
     both = set(variables.declared_parameters) & set(variables.declared_state)
     if both:

@@ -54,8 +54,12 @@ def _bits_type(
 
 def _bits(low: Array, high: Array, step: Array, *, shape: tuple[int, ...], site: int, word: int) -> Any:
     place = np.arange(np.prod(shape, dtype=np.int64), dtype=np.uint32).reshape(shape)
-    counter = (place, np.asarray(step).astype(np.uint32), np.uint32(site), np.uint32(0))
-    return np.broadcast_to(philox(counter, (low, high))[word], shape)  # type: ignore[arg-type]
+    counter = (place, _as_word(step), _as_word(site), _as_word(0))
+    return np.broadcast_to(philox(counter, (low, high))[word], shape)
+
+
+def _as_word(number: int | Array) -> Array:
+    return np.asarray(number).astype(np.uint32)
 
 
 def _lower_bits(b: Any, low: Any, high: Any, step: Any, *, shape: Shape, site: int, word: int) -> Any:

@@ -16,17 +16,10 @@ from chainrule.graph.lowering import Reduction
 from chainrule.graph.notation import ATOM, PRODUCT, Notation
 from chainrule.graph.primitive import primitive
 from chainrule.graph.samples import Case, Samples
-from chainrule.graph.types import INT32, ROWS, ArrayType, Dim, Shape
+from chainrule.graph.types import INT32, ROWS, ArrayType, Dim, DType, Shape
 from chainrule.graph.value import Value, as_value
 from chainrule.primitives.elementwise import cast
-from chainrule.primitives.shaping import broadcast
-
-Axes = tuple[int, ...]
-
-
-def remaining_axes(ndim: int, axes: Axes) -> Axes:
-    """Return the axes that a reduction over `axes` leaves."""
-    return tuple(axis for axis in range(ndim) if axis not in axes)
+from chainrule.primitives.shaping import Axes, broadcast, other_axes
 
 
 def _reduced(x: ArrayType, axes: Axes) -> ArrayType:
@@ -34,7 +27,7 @@ def _reduced(x: ArrayType, axes: Axes) -> ArrayType:
         raise ValueError(f"the axes {axes} are not different axes of {x}, in order")
     if x.dtype.kind not in "fi":
         raise ValueError(f"it takes numbers, not {x.dtype}; cast first")
-    return ArrayType(tuple(x.shape[axis] for axis in remaining_axes(len(x.shape), axes)), x.dtype)
+    return ArrayType(tuple(x.shape[axis] for axis in other_axes(len(x.shape), axes)), x.dtype)
 
 
 def _not_empty(x: ArrayType, axes: Axes) -> ArrayType:
@@ -46,7 +39,7 @@ def _not_empty(x: ArrayType, axes: Axes) -> ArrayType:
 
 def spread(y: Value, shape: Shape, axes: Axes) -> Value:
     """Return y, a result of reducing `axes`, repeated along them to `shape`."""
-    return broadcast(y, shape=shape, axes=remaining_axes(len(shape), axes))
+    return broadcast(y, shape=shape, axes=other_axes(len(shape), axes))
 
 
 def _samples(away_from_ties: bool = False) -> Samples:
@@ -93,11 +86,12 @@ def _share(dy: Value, y: Value, x: Value, axes: Axes) -> tuple[Value]:
     return (reached * spread(dy / sum_(reached, axes=axes), x.shape, axes),)
 
 
-def _extreme(dtype: object, sign: int) -> float:
+def _extreme(dtype: str | DType, sign: int) -> float:
     """Return the largest (sign 1) or smallest (-1) number of a dtype."""
-    kind = np.dtype(dtype)  # type: ignore[call-overload]
+    if np.dtype(dtype).kind == "f":
+        return sign * math.inf
     limits = np.iinfo(INT32)
-    return sign * math.inf if kind.kind == "f" else (limits.max if sign > 0 else limits.min)
+    return limits.max if sign > 0 else limits.min
 
 
 def _extreme_reduction(better: Any, worst: int) -> Reduction:

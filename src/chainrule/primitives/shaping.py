@@ -69,7 +69,8 @@ def _broadcast(x: Array, shape: tuple[int, ...], axes: Axes) -> Array:
     return np.broadcast_to(aligned, shape)
 
 
-def _other_axes(ndim: int, axes: Axes) -> Axes:
+def other_axes(ndim: int, axes: Axes) -> Axes:
+    """Return the axes that are not among these."""
     return tuple(axis for axis in range(ndim) if axis not in axes)
 
 
@@ -77,7 +78,7 @@ broadcast = primitive(
     "broadcast",
     shape=_broadcast_type,
     value=_broadcast,
-    derivative=lambda dy, y, x, shape, axes: (call("sum", dy, axes=_other_axes(len(shape), axes)),),
+    derivative=lambda dy, y, x, shape, axes: (call("sum", dy, axes=other_axes(len(shape), axes)),),
     lower=Reindex(lambda b, index, types, shape, axes: [(tuple(index[axis] for axis in axes), None)]),
     notation=Notation("<0>", ATOM),
     samples=cases(

@@ -14,7 +14,7 @@ from chainrule import layers, losses, optimizers
 from chainrule.graph.graph import Graph
 from chainrule.graph.hyperparameters import Field, map_parts
 from chainrule.graph.types import ROWS, Array, ArrayType, as_dtype
-from chainrule.graph.value import Value, as_value, input_value
+from chainrule.graph.value import Value, as_value, input_like, input_value
 from chainrule.layers import Context, Initializer, Layer, Variables, Zeros
 from chainrule.losses import FunctionLoss
 from chainrule.training.step import BoundNetwork
@@ -81,7 +81,7 @@ def _recorded(task: Task, data: DataTypes) -> Task:
     """Return the task with recorders in place of the user's own parts, after one trace."""
     own: Task = map_parts(task, "task", _recorder)
     variables = Variables(task.dtype, training=True)  # so that random draws are numbered as in training
-    x = input_value("x", data.x.shape, data.x.dtype)
+    x = input_like("x", data.x)
     prediction = BoundNetwork(own.network, variables)(x)
     if callable(own.optimizer.learning_rate):
         step = input_value("step", (), "float64", weak=True)

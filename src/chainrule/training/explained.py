@@ -14,7 +14,7 @@ from chainrule.explanation.landmarks import (
     find_landmarks,
     powers_in_logarithms,
 )
-from chainrule.explanation.step_graph import Share, Slope, StepGraph
+from chainrule.explanation.step_graph import Slope, Softmax, StepGraph
 from chainrule.functions import broadcast_to, stack
 from chainrule.gradient.backward import derivatives_between, filled_like
 from chainrule.graph.origin import origin
@@ -23,7 +23,8 @@ from chainrule.graph.value import Value, as_value, call
 from chainrule.training.step import Trace
 from chainrule.training.task import CarriedTypes, DataTypes, Task
 
-#: An activation that takes all units together has a derivative for each pair of them: told of so many units.
+#: An activation of all units together, such as softmax, has a derivative for each pair of units. They are
+#: told of for at most so many units.
 MOST_TOGETHER = 8
 
 
@@ -32,31 +33,52 @@ def explained_step(task: Task, carried: CarriedTypes, data: DataTypes) -> StepGr
     t = Trace(task, carried, data, training=True)
     loss, weight = t.mean_loss(t.row_losses())
     activations = [value for _, z, a in t.variables.activations for value in (z, a)]
-    kept = {name: value for name, value in t.variables.state.items() if value is not t.state[name]}
-    loss, weight, *others = merged([loss, weight, *kept.values(), *activations])  # one quantity has one name
-    layer_state, activations = dict(zip(kept, others, strict=False)), others[len(kept) :]
+    updated = {name: value for name, value in t.variables.state.items() if value is not t.state[name]}
+    # An equation is written once, so that one quantity has one name.
+    loss, weight, *others = merged([loss, weight, *updated.values(), *activations])
+    layer_state = dict(zip(updated, others, strict=False))
+    activations = others[len(updated) :]
     given = {"y": t.y, "sample_weight": t.sample_weight}
     known = {name: value for name, value in given.items() if value is not None}
     marks = find_landmarks(t.x, known, t.parameters, loss)
     named = {mark.value for mark in marks.listed if mark.value is not loss}
     with origin("backward"):
         d = derivatives_between(loss, [t.x, *t.parameters.values()], apart=named)
-        d |= {w: filled_like(w, 0) for w in t.parameters.values() if w not in d}  # on which it doesn't depend
+        unused = [w for w in t.parameters.values() if w not in d]
+        d |= {w: filled_like(w, 0) for w in unused}
         gradients = {name: d[w] for name, w in t.parameters.items()}
     rates = _hear_rate(t)
     parameters, optimizer_state = t.update(gradients)
     new = t.replaceable({**parameters, **layer_state, **optimizer_state}, weight)
 
     slopes = {a: Slope(z, _slope(z, a)) for z, a in _activations(marks, activations)}
-    shares = tuple(map(_share, powers_in_logarithms(loss)))
-    outputs = {"loss": loss} | {f"d {i}": value for i, value in enumerate(d.values())}
-    outputs |= {f"slope {i}": slope.value for i, slope in enumerate(slopes.values())} | new
-    outputs |= {f"share {i}": share.value for i, share in enumerate(shares)}
+    softmaxes = tuple(map(_softmax, powers_in_logarithms(loss)))
+    stage = t.stage(
+        {
+            "loss": loss,
+            **{f"d {i}": value for i, value in enumerate(d.values())},
+            **{f"slope {i}": slope.value for i, slope in enumerate(slopes.values())},
+            **new,
+            **{f"softmax {i}": softmax.value for i, softmax in enumerate(softmaxes)},
+        }
+    )
     state = {**t.state, **t.optimizer_state}
-    stage = t.stage(outputs)
     inputs = set(stage.graph.inputs)  # an objective need not use its targets
     used = {name: value for name, value in known.items() if value in inputs}
-    return StepGraph(stage, t.x, used, t.parameters, state, loss, d, slopes, shares, gradients, rates, new)
+    return StepGraph(
+        stage=stage,
+        x=t.x,
+        data=used,
+        parameters=t.parameters,
+        state=state,
+        loss=loss,
+        derivatives=d,
+        slopes=slopes,
+        softmaxes=softmaxes,
+        gradients=gradients,
+        rates=rates,
+        new=new,
+    )
 
 
 def _hear_rate(t: Trace) -> list[Value]:
@@ -81,7 +103,8 @@ def _hear_rate(t: Trace) -> list[Value]:
 def _activations(marks: Landmarks, applied: Sequence[Value]) -> list[tuple[Value, Value]]:
     """Return z and a of each activation a = f(z) with names for both; `applied` holds them in turn."""
     named = {mark.value for mark in marks.listed}
-    pairs = {a: z for z, a in zip(applied[::2], applied[1::2], strict=True) if a is not z and {a, z} <= named}
+    both = zip(applied[::2], applied[1::2], strict=True)
+    pairs = {a: z for z, a in both if a is not z and {a, z} <= named}
     for part in marks.parts:
         z, a = marks.role(part, "inner"), marks.role(part, "output")
         if z and a and elementwise_between(z.value, a.value):
@@ -89,11 +112,11 @@ def _activations(marks: Landmarks, applied: Sequence[Value]) -> list[tuple[Value
     return [(z, a) for a, z in pairs.items() if elementwise_between(z, a) or _is_narrow(z)]
 
 
-def _share(found: tuple[Value, Value, Value]) -> Share:
+def _softmax(found: tuple[Value, Value, Value]) -> Softmax:
     logarithm, total, power = found
     with origin("backward", power.origin.part):
         (v,) = power.operands
-        return Share(power, total, derivatives_between(logarithm, [v])[v])
+        return Softmax(power, total, derivatives_between(logarithm, [v])[v])
 
 
 def _is_narrow(z: Value) -> bool:

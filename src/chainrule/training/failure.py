@@ -80,11 +80,9 @@ def _told(value: Value, known: Mapping[Value, Array], rows: Array) -> Beginning:
     """Return what is known of the first value that is not finite."""
     assert value.primitive is not None
     where = f" in {value.origin.part}" if value.origin.part else ""
-    stage = (
-        f" of the {value.origin.stage} pass"
-        if value.origin.stage in ("forward", "backward")
-        else (f" of the {value.origin.stage}" if value.origin.stage else "")
-    )
+    stage = f" of the {value.origin.stage}" if value.origin.stage else ""
+    if value.origin.stage in ("forward", "backward"):
+        stage += " pass"
     array = known[value]
     number = array[~np.isfinite(array)][0]
     sample = f"{number}{_sample(value, known, rows)}"

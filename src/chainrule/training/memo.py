@@ -33,8 +33,8 @@ def remembered(
 ) -> Stage:
     """Return the stage of this kind, traced if it is new.
 
-    A task with a part of a user's own is traced each time: what such a part does may have changed. So is all
-    where a primitive has another derivative than before: somebody tries what a wrong one does.
+    A task with a part of a user's own is traced each time: what such a part does may have changed. So is
+    every task after a primitive's derivative has been replaced, as somebody does who tries out a wrong one.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from chainrule.graph.graph import needed
+from chainrule.graph.primitive import primitive_name
 from chainrule.graph.types import ROWS, Array
 from chainrule.graph.value import Value
 
@@ -36,7 +37,7 @@ def remedy(value: Value, known: Known, rows: Array) -> str:
 def _of_category(value: Value) -> str:
     """Return what to do where a table has no such row."""
     table = value.operands[0]
-    if _name(value) != "take" or (table.data is not None and not np.isfinite(table.data).all()):
+    if primitive_name(value) != "take" or (table.data is not None and not np.isfinite(table.data).all()):
         return ""
     last = "rows - 1" if table.shape[0] is ROWS else table.shape[0] - 1
     what = f"the input of {value.origin.part}" if value.origin.part else "what it is to take"
@@ -45,7 +46,7 @@ def _of_category(value: Value) -> str:
 
 def _of_forbidden(value: Value, known: Known) -> str:
     """Return what to do where the operation has no finite value for what it was given."""
-    name, given = _name(value), _given(value, known)
+    name, given = primitive_name(value), _given(value, known)
     least = {"log": 0.0, "log1p": -1.0}.get(name)
     if least is not None and given and given[0] <= least:
         of_loss = "; of probabilities, use cross_entropy, which takes logits" * (value.origin.stage == "loss")
@@ -84,17 +85,13 @@ def _of_large(value: Value, known: Known, rows: Array) -> str:
 def _of_fast(value: Value, known: Known) -> str:
     """Return what to do where the operation grows fast."""
     given = _given(value, known)
-    if _name(value) not in _FAST or not given:
+    if primitive_name(value) not in _FAST or not given:
         return ""
     of = " and ".join(f"{number:.4g}" for number in given)
     return (
-        f"{_name(value)} of {of} is more than {value.dtype} holds; bound what it is given, as "
+        f"{primitive_name(value)} of {of} is more than {value.dtype} holds; bound what it is given, as "
         "clip(z, -30, 30) does, or use smaller weights or features"
     )
-
-
-def _name(value: Value) -> str:
-    return value.primitive.name if value.primitive is not None else ""
 
 
 def _given(value: Value, known: Known) -> list[float]:

@@ -14,7 +14,7 @@ from chainrule.graph.loop import Stage
 from chainrule.graph.origin import origin
 from chainrule.graph.rewrite import merged
 from chainrule.graph.types import FLOAT64, INT32, ROWS, UINT32, ArrayType, str_shape
-from chainrule.graph.value import Value, as_value, cast_value, input_value
+from chainrule.graph.value import Value, as_value, cast_value, input_like
 from chainrule.layers import Layer, Variables, apply
 from chainrule.losses import Loss, as_row_losses, weighted_mean, without_absent
 from chainrule.training.recording import added, initial_sums
@@ -125,7 +125,7 @@ class Trace:
         """Return a new input of the step."""
         if name in self._inputs:
             raise ValueError(f"the name {name!r} is used twice; a parameter or state needs another name")
-        self._inputs[name] = input_value(name, type_.shape, type_.dtype)
+        self._inputs[name] = input_like(name, type_)
         return self._inputs[name]
 
     def _enter(self, types: Mapping[str, ArrayType]) -> dict[str, Value]:

@@ -14,7 +14,7 @@ from chainrule.graph.hyperparameters import EVEN_ZERO, RUN_TIME, hyperparameters
 from chainrule.graph.loop import Loop, Stage
 from chainrule.graph.names import CheckedOptions, unknown_name
 from chainrule.graph.types import FLOAT64, Array, ArrayType
-from chainrule.graph.value import Value, input_value
+from chainrule.graph.value import Value, input_like
 
 _BEST, _WAITED = "early_stopping/best", "early_stopping/waited"
 _KEPT = "best/"
@@ -68,7 +68,7 @@ class EarlyStopping(CheckedOptions):
     def stage(self, kept: Mapping[str, ArrayType]) -> Stage:
         """Return the graph of the decision; `kept` are the arrays that make up the best weights."""
         scalar = ArrayType((), FLOAT64)
-        inputs = {name: as_input(name, scalar) for name in (_BEST, _WAITED, self.monitor)}
+        inputs = {name: input_like(name, scalar) for name in (_BEST, _WAITED, self.monitor)}
         one = with_inputs(self, _NUMBERS, inputs)
         best, better, waited = waiting(inputs[self.monitor], inputs[_BEST], inputs[_WAITED], one)
         outputs = {_BEST: best, _WAITED: waited, "stop": waited >= one.patience}
@@ -133,8 +133,8 @@ def kept_best(inputs: dict[str, Value], better: Value, kept: Mapping[str, ArrayT
     """Return the best weights after an epoch, the best so far or not; what they need joins `inputs`."""
     outputs = {}
     for name, type_ in kept.items():
-        now = inputs[name] = as_input(name, type_)
-        best = inputs[_KEPT + name] = as_input(_KEPT + name, type_)
+        now = inputs[name] = input_like(name, type_)
+        best = inputs[_KEPT + name] = input_like(_KEPT + name, type_)
         outputs[_KEPT + name] = where(better, now, best)
     return outputs
 
@@ -151,8 +151,3 @@ def with_best(carried: Mapping[str, Array]) -> dict[str, Array]:
 def as_arguments(one: Patience, prefix: str) -> dict[str, Array]:
     """Return its numbers as a loop is given them."""
     return {path: np.asarray(number) for path, number in hyperparameters(one, prefix).items()}
-
-
-def as_input(name: str, type_: ArrayType) -> Value:
-    """Return the input of a graph."""
-    return input_value(name, type_.shape, type_.dtype)

@@ -13,7 +13,7 @@ from typing import Any
 from chainrule.graph.graph import Graph
 from chainrule.graph.rewrite import inline
 from chainrule.graph.types import INT32, UINT32, Array, ArrayType, Shape, is_float
-from chainrule.graph.value import Operand, Value, as_value, input_value
+from chainrule.graph.value import Operand, Value, as_value, input_like, input_value
 from chainrule.layers import Context, Declaration, Layer, Variables
 from chainrule.losses import Loss
 from chainrule.losses.targets import as_floats, refuse
@@ -41,9 +41,7 @@ class RecordedFunction:
 
     def __call__(self, *arguments: Any) -> Any:
         values = [as_value(argument) for argument in arguments]
-        inputs = [
-            input_value(f"x{i}", value.shape, value.dtype, weak=value.weak) for i, value in enumerate(values)
-        ]
+        inputs = [input_like(f"x{i}", value, value.weak) for i, value in enumerate(values)]
         self._graph = Graph(inputs, [as_value(self._function(*inputs))])
         return self._function(*arguments)
 
@@ -104,8 +102,7 @@ def trace_loss(loss: Loss, prediction: ArrayType, target: ArrayType | None) -> T
     """Return a loss as graphs; a target of unknown type is taken to be like the prediction."""
     if target is None:
         target = ArrayType((*loss.target_shapes(prediction.shape), prediction.shape)[0], prediction.dtype)
-    p = input_value("prediction", prediction.shape, prediction.dtype)
-    y = input_value("target", target.shape, target.dtype)
+    p, y = input_like("prediction", prediction), input_like("target", target)
     scores = loss.scores(p, y)
     graph = Graph([p, y], [loss.formula(p, y), *scores.values()])
     return TracedLoss(graph, tuple(scores), Graph([p], [as_value(loss.link(p))]), target)
@@ -164,7 +161,7 @@ def record_pass(
         own = Variables(variables.dtype, training=training, sites=variables.sites)
         own.parameters, own.state = dict(parameters), dict(state)
         own.key, own.step = input_value("key", (2,), UINT32), input_value("step", (), INT32)
-        inputs = [input_value(name, type_.shape, type_.dtype) for name, type_ in arguments.items()]
+        inputs = [input_like(name, type_) for name, type_ in arguments.items()]
         result = function(Context(own), *inputs)
         given = [*inputs, *parameters.values(), *state.values(), own.key, own.step]
         return own, Graph(given, [result, *own.state.values()])

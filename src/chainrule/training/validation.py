@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.graph.loop import Inputs, Loop, LoopState, Run, Stage, run_stage
+from chainrule.graph.loop import Inputs, Loop, LoopState, Run, Stage, run_stage, seen_by_stage
 from chainrule.training.failure import Beginning, first_not_finite
 
 VALIDATION = "validation_"
@@ -55,13 +55,7 @@ class ValidationWatch:
         inputs, stage = self._inputs, self._loop.validation
         if stage is None:
             return SCORED
-        arrays = {
-            **state.carried,
-            **inputs.arguments,
-            **inputs.validation_data,
-            "key": inputs.key,
-            "step": np.asarray(state.step, np.int32),
-        }
+        arrays = seen_by_stage(state, inputs, inputs.validation_data)
         found = _beginning(stage, arrays, self._loop.validation_data)
         return f"of the validation data, {found}" if found else f"each row's loss is finite, and {SCORED}"
 

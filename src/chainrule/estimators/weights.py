@@ -1,4 +1,4 @@
-"""What a user has set on an estimator in place of what a fit found: weights, and the output's activation."""
+"""Weights, and the output's activation, that a user has set on an estimator in place of what a fit found."""
 
 from __future__ import annotations
 

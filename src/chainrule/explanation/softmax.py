@@ -7,34 +7,45 @@ named, so that the quotient can be seen; where there is none, they are written o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
-from chainrule.explanation.formula import Apply, Formula, Index, Name, Parts, Stop, Symbol, Total
+from chainrule.explanation.formula import (
+    Apply,
+    Formula,
+    Index,
+    Name,
+    Parts,
+    Stop,
+    Symbol,
+    applies,
+    concrete,
+    with_parts,
+)
 from chainrule.explanation.layout import word
-from chainrule.explanation.step_graph import Share
+from chainrule.explanation.step_graph import Softmax
 from chainrule.graph.types import Array
-from chainrule.graph.value import PRIMITIVES, Value
+from chainrule.graph.value import Value
 
-_POWER = Symbol(word("power"), False, "power")
-_TOTAL = Symbol(word("total"), False, "total")
+_POWER = Symbol(word("power"), "power")
+_TOTAL = Symbol(word("total"), "total")
 
 
-class Shares:
+class Softmaxes:
     """The softmaxes of a step.
 
     Parameters
     ----------
-    symbols : mapping of Share to Symbol
+    symbols : mapping of Softmax to Symbol
         Each with its name.
     numbers : mapping of Value to array
         What every value of the step came to.
     """
 
-    def __init__(self, symbols: Mapping[Share, Symbol], numbers: Mapping[Value, Array]) -> None:
+    def __init__(self, symbols: Mapping[Softmax, Symbol], numbers: Mapping[Value, Array]) -> None:
         self._symbols = symbols
         self._numbers = numbers
-        self._hidden = {share.power: _POWER for share in symbols} | {share.total: _TOTAL for share in symbols}
-        self._own = {share.value for share in symbols}
+        self._hidden = {softmax.power: _POWER for softmax in symbols}
+        self._hidden |= {softmax.total: _TOTAL for softmax in symbols}
+        self._own = {softmax.value for softmax in symbols}
 
     def told(
         self,
@@ -48,21 +59,18 @@ class Shares:
             return expand(value, index, stop)
         formula = expand(value, index, lambda one: stop(one) or self._hidden.get(one))
 
-        def open_again(part: Formula, parts: Parts) -> Formula:
+        def open_again(part: Formula, parts: Parts[Formula]) -> Formula:
             match part:
                 case Name(symbol, hidden, at) if symbol in (_POWER, _TOTAL):
                     return expand(hidden, at, stop)
-                case Apply(primitive, operands, attributes, gathered):
+                case Apply(primitive):
                     quotient = self._quotient(part)
                     if quotient is not None:
-                        rest, share = quotient
-                        return Apply(primitive, (parts(rest), share), {})
-                    return Apply(primitive, tuple(map(parts, operands)), attributes, gathered)
-                case Total(terms):
-                    return replace(part, terms=tuple(map(parts, terms)))
-            return part
+                        rest, softmax = quotient
+                        return Apply(primitive, (parts(rest), softmax), {})
+            return with_parts(part, parts)
 
-        return Parts(open_again)(formula)  # type: ignore[no-any-return]
+        return Parts(open_again)(formula)
 
     def _quotient(self, formula: Apply) -> tuple[Formula, Name] | None:
         """Return x and p where the formula is x / Σ e^v · e^v."""
@@ -70,20 +78,18 @@ class Shares:
             return None
         a, b = formula.operands
         for quotient, power in ((a, b), (b, a)):
-            if isinstance(quotient, Apply) and quotient.primitive is PRIMITIVES["divide"]:
+            if applies(quotient, "divide"):
                 rest, total = quotient.operands
-                for share, symbol in self._symbols.items():
-                    if _is(power, share.power) and _is(total, share.total):
-                        return rest, self._name(share, symbol, power)
+                for softmax, symbol in self._symbols.items():
+                    if _is(power, softmax.power) and _is(total, softmax.total):
+                        return rest, self._name(softmax, symbol, power)
         return None
 
-    def _name(self, share: Share, symbol: Symbol, power: Formula) -> Name:
+    def _name(self, softmax: Softmax, symbol: Symbol, power: Formula) -> Name:
         assert isinstance(power, Name)
-        index = power.index
-        places = [place for place in index or () if isinstance(place, int)]
-        known = index is not None and len(places) == len(index)
-        number = self._numbers[share.value][tuple(places)] if known else None
-        return Name(symbol, share.value, index, number)
+        at = None if power.index is None else concrete(power.index)
+        number = None if at is None else self._numbers[softmax.value][at]
+        return Name(symbol, softmax.value, power.index, number)
 
 
 def _is(formula: Formula, value: Value) -> bool:
