@@ -147,8 +147,13 @@ class Model(Inspection):
 
     @property
     def optimizer(self) -> Optimizer:
-        """The optimizer."""
+        """The optimizer; another of its kind may be set: ``model.optimizer = cr.Adam(1e-4)``."""
         return self._trainer.task.optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: str | Optimizer) -> None:
+        refuse_while_fitted(self, "setting the optimizer")
+        self._trainer.change_optimizer(as_optimizer(optimizer))
 
     @property
     def dtype(self) -> DType:

@@ -122,6 +122,38 @@ def test_a_step_that_fails_changes_nothing_and_the_next_goes_on():
     assert model.steps == 2
 
 
+def test_another_learning_rate_is_gone_on_with():
+    x, y = table()
+    changed, slow, fast = (new_model(optimizer=cr.Adam(rate)) for rate in (1e-3, 1e-3, 1e-1))
+    for model in (changed, slow, fast):
+        model.step(x, y)
+    fast.set_weights({**slow.weights, **slow.state})
+    fast._trainer.run = slow._trainer.run
+    changed.optimizer = cr.Adam(1e-1)
+    assert changed.optimizer == cr.Adam(1e-1)
+    for model in (changed, fast):
+        model.step(x, y)
+        model.fit(x, y, epochs=2)
+    assert_same(changed.weights, fast.weights)
+    assert changed.steps == 8
+
+
+def test_an_optimizer_with_other_arrays_is_refused():
+    x, y = table()
+    model, calm = new_model(), new_model()
+    model.optimizer = "sgd"  # nothing is there yet
+    model.optimizer = calm.optimizer
+    for one in (model, calm):
+        one.step(x, y)
+    with pytest.raises(ValueError, match="SGD keeps other numbers of a parameter than Adam, with which"):
+        model.optimizer = cr.SGD(0.1)
+    with pytest.raises(ValueError, match="no optimizer"):
+        model.optimizer = "adom"
+    for one in (model, calm):
+        one.step(x, y)
+    assert_same(model.weights, calm.weights)
+
+
 def test_threads_lose_no_step():
     x, y = table(16)
     model = new_model()

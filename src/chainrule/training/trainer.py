@@ -17,6 +17,7 @@ from chainrule.graph.names import unknown_name
 from chainrule.graph.sparse import Rows
 from chainrule.graph.types import ROWS, Array, ArrayType, str_shape
 from chainrule.layers import Layer, initial_values
+from chainrule.optimizers import Optimizer
 from chainrule.training.data import (
     as_count,
     as_dense,
@@ -143,12 +144,8 @@ class Trainer:
         self, x: ArrayType, output: ArrayType, parameters: Arrays, state: Arrays, optimizer_state: Arrays
     ) -> None:
         """Take these arrays for the present ones."""
-
-        def types(arrays: Arrays) -> dict[str, ArrayType]:
-            return {name: ArrayType(array.shape, array.dtype) for name, array in arrays.items()}
-
         self.x, self.output = x, output
-        self._carried = CarriedTypes(types(parameters), types(state), types(optimizer_state))
+        self._carried = CarriedTypes(_types(parameters), _types(state), _types(optimizer_state))
         self.size = sum(array.size for array in parameters.values())
         self.run = LoopState({**parameters, **state, **optimizer_state})
 
@@ -156,6 +153,28 @@ class Trainer:
         """Return where a fit starts: from where the arrays are, with sums for what is recorded."""
         sums = initial_sums(self.carried.parameters) if recorded else {}
         return replace(self.run, carried={**self.run.carried, **sums})
+
+    def change_optimizer(self, optimizer: Optimizer) -> None:
+        """Go on with an optimizer that keeps the same arrays.
+
+        Raises
+        ------
+        ValueError
+            If it keeps others than the present one, of which nothing is known.
+        """
+        if self.x is not None:
+            parameters = {name: self.run.carried[name] for name in self.carried.parameters}
+            state = optimizer.initial_state(parameters)
+            if _types(state) != self.carried.optimizer_state:
+                raise ValueError(
+                    f"{type(optimizer).__name__} keeps other numbers of a parameter than "
+                    f"{type(self.task.optimizer).__name__}, with which the model was built; make a model "
+                    "of the same network with it, build that, and hand over the weights: "
+                    "other.set_weights(model.weights)"
+                )
+        self.run = self.run
+        self.task = replace(self.task, optimizer=optimizer)
+        self._stages.clear()
 
     def copies(self, names: Iterable[str]) -> Arrays:
         """Return copies of the arrays of these names."""
@@ -319,6 +338,10 @@ class Trainer:
         """Return all that a graph of the task may need, by name."""
         step = np.asarray(self.run.step, np.int32)
         return {**self.run.carried, **self.arguments(), **data, "key": self.key, "step": step}
+
+
+def _types(arrays: Arrays) -> dict[str, ArrayType]:
+    return {name: ArrayType(array.shape, array.dtype) for name, array in arrays.items()}
 
 
 def _first_layer(network: Layer) -> str:
