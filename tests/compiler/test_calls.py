@@ -98,6 +98,22 @@ def test_native_code_goes_with_its_graph():
     assert executable() is None
 
 
+def test_a_compiled_function_takes_arguments_by_name():
+    @cr.compile
+    def line(x, slope=2.0, *, offset=0.0):
+        """A line."""
+        return slope * x + offset
+
+    assert (line.__name__, line.__doc__) == ("line", "A line.")
+    with pytest.raises(TypeError, match="by position, and offset has none"):
+        line(x=1.0)
+    power = cr.compile(lambda x, y=3.0: x**y)
+    assert power(2.0) == 8.0
+    assert (power(y=2.0, x=3.0), power(3.0, y=1.0)) == (9.0, 3.0)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'z'"):
+        power(1.0, z=2.0)
+
+
 def test_a_compiled_function_can_be_copied():
     double = cr.compile(lambda x: 2 * x)
     np.testing.assert_array_equal(double(np.ones(3)), copy.deepcopy(double)(np.ones(3)))

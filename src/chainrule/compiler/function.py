@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Hashable
 from operator import is_
 from typing import Any
@@ -30,15 +32,27 @@ class Compiled:
         self._made: dict[Hashable, tuple[Executable, Any]] = {}
         self._plain: dict[Hashable, tuple[Executable, Any]] = {}
         self._last: Executable | None = None
+        functools.update_wrapper(self, function)
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Return the function's result; inside of another function's trace, its symbolic result."""
+        if named:
+            arguments = self._in_order(arguments, named)
         types = _types_of(arguments)
         executable, structure = self._plain.get(types, _UNKNOWN)
         if executable is None:
             return self._look_up(arguments, types)
         self._last = executable
         return _result(structure, executable(*arguments))
+
+    def _in_order(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        """Return the arguments by position."""
+        bound = inspect.signature(self._function).bind(*arguments, **named)
+        bound.apply_defaults()
+        if bound.kwargs:
+            names = ", ".join(bound.kwargs)
+            raise TypeError(f"a compiled function takes its arguments by position, and {names} has none")
+        return bound.args
 
     def _look_up(self, arguments: tuple[Any, ...], types: Hashable) -> Any:
         """Call the code for any arguments; it is made if there is none for these types."""
