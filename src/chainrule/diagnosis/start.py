@@ -178,8 +178,10 @@ def _guess(patient: Patient) -> Guess | None:
     y, output = patient.data["y"], patient.trainer.output
     prediction = np.zeros((len(y), *output.shape[1:]), output.dtype)
     if isinstance(loss, CrossEntropy | BinaryCrossEntropy):
-        of = output.shape[-1] if isinstance(loss, CrossEntropy) else 2
-        return Guess(float(np.mean(loss(prediction, y))), f"-ln(1/{of})")
+        of = int(output.shape[-1]) if isinstance(loss, CrossEntropy) else 2
+        even = float(np.mean(loss(prediction, y)))
+        is_log = np.isclose(even, np.log(of))  # a focal loss is less
+        return Guess(even, f"-ln(1/{of})" if is_log else f"the loss of probabilities of 1/{of}")
     large = np.full_like(prediction, LIMITS.fresh_output)
     fresh = float(np.mean(loss(large, y)) + np.mean(loss(-large, y))) / 2
     words = "the loss of a guess of 0"
