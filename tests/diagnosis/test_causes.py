@@ -181,3 +181,9 @@ def test_a_guess_of_equal_probabilities_is_told_with_what_it_costs(loss, words):
     (found,) = cr.Model(net, loss=loss).diagnose(*iris()).verdicts
     assert found.name == HIGH
     assert words in found.evidence
+
+
+def test_a_focal_loss_may_start_as_high_as_its_cross_entropy():
+    net = cr.Sequential([cr.Dense(16, activation="tanh"), cr.Dense(3, weight_initializer=cr.Uniform(3.0))])
+    for loss in ("cross_entropy", "focal"):
+        assert HIGH not in names(cr.Model(net, loss=loss, seed=1).diagnose(*iris()))

@@ -158,7 +158,8 @@ def told_of_large_biases(patient: Patient) -> str:
 class Guess(NamedTuple):
     """A guess that is alike for all rows: its loss, and what that is called.
 
-    `fresh` is the loss of numbers as large as fresh weights may give; a target may be small, or lie beside 0.
+    `fresh` is the loss of numbers as large as fresh weights may give, which is no fault, however little a
+    guess costs: a target may be small, or lie beside 0, and a focal loss is small where nothing is known.
     """
 
     loss: float
@@ -180,8 +181,9 @@ def _guess(patient: Patient) -> Guess | None:
     if isinstance(loss, CrossEntropy | BinaryCrossEntropy):
         of = int(output.shape[-1]) if isinstance(loss, CrossEntropy) else 2
         even = float(np.mean(loss(prediction, y)))
-        is_log = np.isclose(even, np.log(of))  # a focal loss is less
-        return Guess(even, f"-ln(1/{of})" if is_log else f"the loss of probabilities of 1/{of}")
+        log = float(np.log(of))  # a focal loss is less for a guess, and hardly for what is wrong
+        words = f"-ln(1/{of})" if np.isclose(even, log) else f"the loss of probabilities of 1/{of}"
+        return Guess(even, words, LIMITS.start_loss * log)
     large = np.full_like(prediction, LIMITS.fresh_output)
     fresh = float(np.mean(loss(large, y)) + np.mean(loss(-large, y))) / 2
     words = "the loss of a guess of 0"
