@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from patients import DATA, model_for, names
+from patients import DATA, iris, model_for, names
 
 import chainrule as cr
 from chainrule.diagnosis.data import alike_in_batches
@@ -166,3 +166,24 @@ def test_averaged_weights_that_happen_to_give_numbers_between_0_and_1():
     net = cr.Sequential([cr.Dense(8, activation="relu"), half])
     model = cr.Model(net, loss="binary_cross_entropy", optimizer=cr.Adam(0.01, average=0.9))
     assert names(model.diagnose(*DATA["cancer"][0])) == []
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (cr.CrossEntropy(0.1), "-ln(1/3) = 1.099"),
+        (cr.Focal(), "the loss of probabilities of 1/3 = 0.4883"),  # (1 - 1/3)² ln 3
+    ],
+)
+def test_a_guess_of_equal_probabilities_is_told_with_what_it_costs(loss, words):
+    large = cr.Uniform(50.0)
+    net = cr.Sequential([cr.Dense(16, activation="tanh"), cr.Dense(3, weight_initializer=large)])
+    (found,) = cr.Model(net, loss=loss).diagnose(*iris()).verdicts
+    assert found.name == HIGH
+    assert words in found.evidence
+
+
+def test_a_focal_loss_may_start_as_high_as_its_cross_entropy():
+    net = cr.Sequential([cr.Dense(16, activation="tanh"), cr.Dense(3, weight_initializer=cr.Uniform(3.0))])
+    for loss in ("cross_entropy", "focal"):
+        assert HIGH not in names(cr.Model(net, loss=loss, seed=1).diagnose(*iris()))

@@ -121,6 +121,24 @@ def test_nothing_is_learnt_from_no_input():
     assert looked_after(model_for("digits", activation="tanh"), (0 * x, y), epochs=6) == ["nothing is learnt"]
 
 
+@pytest.mark.parametrize("name", ["digits", "cancer", "diabetes"])
+def test_rows_of_the_input_that_do_not_belong_to_the_targets(name):
+    x, y = DATA[name][0]
+    y = np.random.default_rng(0).permutation(y)
+    assert looked_after(model_for(name), (x, y), epochs=6) == ["input that does not help"]
+    by_heart = {"epochs": 60, "validation_data": (x[300:], y[300:])}
+    model = model_for(name, hidden=200, optimizer=cr.Adam(3e-3))
+    assert looked_after(model, (x[:300], y[:300]), **by_heart) == ["input that does not help"]
+
+
+def test_a_fit_that_has_hardly_begun_may_have_an_input_that_helps():
+    for name in ("cancer", "diabetes"):
+        x, y = DATA[name][0]
+        options = {"epochs": 1, "validation_data": (x[300:], y[300:])}
+        model = model_for(name, activation="tanh", optimizer=cr.Adam(1e-4))
+        assert looked_after(model, (x[:300], y[:300]), **options) == []
+
+
 @pytest.mark.parametrize("optimizer", [cr.SGD(0.1), cr.Adam(1e-3)], ids=["sgd", "adam"])
 def test_a_fit_that_goes_on_where_there_is_little_left_to_learn(optimizer):
     model = model_for("iris", optimizer=optimizer)

@@ -212,6 +212,14 @@ def test_one_place_for_each_class_with_hardly_any_noise(name):
     assert not leaks(np.c_[x, places + noise(0, 0.3, len(y))], y)
 
 
+def test_the_number_of_a_class_with_some_noise_is_told_at_any_scale():
+    x, y = digits()
+    (found,) = leaks(np.c_[x, 5 - 2 * (y + noise(0, 0.1, len(y)))], y)
+    assert "about the number of the class" in found
+    assert not leaks(np.c_[x, 5 - 2 * (y + noise(0, 0.3, len(y)))], y)
+    assert not leaks(np.c_[x, np.random.default_rng(0).permutation(10)[y] + noise(0, 0.1, len(y))], y)
+
+
 def test_no_column_is_a_function_of_a_number_with_few_values():
     """Sorted by three values, any column rises and falls at most four times."""
     x, y = np.random.default_rng(0).normal(size=(150, 4)), np.repeat([0.0, 1.0, 2.0], 50)

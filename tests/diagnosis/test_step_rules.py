@@ -185,6 +185,18 @@ def test_a_bias_that_the_loss_does_not_see_is_no_state():
     assert report.mistakes[0].where == "weights[1]"
 
 
+def test_a_counter_that_only_counts_is_a_state():
+    def step(weights, x, y, learning_rate):
+        loss, g = gradients(weights["w"], x, y)
+        w = [old - learning_rate * one for old, one in zip(weights["w"], g, strict=True)]
+        return loss, {"w": w, "step": weights["step"] + 1}
+
+    w, x, y = problem()
+    report = cr.check_step(step, {"w": w, "step": np.array(3)}, x, y)
+    assert report.passed, report
+    assert "step: the state of the rule" in report.notes[0]
+
+
 def relu_step(mistake=None):
     """Return a step of a net of three layers with relu, rows, and softmax with a log that is cut off."""
 

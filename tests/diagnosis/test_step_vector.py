@@ -121,3 +121,21 @@ def test_one_number_that_is_not_trained(place, name):
     assert [(found.name, found.where) for found in report.mistakes] == [
         (name, f"weights[{place}:{place + 1}]")
     ]
+
+
+@pytest.mark.parametrize("mistake", [None, "last bias"])
+def test_velocities_in_a_very_long_vector(mistake):
+    """It is looked at in pieces, and none ends where the weights, or the velocities, do."""
+    step, weights, x, y = in_one_vector(homework(*([mistake] if mistake else [])), *problem((17, 93, 4)))
+    size = weights.size
+
+    def momentum(vector, x, y, learning_rate):
+        idle, w, velocity, count = np.split(vector, [1, 1 + size, 1 + 2 * size])
+        loss, new = step(w, x, y, learning_rate)
+        velocity = 0.9 * velocity + new - w
+        return loss, np.concatenate([idle + 1, w + velocity, velocity, count + 1])
+
+    vector = np.concatenate([[0], weights, weights / 3, np.zeros(7)])
+    report = cr.check_step(momentum, vector, x, y)
+    assert names(report) == ({NAMES[mistake]} if mistake else set()), report
+    assert f"weights[{1 + size}:{2 * size + 8}]: the state of the rule" in report.notes[0]

@@ -88,7 +88,7 @@ def test_smoothing_by_parameter_is_that_of_the_object():
             fitted("two classes", loss=loss).loss_curve_, smooth.loss_curve_, rtol=1e-12
         )
     both = fitted("three classes", loss=cr.Focal(gamma=3.0), label_smoothing=0.1)
-    assert both.loss_curve_ == fitted("three classes", loss=cr.Focal(0.1, gamma=3.0)).loss_curve_
+    assert both.loss_curve_ == fitted("three classes", loss=cr.Focal(3.0, label_smoothing=0.1)).loss_curve_
 
 
 def test_smoothed_labels_make_predictions_less_sure():

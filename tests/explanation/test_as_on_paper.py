@@ -205,8 +205,33 @@ def test_only_what_is_transposed_has_the_sign_of_it(rows, summed):
     [
         (2, (0, 1, 3, 2), "a⁽¹⁾ = z⁽⁰⁾ᵀ"),
         (1, (0, 2, 3, 1), "a_(n,0,j,i)⁽¹⁾ = z_(n,i,j)⁽⁰⁾"),
-        (2, (0, 2, 1, 3), "a⁽¹⁾ = z⁽⁰⁾^(T(0,2,1,3))"),
+        (2, (0, 2, 1, 3), "a_(n,k,j,i)⁽¹⁾ = z_(n,j,2·k+i)⁽⁰⁾"),
     ],
 )
 def test_other_orders_of_axes_are_no_transposes(heads, axes, told):
     assert told in explained_places(Moved(heads, axes)).values()
+
+
+@dataclass(frozen=True)
+class Heads(cr.Layer):
+    """Attention of two heads, which share four numbers."""
+
+    def forward(self, x, context):
+        def split(name):
+            z = x @ context.parameter(name, (4, 4), cr.GlorotUniform())
+            return cr.permute_dims(cr.reshape(z, (x.shape[0], 3, 2, 2)), (0, 2, 1, 3))
+
+        seen = cr.softmax(split("query") @ cr.matrix_transpose(split("key"))) @ split("value")
+        together = cr.reshape(cr.permute_dims(seen, (0, 2, 1, 3)), (x.shape[0], 3, 4))
+        return together @ context.parameter("output", (4, 4), cr.GlorotUniform())
+
+
+def test_several_heads_are_written_by_their_places():
+    told = explained_places(Heads())
+    named = {name: formula for name, formula in told.items() if "layers.1" in name}
+    assert not any("T(" in formula for formula in named.values())
+    assert {
+        "h_(n,k,j,i)⁽¹⁾ = ∑_l v_(j,n,2·k+l)⁽¹⁾ · q_(i,n,2·k+l)⁽¹⁾",
+        "∂L/∂v_(k,n,j)⁽¹⁾ = ∑_i ∂L/∂h_(n,⌊j/2⌋,k,i)⁽¹⁾ · q_(i,n,j)⁽¹⁾",
+        "z_(k,n,j)⁽¹⁾ = ∑_i e_(n,⌊i/2⌋,k,mod(i,2))⁽¹⁾ · output_(i,j)⁽¹⁾",
+    } <= set(named.values()), named

@@ -124,9 +124,17 @@ CASES = [
     Case(losses.BinaryCrossEntropy(0.2), probabilities, lambda p, t: binary(p, 0.8 * t + 0.1)),
     Case(losses.Focal(), class_numbers, lambda p, t: focal(p, np.eye(3)[t])),
     Case(losses.Focal(gamma=0.5), distributions, lambda p, t: focal(p, t, 0.5)),
-    Case(losses.Focal(0.2, gamma=3.0), class_numbers, lambda p, t: focal(p, 0.8 * np.eye(3)[t] + 0.2 / 3, 3)),
+    Case(
+        losses.Focal(3.0, label_smoothing=0.2),
+        class_numbers,
+        lambda p, t: focal(p, 0.8 * np.eye(3)[t] + 0.2 / 3, 3),
+    ),
     Case(losses.BinaryFocal(), probabilities, binary_focal),
-    Case(losses.BinaryFocal(0.2, gamma=0.5), probabilities, lambda p, t: binary_focal(p, 0.8 * t + 0.1, 0.5)),
+    Case(
+        losses.BinaryFocal(0.5, label_smoothing=0.2),
+        probabilities,
+        lambda p, t: binary_focal(p, 0.8 * t + 0.1, 0.5),
+    ),
     Case(
         losses.FunctionLoss(lambda p, t: ((p - t) ** 2)[:, 0] + p[:, 1]),
         reals,

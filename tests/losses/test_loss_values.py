@@ -305,6 +305,14 @@ def test_focal_losses_without_a_focus_are_cross_entropies(focal, plain, target):
     assert (type(focal)(gamma=2.0)(logits, target) < plain(logits, target)).all()
 
 
+@pytest.mark.parametrize("focal", [losses.Focal, losses.BinaryFocal])
+def test_the_first_number_of_a_focal_loss_is_its_gamma(focal):
+    assert focal(0.5) == focal(gamma=0.5)
+    assert focal(0.5, label_smoothing=0.1) == focal(gamma=0.5, label_smoothing=0.1)
+    with pytest.raises(TypeError):
+        focal(0.5, 0.1)
+
+
 def test_gamma_is_nothing_where_the_mean_is_right():
     amounts = np.array([[0.01], [1.0], [3e5]])
     loss = losses.Gamma()

@@ -75,7 +75,7 @@ LOSSES = [
     cr.Quantile((0.1, 0.3, 0.5, 0.9)),
     cr.Poisson(),
     cr.Gamma(),
-    cr.Focal(0.1, gamma=1.5),
+    cr.Focal(1.5, label_smoothing=0.1),
     cr.BinaryFocal(gamma=0.5),
 ]
 

@@ -40,6 +40,7 @@ from chainrule.diagnosis.trials import (
     undiminished_ratios,
 )
 from chainrule.diagnosis.units import FEW_STEPS, dropped_units, identical_units, silent_units
+from chainrule.diagnosis.use_of_input import sees_input
 from chainrule.diagnosis.vanishing import confirmed
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.types import Array
@@ -55,8 +56,9 @@ class Doctor(Callback):
     initial weights, and after epochs 1, 2, 4, 8, ... and the last: at gradients that vanish or explode, at
     dead and saturated units, at how far steps change the weights (about a thousandth is usual), and at the
     loss. A learning rate is called too high where smaller ones come clearly further on a copy; so it is where
-    a fit ends as numbers become NaN or infinite. What is wrong from the start is told without what comes of
-    it. Each verdict is told once.
+    a fit ends as numbers become NaN or infinite. Where the loss, of rows held out if there are any, never
+    comes far below that of a guess, copies tell whether the input helps. What is wrong from the start is told
+    without what comes of it. Each verdict is told once.
 
     Parameters
     ----------
@@ -132,6 +134,8 @@ class Doctor(Callback):
             if not self.verdicts and _began_fast(progress.history) and slower_is_ahead(at_start):
                 steps = progress.steps - self._steps_before
                 self._tell_of(rate_too_high(at_start, steps, late_loss(progress.history)))
+            if not self.verdicts and _is_hardly_better_than_a_guess(at_start, progress.history):
+                self._tell_of(sees_input(at_start))
         self._patient = self._at_start = None
 
     def _look(self, progress: Progress, is_over: bool = False) -> None:
@@ -263,6 +267,12 @@ def _falls(history: History) -> bool:
     """Whether the loss has become less at all, or there was no time for it."""
     losses = history["loss"]
     return len(losses) < LIMITS.patience or min(losses) < LIMITS.left_loss * losses[0] or not losses[0] > 0
+
+
+def _is_hardly_better_than_a_guess(patient: Patient, history: History) -> bool:
+    """Whether the loss, of rows held out if there are any, has not come far below that of a guess."""
+    losses = history.get("validation_loss") or history["loss"][-1:]
+    return loss_of_ignorance(patient) is not None and not is_learning(patient, min(losses))
 
 
 def _course(history: History) -> str:

@@ -29,6 +29,7 @@ from chainrule.graph.types import Array
 
 SHOWN = 3
 FEW_VALUES = 10
+MANY_CLASSES = 5
 ROUNDING = 1e-6
 #: Rows of which a linear function may explain a part by chance.
 CHANCE = 10
@@ -110,13 +111,22 @@ def _telling_class(x: Array, classes: Array) -> Iterator[Teller]:
                     how = f"it says whether it is a certain class in 100 % of {len(x)} rows"
                     yield Teller(place, how, 1.0, numbers == k)
         else:
-            told = float(np.mean(np.abs(x[:, place] - classes) < 1 / 3))
+            told = _beside_numbers(x[:, place], classes, len(labels))
             if told > LIMITS.told_rows:
                 how = f"it is about the number of the class in {100 * told:.4g} % of {len(x)} rows"
                 yield Teller(place, how, told, numbers)
             elif np.min(counts) >= LIMITS.unusual_rows and _lies_at_places(x[:, place], numbers):
                 how = f"in {len(x)} rows it has one value for each class, but for tiny noise"
                 yield Teller(place, how, 1.0, numbers)
+
+
+def _beside_numbers(column: Array, classes: Array, count: int) -> float:
+    """Return in which part of the rows a column is nearer to its class's number than to any between.
+
+    Of many classes at any scale and offset: the places of few may lie on a line by chance.
+    """
+    slope, offset = np.polyfit(classes, column, 1) if count >= MANY_CLASSES else (1.0, 0.0)
+    return float(np.mean(np.abs(column - slope * classes - offset) < abs(slope) / 3))
 
 
 def _lies_at_places(column: Array, numbers: Array) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,11 +11,12 @@ import numpy as np
 
 from chainrule.diagnosis.mistakes import CLEAR, ArrayFinding, Batch, Examiner
 from chainrule.diagnosis.own_step import ROUNDINGS, OwnStep
+from chainrule.diagnosis.rules import SIZES
 from chainrule.graph.structure import flatten, unflatten
 from chainrule.graph.types import Array
 
-#: A vector of so many numbers is looked through: for the state of a rule, for matrices whose gradients are
-#: transposed, and for the outputs of a softmax.
+#: A vector of so many numbers is looked through for matrices whose gradients are transposed, and for the
+#: outputs of a softmax; any in so many pieces for the state of a rule.
 LONGEST = 2000
 #: How well a transposed gradient has to agree at first.
 ROUGHLY = 1e-3
@@ -46,21 +48,63 @@ def parts_of_vector(examiner: Examiner, findings: Sequence[ArrayFinding]) -> lis
 
 def state_apart(own: OwnStep, generator: np.random.Generator) -> OwnStep:
     """Return the step with what its loss does not depend on apart, as the state of a rule in the vector."""
-    if not own.is_one_vector or own.arrays[0].size > LONGEST:
+    if not own.is_one_vector:
         return own
-    matters = np.zeros(own.arrays[0].size, bool)
+    matters = np.ones(own.arrays[0].size, bool)
     try:
-        for _ in range(DRAWS):
-            (vector,) = own.draw(generator)
-            loss = own.loss([vector])
-            for place in np.flatnonzero(~matters):
-                other = vector.copy()
-                other[place] += 1
-                matters[place] = own.loss([other]) != loss
+        for start, end in _Dependence(own, generator).free():
+            matters[start:end] = False
     except Exception:  # a step may refuse such numbers
         return own
     parts = _runs(matters)
     return in_parts(own, parts) if len(parts) > 1 else own
+
+
+class _Dependence:
+    """On which numbers of a vector the loss depends: it changes with them, with some random weights at least.
+
+    The vector is halved, and so is each part on which the loss depends, down to one of `LONGEST` pieces. What
+    it does not depend on is found to the number, but not where it fills no piece and is not at an end.
+    """
+
+    def __init__(self, own: OwnStep, generator: np.random.Generator) -> None:
+        self.own, self.size = own, own.arrays[0].size
+        self.piece = -(-self.size // LONGEST)
+        drawn = [own.draw(generator, SIZES[i % len(SIZES)])[0] for i in range(DRAWS)]
+        losses = [own.loss([vector]) for vector in drawn]
+        self.places = [
+            (vector, vector + generator.normal(size=self.size), loss)
+            for vector, loss in zip(drawn, losses, strict=True)
+            if np.isfinite(loss)
+        ]
+
+    def free(self) -> Iterator[tuple[int, int]]:
+        """Yield where what the loss does not depend on begins and ends."""
+        if not self.places:
+            return
+        ends = [(0, 0), (self.size, self.size)]  # where a counter may be
+        for start, end in [*ends, *self._free(0, self.size)]:
+            before, behind = (range(1, min(self.piece, room) + 1) for room in (start, self.size - end))
+            less = bisect_left(before, True, key=lambda by: self.matters(start - by, start))
+            more = bisect_left(behind, True, key=lambda by: self.matters(end, end + by))
+            yield start - less, end + more
+
+    def _free(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        if not self.matters(start, end):
+            yield start, end
+        elif end - start > self.piece:
+            middle = (start + end) // 2
+            yield from self._free(start, middle)
+            yield from self._free(middle, end)
+
+    def matters(self, start: int, end: int) -> bool:
+        """Whether the loss depends on any of these numbers."""
+        for here, there, loss in self.places:
+            other = here.copy()
+            other[start:end] = there[start:end]
+            if self.own.loss([other]) != loss:
+                return True
+        return False
 
 
 def _kinds(examiner: Examiner) -> Array:

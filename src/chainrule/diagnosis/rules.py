@@ -1,8 +1,9 @@
 """Steps of another rule than plain gradient descent: with a state, decay, or what Adam and clipping do.
 
 A state, such as a velocity, is an array on which the loss does not depend, and the update of the weights
-does. Decay is what is taken off the weights besides their gradient, whatever the batch. What Adam and
-clipping do is seen where all updates have the sign of their derivative, and grow with it out of proportion.
+does; or that changes by itself, as a counter does. Decay is what is taken off the weights besides their
+gradient, whatever the batch. What Adam and clipping do is seen where all updates have the sign of their
+derivative, and grow with it out of proportion.
 """
 
 from __future__ import annotations
@@ -94,9 +95,11 @@ def at_usual_rate(own: OwnStep, part: float) -> OwnStep:
 def _is_state(own: OwnStep, place: int, rate: float, generator: np.random.Generator) -> bool:
     """Whether the loss depends on no number of an array, and the update of another one does.
 
-    A loss that is not finite says nothing.
+    Or it changes where the learning rate is 0, as a counter that only counts. A loss that is not finite says
+    nothing.
     """
-    acts, seen = False, 0
+    acts = counts = False
+    seen = 0
     for size in SIZES:
         arrays = own.draw(generator, size)
         arrays[place] = np.abs(arrays[place])  # as sums of squares are
@@ -116,7 +119,8 @@ def _is_state(own: OwnStep, place: int, rate: float, generator: np.random.Genera
             for i, (a, b) in enumerate(zip(one.weights, other.weights, strict=True))
             if i != place
         )
-    return acts and seen >= FEWEST_SIZES
+        counts = counts or not np.array_equal(own(arrays, 0.0).weights[place], arrays[place])
+    return (acts or counts) and seen >= FEWEST_SIZES
 
 
 #: A factor of about 4, or 1/4, and how much its logarithm may vary.

@@ -158,7 +158,8 @@ def told_of_large_biases(patient: Patient) -> str:
 class Guess(NamedTuple):
     """A guess that is alike for all rows: its loss, and what that is called.
 
-    `fresh` is the loss of numbers as large as fresh weights may give; a target may be small, or lie beside 0.
+    `fresh` is the loss of numbers as large as fresh weights may give, which is no fault, however little a
+    guess costs: a target may be small, or lie beside 0, and a focal loss is small where nothing is known.
     """
 
     loss: float
@@ -178,8 +179,11 @@ def _guess(patient: Patient) -> Guess | None:
     y, output = patient.data["y"], patient.trainer.output
     prediction = np.zeros((len(y), *output.shape[1:]), output.dtype)
     if isinstance(loss, CrossEntropy | BinaryCrossEntropy):
-        of = output.shape[-1] if isinstance(loss, CrossEntropy) else 2
-        return Guess(float(np.mean(loss(prediction, y))), f"-ln(1/{of})")
+        of = int(output.shape[-1]) if isinstance(loss, CrossEntropy) else 2
+        even = float(np.mean(loss(prediction, y)))
+        log = float(np.log(of))  # a focal loss is less for a guess, and hardly for what is wrong
+        words = f"-ln(1/{of})" if np.isclose(even, log) else f"the loss of probabilities of 1/{of}"
+        return Guess(even, words, LIMITS.start_loss * log)
     large = np.full_like(prediction, LIMITS.fresh_output)
     fresh = float(np.mean(loss(large, y)) + np.mean(loss(-large, y))) / 2
     words = "the loss of a guess of 0"

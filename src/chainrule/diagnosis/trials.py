@@ -89,19 +89,19 @@ def learning_rate(patient: Patient, usual: Trial) -> Iterator[Verdict]:
     if not np.isfinite(reached):
         yield _diverging(patient, usual)
     elif reached > start / 2 or usual.moved > LIMITS.fast_update:
-        found = _clearly_slower(patient, usual, reached)
+        found = _clearly_slower(patient, usual.steps, reached)
         if found is not None:
             longer = rate_trial(patient, 1.0, PATIENCE)  # a sound rate catches up
-            if _clearly_slower(patient, longer, longer.loss) is not None:
+            if _clearly_slower(patient, longer.steps, longer.loss) is not None:
                 yield _rate_verdict(patient, TOO_HIGH, usual, found)
         elif reached > start / 2:
             yield from _too_low(patient, usual)
 
 
-def _clearly_slower(patient: Patient, usual: Trial, reached: float) -> Trial | None:
+def _clearly_slower(patient: Patient, steps: int, reached: float) -> Trial | None:
     """Return a trial with a smaller rate that comes clearly further than this loss, if there is one."""
     start = patient.trained_loss
-    trials = [rate_trial(patient, factor, usual.steps) for factor in (0.1, 0.01)]
+    trials = [rate_trial(patient, factor, steps) for factor in (0.1, 0.01)]
     best = min(trials, key=lambda trial: trial.loss)
     fall, gain = start - best.loss, max(start - reached, 0.0)
     is_far = fall > LIMITS.slower_gain * gain
@@ -109,7 +109,7 @@ def _clearly_slower(patient: Patient, usual: Trial, reached: float) -> Trial | N
     is_worse = is_clear and all(reached > trial.loss for trial in trials)
     if (is_far or is_worse) and fall > 0.1 * abs(start):
         return best
-    return _slower(patient, usual.steps) if reached > start else None
+    return _slower(patient, steps) if reached > start else None
 
 
 def rate_too_high(patient: Patient, steps: int, reached: float) -> Iterator[Verdict]:
@@ -124,8 +124,11 @@ def rate_too_high(patient: Patient, steps: int, reached: float) -> Iterator[Verd
     reached : float
         The loss that it reached: where trials do worse, as with other batches, that is not to blame.
     """
-    usual = rate_trial(patient, 1.0, min(max(steps, STEPS), MOST_STEPS))
-    slower = _clearly_slower(patient, usual, min(usual.loss, reached))
+    steps = min(max(steps, STEPS), MOST_STEPS)
+    if _clearly_slower(patient, steps, reached) is None:  # nor is it then beside a lower loss
+        return
+    usual = rate_trial(patient, 1.0, steps)
+    slower = _clearly_slower(patient, steps, min(usual.loss, reached))
     if slower is not None:
         yield _rate_verdict(patient, TOO_HIGH, usual, slower)
 

@@ -100,7 +100,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         What a row's class multiplies its weight by.
     loss : str, Loss or callable, default "log_loss"
         ``"log_loss"`` is scikit-learn's, and also called ``"cross_entropy"``; ``"focal"``, an object such as
-        ``Focal(gamma=3.0)``, or a function of (logits, target). The target holds class numbers, of the shape
+        ``Focal(3.0)``, or a function of (logits, target). The target holds class numbers, of the shape
         (rows,); of two classes or several labels it holds 0 and 1, of the shape (rows, labels).
     label_smoothing : float, default 0.0
         The part of a target that is spread evenly over the classes.

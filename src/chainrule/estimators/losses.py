@@ -188,7 +188,7 @@ def classifier_loss(loss: Any, label_smoothing: float, several: bool) -> Loss:
         Whether one class among several is told.
     """
     if isinstance(loss, str):
-        return CLASSIFIER_LOSSES[loss][several](label_smoothing)
+        return CLASSIFIER_LOSSES[loss][several](label_smoothing=label_smoothing)
     given = as_loss(loss)
     if label_smoothing:
         if not isinstance(given, CrossEntropy | BinaryCrossEntropy):
@@ -219,7 +219,7 @@ def _binary(loss: Loss) -> Loss:
     if type(loss) is CrossEntropy:
         return BinaryCrossEntropy(loss.label_smoothing)
     if type(loss) is Focal:
-        return BinaryFocal(loss.label_smoothing, gamma=loss.gamma)
+        return BinaryFocal(loss.gamma, label_smoothing=loss.label_smoothing)
     return loss
 
 

@@ -32,6 +32,7 @@ from chainrule.explanation.formula import (
 )
 from chainrule.explanation.guards import unguarded
 from chainrule.explanation.layout import Fenced, word
+from chainrule.explanation.places import NotPlain, before_reshape, variables
 from chainrule.explanation.printer import CONSTANTS, LARGEST, MOST_TERMS
 from chainrule.explanation.simplify import shortened, simplified
 from chainrule.explanation.softmax import Softmaxes
@@ -48,10 +49,6 @@ LARGEST_ADDED = 64
 _MOST_CONSTANTS = 4
 #: Letters for places that a sum runs over; n is for the rows.
 _LETTERS = "kjilmpqr"
-
-
-class NotPlain(ValueError):  # noqa: N818  (it tells the caller to write the elements out one by one)
-    """An element's place cannot be written with variables."""
 
 
 class Expander:
@@ -232,9 +229,11 @@ class Expander:
         assert value.primitive is not None
         assert isinstance(value.primitive.lower, Reindex)
         shapes = [self.shape(x) for x in value.operands]
-        same = _without_ones(value, index, self.shape(value), shapes[0])
-        if same is not None:
-            return self._element(value.operands[0], same, stop)
+        if value.primitive is PRIMITIVES["reshape"]:
+            before = before_reshape(index, self.shape(value), shapes[0])
+            if any(isinstance(place, Looked) for place in before) and not self._tells_places:
+                raise NotPlain
+            return self._element(value.operands[0], before, stop)
         types = [ArrayType(shape, x.dtype) for shape, x in zip(shapes, value.operands, strict=True)]
         attributes = {name: self._bound(item, value) for name, item in value.attributes.items()}
         sources = value.primitive.lower.sources(_Places(), index, types, **attributes)
@@ -266,7 +265,8 @@ class Expander:
             return self._element(x, at, stop)
 
         sizes = [shape[axis] for axis in axes]
-        if is_open(index) and _is_sum(value) and math.prod(sizes) > MOST_TERMS:
+        is_one = self._tells_places and sum(size > 1 for size in sizes) == 1
+        if is_open(index) and _is_sum(value) and (is_one or math.prod(sizes) > MOST_TERMS):
             return self._over([x.shape[axis] for axis in axes], sizes, index, term)
         count = math.prod(sizes)
         chosen, rest = self._chosen(value, index, count) if not is_open(index) else (None, None)
@@ -305,11 +305,16 @@ class Expander:
             raise NotPlain
         variable = next(self._free(index, "n" * (ROWS in long) + _LETTERS))
         places = [0 if size == 1 else variable for size in sizes]
-        return Total((term(places),), variable, math.prod(sizes)) if long else term(places)
+        if not long:
+            return term(places)
+        outside, self._open = self._open, (*self._open, variable)
+        summed = term(places)
+        self._open = outside
+        return Total((summed,), variable, math.prod(sizes))
 
     def _free(self, index: Index, letters: str) -> Iterator[Variable]:
         """Return variables that stand for no place, neither of the element that is told nor of this one."""
-        taken = {*self._open, *index}
+        taken = {*variables(self._open), *variables(index)}
         return (one for one in map(Variable, letters) if one not in taken)
 
     def _contraction(self, value: Value, index: Index, stop: Stop) -> Formula:
@@ -418,19 +423,6 @@ _PLACE_OPERATIONS: dict[str, Callable[..., Any]] = {
     "logical_or": lambda a, b: bool(a or b),
     "logical_not": lambda a: not a,
 }
-
-
-def _without_ones(
-    value: Value, index: Index, shape: tuple[int, ...], before: tuple[int, ...]
-) -> Index | None:
-    """Return the place before a reshape that adds or removes only axes of one place; None for another."""
-    kept = [place for place, size in zip(index, shape, strict=True) if size != 1]
-    if value.primitive is not PRIMITIVES["reshape"] or [n for n in shape if n != 1] != [
-        n for n in before if n != 1
-    ]:
-        return None
-    places = iter(kept)
-    return tuple(0 if size == 1 else next(places) for size in before)
 
 
 def _only_number(array: Array) -> Number | None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explanation.elements import NotPlain
 from chainrule.explanation.formula import Apply, Formula, Index, Name, Number, Total, Variable, is_open, names
 from chainrule.explanation.layout import Layout, Mark, Row, number
 from chainrule.explanation.mathml import elements
+from chainrule.explanation.places import NotPlain
 from chainrule.explanation.printer import MOST_TERMS, Printer, largest
 from chainrule.explanation.quantity import Quantity
 from chainrule.explanation.simplify import simplified

@@ -9,7 +9,6 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.explanation.elements import NotPlain
 from chainrule.explanation.formula import (
     Apply,
     Formula,
@@ -26,6 +25,7 @@ from chainrule.explanation.formula import (
 )
 from chainrule.explanation.layout import Layout, equation, operator, row
 from chainrule.explanation.names import Names
+from chainrule.explanation.places import NotPlain
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.printer import element_name
 from chainrule.explanation.simplify import simplified
@@ -129,8 +129,9 @@ class Quantity:
         """Letters for its places, and the formula with them where places count, as for a one-hot target."""
         if self.formula is None or self.stop is None or not _counts(self.formula):
             return None
-        letters = "nkjilm" if self.value.shape[:1] == (ROWS,) else "kjilm"
-        sizes = zip(letters, self.array.shape, strict=False)
+        others = iter("kjilm")
+        letters = ["n" if dim is ROWS else next(others) for dim in self.value.shape]
+        sizes = zip(letters, self.array.shape, strict=True)
         index = tuple(0 if size == 1 else Variable(letter) for letter, size in sizes)
         try:
             return index, self.names.expander.by_place(self.value, index, self.stop)

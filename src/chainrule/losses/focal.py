@@ -22,10 +22,10 @@ class Focal(CrossEntropy):
 
     Parameters
     ----------
-    label_smoothing : float, default 0.0
-        As for `CrossEntropy`.
     gamma : float, default 2.0
         γ, at least 0: how little rows count that are right already. With 0 it is the cross-entropy.
+    label_smoothing : float, default 0.0
+        As for `CrossEntropy`.
 
     Notes
     -----
@@ -42,12 +42,13 @@ class Focal(CrossEntropy):
     >>> logits = [[0.0, 0.0], [4.0, 0.0]]
     >>> cr.Focal()(logits, [0, 0]).round(6)
     array([1.73287e-01, 6.00000e-06])
-    >>> cr.Focal(gamma=0.0)(logits, [0, 0]).round(6)
+    >>> cr.Focal(0.0)(logits, [0, 0]).round(6)
     array([0.693147, 0.01815 ])
     """
 
-    _: KW_ONLY
     gamma: float = 2.0
+    _: KW_ONLY
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,10 +76,10 @@ class BinaryFocal(BinaryCrossEntropy):
 
     Parameters
     ----------
-    label_smoothing : float, default 0.0
-        As for `BinaryCrossEntropy`.
     gamma : float, default 2.0
         γ, at least 0: how little outputs count that are right already. With 0 it is the binary cross-entropy.
+    label_smoothing : float, default 0.0
+        As for `BinaryCrossEntropy`.
 
     Notes
     -----
@@ -95,8 +96,9 @@ class BinaryFocal(BinaryCrossEntropy):
     array([1.73287e-01, 6.00000e-06])
     """
 
-    _: KW_ONLY
     gamma: float = 2.0
+    _: KW_ONLY
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

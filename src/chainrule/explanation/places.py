@@ -1,0 +1,88 @@
+"""Where an element stands in an array before it was laid out in another shape, or in another order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from chainrule.explanation.formula import Apply, Formula, Index, Looked, Number, Place, Total, Variable
+from chainrule.graph.value import PRIMITIVES
+
+
+class NotPlain(ValueError):  # noqa: N818  (it tells the caller to write the elements out one by one)
+    """An element's place cannot be written with variables."""
+
+
+def variables(index: Iterable[int | Variable]) -> Iterator[Variable]:
+    """Yield the variables in an index, also those by which a place is computed."""
+    for place in index:
+        if isinstance(place, Looked):
+            yield from _in_formula(place.formula)
+        elif isinstance(place, Variable):
+            yield place
+
+
+def _in_formula(formula: Formula) -> Iterator[Variable]:
+    match formula:
+        case Place(variable):
+            yield variable
+        case Apply(_, parts, _, _) | Total(parts):
+            for part in parts:
+                yield from _in_formula(part)
+
+
+def before_reshape(index: Index, shape: tuple[int, ...], before: tuple[int, ...]) -> Index:
+    """Return the place before a reshape: 2j + k where axes of 3 and 2 places were one of 6.
+
+    Axes of one place are of no account, and those that stay as they are have the same place.
+    """
+    long = [(place, size) for place, size in zip(index, shape, strict=True) if size != 1]
+    sizes = [size for size in before if size != 1]
+    places: list[int | Variable] = []
+    while sizes:
+        (place, size), *long = long
+        group = [sizes.pop(0)]
+        while size != math.prod(group):
+            if size > math.prod(group):
+                group.append(sizes.pop(0))
+            else:
+                (inner, of), *long = long
+                place, size = _joined(place, inner, of), size * of
+        places += _split(place, group)
+    found = iter(places)
+    return tuple(0 if size == 1 else next(found) for size in before)
+
+
+def _joined(place: int | Variable, inner: int | Variable, of: int) -> int | Variable:
+    """Return the place along one axis of those along two, of which the latter has so many."""
+    if isinstance(inner, Looked) and isinstance(inner.formula, Apply):
+        before = inner.formula.operands[0]
+        whole = before.variable if isinstance(before, Place) else Looked("", before)
+        if [place, inner] == [*_split(whole, [0, of])]:
+            return whole
+    return _computed("add", _computed("multiply", of, place), inner)
+
+
+def _split(place: int | Variable, sizes: list[int]) -> Iterator[int | Variable]:
+    """Yield the places along several axes that were one."""
+    for axis, size in enumerate(sizes):
+        behind = math.prod(sizes[axis + 1 :])
+        whole = place if behind == 1 else _computed("floor_divide", place, behind)
+        yield whole if axis == 0 else _computed("remainder", whole, size)
+
+
+def _computed(name: str, *places: int | Variable) -> int | Variable:
+    """Return a place that a primitive computes of others; of variables the formula."""
+    if not any(isinstance(place, Variable) for place in places):
+        return int(PRIMITIVES[name].value(*places))
+    return Looked("", Apply(PRIMITIVES[name], tuple(map(_told, places)), {}))
+
+
+def _told(place: int | Variable) -> Formula:
+    match place:
+        case Looked(_, formula):
+            found: Formula = formula
+            return found
+        case Variable():
+            return Place(place)
+    return Number(place)
