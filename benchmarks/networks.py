@@ -30,9 +30,10 @@ class Network:
         and Dropout if there is any.
     batch : int
         Rows in a step, or in a prediction.
-    kind : {"training", "physics", "prediction", "product"}
-        Training on classes; training on the residual of Burgers' equation; a prediction; or nothing but the
-        product of a matrix (batch, widths[0]) and one (widths[0], widths[1]).
+    kind : {"training", "single", "physics", "prediction", "product"}
+        Training on classes; the same, one batch handed over after the other; training on the residual of
+        Burgers' equation; a prediction; or nothing but the product of a matrix (batch, widths[0]) and one
+        (widths[0], widths[1]).
     """
 
     widths: tuple[int, ...]
@@ -59,17 +60,21 @@ class Network:
     @property
     def steps(self) -> int:
         """Steps in an epoch; what is no training on classes has one."""
-        return self.rows // self.batch if self.kind == "training" else 1
+        return self.rows // self.batch if self._on_classes else 1
 
     @property
     def rows(self) -> int:
         """Rows of the data."""
-        return max(ROWS, self.batch) if self.kind == "training" else self.batch
+        return max(ROWS, self.batch) if self._on_classes else self.batch
+
+    @property
+    def _on_classes(self) -> bool:
+        return self.kind in ("training", "single")
 
     @property
     def work(self) -> int:
         """Floating-point operations of a step's matrix products, about."""
-        times = {"training": 6, "physics": 24, "prediction": 2, "product": 2}[self.kind]
+        times = {"training": 6, "single": 6, "physics": 24, "prediction": 2, "product": 2}[self.kind]
         return times * self.batch * sum(inputs * outputs for inputs, outputs in self.layers())
 
     def layers(self) -> list[tuple[int, int]]:
@@ -100,6 +105,12 @@ class Task:
         scores = x @ rng.standard_normal((features, classes)) / np.sqrt(features)
         y = (scores + rng.standard_normal(scores.shape)).argmax(axis=1)
         return x.astype(self.dtype), y
+
+    def batches(self) -> list[tuple[Floats, NDArray[np.int64]]]:
+        """The rows and classes of each step, in order."""
+        x, y = self.data()
+        size = self.network.batch
+        return [(x[start : start + size], y[start : start + size]) for start in range(0, len(x), size)]
 
     def points(self) -> Floats:
         """Places (t, x) in [0, 1] × [-1, 1]."""

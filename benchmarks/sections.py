@@ -41,7 +41,7 @@ class Section:
 
 
 TRAINERS = ("jax", "jax-in-order", "torch", "torch-compile", "scikit-learn")
-WITHOUT_SKLEARN = TRAINERS[:-1]
+WITHOUT_ORDER = ("jax", "torch", "torch-compile", "scikit-learn")
 CLASSES = "4096 rows in batches, softmax cross-entropy, Adam"
 
 SECTIONS = {
@@ -61,6 +61,13 @@ SECTIONS = {
                 Network((16, *[32] * 16, 4), 64),
             ),
             TRAINERS,
+        ),
+        Section(
+            "single",
+            "one training step on a batch handed over by itself, until its loss is a number of Python",
+            "batches are arrays of NumPy, softmax cross-entropy, Adam, relu",
+            tuple(replace(each, kind="single") for each in FIVE),
+            WITHOUT_ORDER,
         ),
         Section(
             "physics",

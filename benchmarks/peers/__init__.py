@@ -58,12 +58,14 @@ OURS = Peer(
     "chainrule",
     {
         "training": "chainrule_fit:training",
+        "single": "chainrule_fit:single",
         "physics": "chainrule_fit:physics",
         "prediction": "chainrule_fit:prediction",
         "product": "chainrule_fit:product",
     },
     {
         "training": "`Model.fit`, rows shuffled in each epoch",
+        "single": "`Model.step`",
         "physics": "`Model(objective=...)`, with `cr.grad` of the network in it, and `Model.fit`",
         "prediction": "`Model.predict`",
         "product": "`cr.compile` of the product, with one thread",
@@ -80,12 +82,14 @@ PEERS = {
             "jax",
             {
                 "training": "jax_scan:shuffled",
+                "single": "jax_scan:single",
                 "physics": "jax_physics:physics",
                 "prediction": "jax_scan:prediction",
                 "product": "jax_scan:product",
             },
             {
                 "training": "one `jit` an epoch: a permutation, then `lax.scan` over batches gathered by it",
+                "single": "one `jit` a step, which reuses the memory of weights and moments",
                 "physics": "one `jit` a step; derivatives by nested `jvp` on the whole batch",
                 "prediction": "one `jit`",
                 "product": "one `jit`",
@@ -106,12 +110,14 @@ PEERS = {
             "torch",
             {
                 "training": "torch_eager:training",
+                "single": "torch_eager:single",
                 "physics": "torch_physics:eager",
                 "prediction": "torch_eager:prediction",
                 "product": "torch_eager:product",
             },
             {
                 "training": "one permutation an epoch, views of the permuted rows, `Adam(fused=True)`",
+                "single": "`Adam(fused=True)`",
                 "physics": "`autograd.grad` with `create_graph`, `Adam(fused=True)`",
                 "prediction": "the module, in `inference_mode`",
                 "product": "`torch.mm` into a tensor that is there",
@@ -124,12 +130,14 @@ PEERS = {
             "torch",
             {
                 "training": "torch_compiled:training",
+                "single": "torch_compiled:single",
                 "physics": "torch_physics:compiled",
                 "prediction": "torch_compiled:prediction",
             },
             {
                 "training": "the whole step with Adam written out as one graph, `cpp_wrapper` and "
                 "`max_autotune`, its guards not checked once it is compiled; rows as for torch eager",
+                "single": "the same step as in an epoch",
                 "physics": "the whole step with Adam written out as one graph, derivatives by nested `grad`",
                 "prediction": "the functions of the layers as one graph, in `inference_mode`",
             },
@@ -139,9 +147,14 @@ PEERS = {
             "scikit-learn",
             "scikit-learn",
             "sklearn",
-            {"training": "sklearn_fit:training", "prediction": "sklearn_fit:prediction"},
+            {
+                "training": "sklearn_fit:training",
+                "single": "sklearn_fit:single",
+                "prediction": "sklearn_fit:prediction",
+            },
             {
                 "training": "`MLPClassifier.fit`, rows shuffled in each epoch",
+                "single": "`MLPClassifier.partial_fit`",
                 "prediction": "`MLPClassifier.predict_proba`, of which the softmax is a small part",
             },
         ),

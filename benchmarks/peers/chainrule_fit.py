@@ -16,6 +16,18 @@ def training(task: Task) -> Run:
     )
 
 
+def single(task: Task) -> Run:
+    batches = task.batches()
+    model = new_model(task, loss="cross_entropy")
+
+    def go(epochs: int) -> None:
+        for _ in range(epochs):
+            for x, y in batches:
+                model.step(x, y)
+
+    return Run(go, lambda: model.evaluate(*task.data())["loss"])
+
+
 def physics(task: Task) -> Run:
     points = task.points()
 

@@ -20,12 +20,27 @@ def training(task: Task) -> Run:
     def go(epochs: int) -> None:
         classifier.set_params(max_iter=epochs).fit(x, y)
 
-    def outcome() -> float:
-        if task.network.widths[-1] == 2:
-            raise ValueError("it has one output for two classes, and other weights")
-        return float(log_loss(y, classifier.predict_proba(x), labels=classifier.classes_))
+    return Run(go, lambda: _loss(task, classifier))
 
-    return Run(go, outcome)
+
+def single(task: Task) -> Run:
+    batches = task.batches()
+    classifier = _classifier(task, *task.data())
+
+    def go(epochs: int) -> None:
+        for _ in range(epochs):
+            for x, y in batches:
+                classifier.partial_fit(x, y)
+
+    return Run(go, lambda: _loss(task, classifier))
+
+
+def _loss(task: Task, classifier: MLPClassifier) -> float:
+    """Return the loss of all rows."""
+    if task.network.widths[-1] == 2:
+        raise ValueError("it has one output for two classes, and other weights")
+    x, y = task.data()
+    return float(log_loss(y, classifier.predict_proba(x), labels=classifier.classes_))
 
 
 def prediction(task: Task) -> Run:

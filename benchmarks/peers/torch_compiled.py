@@ -12,26 +12,49 @@ from benchmarks.peers import Run
 from benchmarks.peers.torch_eager import prepare_threads
 
 Tensors = list[torch.Tensor]
+Step = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 OPTIONS = {"cpp_wrapper": True, "max_autotune": True}
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "gelu": functional.gelu}
 
 
 def training(task: Task) -> Run:
-    prepare_threads(task)
     x, y = map(torch.from_numpy, task.data())
+    batch = task.network.batch
+
+    def epoch(step: Step) -> None:
+        order = torch.randperm(len(x))
+        for rows, classes in zip(x[order].split(batch), y[order].split(batch), strict=True):
+            step(rows, classes)
+
+    return _on_classes(task, epoch)
+
+
+def single(task: Task) -> Run:
+    batches = task.batches()
+
+    def epoch(step: Step) -> None:
+        for x, y in batches:
+            step(torch.from_numpy(x), torch.from_numpy(y)).item()
+
+    return _on_classes(task, epoch)
+
+
+def _on_classes(task: Task, epoch: Callable[[Step], None]) -> Run:
+    """Return the run of an epoch that is handed what makes a step, and returns the sum of all losses."""
+    prepare_threads(task)
     network = task.network
 
     def loss_of(weights: Tensors, x: torch.Tensor, y: torch.Tensor, training: bool = True) -> torch.Tensor:
         return functional.cross_entropy(forward(network, weights, x, training), y)
 
-    state, step = compiled_step(task, loss_of)
+    state, compiled = compiled_step(task, loss_of)
 
-    def epoch() -> None:
-        order = torch.randperm(len(x))
-        for rows, classes in zip(x[order].split(network.batch), y[order].split(network.batch), strict=True):
-            step(*state, rows, classes)
+    def step(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        compiled(*state, x, y)
+        return state[-1]
 
-    return run_of(epoch, lambda: loss_of(state[0], x, y, training=False))
+    x, y = map(torch.from_numpy, task.data())
+    return run_of(lambda: epoch(step), lambda: loss_of(state[0], x, y, training=False))
 
 
 def prediction(task: Task) -> Run:

@@ -2,37 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
 from benchmarks.networks import LEARNING_RATE, Task
 from benchmarks.peers import Run
 
+Step = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
 
 
 def training(task: Task) -> Run:
-    prepare_threads(task)
     x, y = map(torch.from_numpy, task.data())
-    module = network_of(task)
-    optimizer = torch.optim.Adam(module.parameters(), lr=LEARNING_RATE, fused=True)
-    loss_of = nn.CrossEntropyLoss()
     batch = task.network.batch
 
-    def epoch() -> torch.Tensor:
+    def epoch(step: Step) -> None:
         order = torch.randperm(len(x))
         total = torch.zeros(())
         for rows, classes in zip(x[order].split(batch), y[order].split(batch), strict=True):
-            optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(module(rows), classes)
-            loss.backward()
-            optimizer.step()
-            total += loss.detach()
-        return total
+            total += step(rows, classes)
+
+    return _run(task, epoch)
+
+
+def single(task: Task) -> Run:
+    batches = task.batches()
+
+    def epoch(step: Step) -> None:
+        for x, y in batches:
+            step(torch.from_numpy(x), torch.from_numpy(y)).item()
+
+    return _run(task, epoch)
+
+
+def _run(task: Task, epoch: Callable[[Step], None]) -> Run:
+    """Return the run of an epoch that is handed what makes a step."""
+    prepare_threads(task)
+    module = network_of(task)
+    optimizer = torch.optim.Adam(module.parameters(), lr=LEARNING_RATE, fused=True)
+    loss_of = nn.CrossEntropyLoss()
+    x, y = map(torch.from_numpy, task.data())
+
+    def step(rows: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+        optimizer.zero_grad(set_to_none=True)
+        loss = loss_of(module(rows), classes)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
 
     def go(epochs: int) -> None:
         for _ in range(epochs):
-            epoch()
+            epoch(step)
 
     def outcome() -> float:
         module.eval()

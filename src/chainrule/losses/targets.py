@@ -30,10 +30,8 @@ def as_numbers(y: object) -> Array:
 
 def as_floats(y: Array, dtype: DType) -> Array:
     """Return y as floats of this dtype; NaN, infinity and what is too large for it are refused."""
-    floats = y
-    if y.dtype != dtype:
-        with np.errstate(over="ignore"):
-            floats = y.astype(dtype)
+    with np.errstate(over="ignore"):
+        floats = y.astype(dtype)
     refuse(~np.isfinite(floats), y, f"a target is a finite {dtype}; drop such rows or fill them in")
     return floats
 
