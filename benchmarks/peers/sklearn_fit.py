@@ -25,7 +25,7 @@ def training(task: Task) -> Run:
 
 def single(task: Task) -> Run:
     batches = task.batches()
-    classifier = _classifier(task, *task.data())
+    classifier = _classifier(task, *task.data()).set_params(warm_start=False)
 
     def go(epochs: int) -> None:
         for _ in range(epochs):
