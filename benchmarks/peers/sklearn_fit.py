@@ -26,6 +26,7 @@ def training(task: Task) -> Run:
 def single(task: Task) -> Run:
     batches = task.batches()
     classifier = _classifier(task, *task.data()).set_params(warm_start=False)
+    del classifier._optimizer  # it has made steps with other weights
 
     def go(epochs: int) -> None:
         for _ in range(epochs):

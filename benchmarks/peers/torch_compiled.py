@@ -9,37 +9,22 @@ from torch.nn import functional
 
 from benchmarks.networks import LEARNING_RATE, Network, Task
 from benchmarks.peers import Run
-from benchmarks.peers.torch_eager import prepare_threads
+from benchmarks.peers.torch_eager import Epoch, handed_over, prepare_threads, shuffled
 
 Tensors = list[torch.Tensor]
-Step = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 OPTIONS = {"cpp_wrapper": True, "max_autotune": True}
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "gelu": functional.gelu}
 
 
 def training(task: Task) -> Run:
-    x, y = map(torch.from_numpy, task.data())
-    batch = task.network.batch
-
-    def epoch(step: Step) -> None:
-        order = torch.randperm(len(x))
-        for rows, classes in zip(x[order].split(batch), y[order].split(batch), strict=True):
-            step(rows, classes)
-
-    return _on_classes(task, epoch)
+    return _on_classes(task, shuffled(task))
 
 
 def single(task: Task) -> Run:
-    batches = task.batches()
-
-    def epoch(step: Step) -> None:
-        for x, y in batches:
-            step(torch.from_numpy(x), torch.from_numpy(y)).item()
-
-    return _on_classes(task, epoch)
+    return _on_classes(task, handed_over(task))
 
 
-def _on_classes(task: Task, epoch: Callable[[Step], None]) -> Run:
+def _on_classes(task: Task, epoch: Epoch) -> Run:
     """Return the run of an epoch that is handed what makes a step, and returns the sum of all losses."""
     prepare_threads(task)
     network = task.network

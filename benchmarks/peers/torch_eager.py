@@ -11,34 +11,45 @@ from benchmarks.networks import LEARNING_RATE, Task
 from benchmarks.peers import Run
 
 Step = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Epoch = Callable[[Step], None]
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
 
 
 def training(task: Task) -> Run:
+    total = torch.zeros(())
+    return _run(task, shuffled(task), total.add_)
+
+
+def single(task: Task) -> Run:
+    return _run(task, handed_over(task), lambda loss: loss)
+
+
+def shuffled(task: Task) -> Epoch:
+    """Return an epoch over views of the permuted rows."""
     x, y = map(torch.from_numpy, task.data())
     batch = task.network.batch
 
     def epoch(step: Step) -> None:
         order = torch.randperm(len(x))
-        total = torch.zeros(())
         for rows, classes in zip(x[order].split(batch), y[order].split(batch), strict=True):
-            total += step(rows, classes)
+            step(rows, classes)
 
-    return _run(task, epoch)
+    return epoch
 
 
-def single(task: Task) -> Run:
+def handed_over(task: Task) -> Epoch:
+    """Return an epoch over arrays of NumPy, in which each step's loss is read."""
     batches = task.batches()
 
     def epoch(step: Step) -> None:
         for x, y in batches:
             step(torch.from_numpy(x), torch.from_numpy(y)).item()
 
-    return _run(task, epoch)
+    return epoch
 
 
-def _run(task: Task, epoch: Callable[[Step], None]) -> Run:
-    """Return the run of an epoch that is handed what makes a step."""
+def _run(task: Task, epoch: Epoch, told: Callable[[torch.Tensor], torch.Tensor]) -> Run:
+    """Return the run of an epoch, each of whose steps tells its loss."""
     prepare_threads(task)
     module = network_of(task)
     optimizer = torch.optim.Adam(module.parameters(), lr=LEARNING_RATE, fused=True)
@@ -50,7 +61,7 @@ def _run(task: Task, epoch: Callable[[Step], None]) -> Run:
         loss = loss_of(module(rows), classes)
         loss.backward()
         optimizer.step()
-        return loss.detach()
+        return told(loss.detach())
 
     def go(epochs: int) -> None:
         for _ in range(epochs):
