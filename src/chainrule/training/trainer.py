@@ -172,7 +172,7 @@ class Trainer:
                     "of the same network with it, build that, and hand over the weights: "
                     "other.set_weights(model.weights)"
                 )
-        self.run = self.run
+        self.run = self.run  # the arrays are taken back from the single steps, which begin anew
         self.task = replace(self.task, optimizer=optimizer)
         self._stages.clear()
 
