@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainrule.compiler.buffer import Buffer
+from chainrule.compiler.buffer import Buffer, Stride
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import BYTES, LANES, Code, mangled, memory_type
 from chainrule.compiler.index import Affine, IndexBuilder, Place
@@ -142,10 +142,30 @@ class Access:
         """Return the offset in elements as one sum for each power of rows; None if it is no such sum."""
         parts = [Affine({}), Affine({}), Affine({})]
         for place, stride in zip(index, buffer.strides, strict=True):
-            if not isinstance(place, Place):
+            offset = self._offset(place, stride)
+            if offset is None:
                 return None
-            parts[stride.power] = parts[stride.power] + place.affine.times(stride.elements)
+            parts[stride.power] = parts[stride.power] + offset
         return parts
+
+    def _offset(self, place: Element, stride: Stride) -> Affine | None:
+        """Return how far an index along an axis leads; None if that is no sum."""
+        if not isinstance(place, Place):
+            return None
+        affine = place.affine
+        if not stride.block:
+            return affine.times(stride.elements)
+        parts = affine.divided(stride.block, self.builder.extents)
+        if parts is not None and not parts[0].lanes:
+            block, within = parts
+            return block.times(stride.apart) + within.times(stride.elements)
+        # Counters of vectors are multiples of these: none begins in one block and ends in the next.
+        whole = affine.lanes == 1 and list(affine.terms.values()) == [1] and affine.constant % LANES == 0
+        if affine.lanes and not whole:
+            return None
+        number = self._code.value(f"udiv i64 {affine.base(self._code)}, {stride.block}")
+        skipped = stride.apart - stride.block * stride.elements
+        return affine.times(stride.elements) + Affine({number: skipped})
 
     def address_of(self, buffer: Buffer, index: Sequence[Element]) -> str:
         """Return the address of the element at a place that loops count out."""
@@ -236,7 +256,12 @@ class Access:
         offset = b.spread(zero) if any(place.vector for place in index) else zero
         unit = Element("%capacity" if buffer.padded else "%rows", "int64")
         for place, stride in zip(index, buffer.strides, strict=True):
-            far = b.multiply(b.cast(place, "int64"), Element(str(stride.elements), "int64"))
+            at = b.cast(place, "int64")
+            far = b.multiply(at, Element(str(stride.elements), "int64"))
+            if stride.block:
+                skipped = Element(str(stride.apart - stride.block * stride.elements), "int64")
+                block = b.divide(at, Element(str(stride.block), "int64"))
+                far = b.add(far, b.multiply(block, skipped))
             for _ in range(stride.power):
                 far = b.multiply(far, unit)
             offset = b.add(offset, far)

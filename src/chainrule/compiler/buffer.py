@@ -16,10 +16,16 @@ REGIONS = 3
 
 @dataclass(frozen=True)
 class Stride:
-    """The distance of two neighbours along an axis: `elements` times the capacity to the power `power`."""
+    """The distance of two neighbours along an axis: `elements` times the capacity to the power `power`.
+
+    Where there is a `block`, this holds within so many neighbours, and each block begins `apart` elements
+    after the one before.
+    """
 
     elements: int
     power: int = 0
+    block: int = 0
+    apart: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class Buffer:
         For each axis.
     padded : bool
         Whether whole vectors may be read and written at the end of a row.
+    scattered : bool
+        Whether its rows lie elsewhere, each packed, and only their addresses here.
     """
 
     slot: int
@@ -48,6 +56,12 @@ class Buffer:
     dtype: str
     strides: tuple[Stride, ...]
     padded: bool
+    scattered: bool = False
+
+    @property
+    def panel(self) -> int:
+        """How many columns lie together, where they lie in panels; otherwise 0."""
+        return self.strides[-1].block if self.strides else 0
 
     @property
     def start(self) -> tuple[int, int, int]:

@@ -14,6 +14,7 @@ from chainrule.compiler.llvm import module_text
 from chainrule.compiler.local import plan_local
 from chainrule.compiler.loop_code import OWN_ITEMS, loop_functions
 from chainrule.compiler.memory import in_place, plan_arena, user_buffer
+from chainrule.compiler.panels import panels, read_by_panels
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.plan import LoopPlan
 from chainrule.compiler.program import PREAMBLE, Program, write_program
@@ -21,7 +22,7 @@ from chainrule.compiler.schedule import grouped, scheduled, work_of
 from chainrule.compiler.table import LINE, Scratch
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Loop, Stage
-from chainrule.graph.types import static_size
+from chainrule.graph.types import ArrayType, static_size
 from chainrule.graph.value import Value, call
 
 
@@ -73,7 +74,9 @@ class Part:
         given = {name: value for name, value in self.inputs.items() if name not in self.data}
         return {**self.replaced, **given}
 
-    def place(self, home: Mapping[str, Buffer], size: int, captured_slot: int) -> None:
+    def place(
+        self, home: Mapping[str, Buffer], size: int, captured_slot: int, widths: Mapping[ArrayType, int]
+    ) -> None:
         """Plan its memory behind that of the loop, of this size; results lie over old arrays if they may."""
         given = {value.serial: home[name] for name, value in self.inputs.items() if name not in self.data}
         fixed = {
@@ -88,7 +91,16 @@ class Part:
         packed = {value.serial for value in tables if value.ndim > 2}
         self.local = plan_local(self.groups, {*there, *(value.serial for value in results)})
         elsewhere = {**there, **self.local.buffers}
-        arena = plan_arena(self.groups, elsewhere, [*tables, *results], packed)
+        scattered = read_by_panels(self.kernels, widths)
+        scattered &= {self.inputs[name].serial for name in self.data if name not in self._sparse}
+        arena = plan_arena(
+            self.groups,
+            elsewhere,
+            [*tables, *results],
+            packed=packed,
+            panels=widths,
+            scattered=scattered,
+        )
         self.buffers = {**_moved(arena.buffers, size), **elsewhere}
         self.sizes = (size + arena.sizes[0], *arena.sizes[1:])
         self._copies = [
@@ -165,19 +177,20 @@ class CompiledLoop:
         kept: dict[str, Value] = {}
         for part in self.parts:
             kept = {**part.kept, **kept}
-        plan = plan_arena([], (), kept.values())
+        widths = panels(kernel for part in self.parts for kernel in part.kernels)
+        plan = plan_arena([], (), kept.values(), panels=widths)
         self.home = {name: (value, plan.buffers[value.serial]) for name, value in kept.items()}
         self.replaced = sorted({name for part in self.parts for name in part.replaced})
-        slots = self._place(plan.sizes[0])
+        slots = self._place(plan.sizes[0], widths)
         self._write(ticks_slot=FIRST_TABLE + slots if profiled else None)
 
-    def _place(self, size: int) -> int:
+    def _place(self, size: int, widths: Mapping[ArrayType, int]) -> int:
         """Plan every stage's memory; return how many slots the user's tables and captured arrays take."""
         home = {name: buffer for name, (_, buffer) in self.home.items()}
         self.finite = Buffer(0, size, 0, "float64", (), padded=False)
         slot = FIRST_TABLE + sum(part.slots for part in self.parts)
         for part in self.parts:
-            part.place(home, size + LINE, slot)
+            part.place(home, size + LINE, slot, widths)
             slot += len(part.graph.captured)
         return slot - FIRST_TABLE
 

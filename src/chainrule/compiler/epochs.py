@@ -14,6 +14,7 @@ import numpy as np
 
 from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.control import FIRST_TABLE, Control
+from chainrule.compiler.kept import KeptArray
 from chainrule.compiler.native_loop import NativeLoop, native_loop
 from chainrule.compiler.pool import deferred_interrupt, helpers, is_interrupted, run_apart, run_together
 from chainrule.compiler.table import address_of, allocate, given_up
@@ -22,7 +23,7 @@ from chainrule.graph.evaluate import bind_rows
 from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError, Tables
 from chainrule.graph.shuffle import bits_for, shift_for
 from chainrule.graph.sparse import Rows, SparseRows
-from chainrule.graph.types import Array, DType, Shape
+from chainrule.graph.types import Array, ArrayType
 
 #: Seconds that native code runs before Python may look. Ctrl-C waits for half as much more at most, and for
 #: copies of the weights. A turn that takes longer is given up, unless copying all that it replaces before it
@@ -76,14 +77,11 @@ class CompiledRun:
         self._saved_own: dict[str, Array] | None = None
         self._place_arrays()
         self._set_sizes()
-        self._views = {
-            name: self._view_of(buffer, kind.shape, kind.dtype)
-            for name, (kind, buffer) in self._plan.home.items()
-        }
-        self._finite = self._view_of(self._plan.finite, (), np.dtype("float64"))
+        self._home = {name: self._kept_array(*place) for name, place in self._plan.home.items()}
+        self._finite = self._number(self._plan.finite)
         for name, number in {**inputs.arguments, "key": inputs.key}.items():
-            if name in self._views:
-                self._views[name][...] = number
+            if name in self._home:
+                self._home[name].put(np.asarray(number))
         self._load(state)
 
     def _place_arrays(self) -> None:
@@ -132,7 +130,7 @@ class CompiledRun:
         if self._saved_position is self._position:
             replaced, self._saved_own = self._saved, None  # they are not written to any more
         else:
-            replaced = {name: self._views[name].copy() for name in self._plan.replaced}
+            replaced = {name: self._home[name].copy() for name in self._plan.replaced}
         return replace(self._position, carried={**self._rest, **replaced})
 
     @state.setter
@@ -141,8 +139,8 @@ class CompiledRun:
 
     def _load(self, state: LoopState) -> None:
         self._rest = dict(state.carried)
-        for name in self._views.keys() & self._rest.keys():
-            self._views[name][...] = self._rest[name]
+        for name in self._home.keys() & self._rest.keys():
+            self._home[name].put(self._rest[name])
         self._position = replace(state, carried={})
         self._begin_validation()
         self._saved = {name: self._rest[name] for name in self._plan.replaced}
@@ -152,13 +150,12 @@ class CompiledRun:
         self._control[Control.VALIDATED] = 0
         self._control[Control.SIZE :] = 0
 
-    def _view_of(self, buffer: Buffer, shape: Shape, dtype: DType) -> Array:
-        """Return an array of the arena as NumPy sees it."""
+    def _kept_array(self, kind: ArrayType, buffer: Buffer) -> KeptArray:
         start = self._places[buffer.slot] + buffer.offset - self._memory.ctypes.data
-        raw = self._memory.view(np.uint8)[start:]
-        size = dtype.itemsize
-        strides = tuple(stride.elements * size for stride in buffer.strides)
-        return np.ndarray(tuple(map(int, shape)), dtype, raw.data, 0, strides)
+        return KeptArray(self._memory.view(np.uint8)[start:].data, kind, buffer)
+
+    def _number(self, buffer: Buffer) -> Array:
+        return self._kept_array(ArrayType((), np.dtype(buffer.dtype)), buffer).whole
 
     @cached_property
     def _evaluated(self) -> EvaluatedRun:
@@ -346,7 +343,7 @@ class CompiledRun:
 
     @cached_property
     def _loss(self) -> Array:
-        return self._view_of(self._plan.loss, (), np.dtype(self._plan.loss.dtype))
+        return self._number(self._plan.loss)
 
     # Failures ------------------------------------------------------------------------------------------
 
@@ -373,11 +370,11 @@ class CompiledRun:
     def _save(self, now: float) -> None:
         """Copy all that is replaced, which is finite at this time if the loop is checked."""
         if self._saved_own is None:
-            self._saved_own = {name: self._views[name].copy() for name in self._saved}
+            self._saved_own = {name: self._home[name].copy() for name in self._saved}
         self._saved = self._saved_own
         began = time.perf_counter()
         for name, array in self._saved.items():
-            np.copyto(array, self._views[name])
+            self._home[name].copy_to(array)
         self._copying = time.perf_counter() - began
         self._mark(now)
 
@@ -389,7 +386,7 @@ class CompiledRun:
 
     def _restore(self) -> None:
         for name, array in self._saved.items():
-            self._views[name][...] = array
+            self._home[name].put(array)
         self._position = self._saved_position
         self._begin_validation()
         del self.results[self._saved_results :]

@@ -49,6 +49,13 @@ def write_check(arrays: Iterable[tuple[Value, Buffer]], total: Buffer) -> list[C
 
 def _blocks(value: Value, buffer: Buffer) -> Iterator[int]:
     """Yield the numbers of blocks of rows, four of each: its offset, rows, columns and the stride of rows."""
+    if buffer.panel:
+        height, width = int(value.shape[0]), buffer.panel
+        panels, rest = divmod(int(value.shape[1]), width)
+        behind = panels * height * width * BYTES[buffer.dtype]
+        yield from (buffer.offset, panels * height, width, width)
+        yield from (buffer.offset + behind, height, rest, width)
+        return
     axes = [axis for axis, size in enumerate(value.shape) if size != 1]
     *before, columns = [int(value.shape[axis]) for axis in axes] or [1]
     rows = math.prod(before)

@@ -40,7 +40,8 @@ class Panels:
 
     Attributes
     ----------
-    begin, end : str
+    begin : int
+    end : str
         From which column to which.
     vectors : int
         How many vectors of columns a panel has.
@@ -48,7 +49,7 @@ class Panels:
         How many columns there are, where the last vector is not full.
     """
 
-    begin: str
+    begin: int
     end: str
     vectors: int
     left: int | None = None
@@ -74,10 +75,10 @@ def panels_of(columns: int, most: int) -> list[Panels]:
     for count, width in widths:
         if count:
             end = begin + count * width * LANES
-            panels.append(Panels(str(begin), str(end), width))
+            panels.append(Panels(begin, str(end), width))
             begin = end
     left = columns - begin
-    return panels + ([Panels(str(begin), str(begin + 1), -(-left // LANES), left)] if left else [])
+    return panels + ([Panels(begin, str(begin + 1), -(-left // LANES), left)] if left else [])
 
 
 class ProductWriter:
@@ -131,7 +132,7 @@ class ProductWriter:
         """
         panels = self._of_columns(shared)
         rows = self.root.shape[-2]
-        self.by_columns = shared and self._is_far_and_plain()
+        self.by_columns = shared and (self._goes_by_panels() or self._is_far_and_plain())
         by_rows = shared and not self.by_columns
         bounds = self.writer.share(rows, self.tile.rows) if by_rows else ("0", extent_of(rows))
 
@@ -139,30 +140,16 @@ class ProductWriter:
             for each in panels:
                 self._panels(each, bounds, shared)
 
-        if shared:
-            self._bring_near(bounds)
-        if self._is_crossed():
+        if self._is_crossed() and not self.by_columns:
             self._blocks(bounds, write)
         else:
             write(bounds)
 
-    def _bring_near(self, bounds: tuple[str, str]) -> None:
-        """Fetch what the tiles will read of rows that other threads wrote: all of one operand or of both."""
-        zero = Affine({})
-
-        def fetch() -> None:
-            if self.by_columns:
-                self.left.bring_near([zero, zero], bounds[1], self.inner)
-                return
-            self.right.bring_near([zero, zero], self.inner, extent_of(self.columns))
-            if self.left.distance(0) == "1":
-                rows = self.code.integer("sub", bounds[1], bounds[0])
-                self.left.bring_near([Affine({bounds[0]: 1}), zero], rows, self.inner)
-
-        if self.writer.groups == 1:
-            fetch()
-        else:
-            self.code.when(self.code.value("icmp eq i64 %group, 0"), fetch)
+    def _goes_by_panels(self) -> bool:
+        """Whether a matrix lies in panels, or rows lie where each thread may read all: see `panels`."""
+        buffers = self.writer.buffers
+        written = any(buffers[value.serial].panel for value in self.writer.kernel.stored)
+        return written or bool(self.right.buffer.panel) or self.left.buffer.scattered
 
     def _is_far_and_plain(self) -> bool:
         """Whether the right operand is larger than what the second cache holds, and the left one not crossed.
@@ -177,10 +164,10 @@ class ProductWriter:
     def _of_columns(self, shared: bool) -> list[Panels]:
         """Return the panels of columns, which threads take in groups."""
         if self.columns is ROWS:
-            return [Panels("0", "%rows", 1)]
+            return [Panels(0, "%rows", 1)]
         panels = panels_of(int(self.columns), self.tile.vectors)
         if shared:
-            number = sum((int(each.end) - int(each.begin) - 1) // each.width + 1 for each in panels)
+            number = sum((int(each.end) - each.begin - 1) // each.width + 1 for each in panels)
             self.writer.groups = max(1, min(MOST_GROUPS, number))
         return panels
 
@@ -239,8 +226,7 @@ class ProductWriter:
         begin, end = self._group(count) if shared else ("0", count)
 
         def panel(place: str, _: list[str]) -> list[str]:
-            column = number("add", panels.begin, number("mul", place, panels.width))
-            self._unless_given_up(lambda: self._panel(column, panels, bounds))
+            self._unless_given_up(lambda: self._panel(place, panels, bounds))
             return []
 
         some = self.code.value(f"icmp slt i64 {bounds[0]}, {bounds[1]}")
@@ -259,9 +245,8 @@ class ProductWriter:
             first = code.call("i64", "llvm.smax.i64", f"i64 {number('sub', begin, before)}, i64 0")
             last = code.smaller(number("sub", end, before), height)
             top, bottom = (number("mul", tile, size) for tile in (first, last))
-            column = number("add", panels.begin, number("mul", place, panels.width))
             rows = (top, code.smaller(bottom, bounds[1]))
-            self._unless_given_up(lambda: self._panel(column, panels, rows))
+            self._unless_given_up(lambda: self._panel(place, panels, rows))
             return []
 
         rounded = number("sub", number("add", end, height), 1)
@@ -284,9 +269,10 @@ class ProductWriter:
         """Return how many units cover an extent."""
         return self.code.integer("udiv", self.code.integer("add", extent, unit - 1), unit)
 
-    def _panel(self, column: str, panels: Panels, bounds: tuple[str, str]) -> None:
+    def _panel(self, place: str, panels: Panels, bounds: tuple[str, str]) -> None:
         """Write the loop over the tiles of a panel, between these rows."""
-        first = [*self.outer, Affine({}), Affine({column: 1})]
+        start = Affine({} if panels.left else {place: panels.width}, panels.begin)
+        first, column = [*self.outer, Affine({}), start], start.base(self.code)
         number = self._columns_in(column, panels)
         lanes = lanes_of_row(self.dtype, number, panels.vectors)
         panel = Panel(first, self._tails(column, panels), lanes, number, self.turned)

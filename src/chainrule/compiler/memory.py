@@ -14,9 +14,10 @@ from typing import NamedTuple
 from chainrule.compiler.buffer import REGIONS, SLACK, Buffer, Stride
 from chainrule.compiler.code import BYTES, LANES
 from chainrule.compiler.fuse import Kernel, is_narrow, source_of
+from chainrule.compiler.table import LINE
 from chainrule.graph.lowering import Contraction, Gather
 from chainrule.graph.primitive import lowering_of
-from chainrule.graph.types import ROWS, Shape, dtype_name
+from chainrule.graph.types import ROWS, ArrayType, Shape, dtype_name
 from chainrule.graph.value import Value
 
 #: Bytes that are taken: from where, how many, and the first and the last kernel in whose time. A list of such
@@ -54,6 +55,13 @@ def layout(shape: Shape, padded: bool) -> Layout:
     return Layout(tuple(reversed(strides)), size, power)
 
 
+def in_panels(shape: Shape, width: int) -> Layout:
+    """Return how a matrix lies as panels of so many columns, one behind the other."""
+    rows, columns = map(int, shape)
+    apart = rows * width
+    return Layout((Stride(width), Stride(1, block=width, apart=apart)), -(-columns // width) * apart, 0)
+
+
 def padded_bytes(value: Value) -> int:
     """Return the bytes that an array takes where rows are padded; of one that has rows, those of one row."""
     return layout(value.shape, padded=True).elements * BYTES[dtype_name(value.dtype)]
@@ -88,7 +96,10 @@ def plan_arena(
     groups: Sequence[Sequence[Kernel]],
     placed: Iterable[int],
     kept: Iterable[Value],
+    *,
     packed: Iterable[int] = (),
+    panels: Mapping[ArrayType, int] | None = None,
+    scattered: Container[int] = (),
 ) -> Arena:
     """Give every stored value a place in the arena; values that are never alive together may share one.
 
@@ -102,6 +113,10 @@ def plan_arena(
         What lives from the first kernel to the last: a loop's arrays.
     packed : iterable of int
         Serials of what lies without padding, as a user's table does.
+    panels : mapping of ArrayType to int, optional
+        Which matrices lie in panels, and how wide these are: see `chainrule.compiler.panels`.
+    scattered : container of int
+        Serials of tables of whose rows only the addresses are there.
     """
     values = {value.serial: value for value in kept}
     lives = dict.fromkeys(values, (0, len(groups)))
@@ -122,14 +137,21 @@ def plan_arena(
     taken: list[list[Span]] = [[] for _ in range(REGIONS)]
     dense = set(packed)
     dense |= {serial for serial, value in values.items() if is_narrow(value.shape)}
-    plans = {serial: _bytes(value, serial not in dense) for serial, value in values.items()}
+    widths = panels or {}
+    plans = {
+        serial: (LINE, 1, (Stride(0), Stride(1)))
+        if serial in scattered
+        else _bytes(value, serial not in dense, widths.get(value.type, 0))
+        for serial, value in values.items()
+    }
     for serial in sorted(lives, key=lambda serial: -plans[serial][0]):
         size, power, strides = plans[serial]
         first, last = lives[serial]
         offset = claim(taken[power], size, first, last)
         sizes[power] = max(sizes[power], offset + size)
         dtype = dtype_name(values[serial].dtype)
-        buffers[serial] = Buffer(power, offset, power, dtype, strides, serial not in dense)
+        apart = serial in scattered
+        buffers[serial] = Buffer(power, offset, power, dtype, strides, serial not in dense, apart)
     return Arena(buffers, {serial: plan[0] for serial, plan in plans.items()}, tuple(sizes))
 
 
@@ -216,8 +238,8 @@ def _read_elsewhere(kernel: Kernel, stored: set[int]) -> set[int]:
     return found
 
 
-def _bytes(value: Value, padded: bool) -> tuple[int, int, tuple[Stride, ...]]:
-    strides, size, power = layout(value.shape, padded)
+def _bytes(value: Value, padded: bool, panel: int) -> tuple[int, int, tuple[Stride, ...]]:
+    strides, size, power = in_panels(value.shape, panel) if panel else layout(value.shape, padded)
     if power >= REGIONS:
         raise ValueError(f"{value!r} has more than {REGIONS - 1} axes of rows, and cannot be compiled")
     slack = SLACK if power == 0 else 0

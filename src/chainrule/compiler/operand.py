@@ -11,12 +11,11 @@ from collections.abc import Sequence
 
 from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.builder import Element
-from chainrule.compiler.code import BYTES, LANES, SCALARS
+from chainrule.compiler.code import LANES, SCALARS
 from chainrule.compiler.fuse import as_view
-from chainrule.compiler.index import Affine, axis_counters
+from chainrule.compiler.index import Affine, affines, axis_counters
 from chainrule.compiler.loops import Index, KernelWriter
 from chainrule.compiler.packing import Packing, pack_columns, pack_rows
-from chainrule.compiler.sweep import sweep
 from chainrule.graph.value import Value
 
 #: What the second cache holds beside other arrays.
@@ -41,7 +40,7 @@ class Operand:
             source, self.indices = value, counters
         else:
             source, self.indices = as_view(value, counters)
-        self._writer, self._code = writer, writer.code
+        self._writer, self.code = writer, writer.code
         self.buffer: Buffer = writer.buffers[source.serial]
         self.kind = SCALARS[self.buffer.dtype]
 
@@ -68,7 +67,16 @@ class Operand:
 
     def address(self, index: Sequence[Affine]) -> str:
         """Return where the element at an index lies."""
-        return self._writer.access.address_of(self.buffer, self.places(index))
+        if not self.buffer.scattered:
+            return self._writer.access.address_of(self.buffer, self.places(index))
+        row, column = affines(self.places(index))
+        return self.after(self.row(row), column.base(self.code))
+
+    def row(self, place: Affine) -> str:
+        """Return where a row lies, of an operand whose rows lie elsewhere."""
+        first = self._writer.access.pointer(self.buffer)
+        at = self.code.value(f"getelementptr ptr, ptr {first}, i64 {place.base(self.code)}")
+        return self.code.value(f"load ptr, ptr {at}")
 
     def scalar(self, address: str) -> Element:
         """Return the element at an address."""
@@ -80,41 +88,40 @@ class Operand:
 
     def after(self, address: str, elements: str | int) -> str:
         """Return the address so many elements later."""
-        return self._code.value(f"getelementptr {self.kind}, ptr {address}, i64 {elements}")
+        return self.code.value(f"getelementptr {self.kind}, ptr {address}, i64 {elements}")
 
     def distance(self, axis: int) -> str:
         """Return how many elements neighbours along an axis lie apart."""
         return self._writer.access.distance(self.buffer, self.indices, f"%{axis}")
 
-    def bring_near(self, first: Sequence[Affine], rows: str, columns: str) -> None:
-        """Have the cache fetch so many rows and columns, some of which other threads may have written."""
-        code, number, rank = self._code, self._code.integer, len(first) - 2
-        steps, size = [self.distance(rank), self.distance(rank + 1)], BYTES[self.buffer.dtype]
-        if steps[1] != "1":
-            steps, rows, columns = steps[::-1], columns, rows
-        if steps[1] != "1":
-            return
-        length = number("mul", steps[0], size)
-        small = code.value(f"icmp sle i64 {number('mul', rows, length)}, {FAR_BYTES}")
-        several = code.value("icmp sgt i64 %own_threads, 1")
-        code.when(
-            code.value(f"and i1 {several}, {small}"),
-            lambda: sweep(code, self.address(first), length, rows, number("mul", columns, size)),
-        )
-
     def pack(self, panel: Panel, inner: str, to: str) -> None:
         """Pack a panel, so many elements high, one row after the other."""
-        start, dtype = self.address(panel.first), self.buffer.dtype
-        step = self.distance(panel.rank + panel.turned)
-        packing = Packing(start, step, inner, panel.number, to, str(panel.width))
-        if panel.turned:
-            pack_columns(self._code, dtype, packing)
-        else:
-            pack_rows(self._code, dtype, packing, len(panel.tails), panel.tails[-1] is None)
+        step, dtype = self.distance(panel.rank + panel.turned), self.buffer.dtype
+        if not panel.turned:
+            packing = Packing(self.address(panel.first), step, inner, panel.number, to, str(panel.width))
+            pack_rows(self.code, dtype, packing, len(panel.tails), panel.tails[-1] is None)
+            return
+
+        def some(start: str, rows: str, to: str) -> None:
+            pack_columns(self.code, dtype, Packing(start, step, rows, panel.number, to, str(panel.width)))
+
+        block = self.buffer.panel
+        if not block:
+            some(self.address(panel.first), inner, to)
+            return
+
+        def part(number: str, _: list[str]) -> list[str]:
+            start = self.address([*panel.first[:-2], Affine({number: block}), panel.first[-1]])
+            left = self.code.integer("sub", inner, self.code.integer("mul", number, block))
+            place = self.after(to, self.code.integer("mul", number, block * panel.width))
+            some(start, self.code.smaller(left, block), place)
+            return []
+
+        self.code.loop(0, -(-int(inner) // block), 1, part)
 
     def pack_crossed(self, outer: Sequence[Affine], rows: tuple[str, str], inner: str, to: str) -> None:
         """Pack rows of a left operand that lies transposed: LANES of them side by side for each k."""
-        code, rank = self._code, len(outer)
+        code, rank = self.code, len(outer)
         step = self.distance(rank + 1)
         full = self.value.shape[rank] % LANES == 0
 

@@ -56,12 +56,16 @@ def _bring(
     def row(number: str, source: str) -> list[str]:
         for table, given, batch in zip(tables, sources, batches, strict=True):
             width = BYTES[table.batch.dtype]
+            size = table.size * width
             to = _moved(code, batch, number, table.batch.strides[0].elements * width)
             if table.sparse:
-                code.run("llvm.memset.p0.i64", f"ptr {to}, i8 0, i64 {table.size * width}, i1 false")
+                code.run("llvm.memset.p0.i64", f"ptr {to}, i8 0, i64 {size}, i1 false")
                 _put_numbers(code, table, given, source, to)
+            elif table.batch.scattered:
+                place = code.value(f"getelementptr ptr, ptr {batch}, i64 {number}")
+                code.do(f"store ptr {_moved(code, given[0], source, size)}, ptr {place}")
             else:
-                code.copy(to, _moved(code, given[0], source, table.size * width), table.size * width)
+                code.copy(to, _moved(code, given[0], source, size), size)
         return []
 
     code.loop(first, end, _BLOCK, block)

@@ -77,4 +77,5 @@ def _lines(
 
 
 def _layout(buffer: Buffer) -> tuple[Hashable, ...]:
-    return buffer.slot == LOCAL, buffer.power, buffer.dtype, buffer.strides, buffer.padded
+    lies = buffer.slot == LOCAL, buffer.power, buffer.padded, buffer.scattered
+    return *lies, buffer.dtype, buffer.strides

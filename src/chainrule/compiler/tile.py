@@ -156,7 +156,7 @@ class Product:
         rows, writer = self.root.shape[-2], self.writer
         if self.root.ndim > 2 or LANES % self.tile.rows:
             return False
-        if not self.left.buffer.is_own or not self.left.goes_forward:
+        if self.left.buffer.scattered or not self.left.buffer.is_own or not self.left.goes_forward:
             return False
         if self.light and not all(map(is_inside, writer.kernel.members)):
             return False
@@ -193,6 +193,29 @@ class Factors:
         if self._apart:
             starts = [after(starts[0], far) for far in self._apart]
         return list(map(self._operand.scalar, starts))
+
+
+class ScatteredFactors:
+    """The factors of a tile's rows, in a left operand that is transposed, and whose rows lie anywhere.
+
+    Parameters
+    ----------
+    operand : Operand
+        It.
+    columns : sequence of Affine
+        The tile's rows: its columns.
+    """
+
+    step = "1"
+
+    def __init__(self, operand: Operand, columns: Sequence[Affine]) -> None:
+        self._operand = operand
+        self._columns = [column.base(operand.code) for column in columns]
+
+    def at(self, place: str) -> list[Element]:
+        """Return a factor of each of the tile's rows: those at a place in the sum."""
+        row = self._operand.row(Affine({place: 1}))
+        return [self._operand.scalar(self._operand.after(row, column)) for column in self._columns]
 
 
 class Tiles:
@@ -325,9 +348,11 @@ class Tiles:
         others = [self._code.smaller(self._code.integer("add", top, r), final) for r in range(1, size)]
         return [Affine({row: 1}) for row in [top, *others]]
 
-    def _factors(self, rows: Sequence[Affine]) -> Factors:
+    def _factors(self, rows: Sequence[Affine]) -> Factors | ScatteredFactors:
         """Return where the factors of a tile's rows are."""
         left, block, rank = self._product.left, self._area.block, len(self._area.outer)
+        if left.buffer.scattered and left.distance(rank) != "0":
+            return ScatteredFactors(left, rows)
         some = rows[:1] if self._product.goes_on else rows
         starts = [left.address([*self._area.outer, row, Affine({})]) for row in some]
         step = left.distance(rank + 1)
@@ -360,7 +385,9 @@ class Tiles:
         end = self._code.integer("mul", self._product.inner, factors.step)
         return self._sum(end, self._zeros(), factors)[2:]
 
-    def _sum(self, end: str, carried: Sequence[tuple[str, str]], factors: Factors) -> list[str]:
+    def _sum(
+        self, end: str, carried: Sequence[tuple[str, str]], factors: Factors | ScatteredFactors
+    ) -> list[str]:
         """Write the loop over k up to an end: every row's factor times a row of the panel.
 
         The place in the left operand is what counts.

@@ -1,0 +1,88 @@
+"""Which matrices lie in panels: neighbouring columns together, panel behind panel.
+
+A tile of a product reads a panel from one end to the other, and needs no packed copy of it. Threads share the
+panels of a weight, in the product that reads it as in the one that updates it: what a core has written is
+still in its own cache when it is read again, and no line belongs to two of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from chainrule.compiler.code import LANES
+from chainrule.compiler.fuse import Kernel, is_contiguous, source_of
+from chainrule.compiler.llvm import vector_registers
+from chainrule.compiler.matmul import panels_of
+from chainrule.compiler.memory import padded_bytes, reads
+from chainrule.compiler.narrow import are_few
+from chainrule.compiler.schedule import MOST_MATRICES
+from chainrule.compiler.tile import tile_for
+from chainrule.graph.lowering import Contraction
+from chainrule.graph.primitive import lowering_of
+from chainrule.graph.types import ROWS, ArrayType
+from chainrule.graph.value import Value
+
+
+def panels(kernels: Iterable[Kernel]) -> dict[ArrayType, int]:
+    """Return the types of the matrices that lie in panels, and how many columns a panel has.
+
+    These are the right operands of products, where they are larger than what a chain of kernels may keep in
+    the caches and all panels but the last are equal; no other operand of a product has such a type.
+    """
+    found: dict[ArrayType, int] = {}
+    others: set[ArrayType] = set()
+    for root in _products(kernels):
+        left, right = map(source_of, root.operands)
+        others.add(left.type)
+        if root.ndim > 2 or are_few(root.shape[-1]):
+            others.add(right.type)
+        elif is_contiguous(root.operands[1], -1):
+            found[right.type] = _width(right)
+        elif not is_contiguous(root.operands[1], -2):
+            others.add(right.type)
+    return {type_: width for type_, width in found.items() if width and type_ not in others}
+
+
+def read_by_panels(kernels: Iterable[Kernel], widths: Mapping[ArrayType, int]) -> set[int]:
+    """Return the serials of what is read only as the left operand of products that go by panels.
+
+    Whoever computes a panel reads all of it, number by number: it may lie anywhere.
+    """
+    found, others, stored = set[int](), set[int](), set[int]()
+    for kernel in kernels:
+        stored |= {value.serial for value in kernel.stored}
+        root = kernel.root
+        if root is not None and _goes_by_panels(root, widths):
+            left, right = map(source_of, root.operands)
+            found.add(left.serial)
+            beside = Kernel(kernel.shape, members=kernel.members)
+            others |= {right.serial} | reads(beside, {*stored, root.serial})
+        else:
+            others |= reads(kernel, stored)
+    return found - others
+
+
+def _goes_by_panels(root: Value, widths: Mapping[ArrayType, int]) -> bool:
+    """Whether a product reads or writes panels; see `chainrule.compiler.matmul`."""
+    if not isinstance(lowering_of(root), Contraction):
+        return False
+    right = root.operands[1]
+    return root.type in widths or (source_of(right).type in widths and is_contiguous(right, -1))
+
+
+def _products(kernels: Iterable[Kernel]) -> Iterator[Value]:
+    for kernel in kernels:
+        if kernel.root is not None and isinstance(lowering_of(kernel.root), Contraction):
+            yield kernel.root
+
+
+def _width(matrix: Value) -> int:
+    """Return how many columns a panel of a matrix has; 0 if it does not lie in panels."""
+    if matrix.ndim != 2 or ROWS in matrix.shape or padded_bytes(matrix) <= MOST_MATRICES:
+        return 0
+    columns = int(matrix.shape[-1])
+    vectors = tile_for(matrix.dtype.name, vector_registers(), columns).vectors
+    width = LANES * vectors
+    groups = panels_of(columns, vectors)
+    begins = [begin for group in groups for begin in range(group.begin, int(group.end), group.width)]
+    return width if columns > width and begins == list(range(0, columns, width)) else 0
