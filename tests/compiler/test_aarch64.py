@@ -4,6 +4,7 @@ import emulation
 import numpy as np
 import pytest
 from random_graphs import grown
+from recorded import recorded, trained
 from test_random_graphs import compare
 from test_vectormath import LIMITS, arguments, needs_long_double, true, ulps
 
@@ -11,7 +12,6 @@ import chainrule as cr
 from chainrule.compiler.compiled_graph import CompiledGraph
 from chainrule.compiler.epochs import CompiledRun
 from chainrule.compiler.vectormath import FUNCTIONS
-from chainrule.executors import EXECUTORS
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import EvaluatedRun
 from chainrule.graph.value import PRIMITIVES, input_value
@@ -56,27 +56,6 @@ def test_the_clock_of_a_profile(tmp_path):
 
 
 # Training ----------------------------------------------------------------------------------------
-
-
-def recorded(model, x, y, **options):
-    """Return what a fit hands to its executor: the loop, where it starts, and on what."""
-    found = []
-
-    def record(*arguments):
-        found.extend(arguments)
-        raise InterruptedError
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(EXECUTORS, model.executor, EXECUTORS[model.executor]._replace(run=record))
-        with pytest.raises(InterruptedError):
-            model.fit(x, y, **options)
-    return found
-
-
-def trained(run):
-    """Return the loss of each epoch and all that the run has changed."""
-    losses = [results["loss"] for results in run]
-    return {"losses": np.array(losses), **run.state.carried}
 
 
 def rows_of(size):

@@ -31,8 +31,8 @@ MARK = 0xA5
 ROWS = (15, 16, 33, 48)  # a multiple of 16 fills its arrays to the end
 
 
-def with_room(value, padded, length=memory._bytes):
-    size, power, strides = length(value, padded)
+def with_room(value, *how, length=memory._bytes):
+    size, power, strides = length(value, *how)
     return size + ROOM, power, strides
 
 

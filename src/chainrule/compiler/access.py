@@ -159,10 +159,8 @@ class Access:
         if parts is not None and not parts[0].lanes:
             block, within = parts
             return block.times(stride.apart) + within.times(stride.elements)
-        # Counters of vectors are multiples of these: none begins in one block and ends in the next.
-        whole = affine.lanes == 1 and list(affine.terms.values()) == [1] and affine.constant % LANES == 0
-        if affine.lanes and not whole:
-            return None
+        if affine.lanes and not affine.begins_with_a_vector:
+            return None  # it may begin in one block and end in the next
         number = self._code.value(f"udiv i64 {affine.base(self._code)}, {stride.block}")
         skipped = stride.apart - stride.block * stride.elements
         return affine.times(stride.elements) + Affine({number: skipped})

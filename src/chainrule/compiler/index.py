@@ -40,6 +40,15 @@ class Affine:
         """Whether it is one number."""
         return not self.terms and not self.lanes
 
+    @property
+    def begins_with_a_vector(self) -> bool:
+        """Whether neighbours from it on are one of the vectors that a row is divided into.
+
+        The counter that has lanes is a multiple of them; any other one is if its coefficient is.
+        """
+        others = [coefficient for coefficient in self.terms.values() if coefficient % LANES]
+        return self.lanes == 1 and self.constant % LANES == 0 and others in ([], [1])
+
     def divided(self, by: int, extents: Mapping[str, int]) -> tuple[Affine, Affine] | None:
         """Return (quotient, remainder) where both are sums too; None where that cannot be seen.
 

@@ -22,6 +22,7 @@ from chainrule.compiler.narrow import are_few, write_few_columns
 from chainrule.compiler.operand import FAR_BYTES, Operand, Panel
 from chainrule.compiler.tile import Area, Block, Product, Rows, Tile, Tiles, lanes_of_row, tile_for
 from chainrule.graph.types import ROWS, Dim
+from chainrule.graph.value import Value
 
 #: With fewer tiles than this in a panel it is not worth packing.
 WORTH_PACKING = 4
@@ -81,6 +82,11 @@ def panels_of(columns: int, most: int) -> list[Panels]:
     return panels + ([Panels(begin, str(begin + 1), -(-left // LANES), left)] if left else [])
 
 
+def tile_of(product: Value) -> Tile:
+    """Return the tile in which a product is computed on the CPU that code is made for."""
+    return tile_for(product.dtype.name, vector_registers(), product.shape[-1])
+
+
 class ProductWriter:
     """Writes the loops of a contraction.
 
@@ -98,7 +104,7 @@ class ProductWriter:
         self.left, self.right = (Operand(writer, operand) for operand in root.operands)
         self.columns: Dim = root.shape[-1]
         self.outer: list[Affine] = []
-        self.tile = tile_for(root.dtype.name, vector_registers(), self.columns)
+        self.tile = tile_of(root)
         self.product = Product(writer, root, self.left, self.right, self.tile)
         self.inner = self.product.inner
         self.turned = root.operands[1].serial not in writer.buffers and not is_contiguous(

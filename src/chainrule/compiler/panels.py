@@ -11,12 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from chainrule.compiler.code import LANES
 from chainrule.compiler.fuse import Kernel, is_contiguous, source_of
-from chainrule.compiler.llvm import vector_registers
-from chainrule.compiler.matmul import panels_of
+from chainrule.compiler.matmul import panels_of, tile_of
 from chainrule.compiler.memory import padded_bytes, reads
 from chainrule.compiler.narrow import are_few
 from chainrule.compiler.schedule import MOST_MATRICES
-from chainrule.compiler.tile import tile_for
 from chainrule.graph.lowering import Contraction
 from chainrule.graph.primitive import lowering_of
 from chainrule.graph.types import ROWS, ArrayType
@@ -44,9 +42,9 @@ def panels(kernels: Iterable[Kernel]) -> dict[ArrayType, int]:
 
 
 def read_by_panels(kernels: Iterable[Kernel], widths: Mapping[ArrayType, int]) -> set[int]:
-    """Return the serials of what is read only as the left operand of products that go by panels.
+    """Return the serials of matrices that are read only as left operands of products that go by panels.
 
-    Whoever computes a panel reads all of it, number by number: it may lie anywhere.
+    Whoever computes a panel reads all of it, number by number: its rows may lie anywhere.
     """
     found, others, stored = set[int](), set[int](), set[int]()
     for kernel in kernels:
@@ -54,7 +52,7 @@ def read_by_panels(kernels: Iterable[Kernel], widths: Mapping[ArrayType, int]) -
         root = kernel.root
         if root is not None and _goes_by_panels(root, widths):
             left, right = map(source_of, root.operands)
-            found.add(left.serial)
+            found |= {left.serial} if left.ndim == 2 else set()
             beside = Kernel(kernel.shape, members=kernel.members)
             others |= {right.serial} | reads(beside, {*stored, root.serial})
         else:
@@ -81,7 +79,7 @@ def _width(matrix: Value) -> int:
     if matrix.ndim != 2 or ROWS in matrix.shape or padded_bytes(matrix) <= MOST_MATRICES:
         return 0
     columns = int(matrix.shape[-1])
-    vectors = tile_for(matrix.dtype.name, vector_registers(), columns).vectors
+    vectors = tile_of(matrix).vectors
     width = LANES * vectors
     groups = panels_of(columns, vectors)
     begins = [begin for group in groups for begin in range(group.begin, int(group.end), group.width)]
