@@ -217,6 +217,7 @@ def test_steps_on_rows_of_their_own():
     close(*(model.weights for model in models))
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_rows_of_a_sparse_table():
     x = X * (np.abs(X) > 1)
     dense, given = (
