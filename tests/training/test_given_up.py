@@ -126,7 +126,7 @@ def test_a_long_call_of_one_thread_that_ctrl_c_does_not_come_to(monkeypatch):
     np.testing.assert_array_equal(results[0], function(x))
 
 
-def test_a_long_call_is_made_again_if_the_program_goes_on(press, ignored):
+def test_a_long_call_goes_on_if_the_program_does(press, ignored):
     x = np.random.default_rng(0).normal(size=(1024, 1024)).astype("float32")
     function = cr.compile(cr.grad(products(x)))
     result = function(x)
@@ -135,7 +135,7 @@ def test_a_long_call_is_made_again_if_the_program_goes_on(press, ignored):
 
 
 @pytest.mark.parametrize("kind", ["plain", "validated", "watched"])
-def test_signals_at_any_moment_change_no_bit(kind, monkeypatch, ignored):
+def test_turns_given_up_at_any_moment_change_no_bit(kind, monkeypatch):
     """Every turn counts as long, and any may be given up: steps, the validation, the end of an epoch."""
     x, y = table(400, 16)
     given = {
@@ -151,16 +151,16 @@ def test_signals_at_any_moment_change_no_bit(kind, monkeypatch, ignored):
         for _ in range(2)
     )
     expected = calm.fit(x, y, epochs=9, batch_size=37, **given)
-    drawn, calls, given_up, pressing = np.random.default_rng(0), [], [], []
-    run_apart, restore = pool.run_apart, CompiledRun._restore
+    drawn, calls, given_up = np.random.default_rng(0), [], []
+    call, restore = CompiledRun._call, CompiledRun._restore
 
-    def disturbed(*work):
-        calls.append(work)
+    def disturbed(run):
+        calls.append(run)
+        giving_up = threading.Timer(drawn.exponential(3e-4), run._give_up)
         if drawn.random() < 0.5:
-            press = threading.Timer(drawn.exponential(3e-4), os.kill, (os.getpid(), signal.SIGINT))
-            pressing.append(press)
-            press.start()
-        run_apart(*work)
+            giving_up.start()
+        call(run)
+        giving_up.cancel()
 
     def counted(run):
         given_up.append(run)
@@ -168,11 +168,9 @@ def test_signals_at_any_moment_change_no_bit(kind, monkeypatch, ignored):
 
     monkeypatch.setattr(compiled_epochs, "LOOK_EVERY", 0.0)
     monkeypatch.setattr(compiled_epochs, "COPIES", float("inf"))
-    monkeypatch.setattr(compiled_epochs, "run_apart", disturbed)
+    monkeypatch.setattr(CompiledRun, "_call", disturbed)
     monkeypatch.setattr(CompiledRun, "_restore", counted)
     history = model.fit(x, y, epochs=9, batch_size=37, **given)
-    for press in pressing:
-        press.join()
     assert 0 < len(given_up) < len(calls)
     assert history["loss"] == expected["loss"]
     assert_same(model.weights, calm.weights)

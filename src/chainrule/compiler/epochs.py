@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 
@@ -16,7 +17,7 @@ from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.control import FIRST_TABLE, Control
 from chainrule.compiler.kept import KeptArray
 from chainrule.compiler.native_loop import NativeLoop, native_loop
-from chainrule.compiler.pool import deferred_interrupt, helpers, is_interrupted, run_apart, run_together
+from chainrule.compiler.pool import helpers, is_interrupted, run_apart, run_together, signals_held_back
 from chainrule.compiler.table import address_of, allocate, given_up
 from chainrule.compiler.threads import WORTH_GIVING_UP
 from chainrule.graph.evaluate import bind_rows
@@ -183,7 +184,7 @@ class CompiledRun:
         began, step = time.perf_counter(), self._position.step
         failure = None
         self._may_give_up = self._long and self._saved_position is self._position and is_interrupted()
-        with deferred_interrupt(self._give_up) as pressed:
+        with signals_held_back(self._give_up) as pressed:
             ended = len(self.results)
             made = self._make_turns(self._pace, check=self.loop.checked and not self.ahead)
             self._stop_where_spoilt(ended)
@@ -286,7 +287,7 @@ class CompiledRun:
             function(table, 0, self._capacity, thread, threads, 0)
 
         if self._pool is not None and self._may_give_up:
-            run_apart(work, threads, self._pool, self._give_up)
+            run_apart(work, threads, self._pool)
         else:
             run_together(work, threads, self._pool)
 
@@ -298,7 +299,8 @@ class CompiledRun:
         self._hand_over(data)
         np.copyto(self._kept_before, self._kept)
         try:
-            self._make_turns(1, check=self.loop.checked)
+            with signals_held_back() if self._pool is not None else nullcontext():
+                self._make_turns(1, check=self.loop.checked)
             if not self.loop.checked or self._is_sound():
                 self._position = LoopState({}, step=before.step + 1, epoch=before.epoch)
                 self._sound = True

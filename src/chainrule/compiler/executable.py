@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.compiler.native import native
 from chainrule.compiler.plan import GraphPlan, multiplications
-from chainrule.compiler.pool import deferred_interrupt, helpers, is_interrupted, run_apart, run_together
+from chainrule.compiler.pool import helpers, is_interrupted, run_apart, run_together, signals_held_back
 from chainrule.compiler.table import FIRST_ARRAY, address_of, allocate, given_up
 from chainrule.compiler.threads import WORTH_GIVING_UP, WORTH_WAKING, thread_count
 from chainrule.graph.evaluate import bind_rows
@@ -110,21 +110,18 @@ class Executable:
         return [self._output(kind, number, results, arguments) for kind, number in self.plan.outputs]
 
     def _run_in_threads(self, held: _Held, call: _Call, threads: int, long: bool) -> None:
-        """Let threads do the work. Ctrl-C ends it if it is long; if the program goes on, it is done anew."""
+        """Let threads do the work; Ctrl-C ends it if it is long."""
 
         def work(thread: int) -> None:
             self._run(held.address, call.rows, call.capacity, thread, threads, held.turn)
 
-        done = False
-        while not done:
-            held.turn += 1
-            held.given_up.value = 0
-            with deferred_interrupt(held.give_up if long else None):
-                if long:
-                    run_apart(work, threads, helpers.at_least(threads), held.give_up)
-                else:
-                    run_together(work, threads, helpers.at_least(threads - 1))
-            done = not held.given_up.value
+        held.turn += 1
+        held.given_up.value = 0
+        with signals_held_back(held.give_up if long else None):
+            if long:
+                run_apart(work, threads, helpers.at_least(threads))
+            else:
+                run_together(work, threads, helpers.at_least(threads - 1))
 
     def _output(self, kind: str, number: int, results: list[Array], given: Sequence[Array]) -> Array:
         if kind == "result":

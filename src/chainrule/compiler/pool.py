@@ -1,4 +1,4 @@
-"""Threads that help with native code, and Ctrl-C while it runs."""
+"""Threads that help with native code, and signals that come while it runs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from types import FrameType
 
 #: Seconds after which a thread that waits for others looks up.
 WAIT = 0.05
+#: Those whose handlers programs have raise something: where an alarm comes, or the process is to end.
+_SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGBREAK")
+    if hasattr(signal, name)
+]
 
 
 def run_together(call: Callable[[int], object], threads: int, pool: Executor | None) -> None:
@@ -28,17 +35,12 @@ def run_together(call: Callable[[int], object], threads: int, pool: Executor | N
             _wait_for(begun)
 
 
-def run_apart(
-    call: Callable[[int], object], threads: int, pool: Executor, give_up: Callable[[], None]
-) -> None:
-    """Call a function with each thread's number, none on this thread, which can notice signals meanwhile.
-
-    Where the handler of one raises something, `give_up` is called, so that the calls end soon.
-    """
-    _wait_for([pool.submit(call, thread) for thread in range(threads)], give_up)
+def run_apart(call: Callable[[int], object], threads: int, pool: Executor) -> None:
+    """Call a function with each thread's number, none on this thread, which can notice signals meanwhile."""
+    _wait_for([pool.submit(call, thread) for thread in range(threads)])
 
 
-def _wait_for(others: Sequence[Future[object]], give_up: Callable[[], None] | None = None) -> None:
+def _wait_for(others: Sequence[Future[object]]) -> None:
     """Wait for the end of calls; only then raise what a signal's handler has raised, or what went wrong."""
     raised: BaseException | None = None
     ended = False
@@ -47,8 +49,6 @@ def _wait_for(others: Sequence[Future[object]], give_up: Callable[[], None] | No
             ended = not wait(others, WAIT).not_done
         except BaseException as error:
             raised = error
-            if give_up is not None:
-                give_up()
     if raised is not None:
         raise raised
     for other in others:
@@ -88,27 +88,44 @@ def is_interrupted() -> bool:
 
 
 @contextmanager
-def deferred_interrupt(give_up: Callable[[], None] | None = None) -> Iterator[list[int]]:
-    """Hold back Ctrl-C until the block is done: arrays and counters must be those of the same turn.
+def signals_held_back(give_up: Callable[[], None] | None = None) -> Iterator[list[BaseException]]:
+    """Hold back what the handlers of signals raise, such as KeyboardInterrupt, until the block is done.
 
-    The block is given a list that is not empty once Ctrl-C was pressed; `give_up` is called then, which
-    comes through if the block has other threads work (`run_apart`).
+    Arrays and counters must be those of the same turn then, and no thread left at work. The block is given
+    the list of what was raised; each time `give_up` is called, which comes through if the block has other
+    threads work (`run_apart`).
     """
-    if not is_interrupted():
-        yield []
+    raised: list[BaseException] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield raised
         return
-    handler = signal.getsignal(signal.SIGINT)
-    pressed: list[int] = []
 
-    def press(number: int, frame: object) -> None:
-        pressed.append(number)
-        if give_up is not None:
-            give_up()
+    def holding_back(handler: Callable[[int, FrameType | None], object]) -> Callable[..., None]:
+        def handle(number: int, frame: FrameType | None) -> None:
+            try:
+                handler(number, frame)
+            except BaseException as error:
+                raised.append(error)
+                if give_up is not None:
+                    give_up()
 
-    signal.signal(signal.SIGINT, press)
+        return handle
+
     try:
-        yield pressed
+        with ExitStack() as stack:
+            for number in _SIGNALS:
+                handler = signal.getsignal(number)
+                if callable(handler):
+                    own = holding_back(handler)
+                    stack.callback(_set_back, number, own, handler)
+                    signal.signal(number, own)
+            yield raised
     finally:
-        signal.signal(signal.SIGINT, handler)
-        if pressed:
-            signal.raise_signal(signal.SIGINT)
+        if raised:
+            raise raised[0]
+
+
+def _set_back(number: int, own: Callable[..., None], handler: Callable[..., object]) -> None:
+    """Let a signal have its former handler again, unless that has set another one."""
+    if signal.getsignal(number) is own:
+        signal.signal(number, handler)
