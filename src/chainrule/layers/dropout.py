@@ -55,5 +55,4 @@ class Dropout(Layer):
         if not context.training or is_zero(self.rate):
             return x
         keep = 1 - self.rate
-        y: Value = where(context.bernoulli(keep, x.shape), x / keep, 0)
-        return y
+        return where(context.bernoulli(keep, x.shape), x / keep, 0)

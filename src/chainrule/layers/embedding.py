@@ -67,5 +67,4 @@ class Embedding(Layer):
         """Return the vectors of the categories x."""
         weight = context.parameter("weight", (self.categories, self.units), self.weight_initializer)
         number = astype(x, "int32")
-        y: Value = take(weight, where(number == x, number, _NO_CATEGORY))
-        return y
+        return take(weight, where(number == x, number, _NO_CATEGORY))

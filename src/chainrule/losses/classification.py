@@ -68,13 +68,11 @@ class CrossEntropy(Loss):
             return self._divergence(prediction, target)
         known = (target >= 0) & (target < classes)
         losses = self._divergence(prediction, one_hot(target, classes, dtype=prediction.dtype))
-        y: Value = where(known, losses, math.nan)
-        return y
+        return where(known, losses, math.nan)
 
     def _divergence(self, prediction: Value, target: Value) -> Value:
         target = smoothed(target, self.label_smoothing, int(prediction.shape[-1]))
-        y: Value = -sum(where(target == 0, 0, target * log_softmax(prediction)), axis=-1)
-        return y
+        return -sum(where(target == 0, 0, target * log_softmax(prediction)), axis=-1)
 
     def link(self, prediction: Operand) -> Any:
         """Return the probabilities of the classes, softmax(prediction)."""
@@ -140,8 +138,7 @@ class BinaryCrossEntropy(Loss):
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return t softplus(-x) + (1 - t) softplus(x) for logits x."""
         target = smoothed(target, self.label_smoothing, 2)
-        y: Value = target * softplus(-prediction) + (1 - target) * softplus(prediction)
-        return y
+        return target * softplus(-prediction) + (1 - target) * softplus(prediction)
 
     def link(self, prediction: Operand) -> Any:
         """Return the probability of yes, sigmoid(prediction)."""
@@ -187,8 +184,7 @@ class Hinge(Loss):
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return max(0, 1 - target · prediction)."""
-        y: Value = relu(1 - target * prediction)
-        return y
+        return relu(1 - target * prediction)
 
     def scores(self, prediction: Value, target: Value) -> dict[str, Value]:
         """Return whether the prediction has the target's sign."""

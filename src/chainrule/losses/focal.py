@@ -61,8 +61,7 @@ class Focal(CrossEntropy):
         log_p = log_softmax(prediction)
         # Kept from 0, where a power below 1 has an infinite derivative.
         wrong = maximum(-expm1(log_p), float(np.finfo(prediction.dtype).tiny))
-        y: Value = -sum(where(target == 0, 0, target * wrong**self.gamma * log_p), axis=-1)
-        return y
+        return -sum(where(target == 0, 0, target * wrong**self.gamma * log_p), axis=-1)
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,7 @@ class BinaryFocal(BinaryCrossEntropy):
         """Return t (1 - p)^γ softplus(-x) + (1 - t) p^γ softplus(x) for logits x."""
         target = smoothed(target, self.label_smoothing, 2)
         yes, no = softplus(-prediction), softplus(prediction)  # -ln p and -ln (1 - p)
-        y: Value = target * exp(-self.gamma * no) * yes + (1 - target) * exp(-self.gamma * yes) * no
-        return y
+        return target * exp(-self.gamma * no) * yes + (1 - target) * exp(-self.gamma * yes) * no
 
 
 def _check_gamma(loss: Focal | BinaryFocal) -> None:

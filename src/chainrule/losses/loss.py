@@ -138,5 +138,4 @@ def _mean_over_outputs(losses: Value) -> Value:
     """Return the mean over all axes but the first."""
     if losses.ndim < 2:
         return losses
-    y: Value = mean(losses, axis=tuple(range(1, losses.ndim)))
-    return y
+    return mean(losses, axis=tuple(range(1, losses.ndim)))

@@ -114,8 +114,7 @@ class L1(Penalty):
 
     def size(self, parameter: Value) -> Value:
         """Return Σ |w|."""
-        y: Value = sum(abs(parameter))
-        return y
+        return sum(abs(parameter))
 
 
 @dataclass(frozen=True)
@@ -147,5 +146,4 @@ class L2(Penalty):
 
     def size(self, parameter: Value) -> Value:
         """Return Σ w² / 2."""
-        y: Value = sum(square(parameter)) / 2
-        return y
+        return sum(square(parameter)) / 2

@@ -34,8 +34,7 @@ class MeanSquaredError(Loss):
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return (prediction - target)²."""
-        y: Value = square(prediction - target)
-        return y
+        return square(prediction - target)
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,7 @@ class MeanAbsoluteError(Loss):
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return |prediction - target|."""
-        y: Value = abs(prediction - target)
-        return y
+        return abs(prediction - target)
 
 
 @dataclass(frozen=True)
@@ -101,8 +99,7 @@ class Huber(Loss):
         """Return e² / 2 up to delta and delta (|e| - delta / 2) beyond."""
         error = prediction - target
         size = abs(error)
-        y: Value = where(size <= self.delta, square(error) / 2, self.delta * (size - self.delta / 2))
-        return y
+        return where(size <= self.delta, square(error) / 2, self.delta * (size - self.delta / 2))
 
 
 @dataclass(frozen=True)
@@ -128,8 +125,7 @@ class LogCosh(Loss):
         """Return ln cosh e without overflow, and precise where e is small."""
         error = prediction - target
         size = where(error > 0, error, -error)  # unlike abs, it leaves the second derivative at 0 alone
-        y: Value = size + log1p(expm1(-2 * size) / 2)
-        return y
+        return size + log1p(expm1(-2 * size) / 2)
 
 
 @dataclass(frozen=True)
@@ -219,8 +215,7 @@ class Poisson(Loss):
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return exp(prediction) - target · prediction."""
-        y: Value = exp(prediction) - target * prediction
-        return y
+        return exp(prediction) - target * prediction
 
     def link(self, prediction: Operand) -> Any:
         """Return the rate, exp(prediction)."""
@@ -262,8 +257,7 @@ class Gamma(Loss):
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return e^r - 1 - r for the log of the ratio of target and mean."""
         ratio = log(target) - prediction
-        y: Value = expm1(ratio) - ratio
-        return y
+        return expm1(ratio) - ratio
 
     def link(self, prediction: Operand) -> Any:
         """Return the mean, exp(prediction)."""

@@ -58,5 +58,4 @@ class MomentOptimizer(Optimizer):
     def root(self, mean_square: Value, t: Value) -> Value:
         """Return the root of the mean square, corrected for its start at zero, plus ε."""
         correction = 1 / sqrt(1 - self.beta_2**t)
-        size: Value = sqrt(mean_square) * correction + self.epsilon
-        return size
+        return sqrt(mean_square) * correction + self.epsilon
