@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from chainrule.functions import abs, exp, expm1, log, log1p, relu, square, where
+from chainrule.graph.options import ABOVE_ZERO
 from chainrule.graph.types import Array, ArrayType, Shape, str_shape
 from chainrule.graph.value import Operand, Value
-from chainrule.losses.loss import Loss, is_number
+from chainrule.losses.loss import Loss
 from chainrule.losses.targets import as_floats, refuse
 
 
@@ -89,11 +90,7 @@ class Huber(Loss):
     array([0.5, 8. ])
     """
 
-    delta: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not (is_number(self.delta) and 0 < self.delta < math.inf):
-            raise ValueError(f"Huber: delta is a finite number above 0, not {self.delta!r}")
+    delta: float = field(default=1.0, metadata=ABOVE_ZERO)
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return e² / 2 up to delta and delta (|e| - delta / 2) beyond."""
@@ -164,7 +161,7 @@ class Quantile(Loss):
 
     def __post_init__(self) -> None:
         given = self.quantiles if isinstance(self.quantiles, tuple) else (self.quantiles,)
-        if not given or not all(is_number(q) and 0 < q < 1 for q in given):
+        if not given or not all(isinstance(q, Real) and 0 < q < 1 for q in given):
             raise ValueError(
                 "Quantile: quantiles is a number between 0 and 1, or a tuple of such numbers, "
                 f"not {self.quantiles!r}"

@@ -7,10 +7,10 @@ from dataclasses import KW_ONLY, dataclass, field
 import numpy as np
 
 from chainrule.functions import sqrt, square
+from chainrule.graph.options import ABOVE_ZERO, FRACTION
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value
 from chainrule.optimizers.optimizer import Optimizer
-from chainrule.optimizers.options import ABOVE_ZERO, FRACTION
 from chainrule.optimizers.schedules import Schedule
 
 
