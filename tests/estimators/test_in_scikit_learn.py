@@ -84,6 +84,18 @@ def test_joblib_clone_and_pickle_give_the_same_bits(iris, tmp_path):
     assert copy.partial_fit(x, y).loss_curve_ == model.partial_fit(x, y).loss_curve_
 
 
+def test_a_pickle_of_an_earlier_version_is_refused(iris):
+    model = _small().fit(*iris)
+    state = model.__getstate__()
+    earlier = {**state, "_task": state["_trainer"]}
+    with pytest.raises(ValueError, match=r"^this MLPClassifier was pickled by an earlier version .* anew"):
+        cr.MLPClassifier().__setstate__(earlier)
+    copy = cr.MLPClassifier()
+    copy.__setstate__(state)
+    np.testing.assert_array_equal(copy.predict(iris[0]), model.predict(iris[0]))
+    assert "_trainer" in state  # what was given is left as it was
+
+
 def test_a_limit_on_blas_threads_is_followed(monkeypatch):
     monkeypatch.delenv("CHAINRULE_NUM_THREADS", raising=False)
     monkeypatch.setattr(threads, "cores", lambda: 4)

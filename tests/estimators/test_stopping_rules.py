@@ -16,7 +16,7 @@ from sklearn.preprocessing import scale
 import chainrule as cr
 from chainrule.compiler import native_loop
 from chainrule.estimators.solver import RATE
-from chainrule.estimators.stopping import BEST, SCORE, WAITED, Rules
+from chainrule.estimators.stopping import BEST, SCORE, WAITED, RateSchedule, Rules
 from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import run_stage
 from chainrule.graph.types import FLOAT64, ArrayType
@@ -31,7 +31,7 @@ class Written:
     """The rules, written down as scikit-learn's class goes through them."""
 
     def __init__(self, rules):
-        self.rules, self.rate = rules, rules.rate
+        self.rules, self.rate = rules, rules.schedule.rate
         self.best = -math.inf if rules.scored else math.inf
         self.waited = self.seen = 0
         self.weights = np.full(2, -1.0)
@@ -43,10 +43,10 @@ class Written:
         if number > self.best if rules.scored else number < self.best:
             self.best, self.weights = number, weights
         self.seen += rules.rows
-        if rules.schedule == "invscaling":
-            self.rate = rules.rate / (self.seen + 1) ** rules.power
+        if rules.schedule.kind == "invscaling":
+            self.rate = rules.schedule.rate / (self.seen + 1) ** rules.schedule.power
         if self.waited > rules.patience:
-            stop = rules.schedule != "adaptive" or self.rate <= 1e-6
+            stop = rules.schedule.kind != "adaptive" or self.rate <= 1e-6
             if not stop:
                 self.rate, self.waited = self.rate / 5, 0
         return stop
@@ -61,7 +61,7 @@ NUMBERS = st.lists(st.one_of(st.integers(-3, 3).map(float), st.just(math.nan)), 
 @settings(max_examples=25, deadline=None)
 @given(NUMBERS, st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([1.0, 2.0, math.inf]), st.floats(0.1, 2))
 def test_the_graph_is_what_is_written_down(scored, schedule, executor, numbers, tol, patience, power):
-    rules = Rules(scored, schedule, tol, patience, 4e-6, power, 7)
+    rules = Rules(scored, RateSchedule(schedule, 4e-6, power), tol, patience, 7)
     written = Written(rules)
     stage = rules.stage({"w": ArrayType((2,), FLOAT64)})
     arrays = rules.carried({}, 0, {"w": written.weights})

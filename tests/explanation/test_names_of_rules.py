@@ -10,7 +10,7 @@ from explained_cases import ROWS, built
 
 import chainrule as cr
 from chainrule.explanation.plain import to_text
-from chainrule.explanation.story import CHAIN, KEPT, MOVES, NO_ROW, PATHS
+from chainrule.explanation.rules import CHAIN, KEPT, MOVES, NO_ROW, PATHS
 
 ROW = ROWS[:1]
 

@@ -126,25 +126,37 @@ def test_a_schedule_is_a_value_like_any_other():
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
-        (lambda: cr.ConstantRate(-1), ValueError, "ConstantRate: rate should be at least 0, not -1.0"),
+        (
+            lambda: cr.ConstantRate(-1),
+            ValueError,
+            "rate is a finite number of at least 0, not -1",
+        ),
         (lambda: cr.ConstantRate(math.nan), ValueError, "not nan"),
-        (lambda: cr.ConstantRate("0.1"), TypeError, "should be a number, at least 0, not '0.1'"),
+        (lambda: cr.ConstantRate("0.1"), TypeError, "is a finite number of at least 0, not '0.1'"),
         (
             lambda: cr.StepDecay(1, every=2.5),
             TypeError,
-            "every should be a whole number, at least 1, not 2.5",
+            "every is a whole number of at least 1, not 2.5",
         ),
-        (lambda: cr.StepDecay(1, every=0), ValueError, "every should be at least 1, not 0"),
+        (lambda: cr.StepDecay(1, every=0), ValueError, "every is a whole number of at least 1, not 0"),
         (lambda: cr.StepDecay(1, every=True), TypeError, "not True"),
-        (lambda: cr.ExponentialDecay(1, every=2, factor=0), ValueError, "factor should be above 0"),
+        (lambda: cr.ExponentialDecay(1, every=2, factor=0), ValueError, "factor is a finite number above 0"),
         (
             lambda: cr.PolynomialDecay(1, steps=2, power=math.inf),
             ValueError,
-            "power should be above 0, not inf",
+            "power is a finite number above 0, not inf",
         ),
-        (lambda: cr.CosineDecay(1, steps=2, warmup_steps=-1), ValueError, "warmup_steps should be"),
+        (
+            lambda: cr.CosineDecay(1, steps=2, warmup_steps=-1),
+            ValueError,
+            "number of at least 0, not -1",
+        ),
         (lambda: cr.CosineDecay(1, steps=2, period_multiplier=2), ValueError, "needs restarts=True"),
-        (lambda: cr.OneCycle(1, steps=2, warmup_fraction=1), ValueError, "above 0 and below 1, not 1.0"),
+        (
+            lambda: cr.OneCycle(1, steps=2, warmup_fraction=1),
+            ValueError,
+            "above 0 and below 1, not 1",
+        ),
     ],
 )
 def test_numbers_out_of_range_are_refused(make, error, words):

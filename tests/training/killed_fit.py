@@ -127,7 +127,8 @@ def ended(executor, path=None, **fit):
     weights = {f"coefs {i}": coef for i, coef in enumerate([*model.coefs_, *model.intercepts_])}
     names = ("loss_curve_", "validation_scores_", "validation_loss_curve_", "n_iter_", "t_", "temperature_")
     measured = {name: np.array(getattr(model, name)) for name in names}
-    return {**weights, **model._others, **measured, "prediction": model.predict_proba(x[:100])}
+    weights |= {**model._others, **model._state}
+    return {**weights, **measured, "prediction": model.predict_proba(x[:100])}
 
 
 def end_of(model, history, prediction):

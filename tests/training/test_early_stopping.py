@@ -183,19 +183,19 @@ def test_one_is_enough():
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "error", "sentence"),
     [
-        {"patience": 0},
-        {"patience": 1.5},
-        {"patience": "3"},
-        {"min_delta": -1},
-        {"min_delta": np.nan},
-        {"mode": "best"},
+        ({"patience": 0}, ValueError, "patience is a whole number of at least 1, not 0"),
+        ({"patience": 1.5}, TypeError, "patience is a whole number of at least 1, not 1.5"),
+        ({"patience": "3"}, TypeError, "patience is a whole number of at least 1, not '3'"),
+        ({"min_delta": -1}, ValueError, "min_delta is a finite number of at least 0, not -1"),
+        ({"min_delta": np.nan}, ValueError, "min_delta is a finite number of at least 0, not nan"),
+        ({"mode": "best"}, ValueError, "mode is 'min' or 'max', not 'best'"),
     ],
     ids=str,
 )
-def test_options_out_of_range(options):
-    with pytest.raises(ValueError, match="EarlyStopping: patience is a whole number of at least 1"):
+def test_options_out_of_range(options, error, sentence):
+    with pytest.raises(error, match=f"^EarlyStopping: {sentence}$"):
         cr.EarlyStopping(**options)
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.compiler.threads import WORTH_WAKING
 from chainrule.estimators.categories import (
-    Coded,
     as_table,
     column_names,
     is_float32_frame,
@@ -22,23 +20,27 @@ from chainrule.estimators.categories import (
     tell_text,
     with_codes,
 )
-from chainrule.estimators.embeddings import check_codes, chosen_columns, embedding_names, learnt_columns
+from chainrule.estimators.embeddings import (
+    Embedded,
+    check_codes,
+    chosen_columns,
+    learnt_columns,
+)
 from chainrule.estimators.epochs import run_fit
+from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.inspection import Inspected
 from chainrule.estimators.lbfgs import minimize, refuse_options
 from chainrule.estimators.network import Network, as_sizes, build_network
 from chainrule.estimators.parameters import nearest_name, validate
-from chainrule.estimators.predicting import Predictor
 from chainrule.estimators.randomness import drawn_key, random_state_of
 from chainrule.estimators.rows import as_rows, as_sample_weight
-from chainrule.estimators.solver import RATE, as_solver, has_schedule, is_lbfgs, steps_of_fit
-from chainrule.estimators.stopping import Rules
+from chainrule.estimators.solver import as_solver, has_schedule, is_lbfgs, steps_of_fit
+from chainrule.estimators.stopping import RateSchedule
 from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held, held_out, own_rows
 from chainrule.estimators.warned import warn
 from chainrule.estimators.weights import activated, follow_weights, weights_dtype
 from chainrule.executors import EXECUTORS
-from chainrule.graph.loop import LoopState
 from chainrule.graph.types import ROWS, Array, ArrayType
 from chainrule.layers import initial_values
 from chainrule.losses import L2, Loss
@@ -48,18 +50,11 @@ from chainrule.training.data import refuse_masked
 from chainrule.training.memo import declared
 from chainrule.training.plateau import ReduceOnPlateau
 from chainrule.training.task import Task
-from chainrule.training.trainer import Trainer
 
 
-class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
+class BaseMLP(Inspected, Fitted, ABC):
     """A multi-layer perceptron with scikit-learn's interface."""
 
-    n_outputs_: int
-    out_activation_: str
-    #: What a fit makes `out_activation_`, which a user may set to another.
-    _link: str
-    _network: Network
-    _task: Task
     _numeric_target = False
 
     # What the two differ in -----------------------------------------------------------------------
@@ -124,12 +119,12 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
             if is_lbfgs(self):
                 failure = self._fit_lbfgs(data, random_state)
             else:
-                self._prepare_epochs(incremental)
+                schedule = self._prepare_epochs(incremental)
                 if self.early_stopping and held is None:
                     data, held = held_out(self, data, y, random_state)
                 self._begin(random_state)
                 failure = run_fit(
-                    self, data, held, incremental=incremental, checkpoint=checkpoint, drawn=first
+                    self, data, held, schedule, incremental=incremental, checkpoint=checkpoint, drawn=first
                 )
         if not all(np.isfinite(array).all() for array in [*self.coefs_, *self.intercepts_]):
             raise ValueError(
@@ -159,19 +154,20 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
 
     def _check_unchanged(self, x: Array, sizes: Sequence[int]) -> None:
         """Raise a ValueError if the network cannot go on with these rows and widths."""
-        if self._widths[1:-1] != list(sizes):
+        widths, embedded = self._network.widths, self._network.embedded
+        if widths[1:-1] != tuple(sizes):
             raise ValueError(
                 f"hidden_layer_sizes is {tuple(sizes)}, and coefs_, which warm_start and partial_fit go on "
-                f"from, has {tuple(self._widths[1:-1])}; set it to that, or set warm_start=False"
+                f"from, has {widths[1:-1]}; set it to that, or set warm_start=False"
             )
-        if self._widths[-1] != self.n_outputs_:
+        if widths[-1] != self.n_outputs_:
             what = "the number of outputs"
-        elif self._chosen_columns() != self._chosen:
+        elif self._chosen_columns() != {each.column: each.asked for each in embedded}:
             what = "embeddings"
         elif not self._follow_network(x.dtype):
             what = "normalization, residual, or whether there is dropout"
         else:
-            check_codes(x, self._embedded)
+            check_codes(x, embedded)
             return
         raise ValueError(
             f"{what} has changed since the last fit, which warm_start and partial_fit go on from; set it "
@@ -180,10 +176,11 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
 
     def _follow_network(self, dtype: Any) -> bool:
         """Take over layers with other activations and rates; return whether they have the same parameters."""
-        before, now = self._network, self._made_network()
+        before = self._network
+        now = self._made_network(before.widths, before.embedded)
         if now.layers == before.layers:
             return True
-        x = ArrayType((ROWS, self._widths[0]), dtype)
+        x = ArrayType((ROWS, before.widths[0]), dtype)
         found = [declared(each.layers, x) for each in (before, now)]
         parameters, state = ([set(getattr(one, kind)) for one in found] for kind in ("parameters", "state"))
         if now.dense != before.dense or parameters[0] != parameters[1] or state[0] != state[1]:
@@ -209,7 +206,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         x, y = self._validated(X, y, reset)
         target = self._validated_target(y, incremental, held)
         if held:
-            check_codes(x, self._embedded)
+            check_codes(x, self._network.embedded)
         dtype = weights_dtype(self) if held else x.dtype
         target = target if target.dtype.kind == "i" and target.ndim == 1 else target.astype(dtype)
         data = {"x": x.astype(dtype, copy=False), "y": target}
@@ -242,7 +239,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
     def _with_codes(self, X: Any, reset: bool = False) -> Any:
         """Return a table with codes for the categories of embedded columns, which the first fit learns."""
         if reset:
-            self._coded: tuple[Coded, ...] = ()
+            self._coded = ()
         table = None if self.embeddings is None else as_table(X)
         if table is None:
             return X
@@ -262,18 +259,15 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         widths = [x.shape[1], *sizes, self.n_outputs_]
         self.n_layers_ = len(widths)
         self.n_iter_ = self.t_ = 0
-        self._widths = widths
-        self._chosen = self._chosen_columns()
-        self._embedded = learnt_columns(x, self._chosen, self._column_names())
-        self._network = self._made_network()
+        embedded = learnt_columns(x, self._chosen_columns(), self._column_names())
+        self._network = self._made_network(widths, embedded)
         found = declared(self._network.layers, ArrayType((ROWS, x.shape[1]), x.dtype))
         parameters = initial_values(found.parameters, x.dtype, random_state)
-        state = initial_values(found.state, x.dtype, random_state)
+        self._state = initial_values(found.state, x.dtype, random_state)
         self.coefs_ = [parameters.pop(f"{path}.weight") for path in self._network.dense]
         self.intercepts_ = [parameters.pop(f"{path}.bias") for path in self._network.dense]
-        self._others = {**parameters, **state}
-        self._states = tuple(state)
-        self._left: dict[str, Any] | None = None
+        self._others = parameters
+        self._left = None
         self.validation_loss_curve_: list[float] | None = None
         if not is_lbfgs(self):
             self._begin_curves()
@@ -285,16 +279,16 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         self.validation_loss_curve_ = None
         self.best_loss_ = None if self.early_stopping else np.inf
         self.best_validation_score_ = -np.inf if self.early_stopping else None
-        self._waiting: dict[str, Array] = {}
+        self._waiting = {}
 
-    def _made_network(self) -> Any:
+    def _made_network(self, widths: Sequence[int], embedded: tuple[Embedded, ...] = ()) -> Network:
         return build_network(
-            self._widths,
+            widths,
             activation=self.activation,
             dropout=self.dropout,
             normalization=self.normalization,
             residual=bool(self.residual),
-            embedded=self._embedded,
+            embedded=embedded,
         )
 
     def _column_names(self) -> Sequence[str] | None:
@@ -302,19 +296,6 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
 
     def _chosen_columns(self) -> dict[int, int | None]:
         return chosen_columns(self.embeddings, self._column_names(), self.n_features_in_)
-
-    @property
-    def categories_(self) -> dict[str | int, Array]:
-        """The categories of each column that was given as text or categories, in the order of its vectors."""
-        check_is_fitted(self)
-        return {each.name: each.categories.copy() for each in self._coded}
-
-    @property
-    def embeddings_(self) -> dict[str | int, Array]:
-        """The vectors of each column of categories, shape (categories, units)."""
-        check_is_fitted(self)
-        paths = embedding_names(self._embedded, "layers.0")
-        return {name: np.array(self._others[path]) for name, path in paths.items()}
 
     def _made_task(self, dtype: Any, optimizer: Optimizer | None = None) -> Task:
         return Task(
@@ -328,33 +309,6 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
             epoch_by_rows=True,
         )
 
-    def _make_trainer(self) -> None:
-        """Make a trainer whose arrays are the present weights, with an optimizer that has seen nothing."""
-        trainer = Trainer(self._task, 0)
-        parameters, state = self._arrays()
-        x = ArrayType((ROWS, self._widths[0]), self._task.dtype)
-        output = ArrayType((ROWS, self._widths[-1]), self._task.dtype)
-        trainer.enter(x, output, parameters, state, self._task.optimizer.initial_state(parameters))
-        self._trainer, self._predictor = trainer, Predictor(trainer)
-
-    def _arrays(self) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Return parameters and layer state by name, as `coefs_` and `intercepts_` have them now."""
-        dtype = self._task.dtype
-        parameters: dict[str, Array] = {}
-        for path, coef, intercept in zip(self._network.dense, self.coefs_, self.intercepts_, strict=True):
-            parameters[f"{path}.weight"] = np.ascontiguousarray(coef, dtype)
-            parameters[f"{path}.bias"] = np.ascontiguousarray(intercept, dtype)
-        others = {name: array.astype(dtype, copy=False) for name, array in self._others.items()}
-        state = {name: others.pop(name) for name in self._states}
-        return {**parameters, **others}, state
-
-    def _take(self, carried: Mapping[str, Array]) -> None:
-        """Make these arrays the estimator's weights; where weights are averaged, the averages."""
-        names = self._trainer.predicting_names()
-        self.coefs_ = [np.array(carried[names[f"{path}.weight"]]) for path in self._network.dense]
-        self.intercepts_ = [np.array(carried[names[f"{path}.bias"]]) for path in self._network.dense]
-        self._others = {name: np.array(carried[names.get(name, name)]) for name in self._others}
-
     # The two ways of fitting ----------------------------------------------------------------------
 
     def _fit_lbfgs(self, data: dict[str, Array], random_state: Any) -> str | None:
@@ -363,10 +317,10 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         self._trainer.key = drawn_key(random_state)
         paths = self._network.dense
         names = [f"{path}.weight" for path in paths] + [f"{path}.bias" for path in paths]
-        names += [name for name in self._others if name not in self._states]
+        names += self._others
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
         prepare, verbose = EXECUTORS["compiled"].preparing(thread_limit(self)), bool(self.verbose)
-        apart = not self._states and not np.any(self.dropout)
+        apart = not self._state and not np.any(self.dropout)
         result, found, failure = minimize(
             self._trainer, as_rows(data), names, prepare, apart=apart, options=options, verbose=verbose
         )
@@ -377,19 +331,20 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
 
     def _renew(self) -> None:
         """Follow parameters that have changed since the last fit."""
-        self._task = self._made_task(weights_dtype(self))
-        self._make_trainer()
+        self._make_trainer(self._made_task(weights_dtype(self)))
 
-    def _prepare_epochs(self, incremental: bool) -> None:
-        """Follow parameters that have changed; partial_fit goes on with its optimizer, as scikit-learn's."""
+    def _prepare_epochs(self, incremental: bool) -> RateSchedule:
+        """Follow parameters that have changed, and return what the learning rate does.
+
+        partial_fit goes on with its optimizer, as scikit-learn's does.
+        """
         if not hasattr(self, "loss_curve_"):  # lbfgs, which the fit goes on from, has none
             self._begin_curves()
         if incremental and self._left is not None:
-            task = self._made_task(weights_dtype(self), self._task.optimizer)
-            if task != self._task:
-                self._task = task
-                self._make_trainer()
-            return
+            task = self._made_task(weights_dtype(self), self._trainer.task.optimizer)
+            if task != self._trainer.task:
+                self._make_trainer(task)
+            return self._left.schedule
         self._left = None
         self._renew()
         schedule, power, lowered = self.learning_rate, float(self.power_t), self._has_plateau()
@@ -397,7 +352,7 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
             schedule = "constant"
         elif schedule == "constant" and not lowered:  # so that both are the same code
             schedule, power = "invscaling", 0.0
-        self._schedule = schedule, float(self.learning_rate_init), power
+        return RateSchedule(schedule, float(self.learning_rate_init), power)
 
     def _has_plateau(self) -> bool:
         """Whether a callback lowers the learning rate; then nothing else may set it."""
@@ -412,37 +367,11 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
 
     def _begin(self, random_state: Any) -> None:
         """Let training start anew, or after the last partial_fit with its optimizer's state."""
-        trainer, left = self._trainer, self._left
-        if left is None:
-            trainer.key = drawn_key(random_state)
-            return
-        trainer.key, carried = left["key"], left["carried"]
-        self._waiting |= {name: carried[name] for name in (RATE,) if name in carried}
-        self._go_on()
-
-    def _go_on(self) -> None:
-        """Let the trainer stand where the last fit has left it, but for weights that have been set since.
-
-        Where weights are averaged, these take the place of both the weights and the averages.
-        """
-        assert self._left is not None
-        carried, names = dict(self._left["carried"]), self._trainer.predicting_names()
-        parameters, state = self._arrays()
-        for name, array in parameters.items():
-            left = carried[names[name]] if names[name] in carried else carried[name]
-            if not np.array_equal(array, left, equal_nan=True):
-                carried |= {name: array, names[name]: array}
-        carried |= state
-        arrays = {  # a solver that has been set since may have others
-            name: np.asarray(carried.get(name, array), array.dtype)
-            for name, array in self._trainer.run.carried.items()
-        }
-        self._trainer.run = LoopState(arrays, self._left["step"], self._left["epoch"])
-
-    def _rules(self, rows: int, scored: bool) -> Rules:
-        """Return what decides after each epoch."""
-        schedule, rate, power = self._schedule
-        return Rules(scored, schedule, float(self.tol), float(self.n_iter_no_change), rate, power, rows)
+        if self._left is None:
+            self._trainer.key = drawn_key(random_state)
+        else:
+            self._trainer.key = self._left.key
+            self._go_on(self._left)
 
     # Predicting -----------------------------------------------------------------------------------
 
@@ -457,10 +386,10 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         shared = X.shape[0] * self._trainer.size >= WORTH_WAKING  # or one thread does it anyway
         output = self._predictor(
             X,
-            *self._arrays(),
+            *self._arrays(self._trainer.task.dtype),
             link=link and not own,
             n_threads=thread_limit(self) if shared else 1,
-            check=lambda x, start: check_codes(x, self._embedded, start),
+            check=lambda x, start: check_codes(x, self._network.embedded, start),
         )
         return activated(output, self.out_activation_) if own else output
 
@@ -470,15 +399,6 @@ class BaseMLP(Inspected, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         """Set parameters by name; an unknown name is answered with the nearest."""
         nearest_name(self, params)
         return super().set_params(**params)
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in state.items() if name not in ("_trainer", "_predictor")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "_task" in state:
-            self._make_trainer()
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -33,12 +33,15 @@ class Embedded:
         How many codes there are: 0 to categories - 1.
     units : int
         The length of each vector.
+    asked : int or None
+        The length that was asked for; None leaves it to the number of categories.
     """
 
     column: int
     name: str | int
     categories: int
     units: int
+    asked: int | None
 
 
 def chosen_columns(embeddings: Any, names: Sequence[str] | None, features: int) -> dict[int, int | None]:
@@ -117,7 +120,7 @@ def learnt_columns(
         _refuse(codes >= EXACT_IN_FLOAT32, codes, 0, name, much)
         categories = int(codes.max()) + 1
         units = min(_LONGEST, (categories + 1) // 2) if length is None else length
-        embedded.append(Embedded(column, name, categories, units))
+        embedded.append(Embedded(column, name, categories, units, length))
     return tuple(embedded)
 
 

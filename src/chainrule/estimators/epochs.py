@@ -6,18 +6,19 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from chainrule.estimators.fitted import Left
 from chainrule.estimators.network import as_sizes
 from chainrule.estimators.rows import as_rows
 from chainrule.estimators.runs import NOT_FINITE, Judge, Judged, Told, Traced
 from chainrule.estimators.scores import held_stage
 from chainrule.estimators.solver import RATE, has_schedule
 from chainrule.estimators.sparse import fed
-from chainrule.estimators.stopping import BEST, PENDING, SCORE, WAITED, Rules, pending_stage
+from chainrule.estimators.stopping import BEST, PENDING, SCORE, WAITED, RateSchedule, Rules, pending_stage
 from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held
 from chainrule.estimators.warned import warn
@@ -32,6 +33,9 @@ from chainrule.training.history import History
 from chainrule.training.memo import remembered
 from chainrule.training.plateau import ReduceOnPlateau, with_plateau
 from chainrule.training.stopping import EarlyStopping, with_best
+
+if TYPE_CHECKING:
+    from chainrule.estimators.base import BaseMLP
 
 #: Parameters that the results do not depend on, and those that a checkpoint knows in another form.
 _NO_OPTIONS = {
@@ -60,6 +64,7 @@ def run_fit(
     estimator: Any,
     data: dict[str, Array],
     held: Held | None,
+    schedule: RateSchedule,
     *,
     incremental: bool,
     checkpoint: Checkpoint | None,
@@ -77,6 +82,8 @@ def run_fit(
         x, y and perhaps sample_weight.
     held : Held or None
         Rows that are not trained on.
+    schedule : RateSchedule
+        What the learning rate does.
     incremental : bool
         Whether it is one epoch of partial_fit.
     checkpoint : Checkpoint or None
@@ -84,7 +91,8 @@ def run_fit(
     drawn : bool
         Whether the weights are drawn by this fit.
     """
-    plan = _planned(estimator, data, held, 1 if incremental else min(estimator.max_iter, sys.maxsize))
+    epochs = 1 if incremental else min(estimator.max_iter, sys.maxsize)
+    plan = _planned(estimator, data, held, schedule, epochs)
     saved = Saved(plan.start, History())
     if checkpoint is not None:
         saved = _resumed(estimator, plan, checkpoint, drawn)
@@ -120,7 +128,9 @@ def run_fit(
 # Putting it together ------------------------------------------------------------------------------
 
 
-def _planned(estimator: Any, data: dict[str, Array], held: Held | None, epochs: int) -> Plan:
+def _planned(
+    estimator: BaseMLP, data: dict[str, Array], held: Held | None, schedule: RateSchedule, epochs: int
+) -> Plan:
     callbacks = () if estimator.callbacks is None else estimator.callbacks
     (plateau, stopping), others = split_callbacks(callbacks, ReduceOnPlateau, EarlyStopping)
     if stopping is not None:
@@ -134,12 +144,13 @@ def _planned(estimator: Any, data: dict[str, Array], held: Held | None, epochs: 
     rows = len(tables["x"])
     size = _batch_size(estimator, rows)
     trainer, handed = fed(estimator._trainer, tables, size)
-    rules = estimator._rules(rows, scored=held is not None and bool(estimator.early_stopping))
+    scored = held is not None and bool(estimator.early_stopping)
+    rules = Rules(scored, schedule, float(estimator.tol), float(estimator.n_iter_no_change), rows)
     # scikit-learn goes on where numbers are no longer finite.
     loop = replace(trainer.loop(handed, {}, bool(estimator.shuffle), recorded), checked=False)
     state = trainer.start(recorded)
     arguments = {**trainer.arguments(), **rules.arguments()}
-    if rules.schedule != "constant":
+    if schedule.kind != "constant":
         del arguments[RATE]
     inputs = Inputs(handed, arguments, trainer.key, size, epochs, n_threads=thread_limit(estimator))
     if held is not None:
@@ -156,12 +167,15 @@ def _planned(estimator: Any, data: dict[str, Array], held: Held | None, epochs: 
 
 
 def _with_rules(
-    estimator: Any, loop: Loop, state: LoopState, rules: Rules, held: Held | None
+    estimator: BaseMLP, loop: Loop, state: LoopState, rules: Rules, held: Held | None
 ) -> tuple[Loop, LoopState, Judge | None]:
     """Return the loop with scikit-learn's rules as its end of an epoch, or a place for Python's score."""
     kept = estimator._trainer.predicting_arrays()
     stage = rules.stage({name: ArrayType(array.shape, array.dtype) for name, array in kept.items()})
-    waiting = estimator._waiting if (estimator.best_loss_ is None) == rules.scored else {}
+    waiting: dict[str, Array] = {}
+    if (estimator.best_loss_ is None) == rules.scored:
+        left = {} if estimator._left is None else estimator._left.carried
+        waiting = {**estimator._waiting, **{name: left[name] for name in (RATE,) if name in left}}
     if BEST in waiting:  # the attribute may have been set since
         best = estimator.best_validation_score_ if rules.scored else estimator.best_loss_
         waiting = {**waiting, BEST: np.asarray(best, np.float64)}
@@ -171,18 +185,18 @@ def _with_rules(
         carried |= held.carried
     if rules.scored and held is not None and held.score is not None:
         judge = Judge(partial(_scored, estimator, held), stage, rules.arguments())
-        stage, carried[PENDING] = pending_stage(rules.schedule != "constant"), np.asarray(0.0)
+        stage, carried[PENDING] = pending_stage(rules.schedule.kind != "constant"), np.asarray(0.0)
     start = replace(state, carried={**state.carried, **carried})
     return replace(loop, epoch_end=stage), start, judge
 
 
-def _scored(estimator: Any, held: Held, carried: Mapping[str, Array]) -> float:
+def _scored(estimator: BaseMLP, held: Held, carried: Mapping[str, Array]) -> float:
     assert held.score is not None
     estimator._take(carried)
     return held.score(estimator)
 
 
-def _batch_size(estimator: Any, rows: int) -> int:
+def _batch_size(estimator: BaseMLP, rows: int) -> int:
     if isinstance(estimator.batch_size, str):
         return min(200, rows)
     if estimator.batch_size > rows:
@@ -193,14 +207,18 @@ def _batch_size(estimator: Any, rows: int) -> int:
     return int(min(estimator.batch_size, rows))
 
 
-def _resumed(estimator: Any, plan: Plan, checkpoint: Checkpoint, drawn: bool) -> Saved:
+def _resumed(estimator: BaseMLP, plan: Plan, checkpoint: Checkpoint, drawn: bool) -> Saved:
     """Return where the checkpoint's fit stands; an epoch that waits for its score gets it."""
     ends = isinstance(estimator.learning_rate, str) and has_schedule(estimator)  # at the last epoch
     free = _NO_OPTIONS - ({"max_iter"} if ends else set())
     chosen = {name: value for name, value in estimator.get_params(deep=False).items() if name not in free}
     chosen["hidden_layer_sizes"] = as_sizes(estimator.hidden_layer_sizes)
     recording = any(callback.records for callback in plan.callbacks)
-    options = {"plateau": plan.plateau, "dtype": estimator._task.dtype.name, "recording": recording}
+    options: dict[str, Any] = {
+        "plateau": plan.plateau,
+        "dtype": estimator._trainer.task.dtype.name,
+        "recording": recording,
+    }
     # Labels and categories are numbers in the rows that the loop is given.
     options |= {"classes": _texts(getattr(estimator, "classes_", ()))}
     options |= {f"categories of {each.name!r}": _texts(each.categories) for each in estimator._coded}
@@ -217,7 +235,7 @@ def _resumed(estimator: Any, plan: Plan, checkpoint: Checkpoint, drawn: bool) ->
     return Saved(state, saved.history, saved.finished or state.stopped)
 
 
-def _scorer(estimator: Any, checkpoint: Checkpoint) -> Fingerprint:
+def _scorer(estimator: BaseMLP, checkpoint: Checkpoint) -> Fingerprint:
     """Return the scorer's fingerprint, as it was when the fit began if it is as the fit has left it.
 
     A scorer may change its attributes while it scores, and a process may begin a fit and go on with it.
@@ -309,12 +327,14 @@ class Attributes:
         one._waiting = {name: state.carried[name] for name in (BEST, WAITED)}
         best, scored = np.float64(state.carried[BEST]), self.plan.rules.scored
         one.best_loss_, one.best_validation_score_ = (None, float(best)) if scored else (best, None)
-        kept = [*one._trainer.run.carried, *([RATE] if self.plan.rules.schedule != "constant" else [])]
-        one._left = {
-            "carried": {name: state.carried[name] for name in kept},
-            "step": state.step,
-            "epoch": state.epoch + (state.position > 0),
-            "key": one._trainer.key,
-        }
+        schedule = self.plan.rules.schedule
+        kept = [*one._trainer.run.carried, *([RATE] if schedule.kind != "constant" else [])]
+        one._left = Left(
+            {name: state.carried[name] for name in kept},
+            state.step,
+            state.epoch + (state.position > 0),
+            one._trainer.key,
+            schedule,
+        )
         if _SCORER in self._notes:
             self._notes[_SCORER][1] = fingerprint_of_python({"scoring": one.scoring})

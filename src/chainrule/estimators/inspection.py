@@ -154,5 +154,5 @@ def _prepared(
     trainer = copy._trainer
     trainer.key = key
     if copy._left is not None:  # partial_fit goes on with its optimizer's state
-        copy._go_on()
+        copy._go_on(copy._left)
     return copy, trainer, data

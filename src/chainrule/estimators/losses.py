@@ -51,8 +51,7 @@ class HalfSquaredError(Loss):
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return (prediction - target)² / 2, summed over the outputs."""
-        y: Value = sum((prediction - target) ** 2 / 2, axis=-1)
-        return y
+        return sum((prediction - target) ** 2 / 2, axis=-1)
 
     def reported(self, prediction: Value, target: Value) -> Value:
         """Return (prediction - target)² / 2 of each output, whose mean is told."""
@@ -66,13 +65,11 @@ class HalfPoissonDeviance(Loss):
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return half of the deviance of each row."""
         entropy = where(target > 0, target * log(where(target > 0, target, 1)), 0)
-        y: Value = sum(entropy - target * prediction - target + exp(prediction), axis=-1)
-        return y
+        return sum(entropy - target * prediction - target + exp(prediction), axis=-1)
 
     def link(self, prediction: Operand) -> Value:
         """Return exp(prediction)."""
-        y: Value = exp(prediction)
-        return y
+        return exp(prediction)
 
     def convert(self, y: Array, prediction: ArrayType) -> Array:
         """Return y as floats; negative numbers are refused."""
@@ -86,16 +83,14 @@ class LogLoss(BinaryCrossEntropy):
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return -t ln p - (1 - t) ln (1 - p) for p = sigmoid(prediction), a target t of 0 or 1."""
-        y: Value = sum(super().formula(prediction, target), axis=-1)
-        return y
+        return sum(super().formula(prediction, target), axis=-1)
 
     def reported(self, prediction: Value, target: Value) -> Value:
         """Return the formula, clipped: an infinite logit has a probability of 0 or 1, too."""
         if not is_zero(self.label_smoothing):
             return self.formula(prediction, target)
         bounded = minimum(maximum(prediction, -_CERTAIN), _CERTAIN)
-        y: Value = sum(_clipped(super().formula(bounded, target)), axis=-1)
-        return y
+        return sum(_clipped(super().formula(bounded, target)), axis=-1)
 
 
 @dataclass(frozen=True)
@@ -114,8 +109,7 @@ class SummedFocal(BinaryFocal):
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return the sum over the labels."""
-        y: Value = sum(super().formula(prediction, target), axis=-1)
-        return y
+        return sum(super().formula(prediction, target), axis=-1)
 
 
 @dataclass(frozen=True)
@@ -147,8 +141,7 @@ class Logits(Loss):
 
     def link(self, prediction: Operand) -> Value:
         """Return probabilities."""
-        y: Value = softmax(prediction) if self.several else sigmoid(prediction)
-        return y
+        return softmax(prediction) if self.several else sigmoid(prediction)
 
 
 def _clipped(loss: Value) -> Value:

@@ -28,10 +28,24 @@ NORMALIZATIONS: dict[str, Callable[[], Layer]] = {"batch": BatchNorm, "layer": L
 
 
 class Network(NamedTuple):
-    """A network, and where its Dense layers are: ``layers.0``, ``layers.2``, ..."""
+    """A network, and what it was built of.
+
+    Attributes
+    ----------
+    layers : Sequential
+        The network itself.
+    dense : tuple of str
+        Where its Dense layers are: ``layers.0``, ``layers.2``, ...
+    widths : tuple of int
+        The number of columns of x, and the units of each Dense layer.
+    embedded : tuple of Embedded
+        The columns that become vectors.
+    """
 
     layers: Sequential
     dense: tuple[str, ...]
+    widths: tuple[int, ...] = ()
+    embedded: tuple[Embedded, ...] = ()
 
 
 def layers_of(network: Layer) -> Sequence[Layer]:
@@ -58,9 +72,9 @@ def build_network(
     dropout: Any,
     normalization: Any,
     residual: bool,
-    embedded: Sequence[Embedded] = (),
+    embedded: tuple[Embedded, ...] = (),
 ) -> Network:
-    """Return Dense layers of these widths, the first being the input's.
+    """Return Dense layers of these widths, the first being the number of columns.
 
     Columns of categories become vectors before the first of them.
     After a hidden layer come normalization, activation and dropout. With `residual`, a hidden layer
@@ -72,7 +86,8 @@ def build_network(
     if normalization is not None and normalization not in NORMALIZATIONS:
         raise ValueError(unknown_name("normalization", normalization, NORMALIZATIONS))
     layers = [embedding_layer(widths[0], embedded)] if embedded else []
-    widths = [widths[0] + sum(each.units - 1 for each in embedded), *widths[1:]]
+    columns, *units = widths
+    widths = [columns + sum(each.units - 1 for each in embedded), *units]
     dense: list[str] = []
     for i in range(hidden):
         block = _hidden(widths[i], widths[i + 1], activations[i], rates[i], normalization)
@@ -86,7 +101,7 @@ def build_network(
     layers.append(
         _dense(widths[-2], widths[-1], "identity", isinstance(activation, str) and activation == "logistic")
     )
-    return Network(Sequential(layers), tuple(dense))
+    return Network(Sequential(layers), tuple(dense), (columns, *units), embedded)
 
 
 def _hidden(inputs: int, units: int, activation: Any, rate: float, normalization: str | None) -> list[Layer]:

@@ -181,12 +181,12 @@ class Told(Around):
         rate = float(state.carried.get(RATE, 0.0))
         self._tell_of_rate(rate)
         if state.stopped:
-            small = self._rules.schedule == "adaptive" and rate <= SMALLEST_RATE
+            small = self._rules.schedule.kind == "adaptive" and rate <= SMALLEST_RATE
             print(f"{self._sentence} {'Learning rate too small. ' if small else ''}Stopping.")
 
     def _tell_of_rate(self, rate: float) -> None:
         """Tell that an 'adaptive' rate has fallen, if it has."""
-        if self._rules.schedule == "adaptive" and rate < self._rate:
+        if self._rules.schedule.kind == "adaptive" and rate < self._rate:
             print(f"{self._sentence} Setting learning rate to {rate:f}")
         self._rate = rate
 

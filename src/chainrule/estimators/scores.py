@@ -34,8 +34,7 @@ def held_stage(task: Task, carried: CarriedTypes, data: DataTypes, row_score: Ro
 
     def summed(numbers: Value) -> Value:
         numbers = astype(numbers, FLOAT64)
-        total: Value = sum(numbers if weights is None else where(weights == 0, 0, weights * numbers))
-        return total
+        return sum(numbers if weights is None else where(weights == 0, 0, weights * numbers))
 
     sums = {"loss": summed(t.row_losses(reported=True))}
     if row_score is not None:
@@ -50,8 +49,7 @@ def accuracy(t: Trace, output: Value) -> Value:
     assert t.y is not None
     one_class = t.y.ndim == 1
     right = argmax(output, axis=-1) == t.y if one_class else all((output > 0.5) == (t.y > 0.5), axis=-1)
-    score: Value = astype(right, FLOAT64)
-    return score
+    return astype(right, FLOAT64)
 
 
 def determination(t: Trace, output: Value) -> Value:
@@ -62,8 +60,7 @@ def determination(t: Trace, output: Value) -> Value:
     assert t.y is not None
     scale = t.input(SCALE, ArrayType((int(t.y.shape[-1]),), FLOAT64))
     error = astype(t.y, FLOAT64) - astype(output, FLOAT64)
-    score: Value = where(all(isfinite(output), axis=-1), 1 - sum(scale * error * error, axis=-1), np.nan)
-    return score
+    return where(all(isfinite(output), axis=-1), 1 - sum(scale * error * error, axis=-1), np.nan)
 
 
 def determination_scale(y: Array, weight: Array | None) -> Array | None:

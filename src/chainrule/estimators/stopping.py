@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,6 +33,22 @@ PENDING = "rules/pending"
 _SCALAR = ArrayType((), FLOAT64)
 
 
+class RateSchedule(NamedTuple):
+    """How the learning rate changes after an epoch.
+
+    Attributes
+    ----------
+    kind : str
+        ``"constant"``, ``"invscaling"`` or ``"adaptive"``.
+    rate, power : float
+        The first learning rate, and the exponent of 'invscaling'.
+    """
+
+    kind: str
+    rate: float
+    power: float
+
+
 @dataclass(frozen=True)
 class Rules:
     """What decides at the end of an epoch.
@@ -40,29 +57,26 @@ class Rules:
     ----------
     scored : bool
         Whether a validation score decides, where larger is better, and not the loss.
-    schedule : str
-        ``"constant"``, ``"invscaling"`` or ``"adaptive"``.
+    schedule : RateSchedule
+        What becomes of the learning rate.
     tol, patience : float
         How much better is better, and how many epochs without it are not too many.
-    rate, power : float
-        The first learning rate, and the exponent of 'invscaling'.
     rows : int
         How many an epoch has.
     """
 
     scored: bool
-    schedule: str
+    schedule: RateSchedule
     tol: float
     patience: float
-    rate: float
-    power: float
     rows: int
 
     def arguments(self) -> dict[str, Array]:
         """Return the numbers that the stage takes: another one needs no other graph."""
         numbers = {"rules.tol": self.tol, "rules.n_iter_no_change": self.patience}
-        if self.schedule == "invscaling":
-            numbers |= {"rules.rate": self.rate, "rules.power_t": self.power, "rules.rows": self.rows}
+        kind, rate, power = self.schedule
+        if kind == "invscaling":
+            numbers |= {"rules.rate": rate, "rules.power_t": power, "rules.rows": self.rows}
         return {name: np.asarray(number, FLOAT64) for name, number in numbers.items()}
 
     def carried(self, waiting: Arrays, rows_seen: int, kept: Arrays) -> dict[str, Array]:
@@ -79,15 +93,15 @@ class Rules:
             Those that make up the best weights.
         """
         carried = {BEST: np.asarray(-np.inf if self.scored else np.inf), WAITED: np.asarray(0.0), **waiting}
-        if self.schedule != "constant":
-            carried.setdefault(RATE, np.asarray(self.rate, FLOAT64))
-        if self.schedule == "invscaling":
+        if self.schedule.kind != "constant":
+            carried.setdefault(RATE, np.asarray(self.schedule.rate, FLOAT64))
+        if self.schedule.kind == "invscaling":
             carried[_SEEN] = np.asarray(rows_seen, FLOAT64)
         return {**carried, **(first_best(kept) if self.scored else {})}
 
     def stage(self, kept: Mapping[str, ArrayType]) -> Stage:
         """Return the graph of the decision."""
-        return _stage(self.scored, self.schedule, tuple(kept.items()) if self.scored else ())
+        return _stage(self.scored, self.schedule.kind, tuple(kept.items()) if self.scored else ())
 
 
 @lru_cache(64)

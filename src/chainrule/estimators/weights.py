@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -12,6 +12,10 @@ from chainrule.functions import exp
 from chainrule.graph.names import unknown_name
 from chainrule.graph.types import FLOAT32, FLOAT64, Array, DType, str_shape
 from chainrule.layers import ACTIVATIONS
+
+if TYPE_CHECKING:
+    from chainrule.estimators.base import BaseMLP
+    from chainrule.estimators.network import Network
 
 _OUT_ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     **ACTIVATIONS,
@@ -27,13 +31,13 @@ def activated(output: Array, name: str) -> Array:
     return _OUT_ACTIVATIONS[name](output)
 
 
-def weights_dtype(estimator: Any) -> DType:
+def weights_dtype(estimator: BaseMLP) -> DType:
     """Return float32 if all of `coefs_` and `intercepts_` are, otherwise float64."""
     arrays = [*estimator.coefs_, *estimator.intercepts_]
     return FLOAT32 if all(getattr(array, "dtype", None) == FLOAT32 for array in arrays) else FLOAT64
 
 
-def follow_weights(estimator: Any) -> None:
+def follow_weights(estimator: BaseMLP) -> None:
     """Let an estimator have the network that `coefs_` and `intercepts_` are of.
 
     They may have been set since the last fit, to other widths (units were pruned) or another dtype, or where
@@ -44,10 +48,10 @@ def follow_weights(estimator: Any) -> None:
     ValueError
         If the arrays do not fit together, or to layers with weights of their own.
     """
-    widths, before = _widths(estimator), dict(vars(estimator))
+    widths, before = _widths(estimator), dict(estimator.__dict__)
     known = hasattr(estimator, "_network")
-    if known and widths == _known_widths(estimator):
-        if weights_dtype(estimator) != estimator._task.dtype:
+    if known and widths == _known_widths(estimator._network):
+        if weights_dtype(estimator) != estimator._trainer.task.dtype:
             estimator._renew()
         return
     try:
@@ -55,22 +59,22 @@ def follow_weights(estimator: Any) -> None:
         if not known:
             _begin(estimator, widths)
         _check_outside(estimator, widths)
-        estimator._widths, estimator.n_layers_ = widths, len(widths)
-        estimator._network, estimator._left = estimator._made_network(), None
+        estimator.n_layers_ = len(widths)
+        estimator._network, estimator._left = estimator._made_network(widths), None
         estimator._renew()
     except ValueError:
-        vars(estimator).clear()
-        vars(estimator).update(before)
+        estimator.__dict__.clear()
+        estimator.__dict__.update(before)
         raise
 
 
-def _known_widths(estimator: Any) -> list[int]:
-    """Return the widths of the present network, the first as its first matrix has it."""
-    first, *others = estimator._widths
-    return [first + sum(each.units - 1 for each in estimator._embedded), *others]
+def _known_widths(network: Network) -> list[int]:
+    """Return the widths of a network, the first as its first matrix has it."""
+    columns, *units = network.widths
+    return [columns + sum(each.units - 1 for each in network.embedded), *units]
 
 
-def _widths(estimator: Any) -> list[int]:
+def _widths(estimator: BaseMLP) -> list[int]:
     """Return the number of inputs and the units of each layer, if the arrays fit together."""
     if not (hasattr(estimator, "coefs_") and hasattr(estimator, "intercepts_")):
         raise NotFittedError(
@@ -101,7 +105,7 @@ def _widths(estimator: Any) -> list[int]:
     return widths
 
 
-def _check_outside(estimator: Any, widths: list[int]) -> None:
+def _check_outside(estimator: BaseMLP, widths: list[int]) -> None:
     """Raise a ValueError if the network has other inputs or outputs than the estimator is known to have."""
     for name, known, found in (
         ("n_features_in_", estimator.n_features_in_, widths[0]),
@@ -112,17 +116,15 @@ def _check_outside(estimator: Any, widths: list[int]) -> None:
             raise ValueError(f"{array} for each of {found}, and {name} is {known}; set {name} too")
 
 
-def _begin(estimator: Any, widths: list[int]) -> None:
+def _begin(estimator: BaseMLP, widths: list[int]) -> None:
     """Give an estimator that was never fitted what a fit would have left besides its weights."""
     estimator.n_features_in_ = getattr(estimator, "n_features_in_", widths[0])
     estimator._assume_outputs(widths[-1])
     estimator.n_iter_ = estimator.t_ = 0
-    estimator._chosen, estimator._embedded, estimator._coded = {}, (), ()
-    estimator._others, estimator._states = {}, ()
-    estimator._steps = 1
+    estimator._coded, estimator._others, estimator._state, estimator._steps = (), {}, {}, 1
 
 
-def _check_others(estimator: Any) -> None:
+def _check_others(estimator: BaseMLP) -> None:
     """Raise a ValueError if the network has, or would have, weights beside `coefs_` and `intercepts_`."""
     options = estimator.embeddings, estimator.normalization
     if getattr(estimator, "_others", None) or any(option is not None for option in options):

@@ -8,5 +8,4 @@ from chainrule.graph.value import Value
 
 def half_squared(prediction: Value, target: Value) -> Value:
     """Return half the sum of the squared errors: its derivative is prediction - target."""
-    y: Value = sum_of((target - prediction) ** 2, axis=-1) / 2
-    return y
+    return sum_of((target - prediction) ** 2, axis=-1) / 2

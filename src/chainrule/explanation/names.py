@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from chainrule.explanation.data_sums import data_sums
-from chainrule.explanation.elements import Expander
+from chainrule.explanation.expander import Expander
 from chainrule.explanation.formula import Name, Stop, Symbol, names
+from chainrule.explanation.known import Known
 from chainrule.explanation.landmarks import (
     Landmark,
     find_landmarks,
@@ -60,7 +61,7 @@ class Names:
         self.softmaxes = {one: self._softmax_symbol(one, count) for count, one in enumerate(step.softmaxes)}
         sums = data_sums(sources, recording.numbers)
         softmaxes = Softmaxes(self.softmaxes, recording.numbers)
-        self.expander = Expander(recording.numbers, fixed, choices, sums, softmaxes)
+        self.expander = Expander(Known(recording.numbers, fixed, choices, sums), softmaxes)
         self.printer = Printer(recording.rows)
         self.names = {value: self.symbols.of(value.name) for value in graph.inputs}
         self.names |= {one.value: one.symbol for one in self.landmarks.listed}

@@ -1,11 +1,22 @@
-"""Where an element stands in an array before it was laid out in another shape, or in another order."""
+"""Where an element stands in the arrays that it comes from: whole numbers, and variables for any place."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-from chainrule.explanation.formula import Apply, Formula, Index, Looked, Number, Place, Total, Variable
+from chainrule.explanation.formula import (
+    Apply,
+    Formula,
+    Index,
+    Looked,
+    Number,
+    Place,
+    Total,
+    Variable,
+    is_open,
+)
 from chainrule.graph.value import PRIMITIVES
 
 
@@ -86,3 +97,39 @@ def _told(place: int | Variable) -> Formula:
         case Variable():
             return Place(place)
     return Number(place)
+
+
+class Places:
+    """A builder of `chainrule.graph.lowering` for places: whole numbers; variables can only be handed on."""
+
+    def constant(self, number: Any, dtype: str) -> Any:
+        return number
+
+    def size(self, dim: Any) -> Any:
+        return dim
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        if operation not in _PLACE_OPERATIONS:
+            raise AttributeError(operation)
+
+        def apply(*operands: Any) -> Any:
+            if is_open(operands):
+                raise NotPlain
+            return _PLACE_OPERATIONS[operation](*operands)
+
+        return apply
+
+
+_PLACE_OPERATIONS: dict[str, Callable[..., Any]] = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+    "divide": lambda a, b: a // b if a * b >= 0 else -(-a // b),
+    "modulo": lambda a, b: int(math.fmod(a, b)) if b else 0,
+    "equal": lambda a, b: a == b,
+    "less": lambda a, b: a < b,
+    "less_equal": lambda a, b: a <= b,
+    "logical_and": lambda a, b: bool(a and b),
+    "logical_or": lambda a, b: bool(a or b),
+    "logical_not": lambda a: not a,
+}

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from chainrule.explanation.derivatives import Derivatives
 from chainrule.explanation.formula import (
     Formula,
     Name,
@@ -27,7 +28,6 @@ from chainrule.explanation.names import Names
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.printer import Printer, element_name, partial
 from chainrule.explanation.simplify import simplified
-from chainrule.explanation.story import Teller
 
 Place = tuple[int, ...]
 
@@ -232,7 +232,7 @@ class Why:
 
     def told(self) -> Formula:
         """Return what the derivative is computed by, as it is told; in a sum the largest terms come first."""
-        formula = Teller(self.names).derivative(self.mark).element(self.index)
+        formula = Derivatives(self.names).derivative(self.mark).element(self.index)
         if not isinstance(formula, Total) or formula.variable is not None:
             return formula
         number = numerics()

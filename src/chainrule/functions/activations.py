@@ -11,7 +11,7 @@ from typing import Any
 
 from chainrule.functions.arguments import as_real
 from chainrule.functions.reductions import below_largest, sum
-from chainrule.graph.trace import array_function
+from chainrule.graph.trace import operation
 from chainrule.graph.value import Operand
 from chainrule.primitives import elementwise as rows
 from chainrule.primitives import sigmoids, trigonometric
@@ -20,7 +20,7 @@ SELU_SCALE = 1.0507009873554805
 SELU_ALPHA = 1.6732632423543772
 
 
-@array_function
+@operation
 def identity(x: Operand, /) -> Any:
     """Return x: no activation.
 
@@ -44,7 +44,7 @@ def identity(x: Operand, /) -> Any:
     return as_real(x)
 
 
-@array_function
+@operation
 def relu(x: Operand, /) -> Any:
     """Return max(x, 0), the rectified linear unit.
 
@@ -72,7 +72,7 @@ def relu(x: Operand, /) -> Any:
     return rows.maximum(as_real(x), 0)
 
 
-@array_function
+@operation
 def leaky_relu(x: Operand, /, slope: Operand = 0.01) -> Any:
     """Return x where it is positive, otherwise slope · x.
 
@@ -103,7 +103,7 @@ def leaky_relu(x: Operand, /, slope: Operand = 0.01) -> Any:
     return rows.where(x > 0, x, x * slope)
 
 
-@array_function
+@operation
 def elu(x: Operand, /, alpha: Operand = 1.0) -> Any:
     """Return x where it is positive, otherwise alpha · (exp x - 1): the exponential linear unit.
 
@@ -137,7 +137,7 @@ def elu(x: Operand, /, alpha: Operand = 1.0) -> Any:
     return rows.where(positive, x, rows.expm1(not_positive) * alpha)
 
 
-@array_function
+@operation
 def selu(x: Operand, /) -> Any:
     """Return the scaled ELU, 1.0507 · elu(x, 1.6733), which keeps mean 0 and variance 1 from layer to layer.
 
@@ -165,7 +165,7 @@ def selu(x: Operand, /) -> Any:
     return elu(as_real(x), SELU_ALPHA) * SELU_SCALE
 
 
-@array_function
+@operation
 def sigmoid(x: Operand, /) -> Any:
     """Return 1 / (1 + exp(-x)) without overflow: a number between 0 and 1.
 
@@ -189,7 +189,7 @@ def sigmoid(x: Operand, /) -> Any:
     return sigmoids.logistic(as_real(x))
 
 
-@array_function
+@operation
 def softplus(x: Operand, /) -> Any:
     """Return ln(1 + exp x) without overflow: a smooth max(x, 0), whose derivative is the sigmoid of x.
 
@@ -218,7 +218,7 @@ def softplus(x: Operand, /) -> Any:
     return sigmoids.softplus(as_real(x))
 
 
-@array_function
+@operation
 def gelu(x: Operand, /) -> Any:
     """Return x · Φ(x), with Φ the normal distribution function: the exact form with erf.
 
@@ -247,7 +247,7 @@ def gelu(x: Operand, /) -> Any:
     return x * ((1 + rows.erf(x * math.sqrt(0.5))) * 0.5)
 
 
-@array_function
+@operation
 def silu(x: Operand, /) -> Any:
     """Return x · sigmoid(x), also known as swish.
 
@@ -277,7 +277,7 @@ def silu(x: Operand, /) -> Any:
     return x * sigmoids.logistic(x)
 
 
-@array_function
+@operation
 def mish(x: Operand, /) -> Any:
     """Return x · tanh(softplus(x)).
 
@@ -306,7 +306,7 @@ def mish(x: Operand, /) -> Any:
     return x * trigonometric.tanh(softplus(x))
 
 
-@array_function
+@operation
 def softmax(x: Operand, /, axis: int = -1) -> Any:
     r"""Return probabilities, positive and with the sum 1 along an axis, without overflow.
 
@@ -346,7 +346,7 @@ def softmax(x: Operand, /, axis: int = -1) -> Any:
     return parts / sum(parts, axis=axis, keepdims=True)
 
 
-@array_function
+@operation
 def log_softmax(x: Operand, /, axis: int = -1) -> Any:
     r"""Return the logarithm of the softmax, without overflow and without the logarithm of 0.
 

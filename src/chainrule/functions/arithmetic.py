@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.functions.arguments import as_real, as_reals
-from chainrule.graph.trace import array_function
+from chainrule.graph.trace import operation
 from chainrule.graph.types import INT32
 from chainrule.graph.value import OPERATORS, Operand, as_value
 from chainrule.primitives import division
 from chainrule.primitives import elementwise as rows
 
 
-@array_function
+@operation
 def add(x: Operand, y: Operand, /) -> Any:
     """Return x + y.
 
@@ -39,7 +39,7 @@ def add(x: Operand, y: Operand, /) -> Any:
     return rows.add(x, y)
 
 
-@array_function
+@operation
 def subtract(x: Operand, y: Operand, /) -> Any:
     """Return x - y.
 
@@ -63,7 +63,7 @@ def subtract(x: Operand, y: Operand, /) -> Any:
     return rows.subtract(x, y)
 
 
-@array_function
+@operation
 def multiply(x: Operand, y: Operand, /) -> Any:
     """Return x · y, element by element.
 
@@ -88,7 +88,7 @@ def multiply(x: Operand, y: Operand, /) -> Any:
     return rows.multiply(x, y)
 
 
-@array_function
+@operation
 def divide(x: Operand, y: Operand, /) -> Any:
     """Return x / y.
 
@@ -112,7 +112,7 @@ def divide(x: Operand, y: Operand, /) -> Any:
     return rows.divide(*as_reals(x, y))
 
 
-@array_function
+@operation
 def remainder(x: Operand, y: Operand, /) -> Any:
     """Return the remainder of x divided by y, which has the sign of y, as Python's ``x % y``.
 
@@ -141,7 +141,7 @@ def remainder(x: Operand, y: Operand, /) -> Any:
     return division.remainder(x, y)
 
 
-@array_function
+@operation
 def floor_divide(x: Operand, y: Operand, /) -> Any:
     """Return x / y rounded down to a whole number, as Python's ``x // y``.
 
@@ -166,7 +166,7 @@ def floor_divide(x: Operand, y: Operand, /) -> Any:
     return division.floor_divide(x, y)
 
 
-@array_function
+@operation
 def pow(x: Operand, y: Operand, /) -> Any:
     """Return x to the power y.
 
@@ -198,7 +198,7 @@ def pow(x: Operand, y: Operand, /) -> Any:
     return rows.power(*as_reals(x, y))
 
 
-@array_function
+@operation
 def negative(x: Operand, /) -> Any:
     """Return -x.
 
@@ -222,7 +222,7 @@ def negative(x: Operand, /) -> Any:
     return rows.negative(x)
 
 
-@array_function
+@operation
 def abs(x: Operand, /) -> Any:
     """Return the absolute value |x|.
 
@@ -250,7 +250,7 @@ def abs(x: Operand, /) -> Any:
     return rows.absolute(x)
 
 
-@array_function
+@operation
 def sign(x: Operand, /) -> Any:
     """Return -1, 0 or 1 by the sign of x; NaN stays NaN.
 
@@ -274,7 +274,7 @@ def sign(x: Operand, /) -> Any:
     return rows.sign(x)
 
 
-@array_function
+@operation
 def square(x: Operand, /) -> Any:
     """Return x · x.
 
@@ -298,7 +298,7 @@ def square(x: Operand, /) -> Any:
     return rows.multiply(x, x)
 
 
-@array_function
+@operation
 def reciprocal(x: Operand, /) -> Any:
     """Return 1 / x.
 
@@ -322,7 +322,7 @@ def reciprocal(x: Operand, /) -> Any:
     return rows.divide(1, as_real(x))
 
 
-@array_function
+@operation
 def maximum(x: Operand, y: Operand, /) -> Any:
     """Return the larger of x and y, element by element; NaN if either is.
 
@@ -350,7 +350,7 @@ def maximum(x: Operand, y: Operand, /) -> Any:
     return rows.maximum(x, y)
 
 
-@array_function
+@operation
 def minimum(x: Operand, y: Operand, /) -> Any:
     """Return the smaller of x and y, element by element; NaN if either is.
 
@@ -378,7 +378,7 @@ def minimum(x: Operand, y: Operand, /) -> Any:
     return rows.minimum(x, y)
 
 
-@array_function
+@operation
 def clip(x: Operand, /, min: Operand = None, max: Operand = None) -> Any:
     """Return x limited to [min, max]; NaN stays NaN.
 
@@ -413,7 +413,7 @@ def clip(x: Operand, /, min: Operand = None, max: Operand = None) -> Any:
     return y
 
 
-@array_function
+@operation
 def floor(x: Operand, /) -> Any:
     """Return the largest integer that is not above x.
 
@@ -438,7 +438,7 @@ def floor(x: Operand, /) -> Any:
     return y if y.dtype == INT32 else rows.floor(y)
 
 
-@array_function
+@operation
 def ceil(x: Operand, /) -> Any:
     """Return the smallest integer that is not below x.
 

@@ -9,13 +9,13 @@ import math
 from typing import Any
 
 from chainrule.functions.arguments import as_real
-from chainrule.graph.trace import array_function
+from chainrule.graph.trace import operation
 from chainrule.graph.types import as_dtype
 from chainrule.graph.value import Operand, as_value
 from chainrule.primitives import elementwise as rows
 
 
-@array_function
+@operation
 def equal(x: Operand, y: Operand, /) -> Any:
     """Return whether x = y. NaN equals nothing.
 
@@ -39,7 +39,7 @@ def equal(x: Operand, y: Operand, /) -> Any:
     return rows.equal(x, y)
 
 
-@array_function
+@operation
 def not_equal(x: Operand, y: Operand, /) -> Any:
     """Return whether x ≠ y.
 
@@ -63,7 +63,7 @@ def not_equal(x: Operand, y: Operand, /) -> Any:
     return rows.not_equal(x, y)
 
 
-@array_function
+@operation
 def less(x: Operand, y: Operand, /) -> Any:
     """Return whether x < y.
 
@@ -87,7 +87,7 @@ def less(x: Operand, y: Operand, /) -> Any:
     return rows.less(x, y)
 
 
-@array_function
+@operation
 def less_equal(x: Operand, y: Operand, /) -> Any:
     """Return whether x ≤ y.
 
@@ -111,7 +111,7 @@ def less_equal(x: Operand, y: Operand, /) -> Any:
     return rows.less_equal(x, y)
 
 
-@array_function
+@operation
 def greater(x: Operand, y: Operand, /) -> Any:
     """Return whether x > y.
 
@@ -135,7 +135,7 @@ def greater(x: Operand, y: Operand, /) -> Any:
     return rows.greater(x, y)
 
 
-@array_function
+@operation
 def greater_equal(x: Operand, y: Operand, /) -> Any:
     """Return whether x ≥ y.
 
@@ -159,7 +159,7 @@ def greater_equal(x: Operand, y: Operand, /) -> Any:
     return rows.greater_equal(x, y)
 
 
-@array_function
+@operation
 def logical_and(x: Operand, y: Operand, /) -> Any:
     """Return whether x and y are both true.
 
@@ -183,7 +183,7 @@ def logical_and(x: Operand, y: Operand, /) -> Any:
     return rows.logical_and(x, y)
 
 
-@array_function
+@operation
 def logical_or(x: Operand, y: Operand, /) -> Any:
     """Return whether x or y is true.
 
@@ -207,7 +207,7 @@ def logical_or(x: Operand, y: Operand, /) -> Any:
     return rows.logical_or(x, y)
 
 
-@array_function
+@operation
 def logical_not(x: Operand, /) -> Any:
     """Return whether x is false.
 
@@ -231,7 +231,7 @@ def logical_not(x: Operand, /) -> Any:
     return rows.logical_not(x)
 
 
-@array_function
+@operation
 def isfinite(x: Operand, /) -> Any:
     """Return whether x is neither infinite nor NaN.
 
@@ -255,7 +255,7 @@ def isfinite(x: Operand, /) -> Any:
     return rows.is_finite(as_real(x))
 
 
-@array_function
+@operation
 def isinf(x: Operand, /) -> Any:
     """Return whether x is infinite, of either sign.
 
@@ -279,7 +279,7 @@ def isinf(x: Operand, /) -> Any:
     return rows.equal(rows.absolute(as_real(x)), math.inf)
 
 
-@array_function
+@operation
 def isnan(x: Operand, /) -> Any:
     """Return whether x is NaN, not a number.
 
@@ -303,7 +303,7 @@ def isnan(x: Operand, /) -> Any:
     return rows.not_equal(x, x)  # NaN is the one value that differs from itself
 
 
-@array_function
+@operation
 def where(condition: Operand, x: Operand, y: Operand, /) -> Any:
     """Return x where the condition holds, otherwise y.
 
@@ -339,7 +339,7 @@ def where(condition: Operand, x: Operand, y: Operand, /) -> Any:
     return chosen
 
 
-@array_function
+@operation
 def astype(x: Operand, dtype: object, /) -> Any:
     """Return x converted to another dtype.
 
@@ -373,7 +373,7 @@ def astype(x: Operand, dtype: object, /) -> Any:
     return y
 
 
-@array_function
+@operation
 def stop_gradient(x: Operand, /) -> Any:
     """Return x as a constant: no derivative flows through it.
 

@@ -11,7 +11,7 @@ from typing import Any
 from chainrule.functions.arguments import as_shape
 from chainrule.functions.shaping import expand_dims
 from chainrule.graph.primitive import stretch
-from chainrule.graph.trace import array_function
+from chainrule.graph.trace import array_function, operation
 from chainrule.graph.types import Dim, Shape, as_dtype, is_float
 from chainrule.graph.value import Operand, as_value, constant
 from chainrule.primitives import elementwise as rows
@@ -112,7 +112,7 @@ def ones(shape: Shape | int, *, dtype: object = "float32") -> Any:
     return full(shape, 1, dtype=dtype)
 
 
-@array_function
+@operation
 def zeros_like(x: Operand, /) -> Any:
     """Return zeros of the shape and dtype of x.
 
@@ -137,7 +137,7 @@ def zeros_like(x: Operand, /) -> Any:
     return full(x.shape, 0, dtype=x.dtype)
 
 
-@array_function
+@operation
 def ones_like(x: Operand, /) -> Any:
     """Return ones of the shape and dtype of x.
 

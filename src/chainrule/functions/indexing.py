@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.graph.trace import array_function
+from chainrule.graph.trace import operation
 from chainrule.graph.types import INT32, ROWS, Dim, normalize_axis
 from chainrule.graph.value import OPERATORS, Operand, Value, as_value, constant
 from chainrule.primitives import indexing, shaping
 
 
-@array_function
+@operation
 def take(x: Operand, indices: Operand, /, *, axis: int = 0) -> Any:
     """Return the slices of x at integer positions along an axis.
 
@@ -52,7 +52,7 @@ def take(x: Operand, indices: Operand, /, *, axis: int = 0) -> Any:
     return shaping.permute_dims(y, axes=(*range(n, n + axis), *range(n), *range(n + axis, y.ndim)))
 
 
-@array_function
+@operation
 def scatter_add(indices: Operand, updates: Operand, /, *, size: Dim) -> Any:
     """Return zeros of `size` slices to which updates are added at integer positions, in order.
 
@@ -184,8 +184,7 @@ def _reversed(x: Value, axis: int) -> Value:
     """Return the elements along an axis from the last to the first."""
     size = int(x.shape[axis])
     last = constant(size - 1, INT32)
-    y: Value = take(x, last - shaping.iota(size=size), axis=axis)
-    return y
+    return take(x, last - shaping.iota(size=size), axis=axis)
 
 
 OPERATORS["getitem"] = getitem

@@ -7,7 +7,7 @@ from typing import Any
 from chainrule.functions.arguments import as_reals
 from chainrule.functions.reductions import sum
 from chainrule.graph.primitive import stretch
-from chainrule.graph.trace import array_function
+from chainrule.graph.trace import operation
 from chainrule.graph.types import ROWS, broadcast_shapes, static_size, str_dim, str_shape
 from chainrule.graph.value import OPERATORS, Operand, Value, as_value
 from chainrule.primitives import contraction
@@ -15,7 +15,7 @@ from chainrule.primitives.elementwise import multiply
 from chainrule.primitives.shaping import permute_dims, reshape
 
 
-@array_function
+@operation
 def matmul(x: Operand, y: Operand, /) -> Any:
     r"""Return the matrix product x @ y.
 
@@ -79,7 +79,7 @@ def _product_with_one_matrix(a: Value, b: Value) -> Value:
     return permute_dims(product, axes=tuple(order.index(axis) for axis in range(a.ndim)))
 
 
-@array_function
+@operation
 def vecdot(x: Operand, y: Operand, /) -> Any:
     """Return the dot product over the last axis: the sum of products.
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.functions.arguments import as_real
-from chainrule.graph.trace import array_function
+from chainrule.graph.primitive import Primitive
+from chainrule.graph.trace import operation
 from chainrule.graph.types import BOOL, INT32, ROWS, normalize_axis
 from chainrule.graph.value import Operand, Value, as_value
 from chainrule.primitives import elementwise as rows
@@ -30,18 +31,18 @@ def _axes(x: Value, axis: Axis) -> tuple[int, ...]:
     return tuple(axes)
 
 
-def _reduce(row: Any, x: Operand, axis: Axis, keepdims: bool) -> Value:
+def _reduce(row: Primitive, x: Operand, axis: Axis, keepdims: bool) -> Value:
     x = as_value(x)
     if x.dtype == BOOL:
         x = rows.cast(x, dtype="int32")
     axes = _axes(x, axis)
-    y: Value = row(x, axes=axes)
+    y = row(x, axes=axes)
     if keepdims:
         y = reshape(y, shape=tuple(1 if i in axes else dim for i, dim in enumerate(x.shape)))
     return y
 
 
-@array_function
+@operation
 def sum(x: Operand, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return the sum over axes. Bools are counted.
 
@@ -74,7 +75,7 @@ def sum(x: Operand, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
     return _reduce(sum_, x, axis, keepdims)
 
 
-@array_function
+@operation
 def max(x: Operand, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return the largest element over axes; NaN if one is.
 
@@ -107,7 +108,7 @@ def max(x: Operand, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
     return _reduce(max_, x, axis, keepdims)
 
 
-@array_function
+@operation
 def min(x: Operand, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return the smallest element over axes; NaN if one is.
 
@@ -140,7 +141,7 @@ def min(x: Operand, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
     return _reduce(min_, x, axis, keepdims)
 
 
-@array_function
+@operation
 def mean(x: Operand, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return the arithmetic mean over axes: the sum over the number of elements.
 
@@ -183,7 +184,7 @@ def _count(x: Value, axes: tuple[int, ...]) -> Operand:
     return count
 
 
-@array_function
+@operation
 def var(x: Operand, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Any:
     """Return the variance over axes: the sum of squared distances to the mean, over n - correction.
 
@@ -223,7 +224,7 @@ def var(x: Operand, /, *, axis: Axis = None, correction: float = 0.0, keepdims: 
     return _reduce(sum_, deviation * deviation, axis, keepdims) / degrees
 
 
-@array_function
+@operation
 def std(x: Operand, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Any:
     """Return the standard deviation over axes: the square root of the variance.
 
@@ -258,7 +259,7 @@ def std(x: Operand, /, *, axis: Axis = None, correction: float = 0.0, keepdims: 
     return rows.sqrt(var(as_real(x), axis=axis, correction=correction, keepdims=keepdims))
 
 
-@array_function
+@operation
 def argmax(x: Operand, /, *, axis: int, keepdims: bool = False) -> Any:
     """Return the position of the first largest element along an axis, or of the first NaN.
 
@@ -291,7 +292,7 @@ def argmax(x: Operand, /, *, axis: int, keepdims: bool = False) -> Any:
     return _reduce(argmax_row, x, axis, keepdims)
 
 
-@array_function
+@operation
 def argmin(x: Operand, /, *, axis: int, keepdims: bool = False) -> Any:
     """Return the position of the first smallest element along an axis, or of the first NaN.
 
@@ -327,13 +328,13 @@ def argmin(x: Operand, /, *, axis: int, keepdims: bool = False) -> Any:
 
 
 def _truth(x: Operand) -> Value:
-    truth: Value = as_value(x)
+    truth = as_value(x)
     if truth.dtype != BOOL:
         truth = rows.not_equal(truth, 0)
     return truth
 
 
-@array_function
+@operation
 def all(x: Operand, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return whether every element is true.
 
@@ -366,7 +367,7 @@ def all(x: Operand, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
     return _reduce(sum_, rows.logical_not(_truth(x)), axis, keepdims) == 0
 
 
-@array_function
+@operation
 def any(x: Operand, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return whether at least one element is true.
 
@@ -399,7 +400,7 @@ def any(x: Operand, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
     return _reduce(sum_, _truth(x), axis, keepdims) > 0
 
 
-@array_function
+@operation
 def logsumexp(x: Operand, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
     r"""Return the logarithm of a sum of exponentials over axes, without overflow: a smooth maximum.
 
@@ -449,7 +450,7 @@ def below_largest(x: Value, axis: Axis) -> tuple[Value, Value]:
     return x - shift, shift
 
 
-@array_function
+@operation
 def row_count(x: Operand, /) -> Any:
     """Return the size of the first axis of x, which may be known only when the graph runs.
 

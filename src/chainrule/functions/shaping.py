@@ -7,14 +7,14 @@ from typing import Any
 
 from chainrule.functions.arguments import as_shape
 from chainrule.graph.primitive import stretch
-from chainrule.graph.trace import array_function
+from chainrule.graph.trace import operation
 from chainrule.graph.types import ROWS, Dim, Shape, broadcast_shapes, normalize_axis, static_size, str_shape
 from chainrule.graph.value import Operand, Value, as_value, promote
 from chainrule.primitives import shaping
 from chainrule.primitives.contraction import transpose
 
 
-@array_function
+@operation
 def broadcast_to(x: Operand, shape: Shape | int, /) -> Any:
     """Return x repeated to a shape.
 
@@ -49,7 +49,7 @@ def broadcast_to(x: Operand, shape: Shape | int, /) -> Any:
     return stretch(x, shape)
 
 
-@array_function
+@operation
 def reshape(x: Operand, /, shape: Shape | int) -> Any:
     """Return the elements of x, in row-major order, in another shape.
 
@@ -98,7 +98,7 @@ def _missing_dimension(x: Value, shape: Shape) -> Dim:
     return elements // others
 
 
-@array_function
+@operation
 def expand_dims(x: Operand, /, *, axis: int = 0) -> Any:
     """Return x with a new axis of size 1.
 
@@ -132,7 +132,7 @@ def expand_dims(x: Operand, /, *, axis: int = 0) -> Any:
     return shaping.reshape(x, shape=(*x.shape[:axis], 1, *x.shape[axis:]))
 
 
-@array_function
+@operation
 def squeeze(x: Operand, /, axis: int | tuple[int, ...]) -> Any:
     """Return x without axes of size 1.
 
@@ -167,7 +167,7 @@ def squeeze(x: Operand, /, axis: int | tuple[int, ...]) -> Any:
     return shaping.reshape(x, shape=tuple(dim for i, dim in enumerate(x.shape) if i not in axes))
 
 
-@array_function
+@operation
 def permute_dims(x: Operand, /, axes: Sequence[int]) -> Any:
     """Return x with its axes in another order.
 
@@ -201,7 +201,7 @@ def permute_dims(x: Operand, /, axes: Sequence[int]) -> Any:
     return shaping.permute_dims(x, axes=tuple(normalize_axis(i, x.ndim) for i in axes))
 
 
-@array_function
+@operation
 def matrix_transpose(x: Operand, /) -> Any:
     """Return x with its last two axes exchanged.
 
@@ -234,7 +234,7 @@ def matrix_transpose(x: Operand, /) -> Any:
     return transpose(x)
 
 
-@array_function
+@operation
 def concat(arrays: Sequence[Operand], /, *, axis: int = 0) -> Any:
     """Return arrays joined along an axis.
 
@@ -268,7 +268,7 @@ def concat(arrays: Sequence[Operand], /, *, axis: int = 0) -> Any:
     return shaping.concat(*values, axis=normalize_axis(axis, values[0].ndim))
 
 
-@array_function
+@operation
 def stack(arrays: Sequence[Operand], /, *, axis: int = 0) -> Any:
     """Return arrays joined along a new axis.
 

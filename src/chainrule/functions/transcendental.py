@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.functions.arguments import as_real, as_reals
-from chainrule.graph.trace import array_function
+from chainrule.graph.trace import operation
 from chainrule.graph.value import Operand, Value
 from chainrule.primitives import elementwise as rows
 from chainrule.primitives import trigonometric
 
 
-@array_function
+@operation
 def exp(x: Operand, /) -> Any:
     """Return e to the power x.
 
@@ -38,7 +38,7 @@ def exp(x: Operand, /) -> Any:
     return rows.exp(as_real(x))
 
 
-@array_function
+@operation
 def expm1(x: Operand, /) -> Any:
     """Return e to the power x, minus one, without the cancellation at small x.
 
@@ -62,7 +62,7 @@ def expm1(x: Operand, /) -> Any:
     return rows.expm1(as_real(x))
 
 
-@array_function
+@operation
 def log(x: Operand, /) -> Any:
     """Return the natural logarithm of x.
 
@@ -86,7 +86,7 @@ def log(x: Operand, /) -> Any:
     return rows.log(as_real(x))
 
 
-@array_function
+@operation
 def log1p(x: Operand, /) -> Any:
     """Return the natural logarithm of 1 + x, without the rounding of the sum at small x.
 
@@ -110,7 +110,7 @@ def log1p(x: Operand, /) -> Any:
     return rows.log1p(as_real(x))
 
 
-@array_function
+@operation
 def log2(x: Operand, /) -> Any:
     """Return the logarithm of x to base 2.
 
@@ -134,7 +134,7 @@ def log2(x: Operand, /) -> Any:
     return rows.log2(as_real(x))
 
 
-@array_function
+@operation
 def log10(x: Operand, /) -> Any:
     """Return the logarithm of x to base 10.
 
@@ -158,7 +158,7 @@ def log10(x: Operand, /) -> Any:
     return rows.log10(as_real(x))
 
 
-@array_function
+@operation
 def logaddexp(x: Operand, y: Operand, /) -> Any:
     """Return ln(exp x + exp y) without overflow.
 
@@ -195,7 +195,7 @@ def log_of_sum(a: Value, b: Operand) -> Value:
     return larger + rows.log1p(rows.exp(smaller - larger))
 
 
-@array_function
+@operation
 def sqrt(x: Operand, /) -> Any:
     """Return the square root of x.
 
@@ -219,7 +219,7 @@ def sqrt(x: Operand, /) -> Any:
     return rows.sqrt(as_real(x))
 
 
-@array_function
+@operation
 def sin(x: Operand, /) -> Any:
     """Return the sine of x.
 
@@ -243,7 +243,7 @@ def sin(x: Operand, /) -> Any:
     return trigonometric.sin(as_real(x))
 
 
-@array_function
+@operation
 def cos(x: Operand, /) -> Any:
     """Return the cosine of x.
 
@@ -267,7 +267,7 @@ def cos(x: Operand, /) -> Any:
     return trigonometric.cos(as_real(x))
 
 
-@array_function
+@operation
 def tan(x: Operand, /) -> Any:
     """Return the tangent of x.
 
@@ -291,7 +291,7 @@ def tan(x: Operand, /) -> Any:
     return trigonometric.tan(as_real(x))
 
 
-@array_function
+@operation
 def sinh(x: Operand, /) -> Any:
     """Return the hyperbolic sine of x: (exp x - exp(-x)) / 2.
 
@@ -315,7 +315,7 @@ def sinh(x: Operand, /) -> Any:
     return trigonometric.sinh(as_real(x))
 
 
-@array_function
+@operation
 def cosh(x: Operand, /) -> Any:
     """Return the hyperbolic cosine of x: (exp x + exp(-x)) / 2.
 
@@ -339,7 +339,7 @@ def cosh(x: Operand, /) -> Any:
     return trigonometric.cosh(as_real(x))
 
 
-@array_function
+@operation
 def tanh(x: Operand, /) -> Any:
     """Return the hyperbolic tangent of x.
 
@@ -363,7 +363,7 @@ def tanh(x: Operand, /) -> Any:
     return trigonometric.tanh(as_real(x))
 
 
-@array_function
+@operation
 def erf(x: Operand, /) -> Any:
     r"""Return the error function of x.
 

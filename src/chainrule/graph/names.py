@@ -6,7 +6,7 @@ import difflib
 import functools
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,18 +72,3 @@ def checked_options(function: Callable[P, R]) -> Callable[P, R]:
         return function(*args, **kwargs)
 
     return wrapper
-
-
-_signature = functools.lru_cache(256)(inspect.signature)
-
-
-class CheckedOptions:
-    """A base of dataclasses that answer an unknown field with the nearest names, one too many with all."""
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Look at the keywords before ``__init__`` does."""
-        if kwargs:
-            refuse_unknown_options(cls.__name__, kwargs, _signature(cls.__init__))
-        if len(args) > 1:  # one is never too many
-            refuse_surplus(cls.__name__, len(args), _signature(cls.__init__))
-        return super().__new__(cls)

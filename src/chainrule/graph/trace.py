@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
 from chainrule.graph.evaluate import evaluate
 from chainrule.graph.graph import Graph, needed
 from chainrule.graph.structure import flatten, unflatten
 from chainrule.graph.types import ROWS, ArrayType
-from chainrule.graph.value import Value, as_array, as_value, input_like
+from chainrule.graph.value import Operand, Value, as_array, as_value, input_like
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -80,3 +80,17 @@ def array_function(function: Callable[P, R]) -> Callable[P, R]:
         return result if symbolic else cast(R, evaluate_now(result))
 
     return wrapper
+
+
+class Operation(Protocol[P]):
+    """What is a Value for a Value, and for plain arrays an array or a number."""
+
+    @overload
+    def __call__(self, x: Value | Sequence[Value], /, *args: P.args, **kwargs: P.kwargs) -> Value: ...
+    @overload
+    def __call__(self, x: Operand, /, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+
+
+def operation(function: Callable[Concatenate[Operand, P], Any]) -> Operation[P]:
+    """Make an `array_function` whose first argument says what type it returns."""
+    return array_function(function)

@@ -283,8 +283,7 @@ class Value:
 
 def call(name: str, *operands: Operand, **attributes: Any) -> Value:
     """Apply the primitive, or the composed operator, of this name."""
-    value: Value = (OPERATORS[name] if name in OPERATORS else PRIMITIVES[name])(*operands, **attributes)
-    return value
+    return (OPERATORS[name] if name in OPERATORS else PRIMITIVES[name])(*operands, **attributes)
 
 
 _OWN = "use chainrule's functions, as cr.sum and cr.where"

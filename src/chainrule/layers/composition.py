@@ -162,5 +162,4 @@ class Concatenate(Layer):
         if len({output.shape[:-1] for output in outputs}) > 1:
             shapes = " and ".join(str_shape(output.shape) for output in outputs)
             raise ValueError(f"its layers return {shapes}, which must agree in all axes but the last")
-        y: Value = concat(outputs, axis=-1)
-        return y
+        return concat(outputs, axis=-1)

@@ -167,21 +167,18 @@ class Context:
 
     def bernoulli(self, probability: Operand, shape: Shape) -> Value:
         """Return bools that are true with this probability, drawn anew in each step."""
-        site = self._next_site()
-        drawn: Value = bernoulli(self.variables.key, probability, shape, step=self.variables.step, site=site)
-        return drawn
+        variables, site = self.variables, self._next_site()
+        return as_value(bernoulli(variables.key, probability, shape, step=variables.step, site=site))
 
     def uniform(self, shape: Shape) -> Value:
         """Return numbers drawn evenly from [0, 1), anew in each step, in the dtype of the parameters."""
         variables, site = self.variables, self._next_site()
-        drawn: Value = uniform(variables.key, shape, dtype=variables.dtype, step=variables.step, site=site)
-        return drawn
+        return as_value(uniform(variables.key, shape, dtype=variables.dtype, step=variables.step, site=site))
 
     def normal(self, shape: Shape) -> Value:
         """Return numbers of mean 0 and variance 1, normally distributed, as `uniform` does."""
         variables, site = self.variables, self._next_site()
-        drawn: Value = normal(variables.key, shape, dtype=variables.dtype, step=variables.step, site=site)
-        return drawn
+        return as_value(normal(variables.key, shape, dtype=variables.dtype, step=variables.step, site=site))
 
     def _next_site(self) -> int:
         self.variables.sites += 1

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from chainrule.graph.options import COUNT
 from chainrule.graph.value import Value
 from chainrule.layers.activation import ActivationFunction, activated, as_activation
 from chainrule.layers.context import Context
 from chainrule.layers.initializers import Initializer, as_initializer
 from chainrule.layers.layer import Layer, feature_count
-from chainrule.layers.options import check_count
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ class Dense(Layer):
     {'weight': (3, 2), 'bias': (2,)}
     """
 
-    units: int
+    units: int = field(metadata=COUNT)
     activation: str | ActivationFunction = "identity"
     use_bias: bool = True
     weight_initializer: str | Initializer = "glorot_uniform"
     bias_initializer: str | Initializer = "zeros"
 
     def __post_init__(self) -> None:
-        check_count(self, "units")
+        super().__post_init__()
         as_activation(self.activation)
         as_initializer(self.weight_initializer)
         as_initializer(self.bias_initializer)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chainrule.functions import where
 from chainrule.graph.hyperparameters import is_zero
+from chainrule.graph.options import FRACTION
 from chainrule.graph.value import Value
 from chainrule.layers.context import Context
 from chainrule.layers.layer import Layer
-from chainrule.layers.options import check_number
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,11 @@ class Dropout(Layer):
     Dropout(rate=0.1)
     """
 
-    rate: float
-
-    def __post_init__(self) -> None:
-        check_number(self, "rate", "a probability from 0 to below 1", lambda rate: 0 <= rate < 1)
+    rate: float = field(metadata=FRACTION)
 
     def forward(self, x: Value, context: Context) -> Value:
         """Return x with some elements set to 0 while training."""
         if not context.training or is_zero(self.rate):
             return x
         keep = 1 - self.rate
-        y: Value = where(context.bernoulli(keep, x.shape), x / keep, 0)
-        return y
+        return where(context.bernoulli(keep, x.shape), x / keep, 0)

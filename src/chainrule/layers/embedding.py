@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chainrule.functions import astype, take, where
+from chainrule.graph.options import COUNT, ranged
 from chainrule.graph.value import Value
 from chainrule.layers.context import Context
 from chainrule.layers.initializers import Initializer, as_initializer
 from chainrule.layers.layer import Layer
-from chainrule.layers.options import check_count
 
 EXACT_IN_FLOAT32 = 2**24
+_CATEGORIES = ranged(
+    f"a whole number from 1 to {EXACT_IN_FLOAT32}", lambda count: 1 <= count <= EXACT_IN_FLOAT32, whole=True
+)
 _NO_CATEGORY = -1
 
 
@@ -54,18 +57,16 @@ class Embedding(Layer):
     True
     """
 
-    categories: int
-    units: int
+    categories: int = field(metadata=_CATEGORIES)
+    units: int = field(metadata=COUNT)
     weight_initializer: str | Initializer = "glorot_uniform"
 
     def __post_init__(self) -> None:
-        check_count(self, "categories", most=EXACT_IN_FLOAT32)
-        check_count(self, "units")
+        super().__post_init__()
         as_initializer(self.weight_initializer)
 
     def forward(self, x: Value, context: Context) -> Value:
         """Return the vectors of the categories x."""
         weight = context.parameter("weight", (self.categories, self.units), self.weight_initializer)
         number = astype(x, "int32")
-        y: Value = take(weight, where(number == x, number, _NO_CATEGORY))
-        return y
+        return take(weight, where(number == x, number, _NO_CATEGORY))

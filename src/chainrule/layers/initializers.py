@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from chainrule.graph.names import CheckedOptions, unknown_name
+from chainrule.graph.names import unknown_name
+from chainrule.graph.options import FINITE, CheckedOptions
 from chainrule.graph.types import Array
-from chainrule.layers.options import check_number
 
 
 class Initializer(CheckedOptions, ABC):
@@ -113,10 +113,7 @@ class Constant(Initializer):
     array([0.1, 0.1, 0.1])
     """
 
-    value: float
-
-    def __post_init__(self) -> None:
-        check_number(self, "value", "a finite number", math.isfinite)
+    value: float = field(metadata=FINITE)
 
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return np.full(shape, float(self.value))
@@ -145,10 +142,7 @@ class Uniform(Initializer):
     True
     """
 
-    limit: float
-
-    def __post_init__(self) -> None:
-        check_number(self, "limit", "a finite number", math.isfinite)
+    limit: float = field(metadata=FINITE)
 
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return generator.uniform(-self.limit, self.limit, shape)
@@ -327,10 +321,7 @@ class Orthogonal(Initializer):
     True
     """
 
-    gain: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_number(self, "gain", "a finite number", math.isfinite)
+    gain: float = field(default=1.0, metadata=FINITE)
 
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
         rows, columns = math.prod(shape[:-1]), shape[-1] if shape else 1

@@ -6,7 +6,7 @@ import inspect
 from abc import ABC, abstractmethod
 from typing import Any
 
-from chainrule.graph.names import CheckedOptions
+from chainrule.graph.options import CheckedOptions
 from chainrule.graph.types import ROWS
 from chainrule.graph.value import Value
 from chainrule.layers.context import Context

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chainrule.functions import mean, sqrt
+from chainrule.graph.options import ABOVE_ZERO, FRACTION
 from chainrule.graph.value import Value
 from chainrule.layers.context import Context
 from chainrule.layers.layer import Layer, feature_count
-from chainrule.layers.options import check_number
 
 
 @dataclass(frozen=True)
@@ -55,12 +54,8 @@ class BatchNorm(Layer):
     array([0.1], dtype=float32)
     """
 
-    momentum: float = 0.9
-    epsilon: float = 1e-5
-
-    def __post_init__(self) -> None:
-        check_number(self, "momentum", "a number from 0 to below 1", lambda momentum: 0 <= momentum < 1)
-        _check_epsilon(self)
+    momentum: float = field(default=0.9, metadata=FRACTION)
+    epsilon: float = field(default=1e-5, metadata=ABOVE_ZERO)
 
     def forward(self, x: Value, context: Context) -> Value:
         """Return x normalized over the rows."""
@@ -110,10 +105,7 @@ class LayerNorm(Layer):
     LayerNorm(epsilon=1e-05)
     """
 
-    epsilon: float = 1e-5
-
-    def __post_init__(self) -> None:
-        _check_epsilon(self)
+    epsilon: float = field(default=1e-5, metadata=ABOVE_ZERO)
 
     def forward(self, x: Value, context: Context) -> Value:
         """Return x normalized over its features."""
@@ -121,10 +113,6 @@ class LayerNorm(Layer):
         deviation = x - mean(x, axis=-1, keepdims=True)
         variance = mean(deviation**2, axis=-1, keepdims=True)
         return _scale_and_shift(deviation / sqrt(variance + self.epsilon), context)
-
-
-def _check_epsilon(layer: BatchNorm | LayerNorm) -> None:
-    check_number(layer, "epsilon", "a finite number above 0", lambda epsilon: 0 < epsilon < math.inf)
 
 
 def _scale_and_shift(x: Value, context: Context) -> Value:

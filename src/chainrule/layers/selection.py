@@ -29,8 +29,7 @@ class Flatten(Layer):
 
     def forward(self, x: Value, context: Context) -> Value:
         """Return x with one axis of features."""
-        y: Value = reshape(x, (x.shape[0], -1))
-        return y
+        return reshape(x, (x.shape[0], -1))
 
 
 @dataclass(frozen=True)
@@ -81,5 +80,4 @@ class Columns(Layer):
         last = max(self.positions)
         if last >= feature_count(x):
             raise ValueError(f"there is no feature {last} among {feature_count(x)}, which are counted from 0")
-        y: Value = take(x, np.array(self.positions, np.int32), axis=-1)
-        return y
+        return take(x, np.array(self.positions, np.int32), axis=-1)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.functions import argmax, log_softmax, one_hot, relu, sigmoid, softmax, softplus, sum, where
 from chainrule.graph.hyperparameters import is_zero
+from chainrule.graph.options import FRACTION
 from chainrule.graph.types import Array, ArrayType, Shape, is_float, str_shape
 from chainrule.graph.value import Operand, Value
-from chainrule.losses.loss import Loss, is_number
+from chainrule.losses.loss import Loss
 from chainrule.losses.targets import (
     as_class_numbers,
     as_floats,
@@ -56,10 +57,7 @@ class CrossEntropy(Loss):
     array([0.6931, 2.0269])
     """
 
-    label_smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check_smoothing(self)
+    label_smoothing: float = field(default=0.0, metadata=FRACTION)
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return -Σ t ln p over the classes, where 0 ln 0 = 0."""
@@ -68,13 +66,11 @@ class CrossEntropy(Loss):
             return self._divergence(prediction, target)
         known = (target >= 0) & (target < classes)
         losses = self._divergence(prediction, one_hot(target, classes, dtype=prediction.dtype))
-        y: Value = where(known, losses, math.nan)
-        return y
+        return where(known, losses, math.nan)
 
     def _divergence(self, prediction: Value, target: Value) -> Value:
         target = smoothed(target, self.label_smoothing, int(prediction.shape[-1]))
-        y: Value = -sum(where(target == 0, 0, target * log_softmax(prediction)), axis=-1)
-        return y
+        return -sum(where(target == 0, 0, target * log_softmax(prediction)), axis=-1)
 
     def link(self, prediction: Operand) -> Any:
         """Return the probabilities of the classes, softmax(prediction)."""
@@ -132,16 +128,12 @@ class BinaryCrossEntropy(Loss):
     array([0.6931, 0.1269, 0.    ])
     """
 
-    label_smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check_smoothing(self)
+    label_smoothing: float = field(default=0.0, metadata=FRACTION)
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return t softplus(-x) + (1 - t) softplus(x) for logits x."""
         target = smoothed(target, self.label_smoothing, 2)
-        y: Value = target * softplus(-prediction) + (1 - target) * softplus(prediction)
-        return y
+        return target * softplus(-prediction) + (1 - target) * softplus(prediction)
 
     def link(self, prediction: Operand) -> Any:
         """Return the probability of yes, sigmoid(prediction)."""
@@ -187,8 +179,7 @@ class Hinge(Loss):
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return max(0, 1 - target · prediction)."""
-        y: Value = relu(1 - target * prediction)
-        return y
+        return relu(1 - target * prediction)
 
     def scores(self, prediction: Value, target: Value) -> dict[str, Value]:
         """Return whether the prediction has the target's sign."""
@@ -202,14 +193,6 @@ class Hinge(Loss):
             "Hinge needs -1 and +1; 2 * y - 1 makes them of 0 and 1, or False and True",
         )
         return as_floats(y, prediction.dtype)
-
-
-def _check_smoothing(loss: CrossEntropy | BinaryCrossEntropy) -> None:
-    part = loss.label_smoothing
-    if not (is_number(part) and 0 <= part < 1):
-        raise ValueError(
-            f"{type(loss).__name__}: label_smoothing is a number from 0 to below 1, not {part!r}"
-        )
 
 
 def smoothed(target: Value, smoothing: float, classes: int) -> Value:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
 
 from chainrule.functions import exp, expm1, log_softmax, maximum, softplus, sum, where
 from chainrule.graph.hyperparameters import is_zero
+from chainrule.graph.options import AT_LEAST_ZERO, FRACTION
 from chainrule.graph.value import Value
 from chainrule.losses.classification import BinaryCrossEntropy, CrossEntropy, smoothed
-from chainrule.losses.loss import is_number
 
 
 @dataclass(frozen=True)
@@ -46,13 +45,9 @@ class Focal(CrossEntropy):
     array([0.693147, 0.01815 ])
     """
 
-    gamma: float = 2.0
+    gamma: float = field(default=2.0, metadata=AT_LEAST_ZERO)
     _: KW_ONLY
-    label_smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_gamma(self)
+    label_smoothing: float = field(default=0.0, metadata=FRACTION)
 
     def _divergence(self, prediction: Value, target: Value) -> Value:
         if is_zero(self.gamma):
@@ -61,8 +56,7 @@ class Focal(CrossEntropy):
         log_p = log_softmax(prediction)
         # Kept from 0, where a power below 1 has an infinite derivative.
         wrong = maximum(-expm1(log_p), float(np.finfo(prediction.dtype).tiny))
-        y: Value = -sum(where(target == 0, 0, target * wrong**self.gamma * log_p), axis=-1)
-        return y
+        return -sum(where(target == 0, 0, target * wrong**self.gamma * log_p), axis=-1)
 
 
 @dataclass(frozen=True)
@@ -96,22 +90,12 @@ class BinaryFocal(BinaryCrossEntropy):
     array([1.73287e-01, 6.00000e-06])
     """
 
-    gamma: float = 2.0
+    gamma: float = field(default=2.0, metadata=AT_LEAST_ZERO)
     _: KW_ONLY
-    label_smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_gamma(self)
+    label_smoothing: float = field(default=0.0, metadata=FRACTION)
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return t (1 - p)^γ softplus(-x) + (1 - t) p^γ softplus(x) for logits x."""
         target = smoothed(target, self.label_smoothing, 2)
         yes, no = softplus(-prediction), softplus(prediction)  # -ln p and -ln (1 - p)
-        y: Value = target * exp(-self.gamma * no) * yes + (1 - target) * exp(-self.gamma * yes) * no
-        return y
-
-
-def _check_gamma(loss: Focal | BinaryFocal) -> None:
-    if not (is_number(loss.gamma) and 0 <= loss.gamma < math.inf):
-        raise ValueError(f"{type(loss).__name__}: gamma is a finite number of at least 0, not {loss.gamma!r}")
+        return target * exp(-self.gamma * no) * yes + (1 - target) * exp(-self.gamma * yes) * no

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numbers
 from abc import ABC, abstractmethod
 from typing import Any
 
 from chainrule.functions import astype, mean
-from chainrule.graph.names import CheckedOptions
+from chainrule.graph.options import CheckedOptions
 from chainrule.graph.trace import array_function
 from chainrule.graph.types import FLOAT64, Array, ArrayType, Shape, is_float, str_shape
 from chainrule.graph.value import Operand, Value, as_value
@@ -129,14 +128,8 @@ class Loss(CheckedOptions, ABC):
         return prediction, target
 
 
-def is_number(number: object) -> bool:
-    """Whether a field of a loss holds a number (a bool is none)."""
-    return isinstance(number, numbers.Real) and not isinstance(number, bool)
-
-
 def _mean_over_outputs(losses: Value) -> Value:
     """Return the mean over all axes but the first."""
     if losses.ndim < 2:
         return losses
-    y: Value = mean(losses, axis=tuple(range(1, losses.ndim)))
-    return y
+    return mean(losses, axis=tuple(range(1, losses.ndim)))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chainrule.functions import abs, square, sum
-from chainrule.graph.names import CheckedOptions, unknown_name
+from chainrule.graph.names import unknown_name
+from chainrule.graph.options import AT_LEAST_ZERO, CheckedOptions
 from chainrule.graph.value import Value
-from chainrule.losses.loss import is_number
 
 
 @dataclass(frozen=True)
@@ -43,16 +42,15 @@ class Penalty(CheckedOptions, ABC):
     8.5
     """
 
-    strength: float
+    strength: float = field(metadata=AT_LEAST_ZERO)
     parameters: tuple[str, ...] = ("weight",)
 
     def __post_init__(self) -> None:
-        name = type(self).__name__
-        if not (is_number(self.strength) and 0 <= self.strength < math.inf):
-            raise ValueError(f"{name}: strength is a finite number of at least 0, not {self.strength!r}")
+        super().__post_init__()
         if not isinstance(self.parameters, tuple) or not self.parameters:
             raise ValueError(
-                f'{name}: parameters is a tuple of names like ("weight",), not {self.parameters!r}'
+                f'{type(self).__name__}: parameters is a tuple of names like ("weight",), '
+                f"not {self.parameters!r}"
             )
 
     def __call__(self, parameters: Mapping[str, Value]) -> Value:
@@ -114,8 +112,7 @@ class L1(Penalty):
 
     def size(self, parameter: Value) -> Value:
         """Return Σ |w|."""
-        y: Value = sum(abs(parameter))
-        return y
+        return sum(abs(parameter))
 
 
 @dataclass(frozen=True)
@@ -147,5 +144,4 @@ class L2(Penalty):
 
     def size(self, parameter: Value) -> Value:
         """Return Σ w² / 2."""
-        y: Value = sum(square(parameter)) / 2
-        return y
+        return sum(square(parameter)) / 2

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from chainrule.functions import abs, exp, expm1, log, log1p, relu, square, where
+from chainrule.graph.options import ABOVE_ZERO
 from chainrule.graph.types import Array, ArrayType, Shape, str_shape
 from chainrule.graph.value import Operand, Value
-from chainrule.losses.loss import Loss, is_number
+from chainrule.losses.loss import Loss
 from chainrule.losses.targets import as_floats, refuse
 
 
@@ -34,8 +35,7 @@ class MeanSquaredError(Loss):
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return (prediction - target)²."""
-        y: Value = square(prediction - target)
-        return y
+        return square(prediction - target)
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,7 @@ class MeanAbsoluteError(Loss):
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return |prediction - target|."""
-        y: Value = abs(prediction - target)
-        return y
+        return abs(prediction - target)
 
 
 @dataclass(frozen=True)
@@ -91,18 +90,13 @@ class Huber(Loss):
     array([0.5, 8. ])
     """
 
-    delta: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not (is_number(self.delta) and 0 < self.delta < math.inf):
-            raise ValueError(f"Huber: delta is a finite number above 0, not {self.delta!r}")
+    delta: float = field(default=1.0, metadata=ABOVE_ZERO)
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return e² / 2 up to delta and delta (|e| - delta / 2) beyond."""
         error = prediction - target
         size = abs(error)
-        y: Value = where(size <= self.delta, square(error) / 2, self.delta * (size - self.delta / 2))
-        return y
+        return where(size <= self.delta, square(error) / 2, self.delta * (size - self.delta / 2))
 
 
 @dataclass(frozen=True)
@@ -128,8 +122,7 @@ class LogCosh(Loss):
         """Return ln cosh e without overflow, and precise where e is small."""
         error = prediction - target
         size = where(error > 0, error, -error)  # unlike abs, it leaves the second derivative at 0 alone
-        y: Value = size + log1p(expm1(-2 * size) / 2)
-        return y
+        return size + log1p(expm1(-2 * size) / 2)
 
 
 @dataclass(frozen=True)
@@ -168,7 +161,7 @@ class Quantile(Loss):
 
     def __post_init__(self) -> None:
         given = self.quantiles if isinstance(self.quantiles, tuple) else (self.quantiles,)
-        if not given or not all(is_number(q) and 0 < q < 1 for q in given):
+        if not given or not all(isinstance(q, Real) and 0 < q < 1 for q in given):
             raise ValueError(
                 "Quantile: quantiles is a number between 0 and 1, or a tuple of such numbers, "
                 f"not {self.quantiles!r}"
@@ -219,8 +212,7 @@ class Poisson(Loss):
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return exp(prediction) - target · prediction."""
-        y: Value = exp(prediction) - target * prediction
-        return y
+        return exp(prediction) - target * prediction
 
     def link(self, prediction: Operand) -> Any:
         """Return the rate, exp(prediction)."""
@@ -262,8 +254,7 @@ class Gamma(Loss):
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return e^r - 1 - r for the log of the ratio of target and mean."""
         ratio = log(target) - prediction
-        y: Value = expm1(ratio) - ratio
-        return y
+        return expm1(ratio) - ratio
 
     def link(self, prediction: Operand) -> Any:
         """Return the mean, exp(prediction)."""

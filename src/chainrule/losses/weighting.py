@@ -56,5 +56,4 @@ def without_absent(prediction: Value, weights: Value) -> Value:
         Sample weights, shape (rows,).
     """
     absent = reshape(weights == 0, shape=(*weights.shape, *(1 for _ in prediction.shape[1:])))
-    y: Value = where(absent, 0, prediction)
-    return y
+    return where(absent, 0, prediction)

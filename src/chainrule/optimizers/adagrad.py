@@ -8,10 +8,10 @@ from typing import final
 import numpy as np
 
 from chainrule.functions import sqrt, square
+from chainrule.graph.options import ABOVE_ZERO
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value
 from chainrule.optimizers.optimizer import Optimizer
-from chainrule.optimizers.options import ABOVE_ZERO
 from chainrule.optimizers.schedules import Schedule
 
 

@@ -8,10 +8,10 @@ from typing import ClassVar, final
 import numpy as np
 
 from chainrule.functions import maximum
+from chainrule.graph.options import AT_LEAST_ZERO
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value
 from chainrule.optimizers.moments import MomentOptimizer
-from chainrule.optimizers.options import AT_LEAST_ZERO
 
 
 @dataclass(frozen=True)

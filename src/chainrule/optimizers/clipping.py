@@ -103,17 +103,16 @@ def clip_by_global_norm(gradients: dict[str, Any], limit: Operand) -> Any:
     return {name: _scaled(gradient, norm, limit) for name, gradient in gradients.items()}
 
 
-def _norm(x: Operand) -> Value:
+def _norm(gradient: Operand) -> Value:
     """Return the Euclidean norm; the largest element is divided out first, so that no square overflows."""
-    x = as_value(x)
+    x = as_value(gradient)
     largest = max(abs(x))
     scale = where(largest > 0, largest, 1)
-    norm: Value = scale * sqrt(sum(square(x / scale)))
-    return norm
+    return scale * sqrt(sum(square(x / scale)))
 
 
-def _scaled(x: Operand, norm: Value, limit: Operand) -> Value:
-    """Return x · min(1, limit / norm); division by the larger of the two keeps a norm of 0 harmless."""
-    x = as_value(x)
-    scaled: Value = x * astype(limit / maximum(norm, limit), x.dtype)
-    return scaled
+def _scaled(gradient: Operand, norm: Value, limit: Operand) -> Value:
+    """Return gradient · min(1, limit / norm); division by the larger of the two bears a norm of 0."""
+    x = as_value(gradient)
+    factor: Value = limit / maximum(norm, limit)
+    return x * astype(factor, x.dtype)

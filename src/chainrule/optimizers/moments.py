@@ -7,10 +7,10 @@ from dataclasses import KW_ONLY, dataclass, field
 import numpy as np
 
 from chainrule.functions import sqrt, square
+from chainrule.graph.options import ABOVE_ZERO, FRACTION
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value
 from chainrule.optimizers.optimizer import Optimizer
-from chainrule.optimizers.options import ABOVE_ZERO, FRACTION
 from chainrule.optimizers.schedules import Schedule
 
 
@@ -58,5 +58,4 @@ class MomentOptimizer(Optimizer):
     def root(self, mean_square: Value, t: Value) -> Value:
         """Return the root of the mean square, corrected for its start at zero, plus ε."""
         correction = 1 / sqrt(1 - self.beta_2**t)
-        size: Value = sqrt(mean_square) * correction + self.epsilon
-        return size
+        return sqrt(mean_square) * correction + self.epsilon

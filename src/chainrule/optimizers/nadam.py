@@ -7,10 +7,10 @@ from typing import Any, final
 
 import numpy as np
 
+from chainrule.graph.options import AT_LEAST_ZERO
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value
 from chainrule.optimizers.moments import MomentOptimizer
-from chainrule.optimizers.options import AT_LEAST_ZERO
 from chainrule.optimizers.schedules import Schedule
 
 

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule.graph.hyperparameters import is_zero
-from chainrule.graph.names import CheckedOptions, unknown_name
+from chainrule.graph.names import unknown_name
+from chainrule.graph.options import ABOVE_ZERO, AT_LEAST_ZERO, FRACTION, CheckedOptions, Range
 from chainrule.graph.origin import origin
 from chainrule.graph.types import Array, is_float
 from chainrule.graph.value import Operand, Value, as_value
 from chainrule.optimizers.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
-from chainrule.optimizers.options import ABOVE_ZERO, AT_LEAST_ZERO, FRACTION, Range, check_options
 from chainrule.optimizers.schedules import Schedule
 from chainrule.primitives.elementwise import cast
 
@@ -91,7 +91,7 @@ class Optimizer(CheckedOptions, ABC):
     learning_rate_factors: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        check_options(self)
+        super().__post_init__()
         rate: Range = AT_LEAST_ZERO["range"]
         what = f"{type(self).__name__}: learning_rate"
         if not callable(self.learning_rate):

@@ -9,10 +9,10 @@ import numpy as np
 
 from chainrule.functions import maximum, sqrt, square
 from chainrule.graph.hyperparameters import is_zero
+from chainrule.graph.options import ABOVE_ZERO, FRACTION
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value
 from chainrule.optimizers.optimizer import Optimizer
-from chainrule.optimizers.options import ABOVE_ZERO, FRACTION
 from chainrule.optimizers.schedules import Schedule
 
 

@@ -16,18 +16,17 @@ from typing import Any, TypeAlias, final
 
 from chainrule.functions import cos, floor, identity, log, minimum, where
 from chainrule.graph.hyperparameters import is_zero
-from chainrule.graph.names import CheckedOptions
-from chainrule.graph.trace import array_function
-from chainrule.graph.value import Operand
-from chainrule.optimizers.options import (
+from chainrule.graph.options import (
     ABOVE_ZERO,
     AT_LEAST_ZERO,
     COUNT,
     LENGTH,
-    MULTIPLE,
+    LENGTH_OR_NONE,
     PROPER_FRACTION,
-    check_options,
+    CheckedOptions,
 )
+from chainrule.graph.trace import array_function
+from chainrule.graph.value import Operand
 
 #: Whatever returns the learning rate when it is called with the step.
 Schedule: TypeAlias = Callable[[Any], Any]
@@ -36,9 +35,6 @@ Schedule: TypeAlias = Callable[[Any], Any]
 @dataclass(frozen=True)
 class _Formula(CheckedOptions, ABC):
     """A schedule that is a formula with numbers: `_at` writes it for a step that is a float."""
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
     def __call__(self, step: Operand) -> Any:
         """Return the learning rate at a step: a number, an array of steps, or a Value."""
@@ -225,9 +221,9 @@ class CosineDecay(_Formula):
     _: KW_ONLY
     steps: int = field(metadata=LENGTH)
     final_rate: float = field(default=0.0, metadata=AT_LEAST_ZERO)
-    warmup_steps: int = field(default=0, metadata=COUNT)
+    warmup_steps: int = field(default=0, metadata=LENGTH_OR_NONE)
     restarts: bool = False
-    period_multiplier: int = field(default=1, metadata=MULTIPLE)
+    period_multiplier: int = field(default=1, metadata=COUNT)
 
     def __post_init__(self) -> None:
         super().__post_init__()

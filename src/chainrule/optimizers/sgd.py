@@ -8,10 +8,10 @@ from typing import final
 import numpy as np
 
 from chainrule.graph.hyperparameters import is_zero
+from chainrule.graph.options import FRACTION
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value
 from chainrule.optimizers.optimizer import Optimizer
-from chainrule.optimizers.options import FRACTION
 from chainrule.optimizers.schedules import Schedule
 
 

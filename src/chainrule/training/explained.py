@@ -130,5 +130,4 @@ def _slope(z: Value, a: Value) -> Value:
             return derivatives_between(a, [z])[z]
         ones = np.eye(int(a.shape[1]), dtype=a.dtype)
         rows = [derivatives_between(a, [z], broadcast_to(as_value(one), a.shape))[z] for one in ones]
-        slopes: Value = stack(rows, axis=1)
-        return slopes
+        return stack(rows, axis=1)

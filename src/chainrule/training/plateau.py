@@ -8,13 +8,13 @@ import numpy as np
 
 from chainrule.functions import maximum, minimum, where
 from chainrule.graph.graph import Graph
-from chainrule.graph.hyperparameters import EVEN_ZERO, RUN_TIME, with_inputs
+from chainrule.graph.hyperparameters import EVEN_ZERO, with_inputs
 from chainrule.graph.loop import Inputs, Loop, LoopState, Stage
-from chainrule.graph.names import CheckedOptions
+from chainrule.graph.options import AT_LEAST_ZERO, LENGTH, PROPER_FRACTION, CheckedOptions
 from chainrule.graph.rewrite import inline
 from chainrule.graph.types import FLOAT64, Array
 from chainrule.graph.value import Value, input_value
-from chainrule.training.stopping import as_arguments, check_monitor, check_patience, waiting
+from chainrule.training.stopping import as_arguments, check_mode, check_monitor, waiting
 
 _BEST, _WAITED = "plateau/best", "plateau/waited"
 _NUMBERS = "plateau"
@@ -47,8 +47,8 @@ class ReduceOnPlateau(CheckedOptions):
 
     Raises
     ------
-    ValueError
-        If an option is out of its range.
+    TypeError, ValueError
+        If an option is not a number, or is outside its range.
 
     Examples
     --------
@@ -59,20 +59,16 @@ class ReduceOnPlateau(CheckedOptions):
     [0.1, 0.1, 0.05, 0.025]
     """
 
-    factor: float = 0.1
-    patience: int = field(default=10, metadata=RUN_TIME)
-    min_delta: float = field(default=0.0, metadata=EVEN_ZERO)
+    factor: float = field(default=0.1, metadata=PROPER_FRACTION)
+    patience: int = field(default=10, metadata=LENGTH)
+    min_delta: float = field(default=0.0, metadata={**AT_LEAST_ZERO, **EVEN_ZERO})
     monitor: str = "validation_loss"
     mode: str = "min"
-    least: float = field(default=0.0, metadata=EVEN_ZERO)
+    least: float = field(default=0.0, metadata={**AT_LEAST_ZERO, **EVEN_ZERO})
 
     def __post_init__(self) -> None:
-        check_patience(self)
-        if not (0 < self.factor < 1 and 0 <= self.least < np.inf):
-            raise ValueError(
-                "ReduceOnPlateau: factor is above 0 and below 1, and least a number of at least 0, not "
-                f"{self.factor!r} and {self.least!r}"
-            )
+        super().__post_init__()
+        check_mode(self)
 
     def arguments(self) -> dict[str, Array]:
         """Return its numbers, which the decision is given, by name."""

@@ -10,9 +10,10 @@ import numpy as np
 
 from chainrule.functions import isfinite, logical_and, where
 from chainrule.graph.graph import Graph
-from chainrule.graph.hyperparameters import EVEN_ZERO, RUN_TIME, hyperparameters, with_inputs
+from chainrule.graph.hyperparameters import EVEN_ZERO, hyperparameters, with_inputs
 from chainrule.graph.loop import Loop, Stage
-from chainrule.graph.names import CheckedOptions, unknown_name
+from chainrule.graph.names import unknown_name
+from chainrule.graph.options import AT_LEAST_ZERO, LENGTH, CheckedOptions
 from chainrule.graph.types import FLOAT64, Array, ArrayType
 from chainrule.graph.value import Value, input_like
 
@@ -47,14 +48,15 @@ class EarlyStopping(CheckedOptions):
     3
     """
 
-    patience: int = field(default=10, metadata=RUN_TIME)
-    min_delta: float = field(default=0.0, metadata=EVEN_ZERO)
+    patience: int = field(default=10, metadata=LENGTH)
+    min_delta: float = field(default=0.0, metadata={**AT_LEAST_ZERO, **EVEN_ZERO})
     monitor: str = "validation_loss"
     mode: str = "min"
     restore_best: bool = True
 
     def __post_init__(self) -> None:
-        check_patience(self)
+        super().__post_init__()
+        check_mode(self)
 
     def initial(self, kept: Mapping[str, Array]) -> dict[str, Array]:
         """Return what the loop carries for it: the best loss, the epochs waited, the best weights."""
@@ -97,14 +99,10 @@ class Patience(Protocol):
         """Whether smaller ("min") or larger ("max") is better."""
 
 
-def check_patience(one: Patience) -> None:
-    """Raise a ValueError if an option is out of its range."""
-    whole = isinstance(one.patience, int) and one.patience >= 1
-    if not whole or not one.min_delta >= 0 or one.mode not in ("min", "max"):
-        raise ValueError(
-            f"{type(one).__name__}: patience is a whole number of at least 1, min_delta not negative, mode "
-            f"'min' or 'max', not {one.patience!r}, {one.min_delta!r} and {one.mode!r}"
-        )
+def check_mode(one: Patience) -> None:
+    """Raise a ValueError if it is neither of the two."""
+    if one.mode not in ("min", "max"):
+        raise ValueError(f"{type(one).__name__}: mode is 'min' or 'max', not {one.mode!r}")
 
 
 def check_monitor(one: Patience, loop: Loop) -> None:

@@ -1,0 +1,148 @@
+"""What an estimator keeps from one call to the next; weights, a trainer and a pickle are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from chainrule.estimators.categories import Coded
+from chainrule.estimators.embeddings import embedding_names
+from chainrule.estimators.network import Network
+from chainrule.estimators.predicting import Predictor
+from chainrule.estimators.stopping import RateSchedule
+from chainrule.graph.loop import LoopState
+from chainrule.graph.types import ROWS, Array, ArrayType, DType
+from chainrule.training.task import Task
+from chainrule.training.trainer import Trainer
+
+
+class Left(NamedTuple):
+    """Where a fit has left the training.
+
+    Attributes
+    ----------
+    carried : mapping of arrays
+        Parameters, the layers' and the optimizer's state, and a learning rate that has fallen.
+    step, epoch : int
+        How many there were.
+    key : ndarray
+        That of all random numbers.
+    schedule : RateSchedule
+        What becomes of the learning rate.
+    """
+
+    carried: Mapping[str, Array]
+    step: int
+    epoch: int
+    key: Array
+    schedule: RateSchedule
+
+
+class Fitted(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """The part of an estimator that holds what a fit leaves for later calls; it is all declared here."""
+
+    # What scikit-learn's estimators have, too; a user may set these.
+    coefs_: list[Array]
+    intercepts_: list[Array]
+    n_outputs_: int
+    out_activation_: str
+
+    #: The categories of columns that were given as text or categories.
+    _coded: tuple[Coded, ...]
+    #: The network whose Dense layers have `coefs_` and `intercepts_`.
+    _network: Network
+    #: Its other parameters, and its layers' state, by name.
+    _others: dict[str, Array]
+    _state: dict[str, Array]
+    #: What the fit has made `out_activation_`.
+    _link: str
+    #: How many steps the fit might take: a schedule goes by them.
+    _steps: int
+    #: Where partial_fit goes on; None where it begins anew.
+    _left: Left | None
+    #: The best so far, and the epochs without an improvement, from which warm_start goes on, too.
+    _waiting: dict[str, Array]
+    #: What trains and predicts, on copies of the weights. Of these a pickle has only the trainer's task.
+    _trainer: Trainer
+    _predictor: Predictor
+
+    @property
+    def categories_(self) -> dict[str | int, Array]:
+        """The categories of each column that was given as text or categories, in the order of its vectors."""
+        check_is_fitted(self)
+        return {each.name: each.categories.copy() for each in self._coded}
+
+    @property
+    def embeddings_(self) -> dict[str | int, Array]:
+        """The vectors of each column of categories, shape (categories, units)."""
+        check_is_fitted(self)
+        paths = embedding_names(self._network.embedded, "layers.0")
+        return {name: np.array(self._others[path]) for name, path in paths.items()}
+
+    def _make_trainer(self, task: Task) -> None:
+        """Make a trainer whose arrays are the present weights, with an optimizer that has seen nothing."""
+        trainer, widths = Trainer(task, 0), self._network.widths
+        parameters, state = self._arrays(task.dtype)
+        x, output = (ArrayType((ROWS, width), task.dtype) for width in (widths[0], widths[-1]))
+        trainer.enter(x, output, parameters, state, task.optimizer.initial_state(parameters))
+        self._trainer, self._predictor = trainer, Predictor(trainer)
+
+    def _arrays(self, dtype: DType) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Return parameters and layer state by name, as `coefs_` and `intercepts_` have them now."""
+        parameters: dict[str, Array] = {}
+        for path, coef, intercept in zip(self._network.dense, self.coefs_, self.intercepts_, strict=True):
+            parameters[f"{path}.weight"] = np.ascontiguousarray(coef, dtype)
+            parameters[f"{path}.bias"] = np.ascontiguousarray(intercept, dtype)
+        others, state = (
+            {name: array.astype(dtype, copy=False) for name, array in arrays.items()}
+            for arrays in (self._others, self._state)
+        )
+        return {**parameters, **others}, state
+
+    def _take(self, carried: Mapping[str, Array]) -> None:
+        """Make these arrays the estimator's weights; where weights are averaged, the averages."""
+        names = self._trainer.predicting_names()
+        self.coefs_ = [np.array(carried[names[f"{path}.weight"]]) for path in self._network.dense]
+        self.intercepts_ = [np.array(carried[names[f"{path}.bias"]]) for path in self._network.dense]
+        self._others = {name: np.array(carried[names[name]]) for name in self._others}
+        self._state = {name: np.array(carried[name]) for name in self._state}
+
+    def _go_on(self, left: Left) -> None:
+        """Let the trainer stand where the last fit has left it, but for weights that have been set since.
+
+        Where weights are averaged, these take the place of both the weights and the averages.
+        """
+        carried, names = dict(left.carried), self._trainer.predicting_names()
+        parameters, state = self._arrays(self._trainer.task.dtype)
+        for name, array in parameters.items():
+            before = carried[names[name]] if names[name] in carried else carried[name]
+            if not np.array_equal(array, before, equal_nan=True):
+                carried |= {name: array, names[name]: array}
+        carried |= state
+        arrays = {  # a solver that has been set since may have others
+            name: np.asarray(carried.get(name, array), array.dtype)
+            for name, array in self._trainer.run.carried.items()
+        }
+        self._trainer.run = LoopState(arrays, left.step, left.epoch)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = dict(super().__getstate__())
+        state.pop("_predictor", None)
+        trainer = state.pop("_trainer", None)
+        return state if trainer is None else {**state, "_trainer": trainer.task}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "_task" in state:
+            raise ValueError(
+                f"this {type(self).__name__} was pickled by an earlier version of chainrule, which kept in "
+                "another way what a fit leaves; load it there, or fit it anew"
+            )
+        others = dict(state)
+        task = others.pop("_trainer", None)
+        super().__setstate__(others)
+        if task is not None:
+            self._make_trainer(task)
