@@ -15,7 +15,6 @@ from chainrule.compiler.threads import WORTH_WAKING
 from chainrule.estimators.categories import (
     Coded,
     as_table,
-    column_names,
     is_float32_frame,
     learnt_categories,
     refuse_dates,
@@ -44,7 +43,7 @@ from chainrule.layers import initial_values
 from chainrule.losses import L2, Loss
 from chainrule.optimizers import Optimizer
 from chainrule.training.checkpoint import opened
-from chainrule.training.data import refuse_masked
+from chainrule.training.data import column_names, refuse_masked
 from chainrule.training.memo import declared
 from chainrule.training.plateau import ReduceOnPlateau
 from chainrule.training.task import Task

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from chainrule.graph.types import FLOAT32, FLOAT64, Array
+from chainrule.training.data import column_names
 
 _SHOWN = 5
 
@@ -57,14 +58,6 @@ def as_table(x: Any) -> Any:
         except ValueError:
             return None
     return None if issparse(x) or len(x.shape) != 2 else x
-
-
-def column_names(x: Any) -> list[str] | None:
-    """Return the names of a frame's columns, if they are all text, as scikit-learn knows them."""
-    names = getattr(x, "column_names", None)  # an Arrow table's `columns` are what is in them
-    names = getattr(x, "columns", None) if names is None else names
-    listed = [] if names is None else list(names)
-    return listed if listed and all(isinstance(name, str) for name in listed) else None
 
 
 def is_float32_frame(x: Any) -> bool:

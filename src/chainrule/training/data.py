@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from chainrule.graph.value import Value
 
 #: How many elements are looked at together.
 ELEMENTS: Final = 1 << 18
+#: How many columns a sentence names.
+MOST_NAMED: Final = 5
 
 
 def as_features(x: Any, dtype: DType, name: str = "x") -> Array:
@@ -69,6 +72,37 @@ def refuse_masked(x: Any, name: str) -> None:
         raise ValueError(
             f"{name} is masked in places; fill them in with {name}.filled(...), or drop such rows"
         )
+
+
+def column_names(x: Any) -> list[str] | None:
+    """Return the names of a frame's columns, if they are all text; None where it has none."""
+    names = getattr(x, "column_names", None)  # an Arrow table's `columns` are what is in them
+    names = getattr(x, "columns", None) if names is None else names
+    listed = [] if names is None else list(names)
+    return listed if listed and all(isinstance(name, str) for name in listed) else None
+
+
+def check_columns(x: Any, learnt: Sequence[str] | None, name: str) -> None:
+    """Raise a ValueError if x has named columns, and not those that were learnt from, in their order."""
+    given = column_names(x)
+    if learnt is None or given is None or given == learnt:
+        return
+    told = [
+        f"{verb} {', '.join(map(repr, columns[:MOST_NAMED]))}{', ...' if len(columns) > MOST_NAMED else ''}"
+        for verb, columns in (
+            ("lacks", [column for column in learnt if column not in given]),
+            ("has besides", [column for column in given if column not in learnt]),
+        )
+        if columns
+    ]
+    if not told:
+        pairs = zip(given, learnt, strict=False)
+        moved = next(((here, there) for here, there in pairs if here != there), (given[-1], "nothing"))
+        told = ["has {!r} where the model has learnt from {!r}".format(*moved)]
+    raise ValueError(
+        f"{name} has other columns than the model has learnt from: it {' and '.join(told)}; "
+        "give it the columns model.feature_names, in this order"
+    )
 
 
 def _from_objects(array: Array, name: str) -> Array:

@@ -1,0 +1,143 @@
+"""The columns of a frame are known by their names: others, or another order, are refused."""
+
+import copy
+import pickle
+
+import numpy as np
+import pandas
+import polars
+import pyarrow
+import pytest
+from resuming import rich_model
+from training_cases import regression, table
+
+import chainrule as cr
+from bad_input import refused
+
+NAMES = ["age", "height", "weight"]
+X, Y = table()
+KINDS = {
+    "pandas": lambda x, names: pandas.DataFrame(x, columns=names),
+    "polars": lambda x, names: polars.DataFrame(x, schema=names),
+    "arrow": lambda x, names: pyarrow.Table.from_arrays(list(x.T), names=names),
+}
+FRAMES = {kind: make(X, NAMES) for kind, make in KINDS.items()}
+#: Columns, which are all of x's, and what is wrong with them.
+WRONG = [
+    (["age", "weight", "height"], [0, 2, 1], "has 'weight' where the model has learnt from 'height'"),
+    (["age", "height", "Weight"], [0, 1, 2], "lacks 'weight' and has besides 'Weight'"),
+    (["age", "height"], [0, 1], "lacks 'weight'"),
+    (["age", "height", "weight", "id"], [0, 1, 2, 0], "has besides 'id'"),
+]
+
+
+def sentence(name, what):
+    return (
+        f"^{name} has other columns than the model has learnt from: it {what}; give it the columns "
+        "model.feature_names, in this order$"
+    )
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+def fitted(kind="pandas", **options):
+    model = regression(**options)
+    model.fit(FRAMES[kind], Y)
+    return model
+
+
+def test_a_frame_trains_and_predicts_as_its_array(kind):
+    model, plain = fitted(kind), regression()
+    plain.fit(X, Y)
+    assert model.feature_names == NAMES
+    assert plain.feature_names is None
+    for x in (FRAMES[kind], X):
+        np.testing.assert_array_equal(model.predict(x), plain.predict(X))
+
+
+@pytest.mark.parametrize(("names", "columns", "what"), WRONG)
+def test_other_columns_are_refused_wherever_x_goes(kind, names, columns, what):
+    model, frame = fitted(kind), KINDS[kind](X[:, columns], names)
+    calls = [model.fit, model.step, model.gradients, model.evaluate, model.explain, model.diagnose]
+    for call in calls:
+        with refused(sentence("x", what), model):
+            call(frame, Y)
+    for call in (model.predict, model):
+        with refused(sentence("x", what), model):
+            call(frame)
+    for x in (FRAMES[kind], X):
+        with refused(sentence("validation x", what), model):
+            model.fit(x, Y, validation_data=(frame, Y))
+
+
+def test_many_columns_are_not_all_named():
+    names = [f"c{i}" for i in range(9)]
+    model = regression()
+    model.fit(pandas.DataFrame(np.ones((4, 9)), columns=names), np.ones(4))
+    with refused("it lacks 'c0', 'c1', 'c2', 'c3', 'c4', ...; give"):
+        model.predict(pandas.DataFrame(np.ones((4, 3)), columns=names[6:]))
+
+
+def test_a_column_that_is_there_twice_is_refused():
+    with refused(sentence("x", "has 'weight' where the model has learnt from 'nothing'")):
+        fitted().predict(pandas.DataFrame(X[:, [0, 1, 2, 2]], columns=[*NAMES, "weight"]))
+
+
+def test_what_only_looks_learns_no_names():
+    model = regression()
+    model.fit(X, Y)
+    other = KINDS["pandas"](X, list("abc"))
+    for call in (model.gradients, model.evaluate, model.explain):
+        call(other, Y)
+    model.predict(other)
+    assert model.feature_names is None
+    model.step(FRAMES["pandas"], Y)
+    assert model.feature_names == NAMES
+    model.fit(X, Y)
+    assert model.feature_names == NAMES
+
+
+def test_columns_that_are_numbered_have_no_names():
+    model = regression()
+    model.fit(pandas.DataFrame(X), Y)
+    assert model.feature_names is None
+    model.predict(FRAMES["pandas"])
+
+
+def test_a_fit_that_is_refused_leaves_no_names():
+    model = regression()
+    with refused("^validation y is missing", model):
+        model.fit(FRAMES["pandas"], Y, validation_data=(X, None))
+    assert model.feature_names is None
+    model.fit(KINDS["pandas"](X, list("abc")), Y)
+    assert model.feature_names == list("abc")
+
+
+def test_the_names_that_are_returned_are_a_copy():
+    model = fitted()
+    model.feature_names.reverse()
+    assert model.feature_names == NAMES
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_knows_the_names(copied):
+    with refused(sentence("x", "lacks 'weight'")):
+        copied(fitted()).predict(FRAMES["pandas"][NAMES[:2]])
+
+
+def test_a_file_holds_the_names(kind, tmp_path):
+    fitted(kind).save(tmp_path / "model.safetensors")
+    loaded = cr.load(tmp_path / "model.safetensors")
+    assert loaded.feature_names == NAMES
+    with refused(sentence("x", "lacks 'weight'")):
+        loaded.predict(FRAMES["pandas"][NAMES[:2]])
+
+
+def test_a_fit_that_goes_on_from_a_checkpoint_knows_the_names(tmp_path):
+    for _ in range(2):
+        model = rich_model()
+        model.fit(FRAMES["pandas"], Y, epochs=2, checkpoint=tmp_path / "run.ckpt")
+        assert model.feature_names == NAMES
