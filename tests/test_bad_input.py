@@ -122,7 +122,7 @@ def test_the_place_in_more_axes():
         ),
         ([], r"^x "),
         (np.zeros((0, FEATURES)), "^x has no rows; give it at least one$"),
-        (X[:, 0], r"^x has the shape \(12,\), and \(rows, features\) is needed.*x.reshape\(-1, 1\)"),
+        (X[:, 0], r"^x has the shape \(12,\), and \(rows, features\) is needed.*np.reshape\(x, \(-1, 1\)\)"),
         (3.0, r"^x has the shape \(\)"),
         ({"a": [1, 2]}, "^x holds {'a': \\[1, 2\\]} at its only place"),
         ({"a": np.arange(300.0)}, r"^x holds {'a': array[^\n]{,40}} at its only place"),

@@ -142,12 +142,12 @@ class Attributes:
         >>> model = cr.Model(net, loss="cross_entropy")
         >>> model.build(features=4)
         >>> print(model.summary())
-        layer                    output  parameters
-        x                     (rows, 4)
-        layers.0 (Dense)     (rows, 16)          80
-        layers.1 (Dropout)   (rows, 16)
-        layers.2 (Dense)      (rows, 3)          51
-        all                   (rows, 3)         131
+        layer                   output  parameters
+        x                    (rows, 4)
+        layers.0 (Dense)    (rows, 16)          80
+        layers.1 (Dropout)  (rows, 16)
+        layers.2 (Dense)     (rows, 3)          51
+        all                  (rows, 3)         131
         """
         return summary(self._trainer)
 

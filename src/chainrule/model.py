@@ -23,9 +23,10 @@ from chainrule.optimizers import Optimizer, as_optimizer
 from chainrule.training.alone import fitting, refuse_while_fitted
 from chainrule.training.callbacks import Callback, Progress, as_callbacks, split_callbacks
 from chainrule.training.checkpoint import Saved, opened
-from chainrule.training.data import as_count, check_columns
+from chainrule.training.data import as_count
 from chainrule.training.fingerprint import identity
 from chainrule.training.fit import fit_from, single_step, with_early_stopping
+from chainrule.training.frames import check_columns
 from chainrule.training.history import History
 from chainrule.training.holding_out import is_part
 from chainrule.training.plateau import ReduceOnPlateau, with_plateau

@@ -141,3 +141,53 @@ def test_a_fit_that_goes_on_from_a_checkpoint_knows_the_names(tmp_path):
         model = rich_model()
         model.fit(FRAMES["pandas"], Y, epochs=2, checkpoint=tmp_path / "run.ckpt")
         assert model.feature_names == NAMES
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_no_number_is_told_with_its_column(kind, value):
+    x = X.copy()
+    x[2, 1] = value
+    model = regression()
+    with refused(f"^x holds {value} at row 2, column 'height'; fill missing values in", model):
+        model.fit(KINDS[kind](x, NAMES), Y)
+    with refused(f"^validation x holds {value} at row 2, column 'height'", model):
+        model.fit(X, Y, validation_data=(KINDS[kind](x, NAMES), Y))
+    with refused(f"^x holds {value} at row 2, column 1", model):
+        model.fit(x, Y)
+
+
+def test_text_is_told_with_its_column():
+    frame = FRAMES["pandas"].assign(weight="heavy")
+    with refused("^x holds 'heavy' at row 0, column 'weight', and numbers are needed; encode it, or drop"):
+        regression().fit(frame, Y)
+
+
+DATES = np.datetime64("2024-02-29", "ms") + np.arange(len(X)) * np.timedelta64(1, "D")
+SPANS = np.arange(len(X)) * np.timedelta64(90, "ms")
+
+
+@pytest.mark.parametrize("values", [DATES, SPANS], ids=["dates", "spans"])
+def test_dates_are_refused_with_their_column(kind, values):
+    """NumPy makes numbers of them where the other columns are numbers."""
+    columns = {"age": X[:, 0], "joined": values}
+    frame = {"pandas": pandas.DataFrame, "polars": polars.DataFrame, "arrow": pyarrow.table}[kind](columns)
+    model = regression()
+    with refused("^column 'joined' of x holds dates or spans of time; make numbers of it, such as", model):
+        model.fit(frame, Y)
+    model.fit(X[:, :2], Y)
+    with refused("^column 'joined' of x holds dates or spans of time", model):
+        model.predict(frame)
+    with refused("^column 'joined' of validation x holds dates or spans of time", model):
+        model.fit(X[:, :2], Y, validation_data=(frame, Y))
+
+
+def test_what_has_a_shape_and_is_no_frame_is_taken_as_numpy_takes_it():
+    class Tensor:
+        shape, dtype = X.shape, "float64"
+
+        def __array__(self, dtype=None, copy=None):
+            return np.array(X, dtype)
+
+    model = regression()
+    model.fit(Tensor(), Y)
+    np.testing.assert_array_equal(model.predict(Tensor()), model.predict(X))

@@ -17,7 +17,6 @@ from chainrule.estimators.categories import (
     as_table,
     is_float32_frame,
     learnt_categories,
-    refuse_dates,
     tell_text,
     with_codes,
 )
@@ -43,7 +42,8 @@ from chainrule.layers import initial_values
 from chainrule.losses import L2, Loss
 from chainrule.optimizers import Optimizer
 from chainrule.training.checkpoint import opened
-from chainrule.training.data import column_names, refuse_masked
+from chainrule.training.data import refuse_masked
+from chainrule.training.frames import column_names, refuse_dates
 from chainrule.training.memo import declared
 from chainrule.training.plateau import ReduceOnPlateau
 from chainrule.training.task import Task

@@ -11,11 +11,10 @@ import numpy as np
 
 from chainrule.graph.types import FLOAT32, INT32, Array, DType, str_shape
 from chainrule.graph.value import Value
+from chainrule.training.frames import column_names, refuse_dates
 
 #: How many elements are looked at together.
 ELEMENTS: Final = 1 << 18
-#: How many columns a sentence names.
-MOST_NAMED: Final = 5
 
 
 def as_features(x: Any, dtype: DType, name: str = "x") -> Array:
@@ -24,22 +23,24 @@ def as_features(x: Any, dtype: DType, name: str = "x") -> Array:
     Raises
     ------
     ValueError
-        For text, a wrong number of dimensions, no rows, and NaN or infinity (with row and column).
+        For text, dates, a wrong number of dimensions, no rows, and NaN or infinity (with row and column).
     """
+    if not isinstance(x, np.ndarray):
+        refuse_dates(x, name)
     numbers = as_numbers(x, name)
     if numbers.ndim < 2:
         raise ValueError(
             f"{name} has the shape {str_shape(numbers.shape)}, and (rows, features) is needed; "
-            f"for one feature use {name}.reshape(-1, 1), for one row {name}.reshape(1, -1)"
+            f"for one feature use np.reshape({name}, (-1, 1)), for one row np.reshape({name}, (1, -1))"
         )
-    return as_finite(numbers, dtype, name)
+    return as_finite(numbers, dtype, name, table=x)
 
 
 def as_numbers(x: Any, name: str) -> Array:
     """Return x as an array of numbers with at least one row; or say what it holds instead."""
     array = as_dense(x, name)
     if array.dtype.kind == "O":
-        array = _from_objects(array, name)
+        array = _from_objects(array, name, column_names(x))
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} holds {_kind(array)}, and numbers are needed; encode them first")
     if array.ndim and not len(array):
@@ -74,44 +75,14 @@ def refuse_masked(x: Any, name: str) -> None:
         )
 
 
-def column_names(x: Any) -> list[str] | None:
-    """Return the names of a frame's columns, if they are all text; None where it has none."""
-    names = getattr(x, "column_names", None)  # an Arrow table's `columns` are what is in them
-    names = getattr(x, "columns", None) if names is None else names
-    listed = [] if names is None else list(names)
-    return listed if listed and all(isinstance(name, str) for name in listed) else None
-
-
-def check_columns(x: Any, learnt: Sequence[str] | None, name: str) -> None:
-    """Raise a ValueError if x has named columns, and not those that were learnt from, in their order."""
-    given = column_names(x)
-    if learnt is None or given is None or given == learnt:
-        return
-    told = [
-        f"{verb} {', '.join(map(repr, columns[:MOST_NAMED]))}{', ...' if len(columns) > MOST_NAMED else ''}"
-        for verb, columns in (
-            ("lacks", [column for column in learnt if column not in given]),
-            ("has besides", [column for column in given if column not in learnt]),
-        )
-        if columns
-    ]
-    if not told:
-        pairs = zip(given, learnt, strict=False)
-        moved = next(((here, there) for here, there in pairs if here != there), (given[-1], "nothing"))
-        told = ["has {!r} where the model has learnt from {!r}".format(*moved)]
-    raise ValueError(
-        f"{name} has other columns than the model has learnt from: it {' and '.join(told)}; "
-        "give it the columns model.feature_names, in this order"
-    )
-
-
-def _from_objects(array: Array, name: str) -> Array:
+def _from_objects(array: Array, name: str, columns: Sequence[str] | None) -> Array:
     """Return an object array as floats, or name the first element that is not a number."""
     for place, item in np.ndenumerate(array):
         if not isinstance(item, Real | np.bool_):
             shown = " ".join(reprlib.repr(item).split())
             raise ValueError(
-                f"{name} holds {shown} at {_place(place)}, and numbers are needed; encode it, or drop the row"
+                f"{name} holds {shown} at {_place(place, columns)}, and numbers are needed; "
+                "encode it, or drop the row"
             )
     try:
         return array.astype(np.float64)
@@ -125,8 +96,11 @@ def _kind(array: Array) -> str:
     )
 
 
-def as_finite(x: Any, dtype: DType, name: str) -> Array:
-    """Return numbers in this dtype, if all of them are finite; otherwise a ValueError says where not."""
+def as_finite(x: Any, dtype: DType, name: str, table: Any = None) -> Array:
+    """Return numbers in this dtype, if all of them are finite; otherwise a ValueError says where not.
+
+    Where they come from a table, the ValueError names the column as it does.
+    """
     numbers = as_numbers(x, name)
     array = numbers
     if numbers.dtype != dtype:
@@ -134,7 +108,7 @@ def as_finite(x: Any, dtype: DType, name: str) -> Array:
             array = numbers.astype(dtype)
     place = _first_not_finite(array)
     if place is not None:
-        what = f"{name} holds {numbers[place]!s} at {_place(place)}"
+        what = f"{name} holds {numbers[place]!s} at {_place(place, column_names(table))}"
         if np.isfinite(numbers[place]):
             wider = 'use dtype="float64", or ' if dtype == FLOAT32 else ""
             raise ValueError(f"{what}, which is too large for {dtype}; {wider}scale {name} down")
@@ -172,10 +146,11 @@ def as_objective_target(y: Any, dtype: DType, name: str) -> Array:
     return whole
 
 
-def _place(place: tuple[int, ...]) -> str:
+def _place(place: tuple[int, ...], columns: Sequence[str] | None = None) -> str:
     if not place:
         return "its only place"
-    words = [f"{word} {i}" for word, i in zip(("row", "column"), place, strict=False)]
+    named = place[1:2] if columns is None else tuple(repr(columns[i]) for i in place[1:2])
+    words = [f"{word} {i}" for word, i in zip(("row", "column"), (place[0], *named), strict=False)]
     return ", ".join([*words, *(f"index {i}" for i in place[2:])])
 
 

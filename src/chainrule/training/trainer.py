@@ -25,10 +25,9 @@ from chainrule.training.data import (
     as_finite,
     as_objective_target,
     as_sample_weight,
-    check_columns,
     check_rows,
-    column_names,
 )
+from chainrule.training.frames import check_columns, column_names
 from chainrule.training.holding_out import as_validation, hold_out, is_part
 from chainrule.training.memo import declared, remembered
 from chainrule.training.recording import initial_sums
