@@ -13,6 +13,7 @@ from training_cases import regression, table
 
 import chainrule as cr
 from bad_input import refused
+from chainrule.files import read_arrays, write_arrays
 
 NAMES = ["age", "height", "weight"]
 X, Y = table()
@@ -134,6 +135,23 @@ def test_a_file_holds_the_names(kind, tmp_path):
     assert loaded.feature_names == NAMES
     with refused(sentence("x", "lacks 'weight'")):
         loaded.predict(FRAMES["pandas"][NAMES[:2]])
+
+
+@pytest.mark.parametrize("names", ["age", ["age", "height"], {}])
+def test_a_file_with_other_names_than_features_is_damaged(names, tmp_path):
+    fitted().save(tmp_path / "model.safetensors")
+    arrays, header = read_arrays(tmp_path / "model.safetensors")
+    write_arrays(tmp_path / "model.safetensors", arrays, {**header, "feature_names": names})
+    with refused("cannot be read as a model: its feature_names are not one for each feature; load it with"):
+        cr.load(tmp_path / "model.safetensors")
+
+
+def test_an_explanation_tells_the_names():
+    model = fitted()
+    for x in (FRAMES["pandas"][:1], X[:1]):
+        assert "(height)" in str(model.explain(x, Y[:1]))
+    assert "(height)" in str(regression().explain(FRAMES["pandas"][:1], Y[:1]))
+    assert "(height)" not in str(regression().explain(X[:1], Y[:1]))
 
 
 def test_a_fit_that_goes_on_from_a_checkpoint_knows_the_names(tmp_path):
