@@ -78,12 +78,16 @@ def refuse_masked(x: Any, name: str) -> None:
 def _from_objects(array: Array, name: str, columns: Sequence[str] | None) -> Array:
     """Return an object array as floats, or name the first element that is not a number."""
     for place, item in np.ndenumerate(array):
-        if not isinstance(item, Real | np.bool_):
-            shown = " ".join(reprlib.repr(item).split())
-            raise ValueError(
-                f"{name} holds {shown} at {_place(place, columns)}, and numbers are needed; "
-                "encode it, or drop the row"
-            )
+        if isinstance(item, Real | np.bool_):
+            continue
+        if not place:
+            kind = type(item).__name__
+            raise ValueError(f"{name} is a {kind}, and numbers are needed; make an array or a frame of it")
+        shown = " ".join(reprlib.repr(item).split())
+        raise ValueError(
+            f"{name} holds {shown} at {_place(place, columns)}, and numbers are needed; "
+            "encode it, or drop the row"
+        )
     try:
         return array.astype(np.float64)
     except OverflowError:
