@@ -23,6 +23,7 @@ from chainrule.gradient.report import CheckedEntry
 from chainrule.graph.loop import Stage, run_stage
 from chainrule.graph.types import FLOAT32, Array
 from chainrule.training.explained import explained_step
+from chainrule.training.frames import column_names
 from chainrule.training.trainer import Trainer
 
 #: Numbers that differ by this part of themselves, or of the step's largest derivative, are the same.
@@ -52,7 +53,7 @@ def explain(trainer: Trainer, x: Any, y: Any, weight: Any, steps: int) -> Explan
     gradients = {name: recording.numbers[value] for name, value in graph.gradients.items()}
     history = _history(trainer, arrays, data, steps) if steps > 1 else []
     parts = {value.origin.part for value in graph.stage.graph.equations}
-    return Explanation(
+    explanation = Explanation(
         recording,
         loss,
         after,
@@ -61,6 +62,8 @@ def explain(trainer: Trainer, x: Any, y: Any, weight: Any, steps: int) -> Explan
         write=write_atomically,
         kinds={part: kind_of(trainer.task.network, part) for part in parts},
     )
+    explanation.call(column_names(x) or trainer.feature_names or ())
+    return explanation
 
 
 def _verdict(trainer: Trainer, stage: Stage, arrays: Arrays, gradients: Arrays) -> Verdict:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from chainrule.attributes import Attributes
 from chainrule.graph.loop import Inputs, NotFiniteError
 from chainrule.graph.names import checked_options
 from chainrule.training.data import as_count
 from chainrule.training.fit import not_finite
-from chainrule.training.trainer import Trainer
 
 if TYPE_CHECKING:  # what inspects is imported when it is asked for: training does without it
     from chainrule.diagnosis.diagnose import Diagnosis
@@ -16,13 +16,10 @@ if TYPE_CHECKING:  # what inspects is imported when it is asked for: training do
     from chainrule.explanation.explanation import Explanation
 
 
-class Inspection:
+class Inspection(Attributes):
     """The part of a `Model` that checks, diagnoses and explains; none of it changes the model."""
 
-    seed: int
-    executor: str
-    n_threads: int | None
-    _trainer: Trainer
+    __slots__ = ()
 
     @checked_options
     def check_gradients(

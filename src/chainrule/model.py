@@ -14,7 +14,7 @@ from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import Inputs, Prepare, means_over_rows, run_stage
 from chainrule.graph.names import checked_options, unknown_name
 from chainrule.graph.trace import array_function
-from chainrule.graph.types import Array, DType, as_dtype, is_float
+from chainrule.graph.types import Array, as_dtype, is_float
 from chainrule.graph.value import as_value
 from chainrule.inspection import Inspection
 from chainrule.layers import Layer
@@ -26,7 +26,9 @@ from chainrule.training.checkpoint import Saved, opened
 from chainrule.training.data import as_count
 from chainrule.training.fingerprint import identity
 from chainrule.training.fit import fit_from, single_step, with_early_stopping
+from chainrule.training.frames import check_columns
 from chainrule.training.history import History
+from chainrule.training.holding_out import is_part
 from chainrule.training.plateau import ReduceOnPlateau, with_plateau
 from chainrule.training.progress_bar import ProgressBar
 from chainrule.training.saving import save_trainer
@@ -34,7 +36,7 @@ from chainrule.training.step import network_output
 from chainrule.training.stopping import EarlyStopping
 from chainrule.training.task import Objective, Task
 from chainrule.training.trainer import Trainer
-from chainrule.training.validation import warn_of_evaluation
+from chainrule.training.validation import warn_of_evaluation, warn_of_prediction
 
 
 class Model(Inspection):
@@ -93,6 +95,8 @@ class Model(Inspection):
     array([0, 1, 1, 0])
     """
 
+    __slots__ = ()
+
     @checked_options
     def __init__(
         self,
@@ -111,8 +115,6 @@ class Model(Inspection):
             raise TypeError(f"a model's network is a layer, usually cr.Sequential([...]), not {network!r}")
         if (loss is None) == (objective is None):
             raise ValueError("a model needs either loss= or objective=, and not both")
-        if executor not in EXECUTORS:
-            raise ValueError(unknown_name("executor", executor, EXECUTORS))
         if not is_float(as_dtype(dtype)):
             raise ValueError(f"a model computes in float32 or float64, not {as_dtype(dtype)}")
         listed = (penalties,) if isinstance(penalties, Penalty) else tuple(penalties)
@@ -128,65 +130,13 @@ class Model(Inspection):
             as_dtype(dtype),
         )
         self._trainer = Trainer(task, seed)
-        self.seed = seed
         self.executor = executor
-        self.n_threads = None if n_threads is None else as_count(n_threads, "n_threads")
-        self.metadata: dict[str, Any] = {}
-
-    # What it is made of ---------------------------------------------------------------------------
-
-    @property
-    def network(self) -> Layer:
-        """The network."""
-        return self._trainer.task.network
-
-    @property
-    def loss(self) -> Loss | None:
-        """The loss; None if the model has an objective."""
-        return self._trainer.task.loss
-
-    @property
-    def optimizer(self) -> Optimizer:
-        """The optimizer; another of its kind may be set: ``model.optimizer = cr.Adam(1e-4)``."""
-        return self._trainer.task.optimizer
-
-    @optimizer.setter
-    def optimizer(self, optimizer: str | Optimizer) -> None:
-        refuse_while_fitted(self, "setting the optimizer")
-        self._trainer.change_optimizer(as_optimizer(optimizer))
-
-    @property
-    def dtype(self) -> DType:
-        """The dtype of weights and computation."""
-        return self._trainer.task.dtype
+        self.n_threads = n_threads
+        self.metadata = {}
 
     @property
     def _prepare(self) -> Prepare:
         return EXECUTORS[self.executor].preparing(self.n_threads)
-
-    @property
-    def weights(self) -> dict[str, Array]:
-        """The parameters by name, as copies: ``{"layers.0.weight": array (in, out), ...}``."""
-        return self._trainer.copies(self._trainer.carried.parameters)
-
-    @property
-    def state(self) -> dict[str, Array]:
-        """What layers keep besides parameters, by name, as copies: running means and variances."""
-        return self._trainer.copies(self._trainer.carried.state)
-
-    @property
-    def epochs(self) -> int:
-        """Epochs that it has been trained for."""
-        return self._trainer.run.epoch if self._trainer.x else 0
-
-    @property
-    def steps(self) -> int:
-        """Weight updates that it has had."""
-        return self._trainer.run.step if self._trainer.x else 0
-
-    def __repr__(self) -> str:
-        aim = f"objective={self._trainer.task.objective!r}" if self.loss is None else f"loss={self.loss!r}"
-        return f"Model({self.network!r}, {aim}, optimizer={self.optimizer!r}, dtype={self.dtype.name!r})"
 
     @checked_options
     def build(self, features: int | Sequence[int]) -> None:
@@ -229,7 +179,7 @@ class Model(Inspection):
         *,
         epochs: int = 1,
         batch_size: int | None = 32,
-        validation_data: tuple[Any, ...] | None = None,
+        validation_data: tuple[Any, ...] | float | None = None,
         sample_weight: Any = None,
         shuffle: bool = True,
         callbacks: Iterable[Callback | EarlyStopping | ReduceOnPlateau | Callable[[Progress], object]] = (),
@@ -241,15 +191,18 @@ class Model(Inspection):
         Parameters
         ----------
         x : array_like, shape (rows, features, ...)
-            Inputs.
+            Inputs. The columns of a frame keep their names: from then on, another frame is refused whose
+            columns are others, or in another order. Plain arrays are taken as they are.
         y : array_like, shape (rows,) or (rows, outputs)
             Targets: class numbers for a classification loss, otherwise numbers. An objective may do without.
         epochs : int, default 1
             How often every row is visited.
         batch_size : int or None, default 32
             Rows in a step; the last batch of an epoch may be shorter. None takes all rows at once.
-        validation_data : (x, y) or (x, y, sample_weight), optional
-            Rows on which the loss is measured after each epoch, and which are not trained on.
+        validation_data : (x, y), (x, y, sample_weight) or float, optional
+            Rows on which the loss is measured after each epoch, and which are not trained on. A number, as
+            0.2, holds out that part of x and y: rows that the seed draws, the same in every fit on these
+            data; where the fit tells of a row, it counts among the others.
         sample_weight : array_like, shape (rows,), optional
             How much each row counts; not negative. A row of weight 0 changes nothing.
         shuffle : bool, default True
@@ -302,10 +255,7 @@ class Model(Inspection):
         count = as_count(epochs, "epochs")
         with fitting(self), opened(checkpoint) as file:
             with trainer.unchanged_on_failure():
-                data = trainer.batch(x, y, sample_weight)
-                validation = (
-                    {} if validation_data is None else trainer.batch(*_three(validation_data), "validation ")
-                )
+                data, validation = trainer.lesson(x, y, sample_weight, validation_data)
                 size = len(data["x"]) if batch_size is None else as_count(batch_size, "batch_size")
                 inputs = Inputs(
                     data, trainer.arguments(), trainer.key, size, count, validation, self.n_threads
@@ -318,7 +268,8 @@ class Model(Inspection):
                 saved = Saved(start, History())
                 if file is not None:
                     options = self._options(early_stopping=stopping, plateau=plateau)
-                    made_of = identity(loop, inputs, options)
+                    chosen = {"validation_data": validation_data} if is_part(validation_data) else {}
+                    made_of = identity(loop, inputs, options, chosen=chosen)
                     saved = file.resume(start, made_of, count, own=begun.carried)
             return fit_from(
                 saved,
@@ -355,7 +306,7 @@ class Model(Inspection):
         """
         refuse_while_fitted(self, "step")
         with self._trainer.unchanged_on_failure():
-            data = self._trainer.batch(x, y, sample_weight)
+            data, _ = self._trainer.lesson(x, y, sample_weight)
         return single_step(self._trainer, data, EXECUTORS[self.executor].run, self.n_threads)
 
     @checked_options
@@ -389,6 +340,12 @@ class Model(Inspection):
             Inputs.
         link : bool, default False
             Whether to return what the output says in the target's terms: probabilities for logits.
+
+        Warns
+        -----
+        RuntimeWarning
+            If a prediction is NaN or infinite, as that of a category which an `Embedding` does not have: in
+            which row, layer and operation that began.
         """
         trainer = self._trainer
         features = trainer.features(x)
@@ -399,14 +356,15 @@ class Model(Inspection):
             arrays = trainer.arrays({"x": features[start : start + together]})
             return run_stage(stage, arrays, self._prepare)["prediction"]
 
-        first = predicted(0)
-        if len(first) == len(features):
-            return first if first.base is None else first.copy()
-        found = np.empty((len(features), *first.shape[1:]), first.dtype)
-        found[:together] = first
-        for start in range(together, len(features), together):
-            found[start : start + together] = predicted(start)
-        return found
+        found = predicted(0)
+        if len(found) < len(features):
+            first, found = found, np.empty((len(features), *found.shape[1:]), found.dtype)
+            found[:together] = first
+            for start in range(together, len(features), together):
+                found[start : start + together] = predicted(start)
+        if np.count_nonzero(np.isfinite(found)) < found.size:
+            warn_of_prediction(found, stage, trainer.arrays({"x": features}))
+        return found if found.base is None else found.copy()
 
     @array_function
     def __call__(self, x: Any, weights: Mapping[str, Any] | None = None) -> Any:
@@ -433,6 +391,7 @@ class Model(Inspection):
         array([[3., 4.]])
         """
         trainer, given = self._trainer, as_value(x)
+        check_columns(x, trainer.feature_names, "x")
         trainer.build(cast(Sequence[int], given.shape[1:]))
         arrays = {name: trainer.run.carried[kept] for name, kept in trainer.predicting_names().items()}
         state = {name: trainer.run.carried[name] for name in trainer.carried.state}
@@ -474,14 +433,6 @@ class Model(Inspection):
         except (TypeError, ValueError) as error:
             raise ValueError(f"the model's metadata cannot be written as JSON: {error}") from None
         save_trainer(self._trainer, path, {"seed": self.seed, "metadata": self.metadata})
-
-
-def _three(data: Any) -> tuple[Any, Any, Any]:
-    """Return validation data as x, y and sample weights or None."""
-    if not isinstance(data, tuple | list) or len(data) not in (2, 3):
-        raise ValueError("validation_data is (x, y) or (x, y, sample_weight)")
-    x, y, *weight = data
-    return x, y, weight[0] if weight else None
 
 
 def _by_name(weights: Any) -> Mapping[str, Any]:

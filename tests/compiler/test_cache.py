@@ -258,7 +258,7 @@ def test_ten_processes_at_once(tmp_path):
     assert sum(path.stat().st_size for path in files if path.parent.name == "tight") <= 1_000_000
 
 
-@pytest.mark.parametrize("chosen", ["", "off"])
+@pytest.mark.parametrize("chosen", ["", "off", "OFF"])
 def test_the_cache_can_be_switched_off(chosen, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CHAINRULE_CACHE_DIR", chosen)

@@ -59,3 +59,20 @@ def test_what_is_masked_is_refused_and_what_only_might_be_is_not():
             call()
     with pytest.raises(ValueError, match=r"^y is masked in places"):
         model.fit(x.data, y)
+
+
+LABELS = ["yes", "no", None, "no", "yes", "no"]
+
+
+@pytest.mark.parametrize("make", [list, lambda y: pd.Series(y, dtype=object), polars.Series, pyarrow.array])
+def test_a_label_that_is_missing_is_told_with_its_row(make):
+    model, x = cr.MLPClassifier(max_iter=2), np.eye(6)
+    sentence = "^y holds None in row 2; drop rows without a label, or give them one$"
+    with pytest.raises(ValueError, match=sentence):
+        model.fit(x, make(LABELS))
+    model.partial_fit(x, ["yes", "no"] * 3, classes=["no", "yes"])
+    with pytest.raises(ValueError, match=sentence):
+        model.partial_fit(x, make(LABELS))
+    stopping = cr.MLPClassifier(max_iter=2, early_stopping=True)
+    with pytest.raises(ValueError, match=sentence):
+        stopping.fit(x, ["yes", "no"] * 3, validation_data=(x, make(LABELS)))

@@ -169,7 +169,7 @@ class ObjectCache:
 def _usual_folder() -> Path | None:
     chosen = os.environ.get("CHAINRULE_CACHE_DIR")
     if chosen is not None:
-        return None if chosen in ("", "off") else Path(chosen)
+        return None if chosen.casefold() in ("", "off") else Path(chosen)
     from platformdirs import user_cache_path
 
     with contextlib.suppress(RuntimeError):  # a user without a home: newer versions raise,

@@ -13,10 +13,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from chainrule.compiler.threads import WORTH_WAKING
 from chainrule.estimators.categories import (
     as_table,
-    column_names,
     is_float32_frame,
     learnt_categories,
-    refuse_dates,
     tell_text,
     with_codes,
 )
@@ -47,6 +45,7 @@ from chainrule.losses import L2, Loss
 from chainrule.optimizers import Optimizer
 from chainrule.training.checkpoint import opened
 from chainrule.training.data import refuse_masked
+from chainrule.training.frames import column_names, refuse_dates
 from chainrule.training.memo import declared
 from chainrule.training.plateau import ReduceOnPlateau
 from chainrule.training.task import Task

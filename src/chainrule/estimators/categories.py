@@ -11,6 +11,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from chainrule.graph.types import FLOAT32, FLOAT64, Array
+from chainrule.training.frames import column_names
 
 _SHOWN = 5
 
@@ -57,14 +58,6 @@ def as_table(x: Any) -> Any:
         except ValueError:
             return None
     return None if issparse(x) or len(x.shape) != 2 else x
-
-
-def column_names(x: Any) -> list[str] | None:
-    """Return the names of a frame's columns, if they are all text, as scikit-learn knows them."""
-    names = getattr(x, "column_names", None)  # an Arrow table's `columns` are what is in them
-    names = getattr(x, "columns", None) if names is None else names
-    listed = [] if names is None else list(names)
-    return listed if listed and all(isinstance(name, str) for name in listed) else None
 
 
 def is_float32_frame(x: Any) -> bool:
@@ -172,20 +165,6 @@ def _is_plain(x: Any, column: int) -> bool:
     return x.dtype.kind in "iufb" or all(isinstance(value, Real | np.bool_) for value in x[:, column])
 
 
-def refuse_dates(x: Any) -> None:
-    """Raise a ValueError for dates and spans of time, of which NumPy would make huge whole numbers."""
-    if not hasattr(x, "shape") or as_table(x) is None:
-        return
-    names = column_names(x)
-    for column in range(x.shape[1]):
-        if _is_date(x, column):
-            name = column if names is None else names[column]
-            raise ValueError(
-                f"column {name!r} of x holds dates or spans of time; make numbers of it, such as the days "
-                "since the first: (column - column.min()) / np.timedelta64(1, 'D')"
-            )
-
-
 def tell_text(error: ValueError, x: Any) -> None:
     """Raise the error that text is no number with the column that holds it, and what may be done about it."""
     names = column_names(x)
@@ -206,16 +185,6 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_date(x: Any, column: int) -> bool:
-    if hasattr(x, "iloc"):
-        return x.dtypes.iloc[column].kind in "mM"
-    if hasattr(x, "to_series"):
-        return bool(x.to_series(column).dtype.is_temporal())
-    if hasattr(x, "column_names"):
-        return str(x.column(column).type).startswith(("timestamp", "date", "time", "duration"))
-    return x.dtype.kind in "mM"
 
 
 def _replaced(x: Any, column: int, codes: Array) -> Any:

@@ -232,6 +232,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
         """Return X and y, checked; of several labels each number but 0 is a 1, as in scikit-learn."""
         x, y = super()._validated(X, y, reset)
+        labels = y.tolist() if y.dtype == object else []
+        if None in labels:  # which cannot be sorted with the others
+            row = labels.index(None)
+            raise ValueError(f"y holds None in row {row}; drop rows without a label, or give them one")
         if y.ndim == 2 and y.shape[1] > 1 and type_of_target(y) == "multilabel-indicator":
             y = (y != 0).astype(y.dtype)
         return x, y

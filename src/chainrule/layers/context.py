@@ -45,6 +45,8 @@ class Variables:
         All that the pass has asked for.
     activations : list of (path, Value, Value)
         What was activated in the pass: the layer, its sums, and what became of them.
+    layers : dict of (Layer, shape)
+        The layers by path, in the order in which the pass came to them, and what they returned.
     """
 
     dtype: DType
@@ -56,6 +58,7 @@ class Variables:
     declared_parameters: dict[str, Declaration] = field(default_factory=dict)
     declared_state: dict[str, Declaration] = field(default_factory=dict)
     activations: list[tuple[str, Value, Value]] = field(default_factory=list)
+    layers: dict[str, tuple[Layer, Shape]] = field(default_factory=dict)
     sites: int = 0
 
 
@@ -219,14 +222,17 @@ class LayerError(ValueError):
 
 def _forward(layer: Layer, x: Value, context: Context) -> Value:
     """Return a layer's output; an error's sentence starts with the layer, its path and what it was given."""
+    context.variables.layers[context.path] = layer, x.shape  # it stands before the layers within it
     try:
-        return as_value(layer.forward(x, context))
+        y = as_value(layer.forward(x, context))
     except LayerError:
         raise
     except ValueError as error:
         name = type(layer).__name__
         place = f"{context.path} ({name})" if context.path else name
         raise LayerError(f"{place} was given {x.type}: {error}") from error
+    context.variables.layers[context.path] = layer, y.shape
+    return y
 
 
 def apply(network: Layer, x: Value, variables: Variables) -> Value:

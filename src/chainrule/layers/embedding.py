@@ -42,7 +42,7 @@ class Embedding(Layer):
     shape (categories, units).
 
     For a number that is no category, as 2.5 or -1, y is NaN: `fit` stops there, and names this layer, rather
-    than learn from it.
+    than learn from it; `predict` and `evaluate` warn, with the row and this layer.
 
     References
     ----------

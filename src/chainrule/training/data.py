@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from chainrule.graph.types import FLOAT32, INT32, Array, DType, str_shape
 from chainrule.graph.value import Value
+from chainrule.training.frames import column_names, refuse_dates
 
 #: How many elements are looked at together.
 ELEMENTS: Final = 1 << 18
@@ -21,22 +23,24 @@ def as_features(x: Any, dtype: DType, name: str = "x") -> Array:
     Raises
     ------
     ValueError
-        For text, a wrong number of dimensions, no rows, and NaN or infinity (with row and column).
+        For text, dates, a wrong number of dimensions, no rows, and NaN or infinity (with row and column).
     """
+    if not isinstance(x, np.ndarray):
+        refuse_dates(x, name)
     numbers = as_numbers(x, name)
     if numbers.ndim < 2:
         raise ValueError(
             f"{name} has the shape {str_shape(numbers.shape)}, and (rows, features) is needed; "
-            f"for one feature use {name}.reshape(-1, 1), for one row {name}.reshape(1, -1)"
+            f"for one feature use np.reshape({name}, (-1, 1)), for one row np.reshape({name}, (1, -1))"
         )
-    return as_finite(numbers, dtype, name)
+    return as_finite(numbers, dtype, name, table=x)
 
 
 def as_numbers(x: Any, name: str) -> Array:
     """Return x as an array of numbers with at least one row; or say what it holds instead."""
     array = as_dense(x, name)
     if array.dtype.kind == "O":
-        array = _from_objects(array, name)
+        array = _from_objects(array, name, column_names(x))
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} holds {_kind(array)}, and numbers are needed; encode them first")
     if array.ndim and not len(array):
@@ -71,14 +75,19 @@ def refuse_masked(x: Any, name: str) -> None:
         )
 
 
-def _from_objects(array: Array, name: str) -> Array:
+def _from_objects(array: Array, name: str, columns: Sequence[str] | None) -> Array:
     """Return an object array as floats, or name the first element that is not a number."""
     for place, item in np.ndenumerate(array):
-        if not isinstance(item, Real | np.bool_):
-            shown = " ".join(reprlib.repr(item).split())
-            raise ValueError(
-                f"{name} holds {shown} at {_place(place)}, and numbers are needed; encode it, or drop the row"
-            )
+        if isinstance(item, Real | np.bool_):
+            continue
+        if not place:
+            kind = type(item).__name__
+            raise ValueError(f"{name} is a {kind}, and numbers are needed; make an array or a frame of it")
+        shown = " ".join(reprlib.repr(item).split())
+        raise ValueError(
+            f"{name} holds {shown} at {_place(place, columns)}, and numbers are needed; "
+            "encode it, or drop the row"
+        )
     try:
         return array.astype(np.float64)
     except OverflowError:
@@ -91,8 +100,11 @@ def _kind(array: Array) -> str:
     )
 
 
-def as_finite(x: Any, dtype: DType, name: str) -> Array:
-    """Return numbers in this dtype, if all of them are finite; otherwise a ValueError says where not."""
+def as_finite(x: Any, dtype: DType, name: str, table: Any = None) -> Array:
+    """Return numbers in this dtype, if all of them are finite; otherwise a ValueError says where not.
+
+    Where they come from a table, the ValueError names the column as it does.
+    """
     numbers = as_numbers(x, name)
     array = numbers
     if numbers.dtype != dtype:
@@ -100,7 +112,7 @@ def as_finite(x: Any, dtype: DType, name: str) -> Array:
             array = numbers.astype(dtype)
     place = _first_not_finite(array)
     if place is not None:
-        what = f"{name} holds {numbers[place]!s} at {_place(place)}"
+        what = f"{name} holds {numbers[place]!s} at {_place(place, column_names(table))}"
         if np.isfinite(numbers[place]):
             wider = 'use dtype="float64", or ' if dtype == FLOAT32 else ""
             raise ValueError(f"{what}, which is too large for {dtype}; {wider}scale {name} down")
@@ -138,10 +150,11 @@ def as_objective_target(y: Any, dtype: DType, name: str) -> Array:
     return whole
 
 
-def _place(place: tuple[int, ...]) -> str:
+def _place(place: tuple[int, ...], columns: Sequence[str] | None = None) -> str:
     if not place:
         return "its only place"
-    words = [f"{word} {i}" for word, i in zip(("row", "column"), place, strict=False)]
+    named = place[1:2] if columns is None else tuple(repr(columns[i]) for i in place[1:2])
+    words = [f"{word} {i}" for word, i in zip(("row", "column"), (place[0], *named), strict=False)]
     return ", ".join([*words, *(f"index {i}" for i in place[2:])])
 
 

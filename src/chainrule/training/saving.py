@@ -33,6 +33,7 @@ def save_trainer(trainer: Trainer, path: str | os.PathLike[str], more: Mapping[s
         "y": type_as_json(data.y),
         "step": trainer.run.step,
         "epoch": trainer.run.epoch,
+        **({"feature_names": trainer.feature_names} if trainer.feature_names else {}),
         **more,
     }
     groups = dict(zip(_GROUPS, (carried.parameters, carried.state, carried.optimizer_state), strict=True))
@@ -59,6 +60,7 @@ def load_trainer(path: str | os.PathLike[str], more: Iterable[str]) -> tuple[Tra
         trainer.data = DataTypes(x, type_from_json(header["y"]), weighted=False)
         step, epoch = (as_count(header[name], name, least=0) for name in ("step", "epoch"))
         trainer.run = replace(trainer.run, step=step, epoch=epoch)
+        trainer.feature_names = _as_names(header.get("feature_names"), x)
     except KeyError as error:
         raise ValueError(
             f"{os.fspath(path)!r} is damaged: it lacks {error}; train the model and save it again"
@@ -71,6 +73,13 @@ def load_trainer(path: str | os.PathLike[str], more: Iterable[str]) -> tuple[Tra
 def unreadable(path: str | os.PathLike[str], error: Exception) -> ValueError:
     """Return the error for a file whose entries make no model."""
     return ValueError(f"{os.fspath(path)!r} cannot be read as a model: {error}; {_REMEDY}")
+
+
+def _as_names(names: Any, x: ArrayType) -> list[str] | None:
+    """Return the names of x's columns as a file has them; None if it has none."""
+    if names is not None and not (isinstance(names, list) and len(names) == x.shape[-1]):
+        raise ValueError("its feature_names are not one for each feature")
+    return None if names is None else list(map(str, names))
 
 
 def _enter(trainer: Trainer, x: ArrayType, arrays: Mapping[str, Array]) -> None:

@@ -27,6 +27,8 @@ from chainrule.training.data import (
     as_sample_weight,
     check_rows,
 )
+from chainrule.training.frames import check_columns, column_names
+from chainrule.training.holding_out import as_validation, hold_out, is_part
 from chainrule.training.memo import declared, remembered
 from chainrule.training.recording import initial_sums
 from chainrule.training.step import evaluation_stage, gradient_stage, prediction_stage, training_step
@@ -53,20 +55,25 @@ class Trainer:
 
     Attributes
     ----------
+    seed : int
+        As it was given.
     x, output : ArrayType
         The types of the network's input and output; x is None before the weights are drawn.
     size : int
         How many numbers the parameters are.
     data : DataTypes or None
         The types of the last batch that came with targets.
+    feature_names : list of str or None
+        The names of the columns that it has learnt from, if they came with names.
     """
 
     def __init__(self, task: Task, seed: int) -> None:
         self.task = task
         self.key = random_key(seed)
-        self._seed = seed
+        self.seed = seed
         self.x: ArrayType | None = None
         self.data: DataTypes | None = None
+        self.feature_names: list[str] | None = None
         self._stages: dict[Any, Stage] = {}
         self._arguments: tuple[Task, Arrays] | None = None
         self._run = LoopState({})
@@ -135,7 +142,7 @@ class Trainer:
         task = self.task
         x = ArrayType((ROWS, *(as_count(dim, "features") for dim in features)), task.dtype)
         found = declared(task.network, x)
-        generator = np.random.default_rng(self._seed)
+        generator = np.random.default_rng(self.seed)
         parameters = initial_values(found.parameters, task.dtype, generator)
         state = initial_values(found.state, task.dtype, generator)
         self.enter(x, found.output, parameters, state, task.optimizer.initial_state(parameters))
@@ -217,7 +224,12 @@ class Trainer:
 
     def features(self, x: Any, name: str = "x") -> Array:
         """Return x checked; weights are drawn for it if there are none yet."""
-        return self._fitting(as_features(x, self.task.dtype, name), name)
+        return self._fitting(self._converted(x, name), name)
+
+    def _converted(self, x: Any, name: str) -> Array:
+        """Return x as an array, if its columns, should they have names, are those that were learnt from."""
+        check_columns(x, self.feature_names, name)
+        return as_features(x, self.task.dtype, name)
 
     def _fitting(self, features: Array, name: str) -> Array:
         """Return features if they fit the network, which is built for them if it has not been yet."""
@@ -240,7 +252,7 @@ class Trainer:
     def batch(self, x: Any, y: Any, weight: Any, prefix: str = "") -> Arrays:
         """Return what a user handed over, checked and converted, by the names of the graphs' inputs."""
         x_name, y_name, weight_name = (prefix + name for name in ("x", "y", "sample_weight"))
-        features = as_features(x, self.task.dtype, x_name)
+        features = self._converted(x, x_name)
         if y is not None:
             y = as_dense(y, y_name)
             check_rows(features, y, (x_name, y_name))
@@ -250,6 +262,16 @@ class Trainer:
         if weight is not None:
             data["sample_weight"] = as_sample_weight(weight, len(features), self.task.dtype, weight_name)
         return data
+
+    def lesson(self, x: Any, y: Any, weight: Any, validation_data: Any = None) -> tuple[Arrays, Arrays]:
+        """Return the rows to learn from, and those to be measured on, if any; columns are x's from now on."""
+        data = self.batch(x, y, weight)
+        self.feature_names = self.feature_names or column_names(x)
+        if validation_data is None:
+            return data, {}
+        if is_part(validation_data):
+            return hold_out(data, validation_data, self.key)
+        return data, self.batch(*as_validation(validation_data), "validation ")
 
     def _target(self, y: Array | None, prefix: str) -> Array:
         """Return targets as the loss or the objective takes them."""
@@ -265,12 +287,12 @@ class Trainer:
 
     @contextmanager
     def unchanged_on_failure(self) -> Iterator[None]:
-        """Forget what a call that fails before it trains has built, and the types that it has seen."""
-        x, data = self.x, self.data
+        """Forget what a call that fails before it trains has built, and the types and names it has seen."""
+        x, data, names = self.x, self.data, self.feature_names
         try:
             yield
         except Exception:
-            self.x, self.data = x, data
+            self.x, self.data, self.feature_names = x, data, names
             raise
 
     def prepared(self, kind: str, x: Any, y: Any, weight: Any) -> tuple[Stage, Arrays, tuple[str, ...]]:

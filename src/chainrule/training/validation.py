@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.loop import Inputs, Loop, LoopState, Run, Stage, run_stage, seen_by_stage
+from chainrule.graph.types import Array
 from chainrule.training.failure import Beginning, first_not_finite
 
 VALIDATION = "validation_"
@@ -81,6 +82,23 @@ def warn_of_evaluation(
         found = _beginning(stage, arrays, names) or "each row's is finite, and their sum is not"
         told = f"the {name.replace('_', ' ')} is {results[name]}; {found}"
         warnings.warn(told, RuntimeWarning, stacklevel=_levels_of_ours())
+
+
+def warn_of_prediction(found: Array, stage: Stage, arrays: Mapping[str, Any]) -> None:
+    """Warn of predictions of which one at least is not finite, and tell where that began.
+
+    Parameters
+    ----------
+    found : array, shape (rows, ...)
+        The predictions.
+    stage, arrays
+        As for `warn_of_evaluation`: what they come from.
+    """
+    bad = ~np.isfinite(found)
+    rows = np.count_nonzero(bad.reshape(len(found), -1).any(axis=1))
+    begun = _beginning(stage, arrays, ("x",)) or "evaluated equation by equation, each is finite"
+    told = f"the predictions of {rows} of {len(found)} rows are not finite; {begun}"
+    warnings.warn(told, RuntimeWarning, stacklevel=_levels_of_ours())
 
 
 def _not_finite(results: Mapping[str, float], prefix: str = "") -> str | None:
