@@ -56,6 +56,16 @@ def test_a_fault_gets_its_name(fault, options, fit, seed):
     assert fault in looked_after(model_for("digits", seed=seed, **options), digits(), **fit)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_layer_that_stands_still_behind_others_that_move(seed):
+    """Relu does not help so deep a network soon; no larger learning rate does."""
+    deep = {"depth": 15, "hidden": 64, "activation": "sigmoid", "optimizer": cr.SGD(0.1)}
+    assert looked_after(model_for("digits", seed=seed, **deep), digits(), epochs=6) == ["vanishing gradients"]
+    found = model_for("digits", seed=seed, **deep).diagnose(*digits())
+    assert names(found) == ["vanishing gradients"]
+    assert "learning rate" not in found.verdicts[0].remedy
+
+
 def test_gradients_that_explode_in_all_layers_alike():
     """In the unit of the loss; a layer's own are not larger than another's."""
 
@@ -67,6 +77,18 @@ def test_gradients_that_explode_in_all_layers_alike():
     for factor in (1.0, 1e-6):
         loss = lambda prediction, target, factor=factor: factor * (target - prediction)[:, 0] ** 2
         assert "exploding gradients" in looked_after(cr.Model(net, loss=loss), DATA["diabetes"][0], epochs=2)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gradients_that_exploded_once_and_are_small_again(seed):
+    """The first steps of RMSprop are long; the loss is above 100, and from the third epoch on below 1."""
+    x = np.random.default_rng(0).uniform(-1, 1, (600, 3))
+    he = {"weight_initializer": "he_uniform"}
+    block = cr.Residual([cr.Dense(100, activation="relu", **he), cr.Dense(100, **he)])
+    net = cr.Sequential([cr.Dense(100, activation="relu", **he), block, block, cr.Dense(1)])
+    model = cr.Model(net, loss="mean_squared_error", optimizer=cr.RMSprop(1e-3), seed=seed)
+    y = x[:, 0] ** 3 - x[:, 1] ** 2 + x[:, 2] * x[:, 0]
+    assert looked_after(model, (x, y / y.std()), epochs=30, batch_size=256) == []
 
 
 @pytest.mark.parametrize("rate", [1e-5, 1e-6])

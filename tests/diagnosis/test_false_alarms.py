@@ -240,3 +240,39 @@ def test_steps_that_are_tiny_as_the_rate_is_by_then_are_not_too_small():
     """A trial may last longer than the schedule was made for."""
     model = model_for("cancer", optimizer=cr.SGD(cr.StepDecay(0.1, every=20), momentum=0.9))
     assert "updates too small" not in names(model.diagnose(*DATA["cancer"][0]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_layers_that_vanish_and_learn_all_the_same(seed):
+    """A tenth is off the loss after 200 steps, and after 1000 nearly as much as with relu."""
+    wide = cr.Concatenate([cr.Dense(512, activation="sigmoid"), cr.Columns([0, 1])])
+    layers = [wide, cr.Dropout(0.5), cr.Dense(512, activation="sigmoid"), cr.Dropout(0.5), cr.Dense(1)]
+    x = np.random.default_rng(seed).normal(size=(400, 10))
+    y = x[:, 0] + 2 * x[:, 1] - 2 * x[:, 2] - 1.5 * x[:, 3] + np.random.default_rng(seed).normal(size=400)
+    model = cr.Model(cr.Sequential(layers), loss="mean_squared_error", optimizer=cr.Lion(1e-4), seed=seed)
+    assert names(model.diagnose(x, y / y.std())) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_steps_that_overshoot_say_nothing_of_what_can_be_learnt(seed):
+    """One of 0.001 changes each of 512 weights, and the prediction is the exponential of a sum of them."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(300, 5))
+    y = rng.poisson(np.exp(0.5 + 0.4 * x[:, 0] - 0.3 * x[:, 1])).astype(float)
+    wide = [cr.Dense(512, activation="sigmoid"), cr.LayerNorm()] * 2
+    model = cr.Model(
+        cr.Sequential([*wide, cr.Dense(1)]),
+        loss="poisson",
+        optimizer=cr.SGD(0.01, clip_global_norm=1.0),
+        seed=seed,
+    )
+    assert names(model.diagnose(x, y)) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_loss_of_0_moves_nothing_any_more(seed):
+    """Rows beyond their margin have no hinge loss: after some epochs steps are tails of the momentum."""
+    x, y = DATA["iris"][0]
+    net = cr.Sequential([cr.Dense(64, activation="gelu"), cr.Dense(32, activation="gelu"), cr.Dense(1)])
+    model = cr.Model(net, loss="hinge", optimizer=cr.SGD(0.01, momentum=0.9), seed=seed)
+    assert names(model.diagnose(x[y < 2], 2 * y[y < 2] - 1)) == []

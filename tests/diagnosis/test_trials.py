@@ -207,3 +207,10 @@ def test_a_rate_that_catches_up_with_a_slower_one_is_no_fault(monkeypatch, later
     usual = trial(patient, 1.0)
     assert usual.moved > trials.LIMITS.fast_update
     assert [verdict.name for verdict in trials.learning_rate(patient, usual)] == told
+
+
+@pytest.mark.parametrize("seed", [3, 6])
+def test_a_rate_that_is_too_high_in_the_long_run(seed):
+    """In 200 steps a tenth of it comes somewhat further; in 1000 this one has come nowhere."""
+    model = model_for("diabetes", depth=2, activation="tanh", optimizer=cr.Adam(1.0), seed=seed)
+    assert names(model.diagnose(*DATA["diabetes"][0])) == ["learning rate too high"]

@@ -9,7 +9,7 @@ from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.compiled_graph import unique
 from chainrule.compiler.control import FIRST_TABLE
 from chainrule.compiler.control_code import LoopLayout, Table
-from chainrule.compiler.finite import write_check
+from chainrule.compiler.finite import places_of_copies, write_check
 from chainrule.compiler.llvm import module_text
 from chainrule.compiler.local import plan_local
 from chainrule.compiler.loop_code import OWN_ITEMS, loop_functions
@@ -208,7 +208,9 @@ class CompiledLoop:
             decided=self.decision.results() if self.decision else None,
         )
         own = loop_functions(self.layout)
-        own += write_check([self.home[name] for name in self.step.replaced], self.finite)
+        looked_at = {name: self.home[name] for name in self.step.replaced}
+        self.copies, self.copies_size = places_of_copies(looked_at)
+        own += write_check([(*looked_at[name], place) for name, place in self.copies.items()], self.finite)
         texts = [text for program in programs for text in program.functions]
         texts += [code.text() for code in own]
         codes = [code for program in programs for code in program.codes]
@@ -234,6 +236,8 @@ class CompiledLoop:
             control_size=self.layout.control_size,
             loss=self.layout.step["batch_loss"],
             finite=self.finite,
+            copies=self.copies,
+            copies_size=self.copies_size,
             sizes=self.sizes,
             scratch=self.scratch,
             parts=self.parts_of_thread,

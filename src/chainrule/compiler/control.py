@@ -44,4 +44,5 @@ class Control(IntEnum):
     SHIFT = 21
     KEY = 22
     CHECKED = 23  # whether a loss that is not finite ends the run
-    SIZE = 24
+    COPIES = 24  # the address that a check after the end of an epoch copies weights to, or 0
+    SIZE = 25

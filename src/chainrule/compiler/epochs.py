@@ -15,6 +15,7 @@ import numpy as np
 
 from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.control import FIRST_TABLE, Control
+from chainrule.compiler.copies import Copies
 from chainrule.compiler.kept import KeptArray
 from chainrule.compiler.native_loop import NativeLoop, native_loop
 from chainrule.compiler.pool import helpers, is_interrupted, run_apart, run_together, signals_held_back
@@ -76,6 +77,9 @@ class CompiledRun:
         self._spoilt, self._noticed = False, True
         self._pool: ThreadPoolExecutor | None = None
         self._saved_own: dict[str, Array] | None = None
+        self._copies = Copies(self._plan)
+        self._copied: dict[str, Array] = {}
+        self._copied_position: LoopState | None = None
         self._place_arrays()
         self._set_sizes()
         self._home = {name: self._kept_array(*place) for name, place in self._plan.home.items()}
@@ -133,7 +137,7 @@ class CompiledRun:
         if self._saved_position is self._position:
             replaced, self._saved_own = self._saved, None  # they are not written to any more
         else:
-            replaced = {name: self._home[name].copy() for name in self._plan.replaced}
+            replaced = self._copies_of_replaced()
         return replace(self._position, carried={**self._rest, **replaced})
 
     @state.setter
@@ -148,6 +152,13 @@ class CompiledRun:
         self._begin_validation()
         self._saved = {name: self._rest[name] for name in self._plan.replaced}
         self._mark(time.perf_counter())
+
+    def _copies_of_replaced(self) -> dict[str, Array]:
+        """Return copies of all that is replaced; of what a check has copied, these."""
+        copied = self._copied if self._copied_position is self._position else {}
+        return {
+            name: copied[name] if name in copied else self._home[name].copy() for name in self._plan.replaced
+        }
 
     def _begin_validation(self) -> None:
         self._control[Control.VALIDATED] = 0
@@ -237,12 +248,16 @@ class CompiledRun:
     def _make_turns(self, turns: int, check: bool, epochs: int = MOST_EPOCHS) -> int:
         """Make at most so many turns natively, of one epoch if not ahead; return how many were made.
 
-        A check of the weights in the same call, one turn more, costs a tenth of one in a call of its own.
+        A check of the weights in the same call, one turn more, costs a tenth of one in a call of its own. At
+        the end of an epoch, where the weights are about to be asked for, it copies them.
         """
         control, floats, position = self._control, self._control.view(np.float64), self._position
         left = self._end - len(self.results)
         control[[Control.TURNS, Control.ENDED, Control.STOPPED, Control.FAILED]] = 0
         control[Control.MOST_TURNS], control[Control.CHECK] = turns, check
+        copied = check and not self.ahead and self._copies.are_many
+        if copied:
+            control[Control.COPIES] = self._copies.address()
         control[Control.MOST_EPOCHS] = min(left, epochs if self.ahead else 1, MOST_EPOCHS)
         control[Control.EPOCHS_LEFT] = left
         control[Control.STEP], control[Control.EPOCH] = position.step, position.epoch
@@ -254,6 +269,9 @@ class CompiledRun:
         finally:  # the handler of a signal may have raised something: what was done is done
             self._take_notice()
         self._looked_at = check and not control[Control.CHECK]
+        if copied and self._looked_at and control[Control.ENDED]:
+            self._copied, self._copied_position = self._copies.taken(), self._position
+            control[Control.COPIES] = 0
         self._team.worked(self._position.step - position.step, time.perf_counter() - began)
         return int(control[Control.TURNS])
 
@@ -379,6 +397,10 @@ class CompiledRun:
 
     def _save(self, now: float) -> None:
         """Copy all that is replaced, which is finite at this time if the loop is checked."""
+        if self._copied_position is self._position:
+            self._saved = self._copies_of_replaced()
+            self._mark(now)
+            return
         if self._saved_own is None:
             self._saved_own = {name: self._home[name].copy() for name in self._saved}
         self._saved = self._saved_own

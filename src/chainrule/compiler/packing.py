@@ -128,6 +128,11 @@ class Vectors:
         """Store a vector at a multiple of its size."""
         self.code.do(f"store {self.type} {vector}, ptr {address}, align 64")
 
+    def store_part(self, vector: str, address: str, mask: str) -> None:
+        """Store the lanes of the mask."""
+        arguments = f"{self.type} {vector}, ptr {address}, i32 {self.align}, <{self.lanes} x i1> {mask}"
+        self.code.run(f"llvm.masked.store.v{self.lanes}{mangled(self.scalar)}.p0", arguments)
+
 
 def _write_rows(code: Code, access: Vectors, vectors: int, full: bool) -> None:
     mask = "" if full else access.mask(code.value(f"sub i64 %columns, {LANES * (vectors - 1)}"))

@@ -73,6 +73,10 @@ class LoopPlan:
         Where a step leaves its loss.
     finite : Buffer
         Where a check leaves a number that is finite if all weights are.
+    copies : mapping of str to int
+        Where a check leaves the copy of each of these arrays, in bytes after the first.
+    copies_size : int
+        How many bytes the copies take.
     sizes, scratch, parts
         How much memory a run needs: see `chainrule.compiler.table.allocate`.
     work : sequence of (int, int)
@@ -90,6 +94,8 @@ class LoopPlan:
     control_size: int
     loss: Buffer
     finite: Buffer
+    copies: Mapping[str, int]
+    copies_size: int
     sizes: Sequence[int]
     scratch: Scratch
     parts: int

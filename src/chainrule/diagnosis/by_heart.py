@@ -28,6 +28,7 @@ from chainrule.optimizers import Adam, CosineDecay
 from chainrule.training.trainer import Trainer
 
 STEPS, PAIRS = 300, 5
+RATES, SMALLER = (1e-2, 1e-3, 1e-1), (1e-4, 1e-5)
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,16 @@ def _left_of_ends(patient: Patient) -> str | None:
 
 
 def _left(patient: Patient, pair: dict[str, Array]) -> str | None:
-    """Return what two rows leave of their loss, in words, if that is much at each of three rates."""
-    for rate in (1e-2, 1e-3, 1e-1):
-        optimizer = Adam(rate)
-        copy = patient.copy(optimizer)
+    """Return what two rows leave of their loss, in words, if that is much at each rate.
+
+    While each makes the loss rise, as where predictions are exponentials, that tells of the rates only, and
+    smaller ones are tried.
+    """
+    all_rise = True
+    for rate in (*RATES, *SMALLER):
+        if rate in SMALLER and not all_rise:
+            break
+        copy = patient.copy(Adam(rate))
         task = copy.trainer.task
         copy.trainer.task = replace(task, network=_without_dropout(task.network), penalties=())
         start = copy.loss(pair)
@@ -102,6 +109,7 @@ def _left(patient: Patient, pair: dict[str, Array]) -> str | None:
         to_learn = start - least
         if reached - least <= LIMITS.by_heart * to_learn or to_learn < LIMITS.to_learn * abs(least):
             return None
+        all_rise = all_rise and reached > start
     return f"from {start:.4g} to {reached:.4g}, and predictions that are free to {least:.4g}"
 
 

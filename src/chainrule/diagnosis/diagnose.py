@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from chainrule.diagnosis import data
 from chainrule.diagnosis.by_heart import two_rows
 from chainrule.diagnosis.finite import finite_at_start
-from chainrule.diagnosis.flow import EXPLODING, VANISHING, judged_ratios, update_ratios
+from chainrule.diagnosis.flow import EXPLODING, VANISHING, judged_ratios, relative_gradients, update_ratios
 from chainrule.diagnosis.leaks import columns
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.small_weights import small_weights
@@ -114,8 +112,10 @@ def _steps(patient: Patient) -> Iterator[Verdict]:
     usual = rate_trial(patient, 1.0)
     found = list(learning_rate(patient, usual))
     ratios = undiminished_ratios(usual.history)
-    moves = {part: float(np.median(epochs)) for part, epochs in ratios.items()}
-    yield from found or update_ratios(patient.trainer.task.network, judged_ratios(moves, patient.weights))
+    moves = {part: max(epochs) for part, epochs in ratios.items()}  # a loss of 0 moves nothing any more
+    weights, network = patient.weights, patient.trainer.task.network
+    relative = relative_gradients(weights, patient.gradients)
+    yield from found or update_ratios(network, judged_ratios(moves, weights), relative)
 
 
 CHECKS = [

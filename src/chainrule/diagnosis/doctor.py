@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.diagnosis.data import alike_in_batches, features, target
 from chainrule.diagnosis.flow import (
+    EXPLODING,
     UNBLOCK,
     VANISHING,
     gradient_flow,
@@ -205,17 +206,10 @@ def _findings(patient: Patient, progress: Progress, so_far: _SoFar) -> Iterator[
     """Yield what is wrong at this moment, the likely cause first."""
     history, network = progress.history, patient.trainer.task.network
     silent = list(silent_units(patient, so_far.silent_from_birth))
+    flows = _relative_gradients(patient, history)
     sizes = layer_sizes(patient.weights)
-    last = {
-        kind: {part: numbers[-1] for part, numbers in parts.items() if part in sizes}
-        for kind, parts in history.recorded.items()
-    }
-    relative = {
-        part: norm / sizes[part]
-        for part, norm in last["gradient_norm"].items()
-        if sizes[part] and part not in patient.held
-    }
-    judged = judged_ratios(last["update_ratio"], so_far.weights)
+    steps = history.recorded["update_ratio"].items()
+    judged = judged_ratios({part: numbers[-1] for part, numbers in steps if part in sizes}, so_far.weights)
     fell_silent = any(verdict.where not in so_far.silent_from_birth for verdict in silent)
     is_rash = fell_silent or _is_rash(patient, history, judged)
     is_rash = is_rash or (so_far.steps >= LIMITS.steps_to_settle and _rises(history))
@@ -224,7 +218,7 @@ def _findings(patient: Patient, progress: Progress, so_far: _SoFar) -> Iterator[
         too_high = list(rate_too_high(so_far.at_start, so_far.steps, late_loss(history)))
     yield from too_high
     is_fast = so_far.is_fast or bool(too_high)  # that explains how gradients flow, and the loss
-    causes = silent or ([] if is_fast else _flow(patient, relative, history["loss"][-1], so_far))
+    causes = silent or ([] if is_fast else _flow(patient, flows, history["loss"][-1], so_far))
     yield from causes or []
     if causes is None or causes or is_fast:
         return
@@ -234,10 +228,11 @@ def _findings(patient: Patient, progress: Progress, so_far: _SoFar) -> Iterator[
     found = _too_slow(so_far.at_start, progress.steps, most) if so_far.is_new else []
     yield from found
     slow = so_far.is_slow or found
-    falling = _falls(history)
+    falling, short = _falls(history), list[Verdict]()
     if most > LIMITS.slow_update or not (falling or slow):
-        yield from update_ratios(network, ratios)
-    if so_far.steps >= LIMITS.steps_to_learn and not (falling or slow):
+        short = list(update_ratios(network, ratios, flows[-1]))
+    yield from short
+    if so_far.steps >= LIMITS.steps_to_learn and not (falling or slow or short):
         yield Verdict(
             "nothing is learnt",
             "",
@@ -246,14 +241,30 @@ def _findings(patient: Patient, progress: Progress, so_far: _SoFar) -> Iterator[
         )
 
 
+def _relative_gradients(patient: Patient, history: History) -> list[dict[str, float]]:
+    """Return each layer's |gradient| / |weights| in the last two epochs, or the only one."""
+    sizes, norms = layer_sizes(patient.weights), history.recorded["gradient_norm"]
+    judged = [part for part in norms if sizes.get(part) and part not in patient.held]
+    epochs = range(-min(2, len(history["loss"])), 0)
+    return [{part: float(norms[part][epoch]) / sizes[part] for part in judged} for epoch in epochs]
+
+
 def _flow(
-    patient: Patient, relative: Mapping[str, float], loss: float, so_far: _SoFar
+    patient: Patient, flows: Sequence[Mapping[str, float]], loss: float, so_far: _SoFar
 ) -> list[Verdict] | None:
-    """Find gradients that explode; or that vanish and are to blame, or None where time will tell."""
+    """Find gradients that explode; or that vanish and are to blame, or None where time will tell.
+
+    Gradients that exploded in one epoch, as from a first step that is too long, and are small again, are no
+    fault.
+    """
     network, usual, at_start = patient.trainer.task.network, slope_of_ignorance(patient), so_far.at_start
-    found = list(gradient_flow(network, relative, usual, patient.weights))
+    *before, found = [list(gradient_flow(network, flow, usual, patient.weights)) for flow in flows]
+    if any(verdict.name == EXPLODING for verdict in found):
+        if not before:
+            return found if so_far.had_time else None
+        return found if any(verdict.name == EXPLODING for verdict in before[0]) else []
     if not any(verdict.name == VANISHING for verdict in found) or is_learning(patient, loss):
-        return [verdict for verdict in found if verdict.name != VANISHING]
+        return []
     (verdict,) = found
     if verdict.remedy == UNBLOCK and so_far.steps >= FEW_STEPS:
         return [verdict]

@@ -174,15 +174,37 @@ def gradient_flow(
         )
 
 
-def update_ratios(network: Layer, ratios: Mapping[str, float]) -> Iterator[Verdict]:
-    """Find the layer whose weights a step changes hardly at all."""
+def update_ratios(
+    network: Layer, ratios: Mapping[str, float], relative: Mapping[str, float]
+) -> Iterator[Verdict]:
+    """Find the layer whose weights a step changes hardly at all.
+
+    Where steps are usual in another layer, and the gradient is far less than there, the learning rate is not
+    to blame: gradients vanish on their way.
+
+    Parameters
+    ----------
+    network : Layer
+        Whose layers they are.
+    ratios : mapping of float
+        For each layer, by how much of themselves a step changes its weights.
+    relative : mapping of float
+        For each layer, |gradient| / |weights|.
+    """
     moving = {part: ratio for part, ratio in ratios.items() if ratio > 0}  # others are frozen, or zero
     least = min(moving, key=lambda part: moving[part], default="")
-    if moving and moving[least] < LIMITS.least_update:
+    if not moving or not moving[least] < LIMITS.least_update:
+        return
+    most = max(moving, key=lambda part: moving[part])
+    found = f"a step changes the weights by {moving[least]:.1g} of themselves"
+    largest = max(relative.values(), default=0.0)
+    has_vanished = relative.get(least, largest) < LIMITS.vanished_gradient * largest
+    if has_vanished and moving[most] > LIMITS.slow_update:
+        beside = f"{found}, and those of {title(network, most)} by {moving[most]:.1g}"
+        where = f"the gradient is {relative[least]:.1g} of the weights, and {largest:.1g} where it is largest"
+        yield Verdict(VANISHING, title(network, least), f"{beside}; {where}", OTHERWISE)
+    else:
+        usual = f"about {LIMITS.usual_update:g} is usual"
         yield Verdict(
-            "updates too small",
-            title(network, least),
-            f"a step changes the weights by {moving[least]:.1g} of themselves; "
-            f"about {LIMITS.usual_update:g} is usual",
-            "raise the learning rate",
+            "updates too small", title(network, least), f"{found}; {usual}", "raise the learning rate"
         )

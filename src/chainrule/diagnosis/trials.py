@@ -17,7 +17,8 @@ from chainrule.training.history import History
 
 #: Rates are tried up to ten to the power of this times the model's.
 MOST_FASTER = 7
-#: Of faster rates the least is advised that comes so far of the way of the best.
+#: Of faster rates the least is advised that comes so far of the way of the best; with vanishing gradients
+#: more steps may come so far of a remedy's.
 NEARLY = 0.8
 #: Weight updates of a trial of a training that failed.
 MOST_STEPS = 2000
@@ -94,8 +95,19 @@ def learning_rate(patient: Patient, usual: Trial) -> Iterator[Verdict]:
             longer = rate_trial(patient, 1.0, PATIENCE)  # a sound rate catches up
             if _clearly_slower(patient, longer.steps, longer.loss) is not None:
                 yield _rate_verdict(patient, TOO_HIGH, usual, found)
+        elif usual.moved > LIMITS.fast_update and slower_is_ahead(patient):
+            yield from _too_high_later(patient)
         elif reached > start / 2:
             yield from _too_low(patient, usual)
+
+
+def _too_high_later(patient: Patient) -> Iterator[Verdict]:
+    """Find a rate with which more steps come nowhere, while they come clearly further with a smaller one."""
+    longer = rate_trial(patient, 1.0, PATIENCE)
+    if longer.loss > patient.trained_loss / 2:
+        found = _clearly_slower(patient, longer.steps, longer.loss)
+        if found is not None:
+            yield _rate_verdict(patient, TOO_HIGH, longer, found)
 
 
 def _clearly_slower(patient: Patient, steps: int, reached: float) -> Trial | None:

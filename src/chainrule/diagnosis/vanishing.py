@@ -12,7 +12,7 @@ from chainrule.diagnosis.flow import LARGER, OTHERWISE, UNBLOCK, VANISHING, time
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, PATIENCE, STEPS, Patient
 from chainrule.diagnosis.start import gradients_at_start, is_learning, loss_of_ignorance
 from chainrule.diagnosis.thresholds import LIMITS
-from chainrule.diagnosis.trials import rate_trial
+from chainrule.diagnosis.trials import NEARLY, rate_trial
 from chainrule.diagnosis.units import FEW_STEPS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.hyperparameters import Field, map_parts
@@ -29,9 +29,10 @@ def confirmed(patient: Patient, found: Verdict) -> Verdict | None:
     """Return a verdict of vanishing gradients if they are to blame, with what was tried as its evidence.
 
     They are not where training comes far below the loss of a guess, nor where in five times as many steps it
-    comes as far as with a remedy. Where they are 0 to the last digit a layer does not learn.
+    comes as far as with a remedy, or, if it is under way before, nearly as far. Where they are 0 to the last
+    digit a layer does not learn.
     """
-    reached = rate_trial(patient, 1.0).loss
+    reached, guess = rate_trial(patient, 1.0).loss, loss_of_ignorance(patient)
     if is_learning(patient, reached):
         return None
     if found.remedy == UNBLOCK:
@@ -41,7 +42,9 @@ def confirmed(patient: Patient, found: Verdict) -> Verdict | None:
         if not _is_far_below(patient, better):
             continue
         later = rate_trial(patient, 1.0, PATIENCE).loss
-        if later <= better:
+        above = guess.loss if guess else patient.trained_loss
+        is_under_way = above - reached > 0.1 * abs(above)
+        if later <= better or (is_under_way and above - later >= NEARLY * (above - better)):
             return None
         told = (
             f"about {STEPS} steps take the loss from {patient.trained_loss:.4g} to {reached:.4g}, "
