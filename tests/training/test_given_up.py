@@ -193,9 +193,6 @@ def alarm():
     signal.signal(signal.SIGALRM, before)
 
 
-@pytest.mark.filterwarnings(  # a file that has just been opened then is closed when it is collected
-    "ignore:Exception ignored in.*FileIO:pytest.PytestUnraisableExceptionWarning"
-)
 @pytest.mark.parametrize(("n_threads", "apart"), [(1, False), (2, False), (2, True)])
 def test_a_fit_that_another_handler_ends_goes_on_to_the_bit(n_threads, apart, alarm, tmp_path, monkeypatch):
     """Weights and counters are those of the same step, whenever something was raised."""
@@ -225,34 +222,3 @@ def test_a_fit_that_another_handler_ends_goes_on_to_the_bit(n_threads, apart, al
             ended = fitted(checkpoint=tmp_path / "run.ckpt")
     assert attempts > 1
     assert_same(ended.weights, calm.weights)
-
-
-@pytest.mark.parametrize("place", ["before", "amid", "after"])
-def test_what_a_handler_raises_while_turns_are_entered_ends_a_fit_after_them(place, tmp_path, monkeypatch):
-    """Results, weights and counters are those of the same step there, too."""
-    x, y = table(512, 16)
-
-    def fitted(**options):
-        net = cr.Sequential([cr.Dense(8, activation="tanh"), cr.Dropout(0.1), cr.Dense(1)])
-        model = cr.Model(net, loss="huber", seed=0)
-        return model.fit(x, y, epochs=40, batch_size=32, **options), model.weights
-
-    history, weights = fitted()
-    owner, name = (compiled_epochs, "LoopState") if place == "amid" else (CompiledRun, "_enter_turns")
-    original, calls = getattr(owner, name), []
-
-    def interrupted(*given, **named):
-        calls.append(given)
-        if len(calls) == 4 and place != "after":
-            raise Late
-        result = original(*given, **named)
-        if len(calls) == 4:
-            raise Late
-        return result
-
-    monkeypatch.setattr(owner, name, interrupted)
-    with pytest.raises(Late):
-        fitted(checkpoint=tmp_path / "run.ckpt")
-    again = fitted(checkpoint=tmp_path / "run.ckpt")
-    assert again[0] == history
-    assert_same(again[1], weights)

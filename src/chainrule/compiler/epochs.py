@@ -74,7 +74,7 @@ class CompiledRun:
         self._long = self._native.multiplications(self._batch) >= WORTH_GIVING_UP
         self._may_give_up = False
         self._slowest = self._copying = 0.0
-        self._spoilt, self._noticed = False, True
+        self._spoilt = False
         self._pool: ThreadPoolExecutor | None = None
         self._saved_own: dict[str, Array] | None = None
         self._copies = Copies(self._plan)
@@ -130,8 +130,6 @@ class CompiledRun:
     @property
     def state(self) -> LoopState:
         """Where the run stands, after its last whole step."""
-        if not self._noticed:
-            self._take_notice()
         if not self._sound:
             self._check()
         if self._saved_position is self._position:
@@ -263,7 +261,7 @@ class CompiledRun:
         control[Control.STEP], control[Control.EPOCH] = position.step, position.epoch
         control[Control.POSITION] = position.position
         floats[Control.LOSS], floats[Control.WEIGHT] = position.loss, position.weight
-        began, self._results_before, self._noticed = time.perf_counter(), len(self.results), False
+        began = time.perf_counter()
         try:
             self._call()
         finally:  # the handler of a signal may have raised something: what was done is done
@@ -276,24 +274,18 @@ class CompiledRun:
         return int(control[Control.TURNS])
 
     def _take_notice(self) -> None:
-        """Enter where the run stands after some turns; if one was given up, where it stood before that.
-
-        It can be done again where the handler of a signal has raised something in the middle of it.
-        """
-        if self._given_up.value and not self._control[Control.TURNS]:
-            self._control[Control.TURN] += 2  # parts of this one have been taken
-            self._restore()
-        else:
-            self._enter_turns()
+        """Enter where the run stands after some turns; if one was given up, where it stood before that."""
+        control, floats = self._control, self._control.view(np.float64)
+        given_up = self._given_up.value and not control[Control.TURNS]
         self._may_give_up, self._given_up.value = False, 0
-        self._noticed = True
-
-    def _enter_turns(self) -> None:
-        """Enter the results and the position that native code has left."""
-        control, floats, names = self._control, self._control.view(np.float64), self._plan.results
+        if given_up:
+            control[Control.TURN] += 2  # parts of this one have been taken
+            self._restore()
+            return
         self._sound = self._looked_at = False
-        rows = self._numbers[: control[Control.ENDED]].tolist()
-        self.results[self._results_before :] = [dict(zip(names, row, strict=True)) for row in rows]
+        names = self._plan.results
+        for row in self._numbers[: control[Control.ENDED]].tolist():
+            self.results.append(dict(zip(names, row, strict=True)))
         self._position = LoopState(
             {},
             step=int(control[Control.STEP]),
@@ -350,7 +342,7 @@ class CompiledRun:
 
     def _take_back(self, before: LoopState) -> None:
         np.copyto(self._kept, self._kept_before)
-        self._position, self._sound, self._noticed = before, True, True
+        self._position, self._sound = before, True
 
     def _evaluated_step(self, data: Tables) -> float:
         """Make a step that has failed by the evaluator, which says why, or else is right."""
