@@ -3,12 +3,14 @@
 import ctypes
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from chainrule.compiler.buffer import SLACK
 from chainrule.compiler.compiled_loop import CompiledLoop
+from chainrule.compiler.copies import Copies
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.llvm import emit_object
 from chainrule.compiler.table import LINE
@@ -103,6 +105,7 @@ def emulate_executable(compiled, folder, cpu="generic"):
 def emulate_run(run, folder, cpu="generic"):
     """Have a compiled loop make its steps by the emulator, a whole epoch at a time."""
     plan = run._plan
+    run._copies = Copies(replace(plan, copies_size=0))  # the emulator knows nothing of this memory
     text = CompiledLoop(run.loop, sorted(run.state.carried)).text
     program = Program(text, "fit", folder, cpu)
     arrays = [array.nbytes for array in run._arrays]

@@ -87,12 +87,14 @@ def test_what_is_copied_is_looked_at_number_by_number(monkeypatch, dtype, number
 
     with ThreadPoolExecutor(threads) as run._pool:
         for name in run._plan.copies:
-            array = run._views[name]
+            array = run._home[name].copy()
             for place in {0, array.size // 2, array.size - 1}:
                 sound, array.flat[place] = array.flat[place], number
+                run._home[name].put(array)
                 copies, is_sound = look()
                 assert not is_sound, (name, place)
                 for one, copy in copies.items():
-                    np.testing.assert_array_equal(copy, run._views[one], one)
+                    np.testing.assert_array_equal(copy, run._home[one].copy(), one)
                 array.flat[place] = sound
+                run._home[name].put(array)
         assert look()[1]
