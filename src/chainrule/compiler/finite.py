@@ -78,7 +78,7 @@ def _name(dtype: str, copied: bool) -> str:
 
 
 def _blocks(value: Value, buffer: Buffer, place: int) -> Iterator[int]:
-    """Yield the numbers of blocks of rows: offset, rows, columns, stride; and the copy's offset and stride."""
+    """Yield the numbers of blocks of rows: offset, rows, columns, stride; offset and stride of the copy."""
     if buffer.panel:
         height, columns = map(int, value.shape)
         width, size = buffer.panel, BYTES[buffer.dtype]
