@@ -133,8 +133,8 @@ class ProductWriter:
         """Write the loops over panels of columns and the tiles in each, for some of the rows.
 
         The threads share the rows: each writes a part of its own. Where neighbouring columns of a row belong
-        to two cores, these take lines from each other's caches. But a right operand that no cache holds
-        should be fetched once and not by each of them: then they share the columns.
+        to two cores, these take lines from each other's caches. But they share the columns where these lie in
+        panels, and where no cache holds the right operand, which should be fetched once and not by each.
         """
         panels = self._of_columns(shared)
         rows = self.root.shape[-2]
