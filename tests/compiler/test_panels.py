@@ -80,6 +80,16 @@ class Tied(cr.Layer):
         return cr.permute_dims(w @ cr.permute_dims(h, (1, 0)), (1, 0)) if self.left else back
 
 
+class Some(cr.Layer):
+    """Some neighbouring columns."""
+
+    def __init__(self, *bounds):
+        self.which = slice(*bounds)
+
+    def forward(self, x, context):
+        return x[:, self.which]
+
+
 class Beside(cr.Layer):
     """Reads its input by itself, and not only in products."""
 
@@ -191,10 +201,20 @@ def test_code_for_aarch64(tmp_path):
         (network((256,)), X, False),
         (network((256,)), np.repeat(X, 2, axis=1)[:, ::2], False),
         (network((256,)), np.asfortranarray(X), False),
+        (cr.Sequential([Some(12, None, 1), *network((256,)).layers]), X, False),
+        (cr.Sequential([Some(140, 5, -1), *network((256,)).layers]), X, True),
         (network((40,)), X, True),
         (cr.Sequential([Beside(), *network((256,)).layers]), X, True),
     ],
-    ids=["read_where_they_lie", "strided", "by_columns", "no_panels", "read_elsewhere"],
+    ids=[
+        "read_where_they_lie",
+        "strided",
+        "by_columns",
+        "some_columns",
+        "backwards",
+        "no_panels",
+        "read_elsewhere",
+    ],
 )
 def test_rows_of_a_table(net, x, copied):
     """Rows that only products by panels read are not copied: code finds them where the table has them."""

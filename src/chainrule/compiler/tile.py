@@ -15,7 +15,7 @@ from functools import cached_property
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import BYTES, LANES, SCALARS, llvm_type, mangled
 from chainrule.compiler.fuse import is_inside
-from chainrule.compiler.index import Affine
+from chainrule.compiler.index import Affine, affines
 from chainrule.compiler.llvm import Registers
 from chainrule.compiler.loops import KernelWriter, extent_of
 from chainrule.compiler.operand import Operand, Panel
@@ -202,20 +202,22 @@ class ScatteredFactors:
     ----------
     operand : Operand
         It.
-    columns : sequence of Affine
-        The tile's rows: its columns.
+    rows : sequence of Affine
+        The tile's.
     """
 
     step = "1"
 
-    def __init__(self, operand: Operand, columns: Sequence[Affine]) -> None:
+    def __init__(self, operand: Operand, rows: Sequence[Affine]) -> None:
         self._operand = operand
-        self._columns = [column.base(operand.code) for column in columns]
+        places = (affines(operand.places([row, Affine({})])) for row in rows)
+        self._columns = [column.base(operand.code) for _, column in places]
 
     def at(self, place: str) -> list[Element]:
         """Return a factor of each of the tile's rows: those at a place in the sum."""
-        row = self._operand.row(Affine({place: 1}))
-        return [self._operand.scalar(self._operand.after(row, column)) for column in self._columns]
+        row, _ = affines(self._operand.places([Affine({}), Affine({place: 1})]))
+        start = self._operand.row(row)
+        return [self._operand.scalar(self._operand.after(start, column)) for column in self._columns]
 
 
 class Tiles:
