@@ -78,6 +78,10 @@ class Operand:
         at = self.code.value(f"getelementptr ptr, ptr {first}, i64 {place.base(self.code)}")
         return self.code.value(f"load ptr, ptr {at}")
 
+    def reads_rows_along(self, axis: int) -> bool:
+        """Whether neighbours along an axis belong to different rows of what lies in memory."""
+        return f"%{axis}" in self.indices[0].terms
+
     def scalar(self, address: str) -> Element:
         """Return the element at an address."""
         return self._writer.access.scalar_at(address, self.buffer)
