@@ -132,6 +132,11 @@ def one_column_for_all(x, w):
     return cr.broadcast_to(x[:, :1], (x.shape[0], w.shape[0])) @ w
 
 
+def one_column_repeated(x, w):
+    """A large operand that is read from a small one: its product is part of a chain."""
+    return cr.tanh(cr.tanh(x) @ cr.broadcast_to(w, (w.shape[0], 256)))
+
+
 def network(widths, *between):
     hidden = [layer for units in widths for layer in (cr.Dense(units, activation="tanh"), *between)]
     return cr.Sequential([*hidden, cr.Dense(2)])
@@ -201,6 +206,12 @@ def test_other_ways_to_read_weights(net, lies_so):
 )
 def test_views_of_what_is_multiplied(layer):
     check(cr.Sequential([layer, cr.Dense(2)]), X[:, :128], Y, optimizer=cr.SGD(1e-3))
+
+
+def test_a_small_matrix_repeated_in_a_chain():
+    x = np.random.default_rng(3).normal(size=(145, 1024))
+    net = cr.Sequential([Own(one_column_repeated, (1024, 1)), cr.Dense(2)])
+    check(net, x, x[:, :2], optimizer=cr.SGD(1e-3), fit={"batch_size": 100, "epochs": 2})
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ class Operand:
     writer : KernelWriter
         Of the kernel.
     value : Value
-        What is multiplied; it may be another view of what lies in memory.
+        What is multiplied; it may be another view of what lies in memory, the `source`.
     """
 
     def __init__(self, writer: KernelWriter, value: Value) -> None:
@@ -40,6 +40,7 @@ class Operand:
             source, self.indices = value, counters
         else:
             source, self.indices = as_view(value, counters)
+        self.source = source
         self._writer, self.code = writer, writer.code
         self.buffer: Buffer = writer.buffers[source.serial]
         self.kind = SCALARS[self.buffer.dtype]
