@@ -45,11 +45,12 @@ LARGE = (300, 256)
         (lambda x, w: (x @ w, w @ cr.permute_dims(x, (1, 0))), [(cr.ROWS, 300), (300, 300)], []),
         (lambda x, w: cr.reshape(x, (x.shape[0], 1, 300)) @ w, [(cr.ROWS, 300), LARGE], []),
         (lambda x, w: x @ w[1:], [(cr.ROWS, 299), LARGE], [LARGE]),
-        (lambda x, w: x @ w[:, 1:], [(cr.ROWS, 300), LARGE], []),
+        (lambda x, w: x @ w[:, 1:], [(cr.ROWS, 300), LARGE], [(300, 255)]),
+        (lambda x, w: (x @ w[:, :208], x @ w), [(cr.ROWS, 300), LARGE], []),
     ],
     ids=[
         *["product", "both_ways", "small", "few_columns", "turned_only", "left_too", "in_batches"],
-        *["some_rows", "some_columns"],
+        *["some_rows", "copy_of_some_columns", "first_columns"],
     ],
 )
 def test_which_matrices_lie_in_panels(function, shapes, expected):
@@ -95,6 +96,45 @@ class Beside(cr.Layer):
 
     def forward(self, x, context):
         return cr.concat([x * 2.0, cr.sum(x, axis=1, keepdims=True)], axis=1)
+
+
+class Own(cr.Layer):
+    """A function of the input and of matrices, whose shapes are given."""
+
+    def __init__(self, function, *shapes):
+        self.function, self.shapes = function, shapes
+
+    def forward(self, x, context):
+        weights = [context.parameter(f"w{i}", shape, "glorot_uniform") for i, shape in enumerate(self.shapes)]
+        return self.function(x, *weights)
+
+
+def turned(x):
+    return cr.permute_dims(x, (1, 0))
+
+
+def first_columns(x, w):
+    return cr.concat([x @ w[:, :208], cr.tanh(x @ w)], axis=1)
+
+
+def turned_in_memory(x, there, back, more):
+    """One matrix, turned in memory, has the type of another: it is a left operand as well."""
+    h, again = cr.tanh(x @ there), turned(there)
+    return cr.concat([h @ again, cr.tanh(h) @ again, cr.tanh(h) @ back, h @ (again @ more)], axis=1)
+
+
+def turned_in_a_chain(x, there, back):
+    """As above, where the matrix is small but has longer rows when it is turned."""
+    return cr.tanh(x @ there + cr.tanh(x) @ turned(back) + cr.tanh(x * 2.0) @ turned(back)) @ back
+
+
+def one_column_for_all(x, w):
+    return cr.broadcast_to(x[:, :1], (x.shape[0], w.shape[0])) @ w
+
+
+def one_column_repeated(x, w):
+    """A large operand that is read from a small one: its product is part of a chain."""
+    return cr.tanh(cr.tanh(x) @ cr.broadcast_to(w, (w.shape[0], 256)))
 
 
 def network(widths, *between):
@@ -155,15 +195,46 @@ def test_other_ways_to_read_weights(net, lies_so):
     check(net, X, Y, optimizer=cr.SGD(1e-3))
 
 
-def test_the_same_bits_with_any_number_of_threads():
-    for widths in WIDTHS:
-        results = [
-            trained(CompiledRun(*run_of(network(widths), model={"n_threads": threads})))
-            for threads in (1, 2, 3, 5)
-        ]
-        for result in results[1:]:
-            for name, array in results[0].items():
-                np.testing.assert_array_equal(result[name], array, err_msg=name)
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Own(first_columns, (128, 256)),
+        Own(turned_in_memory, (128, 256), (256, 128), (128, 40)),
+        Own(one_column_for_all, (300, 256)),
+    ],
+    ids=lambda layer: layer.function.__name__,
+)
+def test_views_of_what_is_multiplied(layer):
+    check(cr.Sequential([layer, cr.Dense(2)]), X[:, :128], Y, optimizer=cr.SGD(1e-3))
+
+
+def test_a_small_matrix_repeated_in_a_chain():
+    x = np.random.default_rng(3).normal(size=(145, 1024))
+    net = cr.Sequential([Own(one_column_repeated, (1024, 1)), cr.Dense(2)])
+    check(net, x, x[:, :2], optimizer=cr.SGD(1e-3), fit={"batch_size": 100, "epochs": 2})
+
+
+@pytest.mark.parametrize(
+    ("net", "x", "dtype"),
+    [
+        (network(WIDTHS[0]), X, "float64"),
+        (network(WIDTHS[1]), X, "float64"),
+        (
+            cr.Sequential([Own(turned_in_a_chain, (128, 256), (256, 128)), cr.Dense(2)]),
+            X[:, :128],
+            "float32",
+        ),
+    ],
+    ids=["wide", "narrower", "turned_in_a_chain"],
+)
+def test_the_same_bits_with_any_number_of_threads(net, x, dtype):
+    results = [
+        trained(CompiledRun(*run_of(net, x, model={"n_threads": threads, "dtype": dtype})))
+        for threads in (1, 2, 3, 5)
+    ]
+    for result in results[1:]:
+        for name, array in results[0].items():
+            np.testing.assert_array_equal(result[name], array, err_msg=name)
 
 
 @on_x86

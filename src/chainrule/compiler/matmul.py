@@ -160,9 +160,10 @@ class ProductWriter:
     def _is_far_and_plain(self) -> bool:
         """Whether the right operand is larger than what the second cache holds, and the left one not crossed.
 
-        A crossed one may be packed, which each thread should do for rows of its own.
+        A crossed one may be packed, which each thread should do for rows of its own. In a chain, where all
+        columns of some rows are due, what a right operand is read from is never so large.
         """
-        shape = self.right.value.shape
+        shape = self.right.source.shape
         if self._is_crossed() or ROWS in shape or self.writer.groups == 1:
             return False
         return math.prod(map(int, shape)) * BYTES[self.dtype] > FAR_BYTES

@@ -160,7 +160,7 @@ def reads(kernel: Kernel, stored: Container[int]) -> set[int]:
     own = {value.serial for value in kernel.computed}
     found: set[int] = set()
     seen: set[int] = set()
-    waiting = [operand for value in kernel.computed for operand in _operands(value, stored)]
+    waiting = [operand for value in kernel.computed for operand in operands_in_memory(value, stored)]
     while waiting:
         value = waiting.pop()
         if value.serial in seen or value.serial in own:
@@ -173,7 +173,7 @@ def reads(kernel: Kernel, stored: Container[int]) -> set[int]:
     return found
 
 
-def _operands(value: Value, stored: Container[int]) -> list[Value]:
+def operands_in_memory(value: Value, stored: Container[int]) -> list[Value]:
     """Return what a value is computed from; a contraction reads what its operands are views of."""
     if not isinstance(lowering_of(value), Contraction):
         return list(value.operands)
@@ -227,7 +227,7 @@ def _read_elsewhere(kernel: Kernel, stored: set[int]) -> set[int]:
         if operand.serial not in own and operand.primitive is not None and operand.serial not in stored
     ]
     gathered = [value.operands[0] for value in kernel.members if isinstance(lowering_of(value), Gather)]
-    root = [] if kernel.root is None else _operands(kernel.root, stored)
+    root = [] if kernel.root is None else operands_in_memory(kernel.root, stored)
     found = {value.serial for value in (*gathered, *root)}
     waiting = [*others, *root]
     while waiting:

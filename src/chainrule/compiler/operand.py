@@ -30,7 +30,7 @@ class Operand:
     writer : KernelWriter
         Of the kernel.
     value : Value
-        What is multiplied; it may be another view of what lies in memory.
+        What is multiplied; it may be another view of what lies in memory, the `source`.
     """
 
     def __init__(self, writer: KernelWriter, value: Value) -> None:
@@ -40,6 +40,7 @@ class Operand:
             source, self.indices = value, counters
         else:
             source, self.indices = as_view(value, counters)
+        self.source = source
         self._writer, self.code = writer, writer.code
         self.buffer: Buffer = writer.buffers[source.serial]
         self.kind = SCALARS[self.buffer.dtype]
@@ -77,6 +78,10 @@ class Operand:
         first = self._writer.access.pointer(self.buffer)
         at = self.code.value(f"getelementptr ptr, ptr {first}, i64 {place.base(self.code)}")
         return self.code.value(f"load ptr, ptr {at}")
+
+    def reads_rows_along(self, axis: int) -> bool:
+        """Whether neighbours along an axis belong to different rows of what lies in memory."""
+        return f"%{axis}" in self.indices[0].terms
 
     def scalar(self, address: str) -> Element:
         """Return the element at an address."""

@@ -7,12 +7,12 @@ still in its own cache when it is read again, and no line belongs to two of them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from chainrule.compiler.code import LANES
-from chainrule.compiler.fuse import Kernel, is_contiguous, source_of
+from chainrule.compiler.fuse import Kernel, is_contiguous
 from chainrule.compiler.matmul import panels_of, tile_of
-from chainrule.compiler.memory import padded_bytes, reads
+from chainrule.compiler.memory import operands_in_memory, padded_bytes, reads
 from chainrule.compiler.narrow import are_few
 from chainrule.compiler.schedule import MOST_MATRICES
 from chainrule.graph.lowering import Contraction
@@ -28,13 +28,17 @@ def panels(kernels: Iterable[Kernel]) -> dict[ArrayType, int]:
     the caches and all panels but the last are equal; no other operand of a product has such a type.
     """
     found: dict[ArrayType, int] = {}
-    others: set[ArrayType] = set()
-    for root in _products(kernels):
-        left, right = map(source_of, root.operands)
+    others, stored = set[ArrayType](), set[int]()
+    for kernel in kernels:
+        stored |= {value.serial for value in kernel.stored}
+        root = kernel.root
+        if root is None or not isinstance(lowering_of(root), Contraction):
+            continue
+        left, right = operands_in_memory(root, stored)
         others.add(left.type)
         if root.ndim > 2 or are_few(root.shape[-1]):
             others.add(right.type)
-        elif is_contiguous(root.operands[1], -1):
+        elif _has_its_columns(root, right) and right.shape[-1] == root.shape[-1]:
             found[right.type] = _width(right)
         elif not is_contiguous(root.operands[1], -2):
             others.add(right.type)
@@ -50,8 +54,8 @@ def read_by_panels(kernels: Iterable[Kernel], widths: Mapping[ArrayType, int]) -
     for kernel in kernels:
         stored |= {value.serial for value in kernel.stored}
         root = kernel.root
-        if root is not None and _goes_by_panels(root, widths):
-            left, right = map(source_of, root.operands)
+        if root is not None and _goes_by_panels(root, widths, stored):
+            left, right = operands_in_memory(root, stored)
             found |= {left.serial} if left.ndim == 2 else set()
             beside = Kernel(kernel.shape, members=kernel.members)
             others |= {right.serial} | reads(beside, {*stored, root.serial})
@@ -60,18 +64,17 @@ def read_by_panels(kernels: Iterable[Kernel], widths: Mapping[ArrayType, int]) -
     return found - others
 
 
-def _goes_by_panels(root: Value, widths: Mapping[ArrayType, int]) -> bool:
+def _goes_by_panels(root: Value, widths: Mapping[ArrayType, int], stored: Container[int]) -> bool:
     """Whether a product reads or writes panels; see `chainrule.compiler.matmul`."""
     if not isinstance(lowering_of(root), Contraction):
         return False
-    right = root.operands[1]
-    return root.type in widths or (source_of(right).type in widths and is_contiguous(right, -1))
+    _, right = operands_in_memory(root, stored)
+    return root.type in widths or (right.type in widths and _has_its_columns(root, right))
 
 
-def _products(kernels: Iterable[Kernel]) -> Iterator[Value]:
-    for kernel in kernels:
-        if kernel.root is not None and isinstance(lowering_of(kernel.root), Contraction):
-            yield kernel.root
+def _has_its_columns(product: Value, right: Value) -> bool:
+    """Whether neighbours along a row of a product's right operand are neighbours where this lies."""
+    return right is product.operands[1] or is_contiguous(product.operands[1], -1)
 
 
 def _width(matrix: Value) -> int:

@@ -11,14 +11,14 @@ thread does its share of one after the other, and need not meet the others betwe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 
 from chainrule.compiler.code import Code
-from chainrule.compiler.fuse import Kernel, kernels_of, source_of
+from chainrule.compiler.fuse import Kernel, kernels_of
 from chainrule.compiler.index import IndexBuilder, Place, axis_counters
-from chainrule.compiler.memory import layout, padded_bytes, reads
+from chainrule.compiler.memory import layout, operands_in_memory, padded_bytes, reads
 from chainrule.graph.graph import Graph
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex
 from chainrule.graph.primitive import lowering_of
@@ -36,9 +36,10 @@ def scheduled(graph: Graph) -> list[Kernel]:
     kernels = kernels_of(graph)
     by_rows = [goes_by_rows(kernel) for kernel in kernels]
     matrices = _Matrices()
+    stored = {value.serial for kernel in kernels for value in kernel.stored}
     for kernel, own in zip(kernels, by_rows, strict=True):
         if own:
-            matrices.add(kernel)
+            matrices.add(kernel, stored)
     if not matrices.fit_caches:
         return kernels
     needs = _needs(kernels)
@@ -79,13 +80,13 @@ def grouped(kernels: Sequence[Kernel]) -> list[list[Kernel]]:
         last = groups[-1][-1] if groups else None
         chained = last is not None and goes_by_rows(last) and goes_by_rows(kernel)
         bundled = last is not None and _is_small([last, kernel]) and not beside & reads(kernel, stored)
-        matrices.add(kernel)
+        matrices.add(kernel, stored)
         if bundled or (chained and matrices.fit_caches):
             groups[-1].append(kernel)
         else:
             groups.append([kernel])
             beside, matrices = set(), _Matrices()
-            matrices.add(kernel)
+            matrices.add(kernel, stored)
         own = {value.serial for value in kernel.stored}
         beside |= own
         stored |= own
@@ -128,14 +129,14 @@ class _Matrices:
         self._known: set[int] = set()
         self._bytes = 0
 
-    def add(self, kernel: Kernel) -> None:
-        """Count the matrix of a kernel, if it has one that is not among them."""
+    def add(self, kernel: Kernel, stored: Container[int]) -> None:
+        """Count the matrix of a kernel as it lies in memory, if it has one that is not among them."""
         if kernel.root is None or not isinstance(lowering_of(kernel.root), Contraction):
             return
-        source = source_of(kernel.root.operands[1])
-        if source.serial not in self._known:
-            self._known.add(source.serial)
-            self._bytes += padded_bytes(source)
+        _, matrix = operands_in_memory(kernel.root, stored)
+        if matrix.serial not in self._known:
+            self._known.add(matrix.serial)
+            self._bytes += padded_bytes(matrix)
 
     @property
     def fit_caches(self) -> bool:

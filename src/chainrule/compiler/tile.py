@@ -353,7 +353,7 @@ class Tiles:
     def _factors(self, rows: Sequence[Affine]) -> Factors | ScatteredFactors:
         """Return where the factors of a tile's rows are."""
         left, block, rank = self._product.left, self._area.block, len(self._area.outer)
-        if left.buffer.scattered and left.distance(rank) != "0":
+        if left.buffer.scattered and left.reads_rows_along(rank + 1):
             return ScatteredFactors(left, rows)
         some = rows[:1] if self._product.goes_on else rows
         starts = [left.address([*self._area.outer, row, Affine({})]) for row in some]
