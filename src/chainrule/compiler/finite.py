@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 from chainrule.compiler.access import first_element, from_table, share_of_part
 from chainrule.compiler.buffer import Buffer
@@ -132,11 +133,11 @@ def _zeros(dtype: str, copied: bool) -> Code:
             start = vectors.after(array, code.value(f"mul i64 {number}, {stride}"))
             to = vectors.after(copy, code.value(f"mul i64 {number}, {to_stride}"))
 
-            def some(column: str, found: list[str]) -> list[str]:
-                return [joined(vectors.after(start, column), vectors.after(to, column), whole, found[0])]
+            def some(column: str, found: list[str], mask: str = whole) -> list[str]:
+                return [joined(vectors.after(start, column), vectors.after(to, column), mask, found[0])]
 
             (of_row,) = code.loop(0, full, LANES, some, [(bits, found[0])])
-            return [joined(vectors.after(start, full), vectors.after(to, full), rest, of_row)]
+            return code.loop(full, columns, LANES, partial(some, mask=rest), [(bits, of_row)])
 
         return code.loop(begin, end, 1, row, [(bits, carried[0])])
 
