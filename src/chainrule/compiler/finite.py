@@ -26,7 +26,7 @@ _NAN = "0x7FF8000000000000"
 #: Numbers that lie without a gap are taken as rows of this length, since threads share out whole rows.
 _ROW = 64 * LANES
 #: How many numbers tell of a block.
-_NUMBERS = 6
+_NUMBERS = 8
 
 
 def places_of_copies(arrays: Mapping[str, tuple[Value, Buffer]]) -> tuple[dict[str, int], int]:
@@ -61,7 +61,7 @@ def write_check(arrays: Iterable[tuple[Value, Buffer, int]], total: Buffer) -> l
     used = {dtype: numbers for dtype, numbers in blocks.items() if numbers}
     given = {
         dtype: f"ptr {memory}, ptr {code.numbers(numbers)}, i64 {len(numbers)}, i64 %part, i64 %parts, "
-        f"ptr {result}, i64 {f.get(Control.COPIES)}"
+        f"ptr {result}, ptr {f.get(Control.COPIES, 'ptr')}"
         for dtype, numbers in used.items()
     }
     ended, wanted = (code.value(f"icmp ne i64 {f.get(name)}, 0") for name in (Control.ENDED, Control.COPIES))
@@ -79,36 +79,40 @@ def _name(dtype: str, copied: bool) -> str:
 
 
 def _blocks(value: Value, buffer: Buffer, place: int) -> Iterator[int]:
-    """Yield the numbers of blocks of rows: offset, rows, columns, stride; offset and stride of the copy."""
+    """Yield the numbers of blocks of rows.
+
+    They are the offset, rows, columns and stride, the offset and stride of the copy, and of how many pieces
+    a row consists, and how far apart these lie: one, but for panels.
+    """
     if buffer.panel:
-        height, columns = map(int, value.shape)
-        width, size = buffer.panel, BYTES[buffer.dtype]
-        for first in range(0, columns, width):
-            offset = buffer.offset + first * height * size
-            yield from (offset, height, min(width, columns - first), width, place + first * size, columns)
+        (height, columns), width, size = map(int, value.shape), buffer.panel, BYTES[buffer.dtype]
+        panels, rest = divmod(columns, width)
+        done = panels * width
+        yield from (buffer.offset, height, width, width, place, columns, panels, height * width)
+        behind = buffer.offset + done * height * size
+        yield from (behind, height, rest, width, place + done * size, columns, 1, 0)
         return
     axes = [axis for axis, size in enumerate(value.shape) if size != 1]
     *before, columns = [int(value.shape[axis]) for axis in axes] or [1]
     rows = math.prod(before)
     stride = buffer.strides[axes[-2]].elements if before else columns
     if stride != columns:
-        yield from (buffer.offset, rows, columns, stride, place, columns)
+        yield from (buffer.offset, rows, columns, stride, place, columns, 1, 0)
         return
     whole, rest = divmod(rows * columns, _ROW)
     after = whole * _ROW * BYTES[buffer.dtype]
-    yield from (buffer.offset, whole, _ROW, _ROW, place, _ROW)
-    yield from (buffer.offset + after, 1, rest, 0, place + after, 0)
+    yield from (buffer.offset, whole, _ROW, _ROW, place, _ROW, 1, 0)
+    yield from (buffer.offset + after, 1, rest, 0, place + after, 0, 1, 0)
 
 
 def _zeros(dtype: str, copied: bool) -> Code:
     """Return the function that leaves NaN in a total if this part's rows have a number that is not finite."""
-    arguments = "ptr %memory, ptr %blocks, i64 %numbers, i64 %part, i64 %parts, ptr %total, i64 %copies"
+    arguments = "ptr %memory, ptr %blocks, i64 %numbers, i64 %part, i64 %parts, ptr %total, ptr %copies"
     code = Code(_name(dtype, copied), arguments)
     vectors, scalar = Vectors(code, dtype), SCALARS[dtype]
     integer = f"i{8 * BYTES[dtype]}"
     kind, bits = vectors.type, f"<{LANES} x {integer}>"
     whole = vectors.mask(str(LANES))
-    copies = code.value("inttoptr i64 %copies to ptr")
 
     def joined(address: str, to: str, mask: str, before: str) -> str:
         numbers = vectors.load(address, mask)
@@ -119,25 +123,31 @@ def _zeros(dtype: str, copied: bool) -> Code:
 
     def block(place: str, carried: list[str]) -> list[str]:
         first = code.value(f"getelementptr i64, ptr %blocks, i64 {place}")
-        offset, rows, columns, stride, to_offset, to_stride = (
+        offset, rows, columns, stride, to_offset, to_stride, pieces, apart = (
             code.value(f"load i64, ptr {code.value(f'getelementptr i64, ptr {first}, i64 {i}')}")
             for i in range(_NUMBERS)
         )
         array = code.value(f"getelementptr i8, ptr %memory, i64 {offset}")
-        copy = code.value(f"getelementptr i8, ptr {copies}, i64 {to_offset}")
+        copy = code.value(f"getelementptr i8, ptr %copies, i64 {to_offset}")
         full = code.value(f"and i64 {columns}, {-LANES}")
         rest = vectors.mask(code.value(f"sub i64 {columns}, {full}"))
         begin, end = share_of_part(code, rows)
 
         def row(number: str, found: list[str]) -> list[str]:
-            start = vectors.after(array, code.value(f"mul i64 {number}, {stride}"))
-            to = vectors.after(copy, code.value(f"mul i64 {number}, {to_stride}"))
+            first = vectors.after(array, code.value(f"mul i64 {number}, {stride}"))
+            to_first = vectors.after(copy, code.value(f"mul i64 {number}, {to_stride}"))
 
-            def some(column: str, found: list[str], mask: str = whole) -> list[str]:
-                return [joined(vectors.after(start, column), vectors.after(to, column), mask, found[0])]
+            def piece(which: str, found: list[str]) -> list[str]:
+                start = vectors.after(first, code.value(f"mul i64 {which}, {apart}"))
+                to = vectors.after(to_first, code.value(f"mul i64 {which}, {columns}"))
 
-            (of_row,) = code.loop(0, full, LANES, some, [(bits, found[0])])
-            return code.loop(full, columns, LANES, partial(some, mask=rest), [(bits, of_row)])
+                def some(column: str, found: list[str], mask: str = whole) -> list[str]:
+                    return [joined(vectors.after(start, column), vectors.after(to, column), mask, found[0])]
+
+                (of_piece,) = code.loop(0, full, LANES, some, [(bits, found[0])])
+                return code.loop(full, columns, LANES, partial(some, mask=rest), [(bits, of_piece)])
+
+            return code.loop(0, pieces, 1, piece, [(bits, found[0])])
 
         return code.loop(begin, end, 1, row, [(bits, carried[0])])
 
