@@ -13,6 +13,7 @@ from chainrule.compiler.compiled_loop import CompiledLoop
 from chainrule.compiler.copies import Copies
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.llvm import emit_object
+from chainrule.compiler.native_loop import goes_in_halves
 from chainrule.compiler.table import LINE
 from chainrule.graph.types import ROWS
 
@@ -106,7 +107,8 @@ def emulate_run(run, folder, cpu="generic"):
     """Have a compiled loop make its steps by the emulator, a whole epoch at a time."""
     plan = run._plan
     run._copies = Copies(replace(plan, copies_size=0))  # the emulator knows nothing of this memory
-    text = CompiledLoop(run.loop, sorted(run.state.carried)).text
+    in_halves = goes_in_halves(run.loop, run._batch)
+    text = CompiledLoop(run.loop, sorted(run.state.carried), in_halves=in_halves).text
     program = Program(text, "fit", folder, cpu)
     arrays = [array.nbytes for array in run._arrays]
 

@@ -107,7 +107,7 @@ def test_the_profiled_step_computes_what_the_step_does(monkeypatch):
     monkeypatch.setattr(
         epochs,
         "native_loop",
-        lambda loop, carried, _: NativeLoop(loop, carried, CompiledLoop(loop, carried, profiled=True)),
+        lambda loop, carried, *_: NativeLoop(loop, carried, CompiledLoop(loop, carried, profiled=True)),
     )
     for name, array in trained().items():
         np.testing.assert_array_equal(array, plain[name])

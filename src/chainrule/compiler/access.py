@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 from chainrule.compiler.buffer import Buffer, Stride
 from chainrule.compiler.builder import Element
@@ -86,7 +87,7 @@ class Access:
     def load(
         self, buffer: Buffer, index: Sequence[Element], condition: Element | None, tail: Element | None
     ) -> Element:
-        """Return the element at an index, or the neighbours from it on.
+        """Return the element at an index, or the neighbours from it on; of two halves their sum.
 
         Parameters
         ----------
@@ -99,6 +100,11 @@ class Access:
         tail : Element or None
             Which lanes have not passed the end of the innermost loop.
         """
+        return reduce(self.builder.add, (self._load(half, index, condition, tail) for half in buffer.halves))
+
+    def _load(
+        self, buffer: Buffer, index: Sequence[Element], condition: Element | None, tail: Element | None
+    ) -> Element:
         affine = self._affine(buffer, index)
         if affine is None or any(part.lanes for part in affine[1:]):
             return self._gather(buffer, index, self._both(condition, tail))
@@ -184,7 +190,8 @@ class Access:
 
     def prefetch(self, buffer: Buffer, index: Sequence[Element]) -> None:
         """Have the element at a place that loops count out fetched into the caches, to be written."""
-        self._code.prefetch(self.address_of(buffer, index), write=True)
+        for half in buffer.halves:
+            self._code.prefetch(self.address_of(half, index), write=True)
 
     def _load_scalar(self, buffer: Buffer, affine: Sequence[Affine], mask: Element | None) -> Element:
         address = self._address(buffer, affine)

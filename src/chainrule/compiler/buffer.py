@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: Bytes after each array, for vectors that begin inside of it and end after it.
 SLACK = 512
@@ -48,6 +48,8 @@ class Buffer:
         Whether whole vectors may be read and written at the end of a row.
     scattered : bool
         Whether its rows lie elsewhere, each packed, and only their addresses here.
+    second : int
+        How many bytes later another array lies that is to be added to this one; 0 if there is none.
     """
 
     slot: int
@@ -57,11 +59,20 @@ class Buffer:
     strides: tuple[Stride, ...]
     padded: bool
     scattered: bool = False
+    second: int = 0
 
     @property
     def panel(self) -> int:
         """How many columns lie together, where they lie in panels; otherwise 0."""
         return self.strides[-1].block if self.strides else 0
+
+    @property
+    def halves(self) -> tuple[Buffer, ...]:
+        """The arrays whose sum it is, or itself."""
+        if not self.second:
+            return (self,)
+        first = replace(self, second=0)
+        return first, replace(first, offset=self.offset + self.second)
 
     @property
     def start(self) -> tuple[int, int, int]:

@@ -8,9 +8,9 @@ from chainrule.compiler.llvm import module_text
 from chainrule.compiler.local import plan_local
 from chainrule.compiler.memory import Arena, plan_arena, user_buffer
 from chainrule.compiler.pipeline import run_passes
-from chainrule.compiler.plan import GraphPlan
+from chainrule.compiler.plan import GraphPlan, work_of
 from chainrule.compiler.program import PREAMBLE, write_program
-from chainrule.compiler.schedule import grouped, scheduled, work_of
+from chainrule.compiler.schedule import grouped, scheduled
 from chainrule.compiler.table import FIRST_ARRAY
 from chainrule.graph.graph import Graph
 from chainrule.graph.value import Value
@@ -59,7 +59,7 @@ class CompiledGraph:
             sizes=self.arena.sizes,
             scratch=self.scratch,
             parts=self.parts,
-            work=work_of(self.kernels),
+            work=work_of(self._simple.equations),
         )
 
 

@@ -16,9 +16,9 @@ from chainrule.compiler.loop_code import OWN_ITEMS, loop_functions
 from chainrule.compiler.memory import in_place, plan_arena, user_buffer
 from chainrule.compiler.panels import panels, read_by_panels
 from chainrule.compiler.pipeline import run_passes
-from chainrule.compiler.plan import LoopPlan
+from chainrule.compiler.plan import LoopPlan, work_of
 from chainrule.compiler.program import PREAMBLE, Program, write_program
-from chainrule.compiler.schedule import grouped, scheduled, work_of
+from chainrule.compiler.schedule import grouped, scheduled
 from chainrule.compiler.table import LINE, Scratch
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Loop, Stage
@@ -43,6 +43,8 @@ class Part:
         Those of the data that are given as `SparseRows`.
     profiled : bool, default False
         Whether each kernel runs by itself, so that its time can be taken.
+    in_halves : bool, default False
+        Whether small sums over rows are made of two halves.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Part:
         sparse: Sequence[str] = (),
         *,
         profiled: bool = False,
+        in_halves: bool = False,
     ) -> None:
         self.name = name
         self.graph = graph = _own_outputs(run_passes(stage.graph))
@@ -63,7 +66,7 @@ class Part:
         self._sparse = {one for one in self.data if one in sparse}
         self.slots = len(self.data) + 2 * len(self._sparse)
         self.replaced = {one: out for one, out in self.outputs.items() if one in carried}
-        self.kernels = scheduled(graph)
+        self.kernels = scheduled(graph, in_halves)
         self.groups = [[kernel] for kernel in self.kernels] if profiled else grouped(self.kernels)
         place = {value.serial: number for number, value in enumerate(stage.graph.captured)}
         self.captured = [place[value.serial] for value in graph.captured]
@@ -148,6 +151,8 @@ class CompiledLoop:
         The names of the arrays that a run carries.
     profiled : bool, default False
         Whether its code takes the time of each of the step's kernels: see `chainrule.compiler.profile`.
+    in_halves : bool, default False
+        Whether its steps are so long that threads share them: see `chainrule.compiler.halves`.
 
     Attributes
     ----------
@@ -163,9 +168,12 @@ class CompiledLoop:
         LLVM IR.
     """
 
-    def __init__(self, loop: Loop, carried: Iterable[str], profiled: bool = False) -> None:
+    def __init__(
+        self, loop: Loop, carried: Iterable[str], profiled: bool = False, in_halves: bool = False
+    ) -> None:
         names = frozenset(carried)
-        self.step = Part("step", loop.step, loop.data, names, loop.sparse, profiled=profiled)
+        options = {"profiled": profiled, "in_halves": in_halves}
+        self.step = Part("step", loop.step, loop.data, names, loop.sparse, **options)
         validation, decides = loop.validation, loop.epoch_end
         self.validation = self.decision = None
         if validation is not None:
@@ -241,7 +249,7 @@ class CompiledLoop:
             sizes=self.sizes,
             scratch=self.scratch,
             parts=self.parts_of_thread,
-            work=work_of(self.step.kernels),
+            work=work_of(self.step.graph.equations),
             kernels=len(self.step.kernels),
         )
 

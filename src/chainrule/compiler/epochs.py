@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from chainrule.compiler.buffer import Buffer
+from chainrule.compiler.code import LANES
 from chainrule.compiler.control import FIRST_TABLE, Control
 from chainrule.compiler.copies import Copies
 from chainrule.compiler.kept import KeptArray
@@ -35,6 +36,8 @@ COPIES = 1 / 20
 #: Seconds after which weights are checked, and copied to go back to. A loss is checked in each step; weights
 #: are besides wherever somebody looks at them.
 SAVE_EVERY = 0.25
+#: Rows of room behind each array: a core that comes to the end of an array fetches some of what lies behind.
+ROWS_BEHIND = 16
 #: The most epochs of a call, and the most rows of a batch of the validation.
 MOST_EPOCHS = 1024
 VALIDATION_BATCH = 256
@@ -64,10 +67,10 @@ class CompiledRun:
         self.results: list[dict[str, float]] = []
         self.look: Callable[[], object] = lambda: None
         self.ahead = False
-        self._native = native or native_loop(loop, state.carried, inputs.n_threads)
-        self._plan = self._native.plan
         self.rows = len(next(iter(inputs.data.values())))
         self._batch = min(inputs.batch_size, self.rows)
+        self._native = native or native_loop(loop, state.carried, inputs.n_threads, self._batch)
+        self._plan = self._native.plan
         self._team = self._native.team(self._batch, inputs.n_threads)
         self.threads = self._team.most
         self._pace = 1
@@ -94,7 +97,7 @@ class CompiledRun:
         plan, inputs = self._plan, self.inputs
         self._validated = len(next(iter(inputs.validation_data.values()), ()))
         self._validation_batch = min(self._validated, max(VALIDATION_BATCH, self._batch))
-        self._capacity = -(-max(self._batch, self._validation_batch) // 16) * 16
+        self._capacity = -(-max(self._batch, self._validation_batch) // LANES) * LANES + ROWS_BEHIND
         self._memory, self._places = allocate(
             plan.sizes, plan.scratch, self._capacity, self.threads, plan.parts
         )
@@ -220,7 +223,7 @@ class CompiledRun:
         """Decide how many turns the next call makes, and whether one is so long that it may be given up."""
         if made:
             self._slowest = max(seconds / made, self._slowest / 2)  # the end of an epoch takes no time
-            self._pace = min(self._pace * 4, int(LOOK_EVERY / self._slowest) + 1)
+            self._pace = min(self._pace * 16, int(LOOK_EVERY / self._slowest) + 1)
             worth_copying = self._copying < COPIES * self._slowest
             self._long = self._slowest > LOOK_EVERY and worth_copying and is_interrupted()
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 from chainrule.compiler.code import LANES, Code
@@ -46,6 +46,8 @@ class Kernel:
         Serials of what only the root's operand is made of, computed inside of the root's loops.
     stored : list of Value
         What is written to memory.
+    halved : bool
+        Whether its root is summed over one half of the rows at a time: see `chainrule.compiler.halves`.
     by_rows : bool or None
         What `chainrule.compiler.schedule.goes_by_rows` has found out.
     """
@@ -55,6 +57,7 @@ class Kernel:
     members: list[Value] = field(default_factory=list)
     absorbed: set[int] = field(default_factory=set)
     stored: list[Value] = field(default_factory=list)
+    halved: bool = False
     by_rows: bool | None = None
 
     @property
@@ -86,12 +89,14 @@ class Fusion:
     ----------
     graph : Graph
         What is to be computed.
+    halved : container of int
+        Serials of sums over rows that lie in two halves.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, halved: Container[int] = ()) -> None:
         self.kernels: list[Kernel] = []
         self._hosts: dict[Shape, list[int]] = {}  # the numbers of those that members may join
-        self._graph = graph
+        self._halved = halved
         self._home: dict[int, int] = {}
         self._stored: set[int] = {value.serial for value in graph.outputs}
         self._absorbed = _absorbed(graph)
@@ -120,9 +125,10 @@ class Fusion:
             else:
                 self._join(value)
             return
-        kernel = Kernel(value.shape, root=value)
+        kernel = Kernel(value.shape, root=value, halved=value.serial in self._halved)
         if isinstance(lower, Reduction):
             kernel.absorbed = self._absorbed_by.get(value.serial, set())
+            kernel.halved &= not kernel.absorbed and not is_free(value.operands[0])
             self._read(value.operands[0], kernel.absorbed)
         elif isinstance(lower, Contraction):
             left, right = value.operands
@@ -219,14 +225,16 @@ class Fusion:
         self._stored.add(value.serial)
 
 
-def kernels_of(graph: Graph) -> list[Kernel]:
-    """Return the kernels that compute a graph, in order."""
-    return Fusion(graph).kernels
+def kernels_of(graph: Graph, halved: Container[int] = ()) -> list[Kernel]:
+    """Return the kernels that compute a graph, in order; some sums over rows in two halves."""
+    return Fusion(graph, halved).kernels
 
 
 def _may_host(kernel: Kernel) -> bool:
     """Whether members may be computed in a kernel's loops."""
     lower = None if kernel.root is None else lowering_of(kernel.root)
+    if kernel.halved:
+        return False
     return not isinstance(lower, Scatter) and not (isinstance(lower, Contraction) and is_narrow(kernel.shape))
 
 

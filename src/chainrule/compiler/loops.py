@@ -51,8 +51,8 @@ class KernelWriter:
         """Find the arrays, and load what is the same at every place."""
         known = reads(self.kernel, self.buffers.keys())
         for serial in sorted(known | self._stored):
-            buffer = self.buffers[serial]
-            self.access.pointer(buffer)
+            for half in self.buffers[serial].halves:
+                self.access.pointer(half)
         for serial in sorted(known):
             buffer = self.buffers[serial]
             if not buffer.strides:

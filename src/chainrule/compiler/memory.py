@@ -122,12 +122,13 @@ def plan_arena(
     lives = dict.fromkeys(values, (0, len(groups)))
     own: set[int] = set()  # what lives from the kernel that stores it to the last that reads it
     elsewhere = {*placed, *values}
-    stored: set[int] = set()
+    stored, halved = set[int](), set[int]()
     for number, kernel in ((number, kernel) for number, group in enumerate(groups) for kernel in group):
         for value in kernel.stored:
             stored.add(value.serial)
             if value.serial not in elsewhere:
                 own.add(value.serial)
+                halved |= {value.serial} if kernel.halved else set()
                 lives[value.serial] = (number, number)
                 values[value.serial] = value
         for serial in own & reads(kernel, stored):
@@ -147,11 +148,12 @@ def plan_arena(
     for serial in sorted(lives, key=lambda serial: -plans[serial][0]):
         size, power, strides = plans[serial]
         first, last = lives[serial]
-        offset = claim(taken[power], size, first, last)
-        sizes[power] = max(sizes[power], offset + size)
+        second = size if serial in halved else 0
+        offset = claim(taken[power], size + second, first, last)
+        sizes[power] = max(sizes[power], offset + size + second)
         dtype = dtype_name(values[serial].dtype)
         apart = serial in scattered
-        buffers[serial] = Buffer(power, offset, power, dtype, strides, serial not in dense, apart)
+        buffers[serial] = Buffer(power, offset, power, dtype, strides, serial not in dense, apart, second)
     return Arena(buffers, {serial: plan[0] for serial, plan in plans.items()}, tuple(sizes))
 
 

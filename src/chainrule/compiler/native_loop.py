@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainrule.compiler.cache import cache_key
+from chainrule.compiler.halves import rows_worth_halving
 from chainrule.compiler.native import native
-from chainrule.compiler.plan import LoopPlan, multiplications
-from chainrule.compiler.threads import Team, thread_count, threads_asked_for
+from chainrule.compiler.plan import LoopPlan, multiplications, work_of
+from chainrule.compiler.threads import WORTH_THREADS, Team, thread_count, threads_asked_for
 from chainrule.graph.loop import Loop, Stage
 from chainrule.graph.types import Array
 
@@ -31,6 +32,8 @@ class NativeLoop:
         What was made of it, if its code is not to be kept.
     n_threads : int, optional
         How many threads may compile it.
+    in_halves : bool, default False
+        See `chainrule.compiler.compiled_loop.CompiledLoop`.
     """
 
     def __init__(
@@ -39,10 +42,11 @@ class NativeLoop:
         carried: Iterable[str],
         compiled: CompiledLoop | None = None,
         n_threads: int | None = None,
+        in_halves: bool = False,
     ) -> None:
-        parts = _parts(loop, carried) if compiled is None else None
+        parts = _parts(loop, carried, in_halves) if compiled is None else None
         self.plan, self.run, self._library = native(
-            "fit", LoopPlan, parts, lambda: compiled or _compiled(loop, carried), n_threads
+            "fit", LoopPlan, parts, lambda: compiled or _compiled(loop, carried, in_halves), n_threads
         )
         self._teams: dict[tuple[int, int], Team] = {}
 
@@ -72,28 +76,39 @@ _loops: dict[str, NativeLoop] = {}
 MOST_KEPT = 64
 
 
-def native_loop(loop: Loop, carried: Iterable[str], n_threads: int | None = None) -> NativeLoop:
-    """Return a loop's native code, compiled at its first use by so many threads."""
-    names = sorted(carried)
-    key = cache_key(*_parts(loop, names))
-    made = _loops.pop(key, None) or NativeLoop(loop, names, n_threads=n_threads)
+def native_loop(
+    loop: Loop, carried: Iterable[str], n_threads: int | None = None, rows: int = 0
+) -> NativeLoop:
+    """Return the native code of a loop for batches of so many rows, compiled at its first use."""
+    names, in_halves = sorted(carried), goes_in_halves(loop, rows)
+    key = cache_key(*_parts(loop, names, in_halves))
+    made = _loops.pop(key, None) or NativeLoop(loop, names, n_threads=n_threads, in_halves=in_halves)
     _loops[key] = made
     if len(_loops) > MOST_KEPT:
         del _loops[next(iter(_loops))]
     return made
 
 
-def _compiled(loop: Loop, carried: Iterable[str]) -> CompiledLoop:
+def goes_in_halves(loop: Loop, rows: int) -> bool:
+    """Whether threads may share a step on so many rows, and had better share the sums over its rows."""
+    graph = loop.step.graph
+    if "halves" not in graph.made:
+        graph.made["halves"] = work_of(graph.equations), rows_worth_halving(graph)
+    work, least_rows = graph.made["halves"]
+    return rows >= least_rows and multiplications(work, rows) >= WORTH_THREADS
+
+
+def _compiled(loop: Loop, carried: Iterable[str], in_halves: bool) -> CompiledLoop:
     from chainrule.compiler.compiled_loop import CompiledLoop  # not loaded for code that lies in the cache
 
-    return CompiledLoop(loop, carried)
+    return CompiledLoop(loop, carried, in_halves=in_halves)
 
 
-def _parts(loop: Loop, carried: Iterable[str]) -> list[str]:
+def _parts(loop: Loop, carried: Iterable[str], in_halves: bool) -> list[str]:
     """Return the words that tell a loop from others."""
     parts = [part for stage in _stages(loop) for part in (str(stage.graph), *stage.outputs, "")]
     tables = loop.data, loop.sparse, loop.validation_data, loop.sparse_validation
-    return [*parts, *(word for names in tables for word in (*names, "")), *carried]
+    return [*parts, *(word for names in tables for word in (*names, "")), *carried, str(in_halves)]
 
 
 def _stages(loop: Loop) -> list[Stage]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -11,7 +11,10 @@ import numpy as np
 
 from chainrule.compiler.buffer import Buffer, Stride
 from chainrule.compiler.table import Scratch
+from chainrule.graph.lowering import Contraction
+from chainrule.graph.primitive import lowering_of
 from chainrule.graph.types import DTYPES, ROWS, ArrayType
+from chainrule.graph.value import Value
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,21 @@ class LoopPlan:
             "scratch": Scratch(**plan["scratch"]),
         }
         return cls(**{**plan, **read})
+
+
+def work_of(values: Iterable[Value]) -> list[tuple[int, int]]:
+    """Return the multiplications of the products among values as (number, power of rows that it is times)."""
+    return [_multiplications(value) for value in values if isinstance(lowering_of(value), Contraction)]
+
+
+def _multiplications(product: Value) -> tuple[int, int]:
+    number, power = 1, 0
+    for dim in (*product.shape, product.operands[0].shape[-1]):
+        if dim is ROWS:
+            power += 1
+        else:
+            number *= int(dim)
+    return number, power
 
 
 def multiplications(work: Sequence[tuple[int, int]], rows: int) -> int:

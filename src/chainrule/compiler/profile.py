@@ -17,7 +17,7 @@ from chainrule.compiler.epochs import CompiledRun
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.memory import reads
-from chainrule.compiler.native_loop import NativeLoop
+from chainrule.compiler.native_loop import NativeLoop, goes_in_halves
 from chainrule.graph.graph import Graph, needed
 from chainrule.graph.loop import Inputs, Loop, LoopState
 from chainrule.graph.lowering import Contraction
@@ -73,7 +73,8 @@ def profile_loop(loop: Loop, state: LoopState, inputs: Inputs) -> str:
     batch = min(inputs.batch_size, total)
     used = min(total // batch, MOST_BATCHES)
     data = {name: array[: used * batch] for name, array in inputs.data.items()}
-    compiled = CompiledLoop(loop, state.carried, profiled=True)
+    in_halves = goes_in_halves(loop, batch)
+    compiled = CompiledLoop(loop, state.carried, profiled=True, in_halves=in_halves)
     step, native = compiled.step, NativeLoop(loop, state.carried, compiled)
     threads = native.team(batch, inputs.n_threads).most
     run = CompiledRun(loop, state, replace(inputs, data=data, epochs=1 << 30, n_threads=threads), native)

@@ -13,6 +13,7 @@ from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.local import block_rows
 from chainrule.compiler.loops import KernelWriter, write_map, write_scatter
 from chainrule.compiler.matmul import write_contraction
+from chainrule.compiler.memory import operands_in_memory
 from chainrule.compiler.reduction import write_reduction
 from chainrule.compiler.schedule import is_chain
 from chainrule.compiler.sharing import PART_ARGUMENTS, SHARING, Sharing
@@ -20,6 +21,7 @@ from chainrule.compiler.signature import signature_of
 from chainrule.compiler.stopwatch import Stopwatch
 from chainrule.compiler.table import SCRATCH_SLOT, Scratch
 from chainrule.graph.lowering import Contraction, Reduction, Scatter
+from chainrule.graph.types import ROWS
 
 #: Into how many parts for each thread all rows that pass a chain are divided at most.
 MOST_PARTS = 64
@@ -149,14 +151,15 @@ class _Written:
         self.codes: list[Code] = []
         self._bodies: dict[str, str] = {}
         writers: dict[Hashable, tuple[KernelWriter, str]] = {}
-        self._of_kernel: dict[int, tuple[KernelWriter, str, list[Buffer]]] = {}
+        self._of_kernel: dict[int, tuple[KernelWriter, str, list[list[Buffer]]]] = {}
         for kernel, there in _with_buffers(kernels, buffers):
-            key, arrays = signature_of(kernel, there)
+            turns = _turns(kernel, there)
+            (key, arrays), *_ = signatures = [signature_of(kernel, turn) for turn in turns]
             if key not in writers:
-                writer = _written(kernel, there)
+                writer = _written(kernel, turns[0])
                 assert writer.access.buffers == arrays
                 writers[key] = writer, self.enter(writer.code)  # its text may still be that of another
-            self._of_kernel[id(kernel)] = (*writers[key], arrays)
+            self._of_kernel[id(kernel)] = (*writers[key], [signature.arrays for signature in signatures])
         sizes = [[writer.scratch[i] for writer, _ in writers.values()] for i in (0, 1)]
         size, per_row = (max(own, default=0) for own in sizes)
         self.scratch = Scratch(local + size, per_row)
@@ -174,11 +177,16 @@ class _Written:
     def call(self, kernel: Kernel, alone: bool) -> tuple[str, int, list[int]]:
         """Return a kernel's function, how many groups of columns it has, and where its arrays lie.
 
-        Its columns are done in groups only if it runs `alone`.
+        Its columns are done in groups only if it runs `alone`. For each half of the rows, if it takes them
+        apart, there is where its arrays lie, and which half it is.
         """
-        writer, symbol, buffers = self._of_kernel[id(kernel)]
+        writer, symbol, turns = self._of_kernel[id(kernel)]
         groups = writer.groups if alone else 1
-        return symbol, groups, [groups, *(n for buffer in buffers for n in (buffer.slot, buffer.offset))]
+        where = list[int]()
+        for half, buffers in enumerate(turns):
+            where += [groups, *(n for buffer in buffers for n in (buffer.slot, buffer.offset))]
+            where += [half] if kernel.halved else []
+        return symbol, groups, where
 
 
 def _scratch_of_thread(code: Code, scratch: Scratch) -> str:
@@ -190,17 +198,26 @@ def _scratch_of_thread(code: Code, scratch: Scratch) -> str:
 
 def _write_group(main: Code, sharing: Sharing, group: Sequence[Kernel], written: _Written) -> None:
     """Write the item of kernels that run at the same time, or of a single one."""
-    if len(group) == 1:
+    if len(group) == 1 and not group[0].halved:
         sharing.item(*written.call(group[0], alone=True))
         return
     code, where = Code("group", PART_ARGUMENTS), list[int]()
 
     def call(kernel: Kernel, part: str, parts: str, scratch: str = "%scratch") -> None:
         symbol, _, own = written.call(kernel, alone=False)
-        own_where = code.value(f"getelementptr i64, ptr %where, i64 {len(where)}")
+        first = len(where)
         where.extend(own)
-        given = f"i64 {part}, i64 {parts}, ptr {own_where}, ptr {scratch}"
-        code.do(f"call void @{symbol}(ptr %table, {PROGRAM_SIZES}, {given})")
+
+        def turn(part: str, parts: str, half: str = "0") -> None:
+            place = code.integer("add", code.integer("mul", half, len(own) // 2), first)
+            own_where = code.value(f"getelementptr i64, ptr %where, i64 {place}")
+            given = f"i64 {part}, i64 {parts}, ptr {own_where}, ptr {scratch}"
+            code.do(f"call void @{symbol}(ptr %table, {PROGRAM_SIZES}, {given})")
+
+        if kernel.halved:
+            _write_halves(code, part, parts, turn)
+        else:
+            turn(part, parts)
 
     if is_chain(group):
         rows = block_rows(group)
@@ -218,6 +235,26 @@ def _write_group(main: Code, sharing: Sharing, group: Sequence[Kernel], written:
         thread, threads = (code.value(f"udiv i64 %{all_parts}, {number}") for all_parts in ("part", "parts"))
         code.switch(which, [partial(call, kernel, thread, threads) for kernel in group])
         sharing.bundle(written.enter(code), number, where)
+
+
+def _write_halves(code: Code, part: str, parts: str, write: Callable[[str, str, str], None]) -> None:
+    """Write which halves of the rows a part of the work does: one of them, or both if it is the only one.
+
+    The first parts do the first half: they had these rows before.
+    """
+    of_first = code.value(f"lshr i64 {parts}, 1")
+    first = code.value(f"icmp slt i64 {part}, {of_first}")
+    others = code.value(f"sub i64 {parts}, {of_first}")
+    own_parts = code.value(f"select i1 {first}, i64 {of_first}, i64 {others}")
+    own = code.value(f"urem i64 {part}, {own_parts}")
+    half = code.value(f"select i1 {first}, i64 0, i64 1")
+    begin = code.value(f"select i1 {code.value(f'icmp eq i64 {parts}, 1')}, i64 0, i64 {half}")
+
+    def turn(number: str, _: list[str]) -> list[str]:
+        write(own, own_parts, number)
+        return []
+
+    code.loop(begin, code.value(f"add i64 {half}, 1"), 1, turn)
 
 
 def _write_blocks(code: Code, rows: int, write: Callable[[str, str], None]) -> None:
@@ -263,12 +300,22 @@ def _with_buffers(
         yield kernel, there
 
 
+def _turns(kernel: Kernel, buffers: Mapping[int, Buffer]) -> list[Mapping[int, Buffer]]:
+    """Return the buffers of each turn of a kernel: one, or one for each half of the rows."""
+    if not kernel.halved:
+        return [buffers]
+    (value,) = kernel.stored
+    return [{**buffers, value.serial: half} for half in buffers[value.serial].halves]
+
+
 def _written(kernel: Kernel, buffers: Mapping[int, Buffer]) -> KernelWriter:
     """Return a writer that has written a kernel."""
     writer = KernelWriter(kernel, buffers)
     root = kernel.root
     WRITERS[type(None) if root is None or root.primitive is None else type(root.primitive.lower)](writer)
     writer.code.arguments = PART_ARGUMENTS.replace("%thread", "%own_thread")
+    if kernel.halved:
+        writer.code.arguments = writer.code.arguments.replace("%rows", "%all_rows")
     writer.code.begin(_prologue(writer))
     return writer
 
@@ -287,6 +334,8 @@ def _prologue(writer: KernelWriter) -> list[str]:
             "%threads = udiv i64 %parts, %groups",
         ]
     buffers = writer.access.buffers
+    lines += _half(1 + 2 * len(buffers)) if writer.kernel.halved else []
+    apart = _row_strides(writer)
     if any(buffer.slot == LOCAL for buffer in buffers):
         lines += [f"%first = call i64 @share(i64 %rows, i64 {LANES}, i64 %thread, i64 %threads)"]
     for number, buffer in enumerate(buffers):
@@ -295,20 +344,50 @@ def _prologue(writer: KernelWriter) -> list[str]:
             place = 2 * number + offset
             lines += [f"{own}.{what}.at = getelementptr i64, ptr %where, i64 {place}"]
             lines += [f"{own}.{what} = load i64, ptr {own}.{what}.at"]
-        lines += _local_array(own, buffer) if buffer.slot == LOCAL else _array(own, buffer)
+        lines += _local_array(own, buffer) if buffer.slot == LOCAL else _array(own, buffer, apart)
     return lines
 
 
-def _array(own: str, buffer: Buffer) -> list[str]:
+def _half(place: int) -> list[str]:
+    """Return which rows a half has: the first, and how many. Its number stands at a place of ``%where``."""
+    share = f"call i64 @share(i64 %all_rows, i64 {LANES}, i64 %half"
+    return [
+        f"%half.at = getelementptr i64, ptr %where, i64 {place}",
+        "%half = load i64, ptr %half.at",
+        "%half.next = add i64 %half, 1",
+        f"%before = {share}, i64 2)",
+        f"%until = {share}.next, i64 2)",
+        "%rows = sub i64 %until, %before",
+    ]
+
+
+def _row_strides(writer: KernelWriter) -> dict[tuple[int, int, int], int]:
+    """Return for each array of a halved kernel that has rows how many bytes later the next row lies."""
+    kernel, found = writer.kernel, dict[tuple[int, int, int], int]()
+    if kernel.halved and kernel.root is not None:
+        for value in operands_in_memory(kernel.root, writer.buffers):
+            buffer = writer.buffers[value.serial]
+            stride = buffer.strides[value.shape.index(ROWS)]
+            found[buffer.start] = stride.elements * BYTES[buffer.dtype]
+    return found
+
+
+def _array(own: str, buffer: Buffer, apart: Mapping[tuple[int, int, int], int]) -> list[str]:
     lines = [
         f"{own}.offset{power + 1} = mul i64 {own}.offset{power}, %capacity" for power in range(buffer.power)
     ]
-    return [
-        *lines,
+    first = f"{own}.first" if buffer.start in apart else own
+    lines += [
         f"{own}.entry = getelementptr ptr, ptr %table, i64 {own}.slot",
         f"{own}.base = load ptr, ptr {own}.entry",
-        f"{own} = getelementptr i8, ptr {own}.base, i64 {own}.offset{buffer.power}",
+        f"{first} = getelementptr i8, ptr {own}.base, i64 {own}.offset{buffer.power}",
     ]
+    if first != own:
+        lines += [
+            f"{own}.before = mul i64 %before, {apart[buffer.start]}",
+            f"{own} = getelementptr i8, ptr {first}, i64 {own}.before",
+        ]
+    return lines
 
 
 def _local_array(own: str, buffer: Buffer) -> list[str]:

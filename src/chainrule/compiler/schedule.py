@@ -11,12 +11,13 @@ thread does its share of one after the other, and need not meet the others betwe
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Sequence
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 
 from chainrule.compiler.code import Code
 from chainrule.compiler.fuse import Kernel, kernels_of
+from chainrule.compiler.halves import sums_in_halves
 from chainrule.compiler.index import IndexBuilder, Place, axis_counters
 from chainrule.compiler.memory import layout, operands_in_memory, padded_bytes, reads
 from chainrule.graph.graph import Graph
@@ -31,9 +32,17 @@ MOST_MATRICES = 1 << 17
 MOST_OF_BUNDLED = 1 << 13
 
 
-def scheduled(graph: Graph) -> list[Kernel]:
-    """Return the kernels that compute a graph, in the order in which they run."""
-    kernels = kernels_of(graph)
+def scheduled(graph: Graph, in_halves: bool = False) -> list[Kernel]:
+    """Return the kernels that compute a graph, in the order in which they run.
+
+    Parameters
+    ----------
+    graph : Graph
+        What is computed.
+    in_halves : bool, default False
+        Whether small sums over rows are made of two halves: see `chainrule.compiler.halves`.
+    """
+    kernels = kernels_of(graph, sums_in_halves(graph) if in_halves else ())
     by_rows = [goes_by_rows(kernel) for kernel in kernels]
     matrices = _Matrices()
     stored = {value.serial for kernel in kernels for value in kernel.stored}
@@ -221,22 +230,3 @@ def _at_row(value: Value) -> list[bool]:
 
 def _has_rows_first(shape: Sequence[object]) -> bool:
     return bool(shape) and shape[0] is ROWS and ROWS not in shape[1:]
-
-
-def work_of(kernels: Iterable[Kernel]) -> list[tuple[int, int]]:
-    """Return the multiplications of kernels' products as (number, power of rows that it is times)."""
-    return [_multiplications(kernel) for kernel in kernels]
-
-
-def _multiplications(kernel: Kernel) -> tuple[int, int]:
-    """Return the multiplications of a product as (number, power of rows that it is times)."""
-    root = kernel.root
-    if root is None or not isinstance(lowering_of(root), Contraction):
-        return 0, 0
-    number, power = 1, 0
-    for dim in (*root.shape, root.operands[0].shape[-1]):
-        if dim is ROWS:
-            power += 1
-        else:
-            number *= int(dim)
-    return number, power

@@ -41,14 +41,20 @@ def signature_of(kernel: Kernel, buffers: Mapping[int, Buffer]) -> Signature:
     given = sorted(reads(kernel, buffers.keys()) | set(stored))
     first_at: dict[tuple[int, int, int], Buffer] = {}  # several values may lie in one place
     for serial in given:
-        first_at.setdefault(buffers[serial].start, buffers[serial])
+        for half in buffers[serial].halves:
+            first_at.setdefault(half.start, half)
     order = list(first_at)
     arrays = [
-        (numbers.get(serial), order.index(buffers[serial].start), *_layout(buffers[serial]))
+        (
+            numbers.get(serial),
+            *(order.index(half.start) for half in buffers[serial].halves),
+            *_layout(buffers[serial]),
+        )
         for serial in given
     ]
     key = (
         kernel.shape,
+        kernel.halved,
         None if kernel.root is None else numbers[kernel.root.serial],
         tuple(numbers[value.serial] for value in kernel.members),
         tuple(sorted(numbers[serial] for serial in kernel.absorbed if serial in numbers)),

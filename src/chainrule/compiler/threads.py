@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 #: Multiplications in a step from which a second thread is worth what sharing costs.
-WORTH_THREADS: Final = 1_000_000
+WORTH_THREADS: Final = 250_000
 #: Multiplications of a single call from which it is worth waking a thread up.
 WORTH_WAKING: Final = 20_000_000
 #: Multiplications that take so long that Ctrl-C should not wait for their end.

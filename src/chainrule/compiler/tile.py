@@ -246,12 +246,24 @@ class Tiles:
         """Write the loop over so many tiles."""
         code, product = self._code, self._product
         if product.light:
-            code.loop(0, tiles, 1, lambda tile, _: self._finished(tile))
+            code.loop(0, tiles, 1, lambda tile, _: self._finished(self._outwards(tile, tiles)))
         elif product.inner != "%rows":
             code.loop(0, tiles, 1, lambda tile, _: self._kept(tile))
         else:  # one more turn, in which only the last tile is finished
             end = self._code.integer("add", tiles, 1)
             code.loop(0, end, 1, lambda tile, _: self._beside(tile, tiles))
+
+    def _outwards(self, tile: str, tiles: str) -> str:
+        """Return which tile's turn it is: rows of the first half come from the last to the first.
+
+        A core fetches some of what lies behind what it writes. So this is not what another core writes.
+        """
+        if self._product.root.shape[-2] is not ROWS or self._area.outer:
+            return tile
+        number, code = self._code.integer, self._code
+        down = code.value(f"icmp slt i64 {number('mul', '%thread', 2)}, {number('sub', '%threads', 1)}")
+        last = number("sub", number("sub", tiles, 1), tile)
+        return code.value(f"select i1 {down}, i64 {last}, i64 {tile}")
 
     # What is made of the sums --------------------------------------------------------------------------
 
