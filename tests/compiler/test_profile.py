@@ -7,7 +7,7 @@ import chainrule as cr
 from chainrule.compiler.compiled_graph import CompiledGraph
 from chainrule.compiler.compiled_loop import CompiledLoop
 from chainrule.compiler.executable import Executable
-from chainrule.compiler.native_loop import NativeLoop
+from chainrule.compiler.native_loop import NativeLoop, goes_in_halves
 from chainrule.compiler.profile import profile_graph
 from chainrule.graph.trace import trace
 
@@ -107,7 +107,9 @@ def test_the_profiled_step_computes_what_the_step_does(monkeypatch):
     monkeypatch.setattr(
         epochs,
         "native_loop",
-        lambda loop, carried, *_: NativeLoop(loop, carried, CompiledLoop(loop, carried, profiled=True)),
+        lambda loop, carried, _, rows: NativeLoop(
+            loop, carried, CompiledLoop(loop, carried, profiled=True, in_halves=goes_in_halves(loop, rows))
+        ),
     )
     for name, array in trained().items():
         np.testing.assert_array_equal(array, plain[name])
