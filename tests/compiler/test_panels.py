@@ -81,6 +81,15 @@ class Tied(cr.Layer):
         return cr.permute_dims(w @ cr.permute_dims(h, (1, 0)), (1, 0)) if self.left else back
 
 
+class Looked(cr.Layer):
+    """Multiplies by a matrix, and looks up some of its rows as an embedding does."""
+
+    def forward(self, x, context):
+        w = context.parameter("weight", (x.shape[1], 250), "glorot_uniform")
+        which = cr.astype(cr.abs(x[:, 0]) * 60, "int32")
+        return cr.concat([cr.tanh(x @ w), cr.take(w, which, axis=0)], axis=1)
+
+
 class Some(cr.Layer):
     """Some neighbouring columns."""
 
@@ -184,11 +193,12 @@ def test_training(options, widths):
     [
         (cr.Sequential([Tied(256), cr.Dense(2)]), True),
         (cr.Sequential([Tied(256, left=True), cr.Dense(2)]), False),
+        (cr.Sequential([Looked(), cr.Dense(2)]), True),
         (network((256, 256), cr.Dropout(0.3), cr.LayerNorm()), True),
         (cr.Sequential([Beside(), cr.Dense(256, activation="relu"), cr.Dense(2)]), True),
         (cr.Sequential([cr.Dense(300, activation="tanh"), cr.Residual(cr.Dense(300)), cr.Dense(2)]), True),
     ],
-    ids=["tied", "tied_left", "normed", "noisy", "residual"],
+    ids=["tied", "tied_left", "looked_up", "normed", "noisy", "residual"],
 )
 def test_other_ways_to_read_weights(net, lies_so):
     assert any(lies_in_panels(CompiledRun(*run_of(net))).values()) == lies_so

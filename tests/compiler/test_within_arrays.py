@@ -132,7 +132,7 @@ def test_nothing_is_read_beside_an_array_of_one_element(shape):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the pages are closed by a call of Linux")
-def test_products_read_nothing_behind_a_users_arrays():
-    script = Path(__file__).with_name("read_to_the_end.py")
+def test_nothing_is_read_beside_a_users_arrays():
+    script = Path(__file__).with_name("read_beside_arrays.py")
     ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr

@@ -107,17 +107,14 @@ class Access:
     ) -> Element:
         affine = self._affine(buffer, index)
         if affine is None or any(part.lanes for part in affine[1:]):
-            return self._gather(buffer, index, self._both(condition, tail))
+            return self._gather(buffer, index, self.builder.both(condition, tail))
         lanes = affine[0].lanes
         if lanes == 0:
             return self._load_scalar(buffer, affine, condition)
         if lanes == 1:
-            mask = condition if buffer.padded else self._both(condition, tail)
+            mask = condition if buffer.padded else self.builder.both(condition, tail)
             return self.vector_at(self._address(buffer, affine), buffer, mask)
-        return self._load_strided(buffer, affine, self._both(condition, tail))
-
-    def _both(self, x: Element | None, y: Element | None) -> Element | None:
-        return self.builder.logical_and(x, y) if x is not None and y is not None else x or y
+        return self._load_strided(buffer, affine, self.builder.both(condition, tail))
 
     def store(self, buffer: Buffer, index: Sequence[Element], x: Element, mask: Element | None) -> None:
         """Write an element, or neighbours, at a place that loops count out."""

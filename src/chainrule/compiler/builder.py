@@ -132,6 +132,10 @@ class Builder:
         """Return whether both hold."""
         return self._binary("and", x, y)
 
+    def both(self, x: Element | None, y: Element | None) -> Element | None:
+        """Return whether two conditions hold, where None always does."""
+        return self.logical_and(x, y) if x is not None and y is not None else x or y
+
     def logical_or(self, x: Element, y: Element) -> Element:
         """Return whether one holds."""
         return self._binary("or", x, y)

@@ -99,14 +99,16 @@ class KernelWriter:
             return self._taken(value, index, condition)
         assert isinstance(lower, Reindex), f"{value!r} is read before it is computed"
         types = [operand.type for operand in value.operands]
+        found: list[tuple[Element, Element | None]] = []
+        left = condition  # where no operand before has been read
+        for operand, (source, inside) in zip(
+            value.operands, lower.sources(b, index, types, **value.attributes), strict=True
+        ):
+            found.append((self.element(operand, tuple(source), b.both(left, inside)), inside))
+            left = left if inside is None else b.both(left, b.logical_not(inside))
         result: Element | None = None
-        sources = lower.sources(b, index, types, **value.attributes)
-        for operand, (source, inside) in reversed(list(zip(value.operands, sources, strict=True))):
-            both = inside if condition is None else b.logical_and(inside, condition) if inside else condition
-            x = self.element(operand, tuple(source), both)
-            if inside is not None:
-                x = b.select(inside, x, result or b.constant(0, value.dtype.name))
-            result = x
+        for x, inside in reversed(found):
+            result = x if inside is None else b.select(inside, x, result or b.constant(0, value.dtype.name))
         assert result is not None
         return result
 
@@ -115,7 +117,7 @@ class KernelWriter:
         b = self.b
         at = self.element(indices, index[: indices.ndim], condition)
         inside = b.logical_and(b.less_equal(b.constant(0, "int32"), at), b.less(at, b.size(x.shape[0])))
-        both = inside if condition is None else b.logical_and(inside, condition)
+        both = b.both(inside, condition)
         found = self.access.load(self.buffers[x.serial], (at, *index[indices.ndim :]), both, self.tail)
         missing = b.constant(float("nan") if is_float(x.dtype) else 0, x.dtype.name)
         return b.select(inside, found, missing)
