@@ -55,5 +55,14 @@ def model_for(
     return cr.Model(net, loss=loss, optimizer=optimizer or cr.Adam(1e-3), seed=seed)
 
 
+ACTIVATIONS = ["relu", "tanh", "sigmoid"]
+
+
+def combined(optimizers, name, activation, thorough):
+    """Return the optimizers to try with these: each with any table and any activation, or all with both."""
+    first = (list(DATA).index(name) + ACTIVATIONS.index(activation)) % len(optimizers)
+    return optimizers if thorough else optimizers[first : first + 1]
+
+
 def names(found):
     return [verdict.name for verdict in found.verdicts]
