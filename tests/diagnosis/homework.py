@@ -57,12 +57,15 @@ def homework(
     The loss is `unit` times what it is called; `delta` is how the derivative of softmax is written. Labels of
     cross-entropy may be smoothed, and classes weighted.
     """
-    written = delta
+    written, planted = delta, set(mistakes)
+    of_loss, of_gradient = (
+        bool({f"softmax twice in the {place}", "softmax twice"} & planted) for place in ("loss", "gradient")
+    )
     f, slope = ACTIVATIONS[activation]
     g, last_slope = ACTIVATIONS[output] if output else (lambda z: z, np.ones_like)
 
     def step(weights, x, y, learning_rate):
-        layers = [(np.array(w, dtype), np.array(b, dtype)) for w, b in layers_of(weights, biases)]
+        layers = [(np.asarray(w, dtype), np.asarray(b, dtype)) for w, b in layers_of(weights, biases)]
         x, rows = np.asarray(x, dtype), len(x)
         a = [x]
         for w, b in layers[:-1]:
@@ -70,15 +73,18 @@ def homework(
         z = g(a[-1] @ layers[-1][0] + layers[-1][1])
         if loss == "cross_entropy":
             p = used = softmax(z)
-            if {"softmax twice in the loss", "softmax twice"} & set(mistakes):
+            if of_loss:
                 p = softmax(p)
-            if {"softmax twice in the gradient", "softmax twice"} & set(mistakes):
+            if of_gradient:
                 used = softmax(used)
             target = np.eye(z.shape[1])[np.asarray(y, int)] if np.ndim(y) == 1 else y
             weight = 1.0 if class_weights is None else target @ class_weights[: z.shape[1], None]
-            target = (1 - smoothing) * target + smoothing / z.shape[1]
+            if smoothing:
+                target = (1 - smoothing) * target + smoothing / z.shape[1]
             value = -np.sum(weight * target * np.log(p + epsilon)) / rows
-            delta = weight * (used - target) / rows * last_slope(z)
+            delta = weight * (used - target) / rows
+            if output:
+                delta = delta * last_slope(z)
             if written != "p - t":
                 by_p = -weight * target / softmax(z) / rows
                 delta = WRITTEN[written](softmax(z), by_p) * last_slope(z)
@@ -90,31 +96,33 @@ def homework(
             value = np.sum((z - y) ** 2) / rows
             delta = 2 * (z - y) / rows
         value, delta = unit * value, unit * delta
-        if "sum" in mistakes:
+        if "sum" in planted:
             delta = delta * rows
-        if "mean of a sum" in mistakes:
+        if "mean of a sum" in planted:
             value = value * rows
-        if "all a sum" in mistakes:
+        if "all a sum" in planted:
             value, delta = value * rows, delta * rows
-        if "factor" in mistakes:
+        if "factor" in planted:
             delta = delta * 2
-        if "uphill" in mistakes:
+        if "uphill" in planted:
             delta = -delta
-        rate = 0.01 if "no rate" in mistakes else learning_rate
-        new = [[w.copy(), np.array(b)] for w, b in layers]
+        rate = 0.01 if "no rate" in planted else learning_rate
+        new = [[w, b] for w, b in layers]
         for i in reversed(range(len(layers))):
             dw, db = a[i].T @ delta, delta.sum(axis=0)
-            if "transposed" in mistakes:
+            if "transposed" in planted:
                 dw = dw.T.reshape(dw.shape)
-            old = layers[i][0].copy()
-            value += decay * np.sum(old**2) / 2
-            if "weight" not in mistakes:
-                new[i][0] -= np.asarray(rate * (dw + decay * old), dtype)
-            if "bias" not in mistakes and not ("last bias" in mistakes and i == len(layers) - 1):
+            old = layers[i][0]
+            if decay:
+                value, dw = value + decay * np.sum(old**2) / 2, dw + decay * old
+            if "weight" not in planted:
+                new[i][0] = old - np.asarray(rate * dw, dtype)
+            if "bias" not in planted and not ("last bias" in planted and i == len(layers) - 1):
                 new[i][1] = new[i][1] - np.asarray(rate * db, dtype)
-            back = new[i][0] if "order" in mistakes else old
-            delta = (delta @ back.T) * (1 if "no slope" in mistakes else slope(a[i]))
-        if "late loss" in mistakes:
+            back = new[i][0] if "order" in planted else old
+            if i:
+                delta = delta @ back.T if "no slope" in planted else (delta @ back.T) * slope(a[i])
+        if "late loss" in planted:
             h = x
             for w, b in new[:-1]:
                 h = f(h @ w + b)

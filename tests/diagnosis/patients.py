@@ -1,5 +1,7 @@
 """Networks and data to examine: sound ones, and ones with a fault planted."""
 
+import functools
+
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
@@ -11,26 +13,31 @@ def standardized(x):
     return (x - x.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
 
 
+@functools.cache
 def digits():
     x, y = load_digits(return_X_y=True)
     return x / 16, y
 
 
+@functools.cache
 def iris():
     x, y = load_iris(return_X_y=True)
     return standardized(x), y
 
 
+@functools.cache
 def wine():
     x, y = load_wine(return_X_y=True)
     return standardized(x), y
 
 
+@functools.cache
 def cancer():
     x, y = load_breast_cancer(return_X_y=True)
     return standardized(x), y
 
 
+@functools.cache
 def diabetes():
     x, y = load_diabetes(return_X_y=True)
     return standardized(x), standardized(y)
@@ -53,6 +60,15 @@ def model_for(
     layers = [cr.Dense(hidden, activation=activation, **more) for _ in range(depth)]
     net = cr.Sequential([*layers, cr.Dense(outputs, activation=last)])
     return cr.Model(net, loss=loss, optimizer=optimizer or cr.Adam(1e-3), seed=seed)
+
+
+ACTIVATIONS = ["relu", "tanh", "sigmoid"]
+
+
+def combined(optimizers, name, activation, thorough):
+    """Return the optimizers to try with these: each with any table and any activation, or all with both."""
+    first = (list(DATA).index(name) + ACTIVATIONS.index(activation)) % len(optimizers)
+    return optimizers if thorough else optimizers[first : first + 1]
 
 
 def names(found):

@@ -168,8 +168,8 @@ PAIRS = [*itertools.combinations(COMBINED, 2), ("no rate", "sum"), ("no rate", "
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids="+".join)
-def test_two_mistakes_get_both_names_and_no_other(pair):
-    for seed in range(2):
+def test_two_mistakes_get_both_names_and_no_other(pair, thorough):
+    for seed in range(2 if thorough else 1):
         report = cr.check_step(homework(*pair), *problem(SQUARE, seed=seed))
         assert names(report) == {NAMES[one] for one in pair}, report
 
@@ -186,9 +186,9 @@ def test_softmax_twice_and_another(twice, mistake):
 
 @pytest.mark.parametrize("widths", [(4, 5, 3), (3, 2), (4, 5, 2), SQUARE, (3, 6, 4, 3)], ids=str)
 @pytest.mark.parametrize("options", [{"biases": False}, {"activation": "relu"}], ids=str)
-def test_softmax_twice_in_the_update_without_a_trained_bias(widths, options):
+def test_softmax_twice_in_the_update_without_a_trained_bias(widths, options, thorough):
     """It is read off the weights of the output as well."""
-    for seed in range(3):
+    for seed in range(3 if thorough else 1):
         given = problem(widths, seed=seed, biases=options.get("biases", True))
         report = cr.check_step(homework("softmax twice in the gradient", "bias", **options), *given)
         expected = {"softmax twice"} | ({"bias not trained"} if "activation" in options else set())

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
 import numpy as np
 import pytest
 from browser import start
@@ -12,9 +16,25 @@ import chainrule as cr
 WIDTH, HEIGHT = 1200, 1000
 
 
-@pytest.fixture(scope="module")
+@functools.cache
+def _started():
+    stack = ExitStack()
+    return stack, stack.enter_context(contextmanager(start)())
+
+
+@pytest.fixture
 def browser():
-    yield from start()
+    """One that the tests of this folder share: it takes longer to start than most of them."""
+    return _started()[1]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem):
+    """Close the browser before tests of other folders: while it is there, asyncio has a loop that runs."""
+    yield
+    if _started.cache_info().currsize and (nextitem is None or nextitem.path.parent != Path(__file__).parent):
+        _started()[0].close()
+        _started.cache_clear()
 
 
 @pytest.fixture(scope="session")

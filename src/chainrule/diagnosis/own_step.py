@@ -190,14 +190,18 @@ class OwnStep:
 
     def change(self, rate: float) -> list[Array]:
         """Return how much the step takes off each weight."""
-        new = self(self.arrays, rate).weights
-        return [old - now for old, now in zip(self.arrays, new, strict=True)]
+        return self._taken_off(self(self.arrays, rate))
+
+    def _taken_off(self, update: Update) -> list[Array]:
+        return [old - now for old, now in zip(self.arrays, update.weights, strict=True)]
 
     def at(self, rate: float) -> Reading:
         """Return the gradients that the step uses at a rate: its change by the rate."""
-        epsilon, changes = self(self.arrays, rate).epsilon, self.change(rate)
+        update = self(self.arrays, rate)
+        changes = self._taken_off(update)
         sizes = [max(largest(old), largest(new)) for old, new in zip(self.arrays, changes, strict=True)]
-        return Reading([change / rate for change in changes], [8 * epsilon * size / rate for size in sizes])
+        noise = [8 * update.epsilon * size / rate for size in sizes]
+        return Reading([change / rate for change in changes], noise)
 
     def claimed(self, rate: float) -> Reading:
         """Return the gradients that the step uses at a small rate: its change by the rate, in the limit."""

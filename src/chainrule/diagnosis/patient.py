@@ -129,9 +129,17 @@ class Patient:
         return self.trainer.copies(self.trainer.carried.parameters)
 
     def train(
-        self, data: Data, steps: int = STEPS, batch_size: int = BATCH, validation: Data | None = None
+        self,
+        data: Data,
+        steps: int = STEPS,
+        batch_size: int = BATCH,
+        validation: Data | None = None,
+        recorded: bool = False,
     ) -> History:
-        """Train for about so many steps; return the losses, with infinity where it fails, and the records."""
+        """Train for about so many steps; return the losses, with infinity where it fails.
+
+        The records come with them if they are asked for: then each epoch is looked at.
+        """
         trainer, history = self.trainer, History()
         size = min(batch_size, len(data["x"]))
         epochs = max(2, -(-steps * size // len(data["x"])))
@@ -139,11 +147,13 @@ class Patient:
         loop = trainer.loop(dict(data), dict(validation), shuffle=True, recorded=True)
         inputs = Inputs(data, trainer.arguments(), trainer.key, size, epochs, validation, self.n_threads)
         run = EXECUTORS[self.executor].run(loop, trainer.start(recorded=True), inputs)
+        run.ahead = not recorded
         recording = Recording(history, run.state.carried)
         try:
             for results in run:
                 history.append(results)
-                recording.enter(run.state.carried)
+                if recorded:
+                    recording.enter(run.state.carried)
         except NotFiniteError:
             history.append({"loss": np.inf})
         trainer.keep(run.state)

@@ -54,7 +54,7 @@ def rate_trial(patient: Patient, factor: float, steps: int = STEPS) -> Trial:
 def _rate_trial(patient: Patient, factor: float, steps: int) -> Trial:
     optimizer = patient.trainer.task.optimizer
     chosen = None if factor == 1 else _faster(optimizer, factor)
-    history = patient.copy(chosen).train(patient.some(MOST_TRAINED_ON), steps)
+    history = patient.copy(chosen).train(patient.some(MOST_TRAINED_ON), steps, recorded=True)
     return Trial(factor, late_loss(history), history, steps)
 
 
