@@ -334,6 +334,8 @@ def test_calls_that_do_not_fit(iris):
     for weight, sentence in (
         (np.ones(3), r"shape \(3,\), and X has 150 rows"),
         (0 * y, "at least one non-zero"),
+        (0.0, "at least one non-zero"),
+        (np.nan, "sample_weight contains NaN"),
     ):
         with pytest.raises(ValueError, match=sentence):
             _small().fit(x, y, weight)
