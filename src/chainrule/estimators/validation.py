@@ -92,6 +92,8 @@ def _held(estimator: Any, data: dict[str, Array], labels: Any) -> Held:
     check_some_weight(weight, " of rows that are held out", _REMEDY)
     if estimator.scoring is None and is_classifier(estimator) and len(estimator.classes_) > 1:
         return Held(data, accuracy)
+    if estimator.scoring is None and estimator.early_stopping and len(y) < 2 and not is_classifier(estimator):
+        raise ValueError("validation_data has 1 row, and R² needs 2; give more, or set scoring")
     one_to_one = y.ndim == 1 or y.shape[1] == estimator.n_outputs_  # not so with several quantiles
     if estimator.scoring is None and not is_classifier(estimator) and one_to_one:
         scale = determination_scale(y, weight)
