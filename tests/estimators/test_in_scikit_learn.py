@@ -299,6 +299,8 @@ def test_unknown_parameters_are_answered_with_the_nearest(iris):
         cr.MLPClassifier(dropouts=0.1)
     with pytest.raises(ValueError, match="did you mean 'hidden_layer_sizes'"):
         cr.MLPClassifier().set_params(hidden_layers_sizes=3)
+    with pytest.raises(ValueError, match=r"no parameter 'solver__momentum'; did you mean .*'momentum'"):
+        cr.MLPClassifier(solver=cr.SGD(0.1)).set_params(solver__momentum=0.5)
 
 
 def test_calls_that_do_not_fit(iris):
