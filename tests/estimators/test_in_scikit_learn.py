@@ -347,6 +347,19 @@ def test_calls_that_do_not_fit(iris):
         _small(batch_size=1000).fit(x, y)
 
 
+@pytest.mark.parametrize("kind", [cr.MLPClassifier, cr.MLPRegressor])
+def test_a_fitted_estimator_whose_next_rows_are_refused_predicts_as_before(kind, iris):
+    x, y = iris
+    model = kind(max_iter=3, random_state=0).fit(x, y)
+    predict = getattr(model, "predict_proba", model.predict)
+    expected = predict(x)
+    labels_of_two = np.c_[y == 0, y > 0] * 1
+    for rows, labels, weight in ((x, y > 0, np.ones(3)), (x[:, :2], y, 0 * y), (x, labels_of_two, 0 * y)):
+        with pytest.raises(ValueError, match=r"[Ss]ample.weight"):
+            model.fit(rows, labels, weight)
+        np.testing.assert_array_equal(predict(x), expected)
+
+
 def test_a_fit_that_diverges_goes_on_and_then_says_so(iris):
     x, y = iris
     model = cr.MLPRegressor(
