@@ -299,6 +299,8 @@ def test_unknown_parameters_are_answered_with_the_nearest(iris):
         cr.MLPClassifier(dropouts=0.1)
     with pytest.raises(ValueError, match="did you mean 'hidden_layer_sizes'"):
         cr.MLPClassifier().set_params(hidden_layers_sizes=3)
+    with pytest.raises(ValueError, match=r"no parameter 'solver__momentum'; did you mean .*'momentum'"):
+        cr.MLPClassifier(solver=cr.SGD(0.1)).set_params(solver__momentum=0.5)
 
 
 def test_calls_that_do_not_fit(iris):
@@ -334,6 +336,8 @@ def test_calls_that_do_not_fit(iris):
     for weight, sentence in (
         (np.ones(3), r"shape \(3,\), and X has 150 rows"),
         (0 * y, "at least one non-zero"),
+        (0.0, "at least one non-zero"),
+        (np.nan, "sample_weight contains NaN"),
     ):
         with pytest.raises(ValueError, match=sentence):
             _small().fit(x, y, weight)
@@ -341,6 +345,19 @@ def test_calls_that_do_not_fit(iris):
         UserWarning, match="Got `batch_size` less than 1 or larger than sample size. It is going"
     ):
         _small(batch_size=1000).fit(x, y)
+
+
+@pytest.mark.parametrize("kind", [cr.MLPClassifier, cr.MLPRegressor])
+def test_a_fitted_estimator_whose_next_rows_are_refused_predicts_as_before(kind, iris):
+    x, y = iris
+    model = kind(max_iter=3, random_state=0).fit(x, y)
+    predict = getattr(model, "predict_proba", model.predict)
+    expected = predict(x)
+    labels_of_two = np.c_[y == 0, y > 0] * 1
+    for rows, labels, weight in ((x, y > 0, np.ones(3)), (x[:, :2], y, 0 * y), (x, labels_of_two, 0 * y)):
+        with pytest.raises(ValueError, match=r"[Ss]ample.weight"):
+            model.fit(rows, labels, weight)
+        np.testing.assert_array_equal(predict(x), expected)
 
 
 def test_a_fit_that_diverges_goes_on_and_then_says_so(iris):

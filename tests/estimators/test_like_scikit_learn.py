@@ -137,6 +137,16 @@ def test_sample_weights(kind, solver):
 
 
 @since_1_7
+@pytest.mark.parametrize("options", [{}, {"solver": "lbfgs"}, {"early_stopping": True}], ids=str)
+@pytest.mark.parametrize("shift", [-3, -1.2], ids=["all", "most"])
+def test_weights_below_zero(shift, options):
+    """What a batch divides by may be negative, too."""
+    data = _iris()
+    weight = np.random.default_rng(1).uniform(0, 2, len(data[0])) + shift
+    assert_alike(*both(MLPClassifier, data, weight, batch_size=25, alpha=0.5, max_iter=6, **options), data[0])
+
+
+@since_1_7
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
 @pytest.mark.parametrize("outputs", [1, 3])

@@ -9,7 +9,7 @@ import pytest
 from scipy import special
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
-from sklearn.metrics import d2_pinball_score
+from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.preprocessing import scale
 
 import chainrule as cr
@@ -149,6 +149,8 @@ def test_several_quantiles_are_columns_in_order():
         d2_pinball_score(y, column, alpha=q) for q, column in zip(quantiles, predicted.T, strict=True)
     ]
     assert model.score(x, y) == pytest.approx(np.mean(expected))
+    set_since = clone(model).fit(x, y).set_params(quantile=0.5)
+    assert set_since.score(x, y) == model.score(x, y) == set_since.set_params(loss="huber").score(x, y)
     stopped = cr.MLPRegressor("quantile", **options, early_stopping=True, n_iter_no_change=3)
     stopped.fit(x, y, validation_data=(x[:99], y[:99]))
     assert max(stopped.validation_scores_) == stopped.score(x[:99], y[:99])
@@ -166,6 +168,10 @@ def test_one_quantile_by_name_is_that_of_the_object():
     for loss in (cr.Quantile(0.8), cr.Quantile((0.8,))):
         assert cr.MLPRegressor(loss, **OPTIONS).fit(x, y).loss_curve_ == by_name.loss_curve_
     assert by_name.predict(x).shape == y.shape
+    for options in ({"quantile": [0.8]}, {"loss": cr.Quantile((0.8,))}):
+        listed = cr.MLPRegressor(**{"loss": "quantile", **OPTIONS, **options}, early_stopping=True).fit(x, y)
+        assert len(listed.validation_scores_) == 5
+        assert listed.score(x, y) == r2_score(y, listed.predict(x))
     pair = cr.MLPRegressor("quantile", **OPTIONS, quantile=0.8).fit(x, np.column_stack([y, y]))
     assert pair.predict(x).shape == (len(y), 2)
 

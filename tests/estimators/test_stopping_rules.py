@@ -42,6 +42,8 @@ class Written:
         self.waited = self.waited + 1 if worse else 0
         if number > self.best if rules.scored else number < self.best:
             self.best, self.weights = number, weights
+        elif rules.by_scorer and math.isnan(number) and self.best == -math.inf:
+            self.weights = weights
         self.seen += rules.rows
         if rules.schedule.kind == "invscaling":
             self.rate = rules.schedule.rate / (self.seen + 1) ** rules.schedule.power
@@ -59,9 +61,17 @@ NUMBERS = st.lists(st.one_of(st.integers(-3, 3).map(float), st.just(math.nan)), 
 @pytest.mark.parametrize("schedule", ["constant", "invscaling", "adaptive"])
 @pytest.mark.parametrize("scored", [False, True])
 @settings(max_examples=25, deadline=None)
-@given(NUMBERS, st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([1.0, 2.0, math.inf]), st.floats(0.1, 2))
-def test_the_graph_is_what_is_written_down(scored, schedule, executor, numbers, tol, patience, power):
-    rules = Rules(scored, RateSchedule(schedule, 4e-6, power), tol, patience, 7)
+@given(
+    NUMBERS,
+    st.sampled_from([0.0, 0.5, 1.0]),
+    st.sampled_from([1.0, 2.0, math.inf]),
+    st.floats(0.1, 2),
+    st.booleans(),
+)
+def test_the_graph_is_what_is_written_down(
+    scored, schedule, executor, numbers, tol, patience, power, by_scorer
+):
+    rules = Rules(scored, RateSchedule(schedule, 4e-6, power), tol, patience, 7, by_scorer and scored)
     written = Written(rules)
     stage = rules.stage({"w": ArrayType((2,), FLOAT64)})
     arrays = rules.carried({}, 0, {"w": written.weights})
@@ -94,6 +104,28 @@ def test_a_search_over_numbers_compiles_once(monkeypatch):
     for change in changes:
         cr.MLPClassifier(**{**plain, "early_stopping": True, "random_state": 3, **change}).fit(X, Y)
     assert len(made) == 1
+
+
+@pytest.mark.filterwarnings("ignore:the validation score became nan:RuntimeWarning")
+def test_without_a_score_that_is_a_number_the_last_weights_are_kept():
+    options = {"hidden_layer_sizes": (5,), "random_state": 0, "max_iter": 5}
+    plain = cr.MLPClassifier(**options).fit(X, Y)
+    for going_on in (0, 2):
+        scores = [math.nan] * (5 - going_on) + [0.5, 0.25][:going_on]
+        model = cr.MLPClassifier(**options, early_stopping=True, scoring=lambda *_, left=scores: left.pop(0))
+        model.fit(X, Y, validation_data=(X[:9], Y[:9]))
+        assert np.isnan(model.validation_scores_).sum() == 5 - going_on
+        if not going_on:
+            np.testing.assert_array_equal(model.coefs_[0], plain.coefs_[0])
+        else:
+            best = cr.MLPClassifier(**{**options, "max_iter": 4}).fit(X, Y)
+            np.testing.assert_array_equal(model.coefs_[0], best.coefs_[0])
+    with pytest.raises(
+        ValueError, match="validation_data has 1 row, and R² needs 2; give more, or set scoring"
+    ):
+        cr.MLPRegressor(**options, early_stopping=True).fit(X, Y, validation_data=(X[:1], Y[:1]))
+    alone = cr.MLPRegressor(**options).fit(X, Y, validation_data=(X[:1], Y[:1]))
+    assert np.isfinite(alone.validation_loss_curve_).all()
 
 
 def test_the_loss_of_held_rows():

@@ -90,6 +90,21 @@ def test_class_weights_count_on_rows_that_are_not_trained_on():
             assert found == pytest.approx({label: expected[label] for label in found})
 
 
+@pytest.mark.parametrize("kind", [cr.MLPClassifier, cr.MLPRegressor])
+def test_some_rows_count_among_those_that_are_held_out_and_among_the_others(kind):
+    model, refused = kind(**PLAIN, early_stopping=True), []
+    for row in range(150):  # the only one that counts
+        with pytest.raises(ValueError, match="class weights included; leave out rows of weight 0") as caught:
+            model.fit(X, Y, np.arange(150) == row)
+        refused.append(str(caught.value).partition(" must")[0])
+    held, others = (f"Sample weights of rows that are {no}held out" for no in ("", "not "))
+    assert sorted(refused) == [held] * 135 + [others] * 15
+    for solver in ("adam", "lbfgs"):
+        model = cr.MLPClassifier(**PLAIN, solver=solver, calibrate=True, class_weight={2: 0.0})
+        with pytest.raises(ValueError, match=f"^{held} must"):
+            model.fit(X, Y, validation_data=(X[Y == 2], Y[Y == 2]))
+
+
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix], ids=["dense", "sparse"])
 def test_several_labels_with_class_weights_and_held_out_rows(form):
     x, y = make_multilabel_classification(60, 5, n_classes=3, random_state=0)

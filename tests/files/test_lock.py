@@ -1,5 +1,6 @@
 """One process at a time, and a lock dies with its process."""
 
+import contextlib
 import os
 import re
 import signal
@@ -67,6 +68,38 @@ def test_another_process_holds_it_until_it_is_killed(tmp_path, holder):
     with locked(tmp_path / "run"):
         pass
     assert names(tmp_path) == []
+
+
+FORKING = """
+import os, sys, time
+from chainrule.files import locked
+with locked(sys.argv[1]):
+    if os.fork():
+        time.sleep(60)
+    elif sys.argv[2] == "stay":
+        print("forked", flush=True)
+        time.sleep(60)
+print("gone", flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no process is forked here")
+@pytest.mark.parametrize("child", ["stay", "go"])
+def test_a_process_that_was_forked_off_has_no_part_in_it(child, tmp_path):
+    """As the workers of a pool: it neither keeps the lock of a parent that was killed, nor gives it back."""
+    arguments = [sys.executable, "-c", FORKING, str(tmp_path / "run"), child]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, start_new_session=True) as parent:
+        assert parent.stdout.readline() == {"stay": "forked\n", "go": "gone\n"}[child]
+        try:
+            with pytest.raises(BlockingIOError), locked(tmp_path / "run"):
+                pass
+            parent.kill()
+            parent.wait()
+            with locked(tmp_path / "run"):
+                pass
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(parent.pid, signal.SIGKILL)
 
 
 def test_what_a_stale_lock_file_holds_does_not_matter(tmp_path):

@@ -37,7 +37,7 @@ from chainrule.estimators.stopping import RateSchedule
 from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held, held_out, own_rows
 from chainrule.estimators.warned import warn
-from chainrule.estimators.weights import activated, follow_weights, weights_dtype
+from chainrule.estimators.weights import activated, as_before_if_refused, follow_weights, weights_dtype
 from chainrule.executors import EXECUTORS
 from chainrule.graph.types import ROWS, Array, ArrayType
 from chainrule.layers import initial_values
@@ -105,7 +105,8 @@ class BaseMLP(Inspected, Fitted, ABC):
         self._check_use(incremental, validation_data is not None)
         if not first:
             follow_weights(self)
-        data, y = self._checked_data(X, y, sample_weight, incremental=incremental, reset=first)
+        with as_before_if_refused(self):
+            data, y = self._checked_data(X, y, sample_weight, incremental=incremental, reset=first)
         self._steps = steps_of_fit(self, data["x"].shape[0], validation_data is not None)
         failure = None
         with opened(self.checkpoint) as checkpoint:

@@ -145,7 +145,8 @@ def _planned(
     size = _batch_size(estimator, rows)
     trainer, handed = fed(estimator._trainer, tables, size)
     scored = held is not None and bool(estimator.early_stopping)
-    rules = Rules(scored, schedule, float(estimator.tol), float(estimator.n_iter_no_change), rows)
+    patience, by_scorer = float(estimator.n_iter_no_change), estimator.scoring is not None
+    rules = Rules(scored, schedule, float(estimator.tol), patience, rows, scored and by_scorer)
     # scikit-learn goes on where numbers are no longer finite.
     loop = replace(trainer.loop(handed, {}, bool(estimator.shuffle), recorded), checked=False)
     state = trainer.start(recorded)

@@ -220,12 +220,12 @@ def regressor_loss(loss: Any, quantile: Any) -> Loss:
     """Return the loss that a regressor's parameters describe."""
     if isinstance(loss, str) and loss == "quantile":
         try:
-            quantiles = tuple(map(float, quantile)) if hasattr(quantile, "__iter__") else float(quantile)
+            listed = tuple(map(float, quantile)) if hasattr(quantile, "__iter__") else (float(quantile),)
         except (TypeError, ValueError):
             raise ValueError(
                 f"quantile is a number between 0 and 1, or a list of such numbers, not {quantile!r}"
             ) from None
-        return Quantile(quantiles)
+        return Quantile(listed[0] if len(listed) == 1 else listed)
     return REGRESSOR_LOSSES[loss]() if isinstance(loss, str) else as_loss(loss)
 
 

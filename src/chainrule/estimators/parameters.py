@@ -95,5 +95,6 @@ def nearest_name(estimator: Any, names: Iterable[str]) -> None:
     """Raise a sentence with the nearest names for the first that is no parameter."""
     known = estimator.get_params(deep=True)
     for name in names:
-        if name.partition("__")[0] not in known:
+        first, _, nested = name.partition("__")
+        if first not in known or (nested and not hasattr(known[first], "set_params")):
             raise UnknownOptionError(f"{type(estimator).__name__}: {unknown_name('parameter', name, known)}")

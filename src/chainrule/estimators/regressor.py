@@ -229,7 +229,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         return self._scored(y, self._shaped(self._output(x, check=False)), weight)
 
     def _scored(self, y: Any, predicted: Array, weight: Any) -> float:
-        quantiles = _several_quantiles(self._make_loss())
+        quantiles = _several_quantiles(self._trainer.task.loss)  # of what is predicted
         if not quantiles:
             return float(r2_score(y, predicted, sample_weight=weight))
         columns = zip(quantiles, predicted.T, strict=True)
@@ -266,5 +266,6 @@ def _as_numbers(y: Any) -> Array:
         ) from None
 
 
-def _several_quantiles(loss: Loss) -> tuple[float, ...]:
-    return loss.quantiles if isinstance(loss, Quantile) and isinstance(loss.quantiles, tuple) else ()
+def _several_quantiles(loss: Loss | None) -> tuple[float, ...]:
+    quantiles = loss.quantiles if isinstance(loss, Quantile) else ()
+    return quantiles if isinstance(quantiles, tuple) and len(quantiles) > 1 else ()

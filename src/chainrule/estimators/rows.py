@@ -18,7 +18,7 @@ from chainrule.graph.types import Array, DType, str_shape
 def as_sample_weight(weight: Any, rows: int, dtype: DType) -> Array:
     """Return one finite number for each row; one number stands for all."""
     if isinstance(weight, Real):
-        return np.full(rows, weight, dtype)
+        weight = np.full(rows, weight, dtype)
     array: Array = check_array(weight, ensure_2d=False, dtype=dtype, order="C", input_name="sample_weight")
     if array.shape != (rows,):
         raise ValueError(
@@ -29,10 +29,10 @@ def as_sample_weight(weight: Any, rows: int, dtype: DType) -> Array:
     return array
 
 
-def check_some_weight(weight: Array) -> None:
-    """Raise a ValueError if no row counts."""
-    if not weight.any():
-        raise ValueError("Sample weights must contain at least one non-zero number, of a row that counts.")
+def check_some_weight(weight: Array | None, which: str = "", remedy: str = "of a row that counts") -> None:
+    """Raise a ValueError if no row counts; `which` says where, if these are not all rows."""
+    if weight is not None and not weight.any():
+        raise ValueError(f"Sample weights{which} must contain at least one non-zero number, {remedy}.")
 
 
 def as_dense(x: Any) -> Array:

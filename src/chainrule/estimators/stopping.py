@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from chainrule.estimators.solver import RATE
-from chainrule.functions import logical_and, logical_not, where
+from chainrule.functions import isnan, logical_and, logical_not, logical_or, where
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Arrays, Stage
 from chainrule.graph.types import FLOAT64, Array, ArrayType
@@ -63,6 +63,9 @@ class Rules:
         How much better is better, and how many epochs without it are not too many.
     rows : int
         How many an epoch has.
+    by_scorer : bool
+        Whether the score is a scorer's, which may be NaN of weights that are sound: as long as it has been
+        nothing else, the last weights are kept, and not those before training.
     """
 
     scored: bool
@@ -70,6 +73,7 @@ class Rules:
     tol: float
     patience: float
     rows: int
+    by_scorer: bool = False
 
     def arguments(self) -> dict[str, Array]:
         """Return the numbers that the stage takes: another one needs no other graph."""
@@ -101,11 +105,12 @@ class Rules:
 
     def stage(self, kept: Mapping[str, ArrayType]) -> Stage:
         """Return the graph of the decision."""
-        return _stage(self.scored, self.schedule.kind, tuple(kept.items()) if self.scored else ())
+        kept_types = tuple(kept.items()) if self.scored else ()
+        return _stage(self.scored, self.schedule.kind, kept_types, self.by_scorer)
 
 
 @lru_cache(64)
-def _stage(scored: bool, schedule: str, kept: tuple[tuple[str, ArrayType], ...]) -> Stage:
+def _stage(scored: bool, schedule: str, kept: tuple[tuple[str, ArrayType], ...], by_scorer: bool) -> Stage:
     inputs: dict[str, Value] = {}
 
     def given(name: str) -> Value:
@@ -129,6 +134,8 @@ def _stage(scored: bool, schedule: str, kept: tuple[tuple[str, ArrayType], ...])
         outputs["stop"] = logical_and(stop, small)
     if schedule != "constant":
         outputs["learning_rate"] = given(RATE)
+    if by_scorer:
+        better = logical_or(better, logical_and(best == -np.inf, isnan(number)))
     outputs |= kept_best(inputs, better, dict(kept))
     return Stage(Graph(list(inputs.values()), list(outputs.values())), tuple(outputs))
 

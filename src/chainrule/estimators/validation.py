@@ -14,6 +14,7 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
 from chainrule.estimators.categories import with_categories
+from chainrule.estimators.rows import check_some_weight
 from chainrule.estimators.scores import (
     SCALE,
     RowScore,
@@ -22,6 +23,10 @@ from chainrule.estimators.scores import (
     determination_scale,
 )
 from chainrule.graph.types import Array
+
+_REMEDY = (
+    "class weights included; leave out rows of weight 0, or give fit a validation_data of rows that count"
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ def held_out(
             "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
         )
     training, held = ({name: part[i] for name, part in parts.items()} for i in (0, 1))
+    check_some_weight(training.get("sample_weight"), " of rows that are not held out", _REMEDY)
     return training, _held(estimator, held, labels)
 
 
@@ -83,8 +89,11 @@ def own_rows(estimator: Any, given: Any) -> Held:
 def _held(estimator: Any, data: dict[str, Array], labels: Any) -> Held:
     """Return the rows with the loop's score, where it is the default one and can be one number a row."""
     y, weight = data["y"], data.get("sample_weight")
+    check_some_weight(weight, " of rows that are held out", _REMEDY)
     if estimator.scoring is None and is_classifier(estimator) and len(estimator.classes_) > 1:
         return Held(data, accuracy)
+    if estimator.scoring is None and estimator.early_stopping and len(y) < 2 and not is_classifier(estimator):
+        raise ValueError("validation_data has 1 row, and R² needs 2; give more, or set scoring")
     one_to_one = y.ndim == 1 or y.shape[1] == estimator.n_outputs_  # not so with several quantiles
     if estimator.scoring is None and not is_classifier(estimator) and one_to_one:
         scale = determination_scale(y, weight)

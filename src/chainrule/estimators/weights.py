@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +38,18 @@ def weights_dtype(estimator: BaseMLP) -> DType:
     return FLOAT32 if all(getattr(array, "dtype", None) == FLOAT32 for array in arrays) else FLOAT64
 
 
+@contextmanager
+def as_before_if_refused(estimator: BaseMLP) -> Iterator[None]:
+    """Let an estimator have the attributes that it has now if a ValueError or a TypeError says no."""
+    before = dict(estimator.__dict__)
+    try:
+        yield
+    except (ValueError, TypeError):
+        estimator.__dict__.clear()
+        estimator.__dict__.update(before)
+        raise
+
+
 def follow_weights(estimator: BaseMLP) -> None:
     """Let an estimator have the network that `coefs_` and `intercepts_` are of.
 
@@ -48,13 +61,13 @@ def follow_weights(estimator: BaseMLP) -> None:
     ValueError
         If the arrays do not fit together, or to layers with weights of their own.
     """
-    widths, before = _widths(estimator), dict(estimator.__dict__)
+    widths = _widths(estimator)
     known = hasattr(estimator, "_network")
     if known and widths == _known_widths(estimator._network):
         if weights_dtype(estimator) != estimator._trainer.task.dtype:
             estimator._renew()
         return
-    try:
+    with as_before_if_refused(estimator):
         _check_others(estimator)
         if not known:
             _begin(estimator, widths)
@@ -62,10 +75,6 @@ def follow_weights(estimator: BaseMLP) -> None:
         estimator.n_layers_ = len(widths)
         estimator._network, estimator._left = estimator._made_network(widths), None
         estimator._renew()
-    except ValueError:
-        estimator.__dict__.clear()
-        estimator.__dict__.update(before)
-        raise
 
 
 def _known_widths(network: Network) -> list[int]:

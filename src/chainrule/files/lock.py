@@ -24,12 +24,28 @@ else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+#: The lock files that this process holds open.
+_held: set[int] = set()
+
+
+def _leave() -> None:
+    """Let the process that was forked off here have no part in its parent's locks, which die with that."""
+    for file in _held:
+        os.close(file)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave)
+
+
 @contextlib.contextmanager
 def locked(path: str | os.PathLike[str]) -> Iterator[None]:
     """Hold the lock of a path for as long as the context lasts.
 
     The operating system holds it on the file ``path.lock`` and gives it up when the process ends, in whatever
-    way: a lock file that a killed process has left hinders nobody. Two names of one file are one lock.
+    way: a lock file that a killed process has left hinders nobody, and neither do processes that it has
+    forked off. Two names of one file are one lock.
 
     Raises
     ------
@@ -59,12 +75,15 @@ def locked(path: str | os.PathLike[str]) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+    _held.add(file)
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # Windows keeps the name of an open file
-            os.unlink(place)  # while it is held, so that nobody waits on a file that is gone
-        os.close(file)
+        if file in _held:
+            with contextlib.suppress(OSError):  # Windows keeps the name of an open file
+                os.unlink(place)  # while it is held, so that nobody waits on a file that is gone
+            _held.remove(file)
+            os.close(file)
 
 
 def _acquired(place: Path) -> int:

@@ -12,7 +12,7 @@ def weighted_mean(losses: Value, weights: Value | None = None) -> tuple[Value, V
 
     .. math:: \mathrm{mean} = \frac{\sum_i w_i L_i}{\sum_i w_i}
 
-    The mean is 0 where all weights are 0: such a batch changes nothing. A row of weight 0 adds exactly
+    The mean is 0 where the weights sum to 0: such a batch changes nothing. A row of weight 0 adds exactly
     nothing, even if its loss is infinite or NaN. Its derivative is nothing too, unless the derivative of the
     loss itself is not finite there, since 0 · ∞ is NaN; `without_absent` keeps such predictions from the
     loss.
@@ -22,7 +22,7 @@ def weighted_mean(losses: Value, weights: Value | None = None) -> tuple[Value, V
     losses : Value
         One number a row, shape (rows,).
     weights : Value, optional
-        Sample weights, shape (rows,), none of them negative. Without them each row has the weight 1.
+        Sample weights, shape (rows,). Without them each row has the weight 1.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def weighted_mean(losses: Value, weights: Value | None = None) -> tuple[Value, V
             f"and the losses {str_shape(losses.shape)}"
         )
     total, weight = sum(where(weights == 0, 0, weights * losses)), sum(weights)
-    some = weight > 0
+    some = weight != 0
     return where(some, total / where(some, weight, 1), 0), weight
 
 

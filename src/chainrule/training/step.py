@@ -173,7 +173,7 @@ class Trace:
                     f"the loss has the shape {str_shape(losses.shape)}, and one number a row is needed: "
                     "take the mean over the other axes, for example cr.mean(..., axis=-1)"
                 )
-            divisor = where(weight > 0, weight, 1) if self.task.shared_penalties else None
+            divisor = where(weight != 0, weight, 1) if self.task.shared_penalties else None
             for penalty in self.task.penalties:
                 size = penalty(self.parameters)
                 mean = mean + (size if divisor is None else size / divisor)
@@ -217,7 +217,7 @@ class Trace:
         if self.sample_weight is None:
             return dict(outputs)
         with origin("update"):
-            return {name: where(weight > 0, new, self._inputs[name]) for name, new in outputs.items()}
+            return {name: where(weight != 0, new, self._inputs[name]) for name, new in outputs.items()}
 
     def stage(self, outputs: Mapping[str, Value]) -> Stage:
         """Return the graph from the inputs that are needed to these outputs."""
