@@ -153,9 +153,11 @@ class Derivatives:
 
     def _rule_of_sum(self, root: Value) -> str:
         """Return the rule for what was repeated, by what is added up."""
-        summed = [root.operands[0].shape[axis] for axis in root.attributes["axes"]]
+        (x,) = root.operands
+        summed = [x.shape[axis] for axis in root.attributes["axes"]]
         if ROWS not in summed:
-            return WITHIN
+            before = ROWS not in x.shape and any(ROWS in operand.shape for operand in x.operands)
+            return PLACES if before else WITHIN
         if len(summed) > 1:
             return PLACES
         return SPREAD if self.names.recording.rows > 1 else ONE_ROW
