@@ -116,6 +116,38 @@ def test_ignored_columns_and_rows_without_target(run, write, flowers):
     assert "30 to train on, 8 held out" in words
 
 
+def test_patience_ends_training_and_keeps_the_best_weights(run, write):
+    rng = np.random.default_rng(0)
+    path = write([[*"abcdef", "y"], *([*rng.normal(size=6), rng.integers(2)] for _ in range(100))])
+    whole = run("train", path, "--target", "y", "--epochs", 200, "-o", "whole.safetensors")
+    assert "ended after" not in whole.stdout
+    result = run("train", path, "--target", "y", "--epochs", 200, "--patience", 5)
+    ended, best = map(int, re.findall(r"ended after (\d+) of 200 epochs; .* epoch (\d+)", result.stdout)[0])
+    assert ended == best + 5
+    assert "rows held out, which chose the epoch, too\n" in result.stdout
+    losses = load("whole.safetensors").metadata["history"]["results"]["validation_loss"]
+    assert losses.index(min(losses[:ended])) + 1 == best
+    run("train", path, "--target", "y", "--epochs", best, "-o", "best.safetensors")
+    for name, array in load("best.safetensors").weights.items():
+        np.testing.assert_array_equal(load("table.safetensors").weights[name], array)
+
+
+def test_a_model_takes_no_other_files_place_unless_it_is_named(run, write, flowers):
+    """Its own, of the same column, it does, and says so."""
+    path = write(flowers)
+    small = ("train", path, "--epochs", 2, "--hidden", 4, "--target")
+    assert "saved table.safetensors; to" in run(*small, "kind").stdout
+    assert "saved table.safetensors, in the place of what was there; to" in run(*small, "kind").stdout
+    refused = run(*small, "colour")
+    assert refused.exit_code == 2
+    assert "table.safetensors is there already, and predicts 'kind'; name the output: -o" in refused.stderr
+    assert run(*small, "colour", "-o", "table.safetensors").exit_code == 0
+    path.with_suffix(".safetensors").write_text("something else")
+    refused = run(*small, "kind")
+    assert "table.safetensors is there already, and no model of a table; name the out" in refused.stderr
+    assert path.with_suffix(".safetensors").read_text() == "something else"
+
+
 def test_regression(run, write):
     data = load_diabetes()
     path = write([[*data.feature_names, "progress"], *np.column_stack([data.data, data.target])])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 import chainrule as cr
@@ -19,6 +21,23 @@ def physics(network, x, y):
     """The network's own derivative by x is in the loss."""
     slope = cr.grad(lambda x: cr.sum(network(x)))(x)
     return cr.sum(slope**2, axis=-1) + cr.sum((network(x) - y) ** 2, axis=-1)
+
+
+def curved(network, x, y):
+    """So are its second derivatives by x, and what it gives at points that are no rows."""
+    slope = cr.grad(lambda x: cr.sum(network(x)))
+    curvature = cr.grad(lambda x: cr.sum(slope(x)))
+    ends = network(np.array([[0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]))
+    return cr.mean((curvature(x) + cr.sin(x)) ** 2) + 10 * cr.mean(ends**2)
+
+
+@dataclass(frozen=True)
+class Highway(cr.Layer):
+    """A layer that computes before and after those that it holds."""
+
+    def forward(self, x, context):
+        gate = cr.sigmoid(context.layer("gate", cr.Dense(4), x))
+        return gate * context.layer("body", cr.Dense(4, activation="tanh"), x) + (1 - gate) * x
 
 
 def dense(activation="tanh"):
@@ -40,6 +59,7 @@ NETWORKS = {
     "residual": cr.Sequential([cr.Residual([cr.LayerNorm(), cr.Dense(4, activation="tanh")]), cr.Dense(2)]),
     "branches": cr.Sequential([cr.Concatenate([cr.Activation("identity"), cr.Dense(3)]), cr.Dense(2)]),
     "columns": cr.Sequential([cr.Concatenate([cr.Columns([0, 2]), cr.Columns([3])]), cr.Dense(2)]),
+    "highway": cr.Sequential([Highway(), cr.Dense(2)]),
     "no bias": cr.Sequential([cr.Dense(3, use_bias=False, activation="relu"), cr.Dense(2, use_bias=False)]),
 }
 EMBEDDED = cr.Sequential([cr.Columns([2, 3]), cr.Embedding(3, 2), cr.Flatten()])
@@ -97,6 +117,11 @@ def cases():
     yield "weights of rows", built(dense()), ROWS, NUMBERS, [1.0, 0.0, 2.0]
     yield "one row", built(dense(), "cross_entropy"), ROWS[:1], CLASSES[:1], None
     yield "penalties", built(dense(), penalties=[cr.L2(0.1), cr.L1(0.01)]), ROWS, NUMBERS, None
-    objective = cr.Model(dense(), objective=physics, optimizer=cr.SGD(0.1), dtype="float64")
-    objective.build(features=4)
-    yield "objective", objective, ROWS, NUMBERS, None
+    hidden = [cr.Dense(2, activation="tanh"), cr.Dense(2, activation="tanh")]
+    for name, net, objective in (
+        ("objective", dense(), physics),
+        ("second derivatives", cr.Sequential([*hidden, cr.Dense(1)]), curved),
+    ):
+        physical = cr.Model(net, objective=objective, optimizer=cr.SGD(0.1), dtype="float64")
+        physical.build(features=4)
+        yield name, physical, ROWS, NUMBERS, None

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from explained_cases import ROWS, built
+from explained_cases import NUMBERS, ROWS, built
 
 import chainrule as cr
 from chainrule.explanation.plain import to_text
-from chainrule.explanation.rules import CHAIN, KEPT, MOVES, NO_ROW, PATHS
+from chainrule.explanation.rules import CHAIN, KEPT, MOVES, NO_ROW, PATHS, PLACES
 
 ROW = ROWS[:1]
 
@@ -59,9 +59,17 @@ def test_slices_and_what_is_put_side_by_side_are_explained():
     found = rules(explanation)
     assert found["layers.0.layers.0.a"] == MOVES["take"]
     assert found["layers.0.a"] == MOVES["concat"]
-    assert found["d layers.0.layers.1.z"] == f"{CHAIN}; {MOVES['slice']}"
+    assert found["d layers.0.layers.1.z"] == f"{CHAIN}; {MOVES['take']}"
     assert found["d x"] == f"{PATHS}; {MOVES['scatter_add']}"
     assert MOVES["concat"] in str(explanation)
+
+
+def test_what_every_place_of_every_row_uses_is_summed_over_both():
+    """A matrix product adds up the rows, and a sum the places."""
+    model = cr.Model(cr.Sequential([cr.Dense(2), cr.Flatten(), cr.Dense(1)]), loss="mean_squared_error")
+    found = rules(model.explain(ROWS.reshape(3, 2, 2), NUMBERS[:, :1]))
+    assert found["d layers.0.weight"] == PLACES
+    assert found["d layers.0.bias"] == PLACES
 
 
 @dataclass(frozen=True)
@@ -72,10 +80,32 @@ class Part(cr.Layer):
         return x[:, :2]
 
 
+@dataclass(frozen=True)
+class Odd(cr.Layer):
+    """Every other input."""
+
+    def forward(self, x, context):
+        return x[:, 1::2]
+
+
 def test_a_slice_has_its_way_back():
     found = rules(built(cr.Sequential([cr.Dense(3), Part()])).explain(ROW, [[1.0, 2.0]]))
-    assert found["layers.1.a"] == MOVES["slice"]
+    assert found["layers.1.a"] == MOVES["take"]
     assert found["d layers.0.z"] == f"{CHAIN}; {MOVES['pad']}"
+
+
+def test_parts_of_one_array_are_told_by_their_places_and_padded_on_the_way_back():
+    """The whole array's equation holds: no sum of derivatives of other shapes stands for it."""
+
+    def likelihood(p, t):
+        return p[:, 1] + (t[:, 0] - p[:, 0]) ** 2 * cr.exp(-2 * p[:, 1]) / 2
+
+    story = str(built(cr.Dense(2), likelihood).explain(ROWS, NUMBERS[:, :1]))
+    assert "\n   u_(n,0) = z_(n,1)\n" in story
+    assert "\n   ∂L/∂z = pad(−(1/3 · e^((−2)·u) · (t − z_(0,0:3,1)))) + pad(∂L/∂u)\n" in story
+    assert f"; {MOVES['slice']}; {MOVES['pad']}\n" in story
+    every_other = cr.Sequential([cr.Dense(4), Odd(), cr.Dense(2)])
+    assert "\n   a_(n,k)⁽¹⁾ = z_(n,2·k+1)⁽⁰⁾\n" in str(built(every_other).explain(ROWS, NUMBERS))
 
 
 def test_where_no_row_counts_that_is_why_weights_stay():

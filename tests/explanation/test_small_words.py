@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 from explained_cases import NETWORKS, NUMBERS, ROWS, built, dense
 
 import chainrule as cr
@@ -49,3 +50,13 @@ def test_times_one_over_something_is_a_fraction():
     told = str(built(dense(), optimizer=cr.Adam(0.01)).explain(ROWS, NUMBERS))
     assert "√(s_W⁽⁰⁾′)/√(1 − β₂^(τ+1)) + ε" in told
     assert "(1/√" not in told
+
+
+def test_numbers_of_an_objective_stand_in_brackets():
+    def ends(network, x, y):
+        return cr.mean(network(np.array([[0.0], [-1.0]])) ** 2) + cr.mean((network(x) - y) ** 2)
+
+    model = cr.Model(cr.Dense(1), objective=ends, dtype="float64")
+    explanation = model.explain([[0.5]], [[1.0]])
+    assert "a = (0, −1) W + b\n" in str(explanation)
+    assert "(0, −1)ᵀ ∂L/∂a" in str(explanation)

@@ -6,10 +6,11 @@ import re
 
 import numpy as np
 import pytest
-from explained_cases import NUMBERS, ROWS, built, cases, dense
+from explained_cases import NUMBERS, ROWS, built, cases, curved, dense
 
 import chainrule as cr
 from chainrule.explanation.formula import numeric
+from chainrule.explanation.plain import to_text
 
 CASES = list(cases())
 
@@ -210,3 +211,14 @@ def test_a_derivative_by_what_the_loss_does_not_depend_on_is_told_as_0(opened):
     (kept,) = (step for step in explanation.steps if step.quantity.symbol.key == "layers.1.bias/mean′")
     page.locator("#step").fill(str(kept.number))
     assert "=\xa00.9·0+(1−0.9)·0" in page.locator("#told").text_content()
+
+
+def test_second_derivatives_are_told_in_steps():
+    """Each sum of matrix products has a name, so that none is written in the others."""
+    net = cr.Sequential([cr.Dense(3, activation="tanh"), cr.Dense(3, activation="tanh"), cr.Dense(1)])
+    model = cr.Model(net, objective=curved, dtype="float64")
+    explanation = model.explain(ROWS[:2])
+    longest = max(len(to_text(step.quantity.equation)) for step in explanation.steps)
+    assert longest < 130
+    assert "a⁽⁰⁾ = tanh(constants W⁽⁰⁾ + b⁽⁰⁾)" in str(explanation)
+    assert re.search(r"L = \(∑_\(n,j\) \w\d?²\)/8 \+ 5 · \(∑_\(i,j\) z⁽²⁾²\)\n", str(explanation))

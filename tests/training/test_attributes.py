@@ -12,6 +12,10 @@ import chainrule as cr
 from bad_input import refused
 
 X, Y = table()
+OPTIMIZER = (
+    r"^SGD: {0} cannot be set; set another optimizer, as in model\.optimizer = "
+    r"dataclasses\.replace\(model\.optimizer, {0}=\.\.\.\)$"
+)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +43,34 @@ def test_what_cannot_be_set(name, sentence):
         setattr(model, name, 3)
     with pytest.raises(AttributeError):
         object.__getattribute__(model, "__dict__")
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "sentence"),
+    [
+        (lambda model: model.optimizer, "learning_rate", OPTIMIZER.format("learning_rate")),
+        (lambda model: model.optimizer, "momentum", OPTIMIZER.format("momentum")),
+        (lambda model: model.optimizer, "lr", "nothing can be set, and there is no option 'lr'"),
+        (lambda model: model.network.layers[0], "units", "^Dense: units cannot be set; make another, as in"),
+        (lambda model: model.loss, "label_smoothing", "^MeanSquaredError: nothing can be set, and there"),
+        (lambda model: cr.CosineDecay(0.1, steps=9), "steps", "^CosineDecay: steps cannot be set; make"),
+    ],
+)
+def test_the_options_of_parts_cannot_be_set(part, name, sentence):
+    model = regression()
+    with refused(sentence, kind=dataclasses.FrozenInstanceError):
+        setattr(part(model), name, 3)
+
+
+def test_a_subclass_that_is_no_dataclass_has_its_own_attributes():
+    class Counting(cr.Dense):
+        pass
+
+    layer = Counting(3)
+    layer.count = 2
+    assert layer.count == 2
+    with refused("^Counting: units cannot be set; make another", kind=dataclasses.FrozenInstanceError):
+        layer.units = 4
 
 
 def test_what_is_to_be_written_instead_acts():

@@ -15,6 +15,7 @@ from chainrule.layers import Dense, Sequential
 from chainrule.model import Model
 from chainrule.optimizers import AdamW
 from chainrule.training.callbacks import Progress, Recorder
+from chainrule.training.stopping import EarlyStopping
 
 #: With fewer rows than this, the accuracy on the rows held out says nothing.
 FEWEST_ROWS = 10
@@ -40,6 +41,8 @@ class Settings:
         The part of the rows that training does not see.
     seed : int
         Of the split, the first weights and the shuffles.
+    patience : int or None
+        How many epochs without a smaller loss of the rows held out end training; None for all epochs.
     """
 
     epochs: int | None = None
@@ -48,6 +51,7 @@ class Settings:
     batch_size: int = 32
     held_out: float = 0.2
     seed: int = 0
+    patience: int | None = None
 
     def epochs_for(self, rows: int) -> int:
         """Return the number of epochs for so many training rows."""
@@ -139,6 +143,8 @@ def fit(
         for part in (lesson.training, lesson.held_out)
     ]
 
+    stopping = [] if settings.patience is None else [EarlyStopping(settings.patience)]
+
     def keep_history(progress: Progress) -> None:
         model.metadata["history"] = progress.history.to_json()
 
@@ -148,7 +154,7 @@ def fit(
             epochs=settings.epochs_for(len(lesson.training.rows)),
             batch_size=settings.batch_size,
             validation_data=parts[1],
-            callbacks=[watch, Recorder(), keep_history],
+            callbacks=[watch, Recorder(), keep_history, *stopping],
             checkpoint=checkpoint,
         )
     except KeyboardInterrupt:

@@ -16,7 +16,7 @@ from chainrule.app.cells import printable, quoted
 from chainrule.app.description import Description
 from chainrule.app.explain import explain_row, form_of
 from chainrule.app.history import drawn, history_lines, load_history
-from chainrule.app.output import check_checkpoint, check_output, failed_to_write
+from chainrule.app.output import check_checkpoint, check_output, check_unnamed, failed_to_write
 from chainrule.app.predict import load_trained, predict_table, to_csv
 from chainrule.app.scores import guess, score
 from chainrule.app.table import Table, read_table
@@ -104,6 +104,7 @@ def train(
     hidden: options.Hidden = "64,64",
     learning_rate: options.LearningRate = 0.001,
     batch_size: options.BatchSize = 32,
+    patience: options.Patience = None,
     held_out: options.HeldOut = 0.2,
     seed: options.Seed = 0,
     checkpoint: options.Checkpoint = None,
@@ -111,10 +112,15 @@ def train(
     ignore: options.Ignore = None,
 ) -> None:
     """Train a network that predicts one column of a table from the others, and save it."""
-    settings = learn.Settings(epochs, options.widths(hidden), learning_rate, batch_size, held_out, seed)
+    settings = learn.Settings(
+        epochs, options.widths(hidden), learning_rate, batch_size, held_out, seed, patience
+    )
     data = read_table(table, delimiter)
+    unnamed = output is None
     output = output or Path(f"{table.stem}.safetensors")
     check_output(output, table)
+    if unnamed:
+        check_unnamed(output, target)
     if checkpoint is not None:
         check_checkpoint(checkpoint, output, table)
     lesson = learn.prepare(data, target, ignore or [], settings)
@@ -135,13 +141,16 @@ def _train(
         finished = learn.fit(model, lesson, settings, losses.watch, checkpoint)
     if not finished:
         report.print_interrupted(console, model.epochs, losses.epochs, checkpoint)
+    elif settings.patience is not None:
+        report.print_best(console, model.metadata["history"]["results"]["validation_loss"], losses.epochs)
 
     reached = score(predict_table(model, description, lesson.held_out), description.target, lesson.held_out)
     guessed = guess(description.target, lesson.training, lesson.held_out)
-    report.print_score(console, len(lesson.held_out.rows), reached, guessed)
+    report.print_score(console, len(lesson.held_out.rows), reached, guessed, settings.patience is not None)
+    is_new = not output.exists()
     with failed_to_write(output):
         model.save(output)
-    report.print_saved(console, output)
+    report.print_saved(console, output, is_new)
     return finished
 
 

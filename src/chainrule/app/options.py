@@ -100,6 +100,14 @@ Hidden = Annotated[
 ]
 LearningRate = Annotated[float, typer.Option(callback=_positive, help="How far a weight update goes.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Rows in each weight update.")]
+Patience = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        show_default="none: all epochs",
+        help="Stop after so many epochs in which the held-out loss found no new low; keep the best weights.",
+    ),
+]
 HeldOut = Annotated[
     float,
     typer.Option(min=0.01, max=0.9, callback=_positive, help="Part of the rows that training does not see."),

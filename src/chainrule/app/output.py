@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from chainrule.app.predict import load_trained
+
 
 def check_output(path: Path, *inputs: Path) -> None:
     """Raise a ValueError if a file cannot be written here, or would take the place of an input.
@@ -31,6 +33,28 @@ def check_output(path: Path, *inputs: Path) -> None:
         raise ValueError(
             f"the folder {folder} cannot be written to ({problem.strerror}); choose another output"
         ) from None
+
+
+def check_unnamed(path: Path, target: str) -> None:
+    """Raise a ValueError if a file that nobody named would take the place of anything but such a model.
+
+    Parameters
+    ----------
+    path : Path
+        The file to be written later, by the table's name.
+    target : str
+        What the model will predict.
+    """
+    if not path.exists():
+        return
+    try:
+        there = load_trained(path)[1].target.name
+    except ValueError:
+        raise ValueError(
+            f"{path} is there already, and no model of a table; name the output: -o MODEL"
+        ) from None
+    if there != target:
+        raise ValueError(f"{path} is there already, and predicts {there!r}; name the output: -o MODEL")
 
 
 def check_checkpoint(path: Path, output: Path, table: Path) -> None:

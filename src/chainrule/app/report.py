@@ -65,10 +65,13 @@ def print_table(console: Console, table: Table, lesson: Lesson) -> None:
     _line(console, f"rows: {len(lesson.training.rows):,} to train on, {len(lesson.held_out.rows):,} held out")
 
 
-def print_score(console: Console, rows: int, score: Score, guess: tuple[str, Score]) -> None:
+def print_score(
+    console: Console, rows: int, score: Score, guess: tuple[str, Score], chose_epoch: bool
+) -> None:
     """Print how good the predictions for the rows held out are, beside those of a guess."""
     console.print()
-    _line(console, f"on the {rows:,} rows held out", style="bold")
+    also = ", which chose the epoch, too" * chose_epoch
+    _line(console, f"on the {rows:,} rows held out{also}", style="bold")
     words, guessed = guess
     width = max(len("this network"), len(words))
     _line(console, f"  {'this network':{width}}  {score}", style="bold green")
@@ -99,10 +102,22 @@ def print_interrupted(console: Console, completed: int, epochs: int, checkpoint:
         _line(console, f"the same command goes on from {checkpoint}")
 
 
-def print_saved(console: Console, path: Path) -> None:
+def print_best(console: Console, held_out_losses: Sequence[float], epochs: int) -> None:
+    """Print after which epoch patience ended training, and whose weights are kept."""
+    done = len(held_out_losses)
+    best = held_out_losses.index(min(held_out_losses)) + 1
+    _line(
+        console,
+        f"ended after {done} of {epochs} epochs; kept are the weights of epoch {best}, "
+        "with the smallest held-out loss",
+    )
+
+
+def print_saved(console: Console, path: Path, is_new: bool) -> None:
     """Print where the model is, and what to do with it."""
     console.print()
-    _line(console, f"saved {path}; to predict with it:")
+    replaced = "" if is_new else ", in the place of what was there"
+    _line(console, f"saved {path}{replaced}; to predict with it:")
     _line(console, f"  chainrule predict {shlex.quote(str(path))} TABLE", style="bold")
 
 

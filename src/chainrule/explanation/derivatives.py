@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.explanation.formula import Formula, Name, Number, Symbol, addends, names
 from chainrule.explanation.landmarks import Landmark, is_short, is_transparent, looked_through
 from chainrule.explanation.names import Names
+from chainrule.explanation.order import backwards
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.quantity import Product, Quantity
 from chainrule.explanation.rules import (
@@ -57,16 +58,17 @@ class Derivatives:
             yield "backward", softmax.power.origin.part, title, SOFTMAX, quantity
         for mark in reversed([mark for mark in computed if mark.stage == "loss"]):
             yield from self._derivative(mark)
-        for part in reversed(self.marks.parts):
-            mine = [mark for mark in computed if mark.part == part and mark.stage == "forward"]
-            for mark in reversed(mine):
-                yield from self._derivative(mark)
-                yield from self._slope(mark)
-            for mark in self.marks.listed:
-                if mark.role == "parameter" and mark.part == part:
-                    yield from self._derivative(mark)
+        ordered = list(backwards([mark for mark in computed if mark.stage == "forward"]))
+        last_of = {mark.part: mark for mark in ordered}
+        for mark in ordered:
+            yield from self._derivative(mark)
+            yield from self._slope(mark)
+            if mark is last_of[mark.part]:
+                for parameter in self.marks.listed:
+                    if parameter.role == "parameter" and parameter.part == mark.part:
+                        yield from self._derivative(parameter)
         for mark in self.marks.listed:
-            if mark.role == "x" or (mark.role == "parameter" and mark.part not in self.marks.parts):
+            if mark.role == "x" or (mark.role == "parameter" and mark.part not in last_of):
                 yield from self._derivative(mark)
 
     def _derivative(self, mark: Landmark) -> Iterator[Told]:
@@ -114,13 +116,21 @@ class Derivatives:
         if mark.role == "parameter":
             return f"{part}: how the loss changes with {letter}"
         if mark.role == "x":
-            return f"{self.marks.parts[0] or 'the network'}: handed on to the input"
+            return f"{self._first_part or 'the network'}: handed on to the input"
         if mark.stage == "loss":
             return f"the loss: handed on to {letter}"
         is_sum = mark.role == "inner" or mark.symbol.key.rpartition(".")[2].startswith("z")
         if mark.role == "output":
             return f"{'δ, ' * is_sum}handed on to {part}, by what uses its output {letter}"
         return f"{part}: {'δ, ' * is_sum}how the loss changes with {letter}"
+
+    @cached_property
+    def _first_part(self) -> str:
+        """The part of the network that is given the input; empty if several are."""
+        (x,) = (mark.value for mark in self.marks.listed if mark.role == "x")
+        users = [value for value in needed([self.step.loss]) if any(one is x for one in value.operands)]
+        parts = {value.origin.part for value in users if value.origin.stage == "forward"}
+        return parts.pop() if len(parts) == 1 else ""
 
     def _rule(self, mark: Landmark, quantity: Quantity) -> str:
         if quantity.handed:
@@ -143,9 +153,11 @@ class Derivatives:
 
     def _rule_of_sum(self, root: Value) -> str:
         """Return the rule for what was repeated, by what is added up."""
-        summed = [root.operands[0].shape[axis] for axis in root.attributes["axes"]]
+        (x,) = root.operands
+        summed = [x.shape[axis] for axis in root.attributes["axes"]]
         if ROWS not in summed:
-            return WITHIN
+            before = ROWS not in x.shape and any(ROWS in operand.shape for operand in x.operands)
+            return PLACES if before else WITHIN
         if len(summed) > 1:
             return PLACES
         return SPREAD if self.names.recording.rows > 1 else ONE_ROW
@@ -175,6 +187,6 @@ class Derivatives:
 
 
 def _is_sum_of_several(formula: Formula) -> bool:
-    added = list(addends(formula, ("add", "subtract")))
+    added = list(addends(formula))
     handed = [one for one in added if any(name.symbol.derivative for name in names(one))]
     return len(handed) > 1 or (len(added) > 1 and not any(isinstance(one, Number | Name) for one in added))

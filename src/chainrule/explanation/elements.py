@@ -117,12 +117,14 @@ class Elements:
         shapes = [self.known.shape(x) for x in value.operands]
         if value.primitive is PRIMITIVES["reshape"]:
             before = before_reshape(index, self.known.shape(value), shapes[0])
-            if any(isinstance(place, Looked) for place in before) and self._detail is not Detail.PLACES:
+            if _is_computed(before) and self._detail is not Detail.PLACES:
                 raise NotPlain
             return self.formula(value.operands[0], before)
         types = [ArrayType(shape, x.dtype) for shape, x in zip(shapes, value.operands, strict=True)]
         attributes = {name: self._bound(item, value) for name, item in value.attributes.items()}
         sources = value.primitive.lower.sources(Places(), index, types, **attributes)
+        if self._detail is not Detail.PLACES and any(_is_computed(place) for place, _ in sources):
+            raise NotPlain
         for x, (place, condition) in zip(value.operands, sources, strict=True):
             if condition is None or condition:
                 return self.formula(x, place)
@@ -274,3 +276,7 @@ _KINDS: dict[type, Callable[[Elements, Value, Index], Formula]] = {
     Gather: Elements._gather,
     Scatter: Elements._scatter,
 }
+
+
+def _is_computed(index: Index) -> bool:
+    return any(isinstance(place, Looked) for place in index)

@@ -8,7 +8,7 @@ stands: k in t_k = {1 if y = k, 0 otherwise}.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeGuard, TypeVar
 
@@ -207,18 +207,18 @@ def names(formula: Formula) -> Iterator[Name]:
         yield from names(part)
 
 
-def addends(formula: Formula, signs: Sequence[str] = ("add",)) -> Iterator[Formula]:
-    """Yield the terms of a sum, however it is nested; `signs` are the primitives that stand between them."""
+def addends(formula: Formula) -> Iterator[Formula]:
+    """Yield what is added and subtracted in a sum, however it is nested, without signs."""
     match formula:
         case Total(terms, None):
             parts = terms
-        case Apply(primitive, operands, _, 0) if primitive.name in signs:
+        case Apply(operands=operands) if applies(formula, "add", "subtract"):
             parts = operands
         case _:
             yield formula
             return
     for part in parts:
-        yield from addends(part, signs)
+        yield from addends(part)
 
 
 def substituted(formula: Formula, instead: Callable[[Name], Formula]) -> Formula:

@@ -95,4 +95,4 @@ def constants(array: Array) -> Symbol:
     if array.dtype == INT32 and array.size > _MOST_CONSTANTS:
         written.append("…")
     text = ", ".join(written) if array.size <= _MOST_CONSTANTS or array.dtype == INT32 else CONSTANTS
-    return Symbol(word(text), CONSTANTS)
+    return Symbol(word(text.replace("-", "−")), CONSTANTS)

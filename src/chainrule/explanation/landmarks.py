@@ -298,12 +298,22 @@ class _Finder:
         return not within and (len(self._users(value, members)) > 1 or self._is_applied(value, members))
 
     def _is_applied(self, value: Value, members: set[Value]) -> bool:
-        """Whether it is a matrix product to which more is done than to add something: a z of its own."""
-        if not isinstance(lowering_of(value), Contraction):
+        """Whether it is a matrix product to which more is done than to add something: a z of its own.
+
+        In an objective that derives the network, where products follow products, so is what is added up.
+        """
+        is_of_loss = self._group(value) is None
+        if not (self._holds_product(value) if is_of_loss else _is_product(value)):
             return False
         serials = self._users(value, members)
         users = [user for user in members if user.serial in serials]
         return any(primitive_name(user) not in ("add", "subtract") for user in users)
+
+    def _holds_product(self, value: Value) -> bool:
+        """Whether it is a matrix product, or a sum with one in it."""
+        added = primitive_name(value) in ("add", "subtract") and self._group(value) is None
+        below = map(looked_through, value.operands) if added else ()
+        return _is_product(value) or any(map(self._holds_product, below))
 
     def _is_spread(self, value: Value, members: set[Value], named: set[Value]) -> bool:
         """Whether many elements are computed from it, and it from a sum of more than what has a name.
@@ -344,6 +354,10 @@ class _Finder:
 def _size(value: Value) -> int:
     """Return how many elements two rows of it have."""
     return math.prod(2 if dim is ROWS else int(dim) for dim in value.shape)
+
+
+def _is_product(value: Value) -> bool:
+    return isinstance(lowering_of(value), Contraction)
 
 
 def _same_part(parameter: Value, value: Value) -> bool:

@@ -99,8 +99,24 @@ def _told(place: int | Variable) -> Formula:
     return Number(place)
 
 
+def _of_variable(operation: str, place: int | Variable, number: int | Variable) -> int | Variable:
+    """Return a variable's place in a slice: 2k + 1."""
+    if operation not in _SAME or not isinstance(place, Variable):
+        raise NotPlain
+    if number == _SAME[operation]:
+        return place
+    return _computed(operation, *((number, place) if operation == "multiply" else (place, number)))
+
+
+#: What a place stays the same with.
+_SAME = {"add": 0, "multiply": 1}
+
+
 class Places:
-    """A builder of `chainrule.graph.lowering` for places: whole numbers; variables can only be handed on."""
+    """A builder of `chainrule.graph.lowering` for places: whole numbers.
+
+    Variables are handed on, and what is added to them, or they are multiplied by, becomes a formula.
+    """
 
     def constant(self, number: Any, dtype: str) -> Any:
         return number
@@ -114,7 +130,7 @@ class Places:
 
         def apply(*operands: Any) -> Any:
             if is_open(operands):
-                raise NotPlain
+                return _of_variable(operation, *operands)
             return _PLACE_OPERATIONS[operation](*operands)
 
         return apply

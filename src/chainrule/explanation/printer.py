@@ -165,7 +165,7 @@ class Printer:
                     layout = self.symbol(symbol, value, index)
                     tightness = PREFIX if isinstance(layout, Fraction) else ATOM
                 if index is None and symbol.key == CONSTANTS:
-                    return layout, tightness
+                    return layout, SUM if "," in to_text(layout) else tightness
                 return self._marked(layout, formula), tightness
             case Place(variable):
                 return self._place(variable), ATOM

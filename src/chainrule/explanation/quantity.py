@@ -204,7 +204,7 @@ def _tells_places(formula: Apply) -> bool:
     if isinstance(primitive.lower, Gather):
         return not all(isinstance(operand, Name) for operand in formula.operands)  # W_x is plain enough
     is_permuted = primitive.name == "permute_dims" and formula.attributes["axes"] != ()
-    return is_permuted or primitive.name == "iota" or isinstance(primitive.lower, Scatter)
+    return is_permuted or primitive.name in ("iota", "slice") or isinstance(primitive.lower, Scatter)
 
 
 def whole(line: ElementLine, names: Names, answers: bool = True) -> Layout:

@@ -70,6 +70,8 @@ def moves(quantity: Quantity) -> list[str]:
     while is_transparent(value):
         found.add(primitive_name(value))
         (value,) = value.operands
+    if "slice" in found and quantity.by_place:  # then it is written as what is taken
+        found = found - {"slice"} | {"take"}
     return [told for name, told in MOVES.items() if name in found]
 
 

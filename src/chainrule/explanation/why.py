@@ -12,22 +12,18 @@ from chainrule.explanation.derivatives import Derivatives
 from chainrule.explanation.formula import (
     Formula,
     Name,
-    Number,
     Total,
-    addends,
     concrete,
-    names,
     numeric,
     numerics,
-    substituted,
 )
 from chainrule.explanation.landmarks import Landmark
 from chainrule.explanation.latex import to_display, to_latex
 from chainrule.explanation.layout import Fenced, Layout, Row, Sign, equation, joined, operator, row
 from chainrule.explanation.names import Names
+from chainrule.explanation.paths import later_in, remainder, slope, summands
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.printer import Printer, element_name, partial
-from chainrule.explanation.simplify import simplified
 
 Place = tuple[int, ...]
 
@@ -185,19 +181,26 @@ class Why:
         return names_.expander.terms(value, self.index, names_.derivative_stop)
 
     @cached_property
+    def _paths(self) -> dict[Name | None, list[Formula]]:
+        """What its formula adds up, by the later derivative; None is the path of the loss's own formula."""
+        paths: dict[Name | None, list[Formula]] = {}
+        for addend in summands(self._formula):
+            for later in later_in(addend):
+                paths.setdefault(later, []).append(addend)
+            own = remainder(addend)
+            if own is not None:
+                paths.setdefault(None, []).append(own)
+        return paths
+
+    @cached_property
     def terms(self) -> tuple[Term, ...]:
         """The paths, the largest first."""
-        later = {self.names.derivative_symbol(one).key: one for one in self.names.landmarks.listed}
-        groups: dict[Name | None, list[Formula]] = {}
-        for addend in addends(self._formula):
-            leaves: set[Name | None] = {name for name in names(addend) if name.symbol.derivative}
-            for leaf in leaves or {None}:
-                groups.setdefault(leaf, []).append(addend)
+        marks = {self.names.derivative_symbol(one).key: one for one in self.names.landmarks.listed}
         found = [
-            self._direct(added, alone=len(groups) == 1)
-            if leaf is None
-            else self._through(leaf, _sum(added), later)
-            for leaf, added in groups.items()
+            self._direct(added, alone=len(self._paths) == 1)
+            if later is None
+            else self._through(later, _sum(added), marks)
+            for later, added in self._paths.items()
         ]
         return tuple(sorted(found, key=lambda term: -abs(term.value)))
 
@@ -207,22 +210,15 @@ class Why:
         factor = Factor(self.names.printer, self.name, own, lambda: whole, float(numeric(whole)))
         return Term((factor,), None)
 
-    def _through(self, leaf: Name, whole: Formula, later: dict[str, Landmark]) -> Term:
+    def _through(self, later: Name, whole: Formula, marks: dict[str, Landmark]) -> Term:
         """Return the paths through a later element, as one."""
         printer = self.names.printer
-        one = type(leaf.number)(1)
-
-        def alone(name: Name) -> Formula:
-            if not name.symbol.derivative:
-                return name
-            return Number(one if name == leaf else one * 0)
-
-        slope = simplified(substituted(whole, alone))
-        mark, index = later[leaf.symbol.key], concrete(leaf.index or ())
+        by = slope(whole, later)
+        mark, index = marks[later.symbol.key], concrete(later.index or ())
         assert index is not None
         above = printer.symbol(mark.symbol, mark.value, index)
         below = printer.symbol(self.mark.symbol, self.mark.value, self.index)
-        factor = Factor(printer, self.name, partial(above, below), lambda: slope, float(numeric(slope)))
+        factor = Factor(printer, self.name, partial(above, below), lambda: by, float(numeric(by)))
         onward = Why(self.names, mark, index)
         first = onward.terms if onward.is_one_path else ()
         if first:
@@ -241,8 +237,7 @@ class Why:
     @cached_property
     def is_one_path(self) -> bool:
         """Whether there is a single product, and no sum."""
-        leaves = {name for name in names(self._formula) if name.symbol.derivative}
-        return len(leaves) + any(not _leaves(addend) for addend in addends(self._formula)) == 1
+        return len(self._paths) == 1
 
     # Shown --------------------------------------------------------------------------------------------
 
@@ -318,10 +313,6 @@ class Why:
 
     def _repr_markdown_(self) -> str:
         return self.to_markdown()
-
-
-def _leaves(formula: Formula) -> bool:
-    return any(name.symbol.derivative for name in names(formula))
 
 
 def _sum(terms: list[Formula]) -> Formula:

@@ -12,10 +12,10 @@ import math
 import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from chainrule.graph.hyperparameters import RUN_TIME
-from chainrule.graph.names import refuse_surplus, refuse_unknown_options
+from chainrule.graph.names import refuse_surplus, refuse_unknown_options, unknown_name
 from chainrule.graph.value import Value
 
 
@@ -63,11 +63,17 @@ class CheckedOptions:
 
     An unknown name is answered with the nearest ones, one too many with all. Numbers become plain floats and
     ints. A field whose default is None may be None, and a part that is made in a layer's `forward` may be
-    given a symbolic number, which was checked before.
+    given a symbolic number, which was checked before. An option that is set later is answered with what to
+    do instead.
     """
+
+    #: How another object with other options takes the place of one that is there.
+    _another: ClassVar[str] = "make another, as in dataclasses.replace(..., {name}=...)"
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Look at the keywords before ``__init__`` does."""
+        if _is_frozen(cls) and cls.__dict__["__setattr__"] is not _refuse_to_set:
+            cls.__setattr__ = _refuse_to_set  # type: ignore[assignment, method-assign]
         if kwargs:
             refuse_unknown_options(cls.__name__, kwargs, _signature(cls.__init__))
         if len(args) > 1:  # one is never too many
@@ -82,6 +88,25 @@ class CheckedOptions:
             if "range" in field.metadata and not absent:
                 number = field.metadata["range"].number(value, f"{type(self).__name__}: {field.name}")
                 object.__setattr__(self, field.name, number)
+
+
+def _is_frozen(cls: type) -> bool:
+    """Whether a class is a frozen dataclass itself, whose ``__setattr__`` names no remedy."""
+    return "__dataclass_params__" in cls.__dict__ and bool(cls.__dict__["__dataclass_params__"].frozen)
+
+
+def _refuse_to_set(self: CheckedOptions, name: str, value: Any) -> None:
+    """Say what to do instead; an attribute of its own may be set in a subclass that is no dataclass."""
+    options = [field.name for field in dataclasses.fields(self)]  # type: ignore[arg-type]
+    if name in options:
+        raise dataclasses.FrozenInstanceError(
+            f"{type(self).__name__}: {name} cannot be set; {self._another.format(name=name)}"
+        )
+    if _is_frozen(type(self)):
+        raise dataclasses.FrozenInstanceError(
+            f"{type(self).__name__}: nothing can be set, and {unknown_name('option', name, options)}"
+        )
+    object.__setattr__(self, name, value)
 
 
 _signature = functools.lru_cache(256)(inspect.signature)

@@ -80,6 +80,9 @@ class Optimizer(CheckedOptions, ABC):
 
     #: Whether weight decay acts on the parameter itself instead of on the gradient.
     decoupled_weight_decay: ClassVar[bool] = False
+    _another: ClassVar[str] = (
+        "set another optimizer, as in model.optimizer = dataclasses.replace(model.optimizer, {name}=...)"
+    )
 
     learning_rate: float | Schedule
     _: KW_ONLY

@@ -289,7 +289,7 @@ pad = primitive(
     value=_pad,
     derivative=_d_pad,
     lower=Reindex(_pad_sources),
-    notation=Notation("<0>", ATOM),
+    notation=Notation(r"\operatorname{pad}\left(<0>\right)", ATOM),
     samples=cases(
         (((5,),), {"low": (1,), "high": (2,), "between": (0,)}),
         (((3, 4),), {"low": (0, 1), "high": (0, 0), "between": (0, 2)}),
