@@ -29,7 +29,7 @@ Y = np.sin(X[:, :3] * 2)
 @pytest.fixture(autouse=True)
 def always(monkeypatch):
     """Have small steps go in halves, too."""
-    monkeypatch.setattr(native_loop, "WORTH_THREADS", 0)
+    monkeypatch.setattr(native_loop, "WORTH_A_THREAD", 0)
     monkeypatch.setattr(native_loop, "rows_worth_halving", lambda graph: 0)
 
 

@@ -11,13 +11,17 @@ import pytest
 import chainrule as cr
 from chainrule.compiler import threads
 from chainrule.compiler.epochs import CompiledRun
-from chainrule.compiler.threads import ROUND, WORTH_THREADS, Team, cores, thread_count, threads_asked_for
+from chainrule.compiler.threads import ROUND, WORTH_A_THREAD, Team, cores, thread_count, threads_asked_for
 
 
 def test_who_decides(monkeypatch):
     monkeypatch.delenv("CHAINRULE_NUM_THREADS", raising=False)
-    assert thread_count(WORTH_THREADS - 1, None) == 1
-    assert thread_count(WORTH_THREADS, None) == cores() <= os.cpu_count()
+    assert cores() <= os.cpu_count()
+    monkeypatch.setattr(threads, "cores", lambda: 4)
+    counts = [
+        thread_count(number * WORTH_A_THREAD - less, None) for number in (1, 2, 3, 9) for less in (1, 0)
+    ]
+    assert counts == [1, 1, 1, 2, 2, 3, 4, 4]
     monkeypatch.setenv("CHAINRULE_NUM_THREADS", "3")
     assert thread_count(1, None) == 3
     assert thread_count(1, 2) == 2

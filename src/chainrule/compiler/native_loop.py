@@ -11,7 +11,7 @@ from chainrule.compiler.cache import cache_key
 from chainrule.compiler.halves import rows_worth_halving
 from chainrule.compiler.native import native
 from chainrule.compiler.plan import LoopPlan, multiplications, work_of
-from chainrule.compiler.threads import WORTH_THREADS, Team, thread_count, threads_asked_for
+from chainrule.compiler.threads import WORTH_A_THREAD, Team, thread_count, threads_asked_for
 from chainrule.graph.loop import Loop, Stage
 from chainrule.graph.types import Array
 
@@ -95,7 +95,7 @@ def goes_in_halves(loop: Loop, rows: int) -> bool:
     if "halves" not in graph.made:
         graph.made["halves"] = work_of(graph.equations), rows_worth_halving(graph)
     work, least_rows = graph.made["halves"]
-    return rows >= least_rows and multiplications(work, rows) >= WORTH_THREADS
+    return rows >= least_rows and multiplications(work, rows) >= 2 * WORTH_A_THREAD
 
 
 def _compiled(loop: Loop, carried: Iterable[str], in_halves: bool) -> CompiledLoop:

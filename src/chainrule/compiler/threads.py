@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-#: Multiplications in a step from which a second thread is worth what sharing costs.
-WORTH_THREADS: Final = 250_000
+#: Multiplications in a step that are worth what it costs to share them with one thread more.
+WORTH_A_THREAD: Final = 125_000
 #: Multiplications of a single call from which it is worth waking a thread up.
 WORTH_WAKING: Final = 20_000_000
 #: Multiplications that take so long that Ctrl-C should not wait for their end.
@@ -39,7 +39,7 @@ def thread_count(multiplications: int, asked: int | None) -> int:
     ValueError
         If CHAINRULE_NUM_THREADS is not a whole number of at least 1, or one of the two is above MOST_THREADS.
     """
-    return threads_asked_for(asked) or (cores() if multiplications >= WORTH_THREADS else 1)
+    return threads_asked_for(asked) or max(1, min(cores(), multiplications // WORTH_A_THREAD))
 
 
 def threads_asked_for(asked: int | None) -> int | None:
