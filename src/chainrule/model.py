@@ -69,8 +69,8 @@ class Model(Inspection):
         What runs training and prediction: native code, or NumPy equation by equation, the reference.
     n_threads : int, optional
         How many threads share a training step; weights and losses have the same bits at any number. None
-        takes what the environment variable CHAINRULE_NUM_THREADS says, or else all cores if a step is work
-        enough for them.
+        takes what the environment variable CHAINRULE_NUM_THREADS says, or else as many as the work of a step
+        is worth, at most one for each core, or one if that is faster.
 
     Attributes
     ----------
