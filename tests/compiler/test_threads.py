@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from recorded import recorded
 
 import chainrule as cr
 from chainrule.compiler import threads
@@ -117,6 +118,22 @@ def test_a_team_looks_again_after_a_while():
     assert team.threads == 1
     assert spent[2] < 1.1 * ROUND
     assert work(team, {2: 4e-4, 1: 2e-4}, 2 * ROUND)[2] < 0.1
+
+
+def test_who_begins(monkeypatch):
+    """Short steps begin with one thread: a fit may be over before the others have woken up."""
+    monkeypatch.delenv("CHAINRULE_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "cores", lambda: 4)
+    net = cr.Sequential([cr.Dense(100, activation="tanh"), cr.Dense(2)])
+    model = cr.Model(net, loss="mean_squared_error", optimizer=cr.SGD(0.1))
+    native = CompiledRun(*recorded(model, np.ones((4, 30)), np.ones((4, 2))))._native
+    teams = {rows: native.team(rows, None) for rows in (10, 50, 200)}
+    assert {rows: (team.threads, team.most) for rows, team in teams.items()} == {
+        10: (1, 1),
+        50: (1, 2),
+        200: (4, 4),
+    }
+    assert native.team(200, None) is teams[200]
 
 
 def test_calls_without_steps_say_nothing():

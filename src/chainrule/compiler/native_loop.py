@@ -11,7 +11,7 @@ from chainrule.compiler.cache import cache_key
 from chainrule.compiler.halves import rows_worth_halving
 from chainrule.compiler.native import native
 from chainrule.compiler.plan import LoopPlan, multiplications, work_of
-from chainrule.compiler.threads import WORTH_A_THREAD, Team, thread_count, threads_asked_for
+from chainrule.compiler.threads import BEGIN_TOGETHER, WORTH_A_THREAD, Team, thread_count, threads_asked_for
 from chainrule.graph.loop import Loop, Stage
 from chainrule.graph.types import Array
 
@@ -59,10 +59,12 @@ class NativeLoop:
 
         What earlier runs have found out is remembered.
         """
-        most = thread_count(self.multiplications(rows), asked)
+        work = self.multiplications(rows)
+        most = thread_count(work, asked)
         if threads_asked_for(asked) is not None:
             return Team([most])
-        return self._teams.setdefault((rows, most), Team([most, 1]))
+        choices = [most, 1] if work >= BEGIN_TOGETHER else [1, most]
+        return self._teams.setdefault((rows, most), Team(choices))
 
     def captured(self, loop: Loop) -> list[Array]:
         """Return the arrays that a loop of the same text has captured, in the order of their slots."""

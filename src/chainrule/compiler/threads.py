@@ -10,6 +10,8 @@ from typing import Final
 
 #: Multiplications in a step that are worth what it costs to share them with one thread more.
 WORTH_A_THREAD: Final = 125_000
+#: With fewer multiplications in a step one thread begins; more are tried when it has worked for a while.
+BEGIN_TOGETHER: Final = 1_000_000
 #: Multiplications of a single call from which it is worth waking a thread up.
 WORTH_WAKING: Final = 20_000_000
 #: Multiplications that take so long that Ctrl-C should not wait for their end.
