@@ -71,7 +71,8 @@ class CompiledRun:
         self._batch = min(inputs.batch_size, self.rows)
         self._native = native or native_loop(loop, state.carried, inputs.n_threads, self._batch)
         self._plan = self._native.plan
-        self._team = self._native.team(self._batch, inputs.n_threads)
+        steps = inputs.epochs * -(-self.rows // self._batch)
+        self._team = self._native.team(self._batch, inputs.n_threads, steps)
         self.threads = self._team.most
         self._pace = 1
         self._long = self._native.multiplications(self._batch) >= WORTH_GIVING_UP

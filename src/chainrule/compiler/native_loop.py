@@ -54,8 +54,8 @@ class NativeLoop:
         """Return how many there are in a step on so many rows."""
         return multiplications(self.plan.work, rows)
 
-    def team(self, rows: int, asked: int | None) -> Team:
-        """Return who makes steps on so many rows: the threads that were asked for, or those that are faster.
+    def team(self, rows: int, asked: int | None, steps: int = 1) -> Team:
+        """Return who makes these steps on so many rows: the threads asked for, or as many as are faster.
 
         What earlier runs have found out is remembered.
         """
@@ -63,7 +63,7 @@ class NativeLoop:
         most = thread_count(work, asked)
         if threads_asked_for(asked) is not None:
             return Team([most])
-        choices = [most, 1] if work >= BEGIN_TOGETHER else [1, most]
+        choices = [most, 1] if work * steps >= BEGIN_TOGETHER else [1, most]
         return self._teams.setdefault((rows, most), Team(choices))
 
     def captured(self, loop: Loop) -> list[Array]:

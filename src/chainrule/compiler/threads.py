@@ -10,16 +10,17 @@ from typing import Final
 
 #: Multiplications in a step that are worth what it costs to share them with one thread more.
 WORTH_A_THREAD: Final = 125_000
-#: With fewer multiplications in a step one thread begins; more are tried when it has worked for a while.
-BEGIN_TOGETHER: Final = 1_000_000
+#: A fit of fewer multiplications may be over before threads have woken up: one begins, more are tried later.
+BEGIN_TOGETHER: Final = 500_000_000
 #: Multiplications of a single call from which it is worth waking a thread up.
 WORTH_WAKING: Final = 20_000_000
 #: Multiplications that take so long that Ctrl-C should not wait for their end.
 WORTH_GIVING_UP: Final = 1_000_000_000
 #: Each thread has memory of its own: a slip of the pen should not take all there is.
 MOST_THREADS: Final = 1024
-#: Seconds of work that a number of threads is tried for, and after which all are tried again.
+#: Seconds of work that a number of threads is tried for, and after which all are tried again: soon, then later.
 TRIAL: Final = 0.01
+FIRST_ROUND: Final = 0.25
 ROUND: Final = 4.0
 VARIABLE: Final = "CHAINRULE_NUM_THREADS"
 #: Where Linux tells which CPUs share a core.
@@ -113,6 +114,7 @@ class Team:
         self._choices = set(choices)
         self._warm = False
         self._steps, self._seconds, self._since_trials = 0, 0.0, 0.0
+        self._round = FIRST_ROUND
         self._found: dict[int, float] = {}
 
     def worked(self, steps: int, seconds: float) -> None:
@@ -126,9 +128,9 @@ class Team:
         pace = self._seconds / self._steps
         self._since_trials += self._seconds
         self._steps, self._seconds = 0, 0.0
-        if self._since_trials > ROUND:
+        if self._since_trials > self._round:
             self._found.clear()
-            self._since_trials = 0.0
+            self._since_trials, self._round = 0.0, min(2 * self._round, ROUND)
         self._found[self.threads] = min(pace, self._found.get(self.threads, pace))
         untried = self._choices - set(self._found)
         chosen = min(untried) if untried else min(self._found, key=self._found.__getitem__)
