@@ -18,7 +18,7 @@ WORTH_WAKING: Final = 20_000_000
 WORTH_GIVING_UP: Final = 1_000_000_000
 #: Each thread has memory of its own: a slip of the pen should not take all there is.
 MOST_THREADS: Final = 1024
-#: Seconds of work that a number of threads is tried for, and after which all are tried again, first and later.
+#: Seconds of work that a number of threads is tried for, and those after which all are tried again.
 TRIAL: Final = 0.01
 FIRST_ROUND: Final = 0.25
 ROUND: Final = 4.0
