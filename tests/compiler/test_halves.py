@@ -166,6 +166,20 @@ def test_training(options):
 THREADS = [1, 2, 3, 4, 5, 8]
 
 
+class SameForAll(cr.Layer):
+    """Adds to all rows the product of one parameter."""
+
+    def forward(self, x, context):
+        row = context.parameter("row", (1, x.shape[1]), "glorot_uniform")
+        matrix = context.parameter("matrix", (x.shape[1], x.shape[1]), "glorot_uniform")
+        return cr.tanh(x + cr.broadcast_to(row, x.shape) @ matrix)
+
+
+def test_one_row_repeated():
+    made = run_of(between=(SameForAll(),))
+    close(trained(compiled(made)), trained(EvaluatedRun(*made)))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_same_bits_with_any_number_of_threads(dtype):
     results = [trained(compiled(run_of(model={"n_threads": threads, "dtype": dtype}))) for threads in THREADS]

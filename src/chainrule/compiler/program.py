@@ -366,9 +366,10 @@ def _row_strides(writer: KernelWriter) -> dict[tuple[int, int, int], int]:
     kernel, found = writer.kernel, dict[tuple[int, int, int], int]()
     if kernel.halved and kernel.root is not None:
         for value in operands_in_memory(kernel.root, writer.buffers):
-            buffer = writer.buffers[value.serial]
-            stride = buffer.strides[value.shape.index(ROWS)]
-            found[buffer.start] = stride.elements * BYTES[buffer.dtype]
+            if ROWS in value.shape:
+                buffer = writer.buffers[value.serial]
+                stride = buffer.strides[value.shape.index(ROWS)]
+                found[buffer.start] = stride.elements * BYTES[buffer.dtype]
     return found
 
 
