@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +23,10 @@ FIRST_ARRAY = REGIONS + 2
 PIECE: Final = 1 << 22
 #: Bytes of a line of the caches.
 LINE: Final = 64
+#: Memory of so many bytes is kept when its run has ended, for the next one of the same size: to get new pages
+#: from the system can take longer than a short fit. Less than that the allocator keeps by itself.
+KEPT: Final = range(1 << 20, 1 << 26)
+_spare: list[Array] = []
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ def allocate(
     lengths = [size * capacity**power + SLACK for power, size in enumerate(sizes)]
     lengths += [LINE * (1 + parts * threads), scratch.bytes(capacity, threads) + SLACK]
     lengths = [-(-length // LINE) * LINE for length in lengths]
-    memory = np.empty((LINE + sum(lengths)) // 8, np.float64)
+    memory = _memory((LINE + sum(lengths)) // 8)
     for start in range(0, memory.size, PIECE):  # Ctrl-C comes between them
         memory[start : start + PIECE] = 0  # faster than to have each page zeroed at its first use
     place = -(-memory.ctypes.data // LINE) * LINE
@@ -66,6 +71,25 @@ def allocate(
         places.append(place)
         place += length
     return memory, places
+
+
+def _memory(size: int) -> Array:
+    """Return so many float64, of the last run if that has ended and had as many."""
+    try:
+        owner = _spare.pop()
+    except IndexError:
+        owner = None
+    if owner is None or owner.size != size:
+        owner = np.empty(size, np.float64)
+    if owner.nbytes not in KEPT:
+        return owner
+    memory = np.frombuffer(owner.data, np.float64)  # views of it keep this alive, not only its owner
+    weakref.finalize(memory, _keep, owner).atexit = False
+    return memory
+
+
+def _keep(owner: Array) -> None:
+    _spare[:] = [owner]
 
 
 def given_up(places: Sequence[int]) -> ctypes.c_int64:
