@@ -85,7 +85,7 @@ def region_sizes(sizes, scratch, capacity, threads=1, parts=0):
 
 def emulate_executable(compiled, folder, cpu="generic"):
     """Return a compiled graph as something that the emulator runs."""
-    program = Program(compiled.text, "graph", folder, cpu)
+    program = Program(compiled.module.text, "graph", folder, cpu)
     executable = Executable(compiled.graph, compiled)
     values = [*compiled.graph.inputs, *compiled._simple.captured, *compiled._results]
 
@@ -108,7 +108,7 @@ def emulate_run(run, folder, cpu="generic"):
     plan = run._plan
     run._copies = Copies(replace(plan, copies_size=0))  # the emulator knows nothing of this memory
     in_halves = goes_in_halves(run.loop, run._batch)
-    text = CompiledLoop(run.loop, sorted(run.state.carried), in_halves=in_halves).text
+    text = CompiledLoop(run.loop, sorted(run.state.carried), in_halves=in_halves).module.text
     program = Program(text, "fit", folder, cpu)
     arrays = [array.nbytes for array in run._arrays]
 

@@ -1,21 +1,24 @@
-"""A module in pieces, each made by a thread of its own, is the same code."""
+"""A module whose pieces are made while it is written is the same code."""
 
 import ctypes
+import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 from random_graphs import grown
 
-from chainrule.compiler import emission, llvm
+from chainrule.compiler import emission, llvm, native
 from chainrule.compiler.compiled_graph import CompiledGraph
-from chainrule.compiler.emission import divided, emit_objects
 from chainrule.compiler.image import SUPPORTED, MappedImage, link
-from chainrule.compiler.llvm import host, is_known
+from chainrule.compiler.llvm import is_known
+from chainrule.compiler.module import Module
 
 pytestmark = pytest.mark.skipif(not SUPPORTED, reason="pieces are linked on 64-bit Linux on x86 only")
 
 NUMBER = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
 #: Functions that call each other, by name and by address, and a constant that two of them read.
-MODULE = """
+_TEXT = """
 @table = private unnamed_addr constant [4 x i64] [i64 2, i64 3, i64 5, i64 7]
 declare i64 @labs(i64)
 define internal i64 @at(i64 %n) noinline {
@@ -23,6 +26,7 @@ define internal i64 @at(i64 %n) noinline {
   %found = load i64, ptr %place
   ret i64 %found
 }
+
 define internal i64 @negative(i64 %n) noinline {
   %place = getelementptr i64, ptr @table, i64 %n
   %first = load i64, ptr %place
@@ -31,61 +35,120 @@ define internal i64 @negative(i64 %n) noinline {
   %less = sub i64 0, %sum
   ret i64 %less
 }
+
 define internal i64 @applied(ptr %f, i64 %n) noinline {
   %x = call i64 %f(i64 %n)
   ret i64 %x
 }
+
 define dso_local i64 @positive(i64 %n) {
   %x = call i64 @applied(ptr @negative, i64 %n)
   %size = call i64 @labs(i64 %x)
   ret i64 %size
 }
+
 define dso_local i64 @twice(i64 %n) {
   %x = call i64 @positive(i64 %n)
   %y = add i64 %x, %x
   ret i64 %y
 }
 """
+FUNCTIONS = _TEXT.split("\n\n")
+
+
+def written(module, functions=FUNCTIONS):
+    for function in functions:
+        module.add(f"{function}\n")
+    return SimpleNamespace(module=module)
+
+
+def made(threads, functions=FUNCTIONS):
+    """Return the object code of these functions."""
+    return native._made(lambda module: written(module, functions), threads)[1]
 
 
 @pytest.fixture
 def in_small_pieces(monkeypatch):
-    """Have even a few lines be worth a piece; return a function that makes and links them."""
+    """Have even a few lines be worth a piece."""
     monkeypatch.setattr(emission, "WORTH_A_PIECE", 1)
-
-    def made(text, threads):
-        codes = emit_objects(text, *host(), threads)
-        assert len(codes) == threads
-        return link(*codes)
-
-    return made
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 5])
 def test_pieces_find_each_others_functions(in_small_pieces, threads):
-    image = in_small_pieces(MODULE, threads)
+    codes = made(threads)
+    assert len(codes) == 1 + len(FUNCTIONS)  # one of what every module begins with
+    image = link(*codes)
     assert set(image.symbols) == {"positive", "twice"}  # and none that only other pieces call
-    assert set(image.imports) == {"labs"}
+    assert set(image.imports) == {"labs", "sched_yield"}
     library = MappedImage(image)
     for name, times in (("positive", 2), ("twice", 4)):
         function = NUMBER(library.address(name))
         assert [function(n) for n in range(4)] == [2 * times, 3 * times, 5 * times, 7 * times]
 
 
-def test_no_function_is_made_twice_and_none_is_lost():
-    compiled = CompiledGraph(grown(3, 20, 9, "float32", derivatives=True).graph)
-    pieces = divided(compiled.text, 3)
-    functions = sorted(name for piece in pieces for name in defined(piece))
-    assert functions == sorted(defined(compiled.text))
-    assert max(map(len, pieces)) < len(compiled.text)
+@pytest.mark.parametrize("lines", [1, 50, 200])
+def test_no_function_is_made_twice_and_none_is_lost(lines, monkeypatch):
+    monkeypatch.setattr(emission, "WORTH_A_PIECE", lines)
+    graph, texts = grown(3, 20, 9, "float32", derivatives=True).graph, []
+    monkeypatch.setattr(emission.Emission, "_emitted", lambda self, text: texts.append(text) or b"")
+    compiled, _ = native._made(lambda module: CompiledGraph(graph, module=module), 1)
+    functions = sorted(name for text in texts for name in defined(text))
+    assert functions == sorted(defined(compiled.module.text))
+    assert len(texts) > 1
+    assert max(map(len, texts)) < len(compiled.module.text)
+
+
+def test_what_is_written_already_is_made_as_well(in_small_pieces):
+    before = written(Module())
+    _, codes = native._made(lambda module: before, 2)
+    assert codes == made(2)
 
 
 def defined(text):
     return [line.split("@")[1].split("(")[0] for line in text.splitlines() if line.startswith("define")]
 
 
-def test_few_lines_are_made_by_one_thread():
-    assert len(emit_objects(MODULE, *host(), 8)) == 1
+def test_few_lines_are_one_piece():
+    assert len(made(8)) == 1
+
+
+def test_the_first_pieces_are_made_while_the_last_are_written(in_small_pieces, monkeypatch):
+    begun, emit = threading.Event(), emission.Emission._emitted
+    monkeypatch.setattr(emission.Emission, "_emitted", lambda self, text: (begun.set(), emit(self, text))[1])
+
+    def write(module):
+        written(module)
+        assert begun.wait(10)
+        return written(module, [FUNCTIONS[-1].replace("@twice", "@thrice")])
+
+    _, codes = native._made(write, 2)
+    assert set(link(*codes).symbols) == {"positive", "twice", "thrice"}
+
+
+def test_an_error_of_the_writer_ends_the_other_threads(in_small_pieces):
+    def write(module):
+        written(module)
+        raise ValueError("cannot be written")
+
+    threads = threading.active_count()
+    with pytest.raises(ValueError, match="cannot be written"):
+        native._made(write, 3)
+    assert threading.active_count() == threads
+
+
+def test_ctrl_c_comes_between_two_pieces(in_small_pieces, monkeypatch):
+    """Those that no thread has begun are not made any more."""
+    texts = []
+
+    def emitted(self, text):
+        texts.append(text)
+        time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(emission.Emission, "_emitted", emitted)
+    with pytest.raises(KeyboardInterrupt):
+        made(1)
+    assert len(texts) == 1
 
 
 def test_this_llvm_is_known():
@@ -93,30 +156,31 @@ def test_this_llvm_is_known():
     assert is_known()
 
 
-def test_an_unknown_llvm_makes_the_code_in_one_piece(monkeypatch):
-    monkeypatch.setattr(emission, "WORTH_A_PIECE", 1)
+def test_an_unknown_llvm_makes_the_code_in_one_piece(in_small_pieces, monkeypatch):
     monkeypatch.setattr(llvm, "LAST_KNOWN", 0)
-    (code,) = emit_objects(MODULE, *host(), 2)
+    (code,) = made(2)
     assert NUMBER(MappedImage(link(code)).address("twice"))(1) == 12
 
 
 def test_what_one_thread_cannot_make_is_told(in_small_pieces):
+    broken = [function.replace("@labs(i64 %x)", "@nothing(i64 %x)") for function in FUNCTIONS]
     with pytest.raises(RuntimeError, match="undefined value '@nothing'"):
-        in_small_pieces(MODULE.replace("@labs(i64 %x)", "@nothing(i64 %x)"), 2)
+        made(2, broken)
 
 
 def test_threads_are_as_many_as_were_asked_for(monkeypatch):
-    from chainrule.compiler import native
-
     asked = []
-    monkeypatch.setattr(
-        "chainrule.compiler.emission.emit_objects",
-        lambda text, cpu, features, threads: asked.append(threads) or [b""],
-    )
+
+    class Pool(emission.ThreadPoolExecutor):
+        def __init__(self, most):
+            asked.append(most)
+            super().__init__(most)
+
+    monkeypatch.setattr(emission, "ThreadPoolExecutor", Pool)
     monkeypatch.delenv("CHAINRULE_NUM_THREADS", raising=False)
     monkeypatch.setattr(native, "cores", lambda: 6)
-    native._object_code(MODULE, None)
-    native._object_code(MODULE, 1)
+    made(None)
+    made(1)  # no other one
     monkeypatch.setenv("CHAINRULE_NUM_THREADS", "3")
-    native._object_code(MODULE, None)
-    assert asked == [6, 1, 3]
+    made(None)
+    assert asked == [5, 2]

@@ -220,11 +220,11 @@ def test_code_for_every_cpu(cpu, monkeypatch):
         loop, state, inputs = run_of(y=Y[:, : layers[-1]], layers=layers, model={"dtype": dtype})
         made = CompiledLoop(loop, sorted(state.carried), in_halves=True)
         assert any(kernel.halved for kernel in made.step.kernels)
-        code = emit_object(made.text, cpu, "")
+        code = emit_object(made.module.text, cpu, "")
         if not runs(cpu):
             continue
         with monkeypatch.context() as patch:
-            patch.setattr(native, "_object_code", lambda text, _, codes={made.text: [code]}: codes[text])
+            patch.setattr(native, "_made", lambda make, _, given=(made, [code]): given)
             library = NativeLoop(loop, sorted(state.carried), made)
         found = trained(CompiledRun(loop, state, inputs, library))
         expected = trained(EvaluatedRun(loop, state, inputs))

@@ -346,14 +346,14 @@ def test_object_code_for_every_cpu(cpu, monkeypatch):
     for name, dtype in zip(ACTIVATIONS, itertools.cycle(DTYPES), strict=False):
         graph = graph_of(17, name, dtype)
         compiled = CompiledGraph(graph)
-        code = emit_object(compiled.text, cpu, "")
+        code = emit_object(compiled.module.text, cpu, "")
         if not runs(cpu):
             continue
         with monkeypatch.context() as patch:
-            patch.setattr(native, "_object_code", lambda text, _, made={compiled.text: [code]}: made[text])
+            patch.setattr(native, "_made", lambda make, _, made=(compiled, [code]): made)
             executable = Executable(graph, compiled)
         for rows in (1, 37):
             arguments = arguments_for(graph, rows)
             close(executable(*arguments), evaluate(graph, *arguments))
-    assembly = emit_assembly(compiled.text, cpu, "")
+    assembly = emit_assembly(compiled.module.text, cpu, "")
     assert set(re.findall("[xyz]mm", assembly)) == REGISTERS[cpu]

@@ -77,7 +77,7 @@ def test_the_same_bits_as_linked_by_llvm(seed):
     case = grown(seed, 20, 9, "float32", derivatives=seed % 2 == 1)
     compiled = CompiledGraph(case.graph)
     ours, theirs = Executable(case.graph, compiled), Executable(case.graph, compiled)
-    theirs._library = LoadedObject(object_code(compiled.text))
+    theirs._library = LoadedObject(object_code(compiled.module.text))
     theirs._run = NATIVE(theirs._library.address("graph"))
     assert isinstance(ours._library, MappedImage)
     for rows in case.rows:

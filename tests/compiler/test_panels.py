@@ -255,11 +255,11 @@ def test_code_for_every_cpu(cpu, monkeypatch):
         loop, state, inputs = run_of(network(widths))
         compiled = CompiledLoop(loop, sorted(state.carried))
         assert any(buffer.panel for _, buffer in compiled.home.values())
-        code = emit_object(compiled.text, cpu, "")
+        code = emit_object(compiled.module.text, cpu, "")
         if not runs(cpu):
             continue
         with monkeypatch.context() as patch:
-            patch.setattr(native, "_object_code", lambda text, _, made={compiled.text: [code]}: made[text])
+            patch.setattr(native, "_made", lambda make, _, made=(compiled, [code]): made)
             made = NativeLoop(loop, sorted(state.carried), compiled)
         close(trained(CompiledRun(loop, state, inputs, made)), trained(EvaluatedRun(loop, state, inputs)))
 

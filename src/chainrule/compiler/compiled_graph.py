@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainrule.compiler.llvm import module_text
 from chainrule.compiler.local import plan_local
 from chainrule.compiler.memory import Arena, plan_arena, user_buffer
+from chainrule.compiler.module import Module
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.plan import GraphPlan, work_of
-from chainrule.compiler.program import PREAMBLE, write_program
+from chainrule.compiler.program import write_program
 from chainrule.compiler.schedule import grouped, scheduled
 from chainrule.compiler.table import FIRST_ARRAY
 from chainrule.graph.graph import Graph
@@ -25,10 +25,13 @@ class CompiledGraph:
         What to compute.
     profiled : bool, default False
         Whether its code takes the time of each kernel: see `chainrule.compiler.profile`.
+    module : Module, optional
+        Where its functions are written.
     """
 
-    def __init__(self, graph: Graph, profiled: bool = False) -> None:
+    def __init__(self, graph: Graph, profiled: bool = False, module: Module | None = None) -> None:
         self.graph = graph
+        self.module = module = module or Module()
         self._simple = run_passes(graph)
         self.kernels = scheduled(self._simple)
         own = {value.serial: value for kernel in self.kernels for value in kernel.stored}
@@ -41,9 +44,10 @@ class CompiledGraph:
         self.arena: Arena = plan_arena(groups, elsewhere, [])
         self.buffers = {**self.arena.buffers, **elsewhere}
         ticks_slot = FIRST_ARRAY + len(buffers) if profiled else None
-        program = write_program("graph", groups, self.buffers, self.local.size, ticks_slot=ticks_slot)
+        program = write_program(
+            module, "graph", groups, self.buffers, local=self.local.size, ticks_slot=ticks_slot
+        )
         self.scratch, self.parts = program.scratch, program.parts
-        self.text = PREAMBLE + module_text(program.functions, program.codes)
 
     @property
     def plan(self) -> GraphPlan:

@@ -10,14 +10,14 @@ from chainrule.compiler.compiled_graph import unique
 from chainrule.compiler.control import FIRST_TABLE
 from chainrule.compiler.control_code import LoopLayout, Table
 from chainrule.compiler.finite import places_of_copies, write_check
-from chainrule.compiler.llvm import module_text
 from chainrule.compiler.local import plan_local
 from chainrule.compiler.loop_code import OWN_ITEMS, loop_functions
 from chainrule.compiler.memory import in_place, plan_arena, user_buffer
+from chainrule.compiler.module import Module
 from chainrule.compiler.panels import panels, read_by_panels
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.plan import LoopPlan, work_of
-from chainrule.compiler.program import PREAMBLE, Program, write_program
+from chainrule.compiler.program import Program, write_program
 from chainrule.compiler.schedule import grouped, scheduled
 from chainrule.compiler.table import LINE, Scratch
 from chainrule.graph.graph import Graph
@@ -112,14 +112,15 @@ class Part:
             if out.serial not in over
         ]
 
-    def write(self, ticks_slot: int | None = None) -> Program:
+    def write(self, module: Module, ticks_slot: int | None = None) -> Program:
         """Write its function."""
         return write_program(
+            module,
             self.name,
             self.groups,
             self.buffers,
-            self.local.size,
-            self._copies,
+            local=self.local.size,
+            copies=self._copies,
             ticks_slot=ticks_slot,
             first_part=OWN_ITEMS,
         )
@@ -153,6 +154,8 @@ class CompiledLoop:
         Whether its code takes the time of each of the step's kernels: see `chainrule.compiler.profile`.
     in_halves : bool, default False
         Whether its steps are so long that threads share them: see `chainrule.compiler.halves`.
+    module : Module, optional
+        Where its functions are written.
 
     Attributes
     ----------
@@ -164,13 +167,17 @@ class CompiledLoop:
         Those that stages replace.
     sizes, scratch, parts_of_thread
         How much memory a run needs: see `chainrule.compiler.table.allocate`.
-    text : str
-        LLVM IR.
     """
 
     def __init__(
-        self, loop: Loop, carried: Iterable[str], profiled: bool = False, in_halves: bool = False
+        self,
+        loop: Loop,
+        carried: Iterable[str],
+        profiled: bool = False,
+        in_halves: bool = False,
+        module: Module | None = None,
     ) -> None:
+        self.module = module or Module()
         names = frozenset(carried)
         options = {"profiled": profiled, "in_halves": in_halves}
         self.step = Part("step", loop.step, loop.data, names, loop.sparse, **options)
@@ -204,7 +211,7 @@ class CompiledLoop:
 
     def _write(self, ticks_slot: int | None) -> None:
         """Write all functions."""
-        programs = [part.write(ticks_slot if part is self.step else None) for part in self.parts]
+        programs = [part.write(self.module, ticks_slot if part is self.step else None) for part in self.parts]
         told = {"step", "last", "loss", *(name for name in self.home if name.startswith("validation_"))}
         slot = FIRST_TABLE + self.step.slots
         self.layout = LoopLayout(
@@ -215,14 +222,10 @@ class CompiledLoop:
             validation=self.validation.results() if self.validation else None,
             decided=self.decision.results() if self.decision else None,
         )
-        own = loop_functions(self.layout)
         looked_at = {name: self.home[name] for name in self.step.replaced}
         self.copies, self.copies_size = places_of_copies(looked_at)
-        own += write_check([(*looked_at[name], place) for name, place in self.copies.items()], self.finite)
-        texts = [text for program in programs for text in program.functions]
-        texts += [code.text() for code in own]
-        codes = [code for program in programs for code in program.codes]
-        self.text = PREAMBLE + module_text(texts, [*codes, *own])
+        check = write_check([(*looked_at[name], place) for name, place in self.copies.items()], self.finite)
+        self.module.add_functions([*check, *loop_functions(self.layout)], linkage="dso_local")
         self.parts_of_thread = max(program.parts for program in programs)
         self.scratch = Scratch(
             max(program.scratch.size for program in programs),

@@ -21,8 +21,8 @@ def describe(graph: Graph) -> str:
     sections += [
         ("kernels", "\n".join(f"{i}: {str_kernel(kernel)}" for i, kernel in enumerate(compiled.kernels))),
         ("memory", _memory(compiled.arena, compiled.local)),
-        ("LLVM IR", compiled.text),
-        ("assembly", emit_assembly(compiled.text, *host())),
+        ("LLVM IR", compiled.module.text),
+        ("assembly", emit_assembly(compiled.module.text, *host())),
     ]
     return "\n\n".join(f"==== {title} ====\n{text}" for title, text in sections)
 

@@ -1,4 +1,4 @@
-"""A module as several pieces of object code, of which LLVM makes each in a thread of its own.
+"""Object code that is made while its module is still being written, in pieces, by threads of their own.
 
 LLVM takes most of the time that it takes to compile, and llvmlite lets one thread at a time call it. What is
 called here beside it touches nothing but the caller's own module, in a context of its own.
@@ -9,80 +9,116 @@ from __future__ import annotations
 import ctypes
 import functools
 import re
-from typing import Any, Final
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
 
-from chainrule.compiler.llvm import binding, emit_object, is_known, loops_as_they_are, new_machine, parsed
-from chainrule.compiler.pool import helpers, run_together
+from chainrule.compiler.image import SUPPORTED
+from chainrule.compiler.llvm import binding, emit_object, host, in_a_hurry, is_known, new_machine, parsed
+from chainrule.compiler.module import Module
 
-#: So many lines are worth a piece of their own, for which a thread and LLVM's passes have to be set up.
+#: So many lines are worth a piece of their own, for which LLVM's passes have to be set up.
 WORTH_A_PIECE: Final = 800
+#: Seconds that the thread which writes sleeps after a function: another one may wait for Python.
+MOMENT: Final = 1e-5
 _NAME: Final = re.compile(r"@([\w.]+)")
 
 
-def emit_objects(text: str, cpu: str, features: str, threads: int) -> list[bytes]:
-    """Return a module's object code in pieces, one for each thread that is worth it.
+class _Piece(NamedTuple):
+    """Some functions as a module of their own, and its object code if another thread was asked for it."""
 
-    They are to be linked to one: see `chainrule.compiler.image.link`.
+    text: str
+    theirs: Future[bytes] | None
 
-    Parameters
-    ----------
-    text, cpu, features : str
-        As `emit_object` takes them.
-    threads : int
-        How many there may be.
+
+class Emission(Module):
+    """A module whose object code is made while it is written: see `emission`."""
+
+    def __init__(self, machines: list[Any], pool: ThreadPoolExecutor | None) -> None:
+        self._machines, self._pool = machines, pool
+        self._pieces: list[_Piece] = []
+        self._own = list[str]()
+        self._heads = dict[str, str]()
+        self._others = list[str]()
+        super().__init__()
+
+    def _enter(self, part: str) -> None:
+        super()._enter(part)
+        for section in part.split("\n}\n"):
+            before, begin, function = f"\n{section}".partition("\ndefine ")
+            self._others += before.splitlines()
+            self._own += [_shared(f"define {function}\n}}\n")] if begin else []
+        if sum(function.count("\n") for function in self._own) >= WORTH_A_PIECE:
+            self._begin_piece()
+        elif any(piece.theirs is not None and not piece.theirs.done() for piece in self._pieces):
+            time.sleep(MOMENT)
+
+    def _begin_piece(self) -> None:
+        """Have what was written since the last piece made, as soon as a thread is free."""
+        used = {name for function in self._own for name in _NAME.findall(function)}
+        declared = [head for name, head in self._heads.items() if name in used]
+        needed = [line for line in self._others if line[:1] != "@" or _NAME.findall(line)[0] in used]
+        text = "\n".join([*needed, *declared, *self._own])
+        for function in self._own:
+            head = function.partition(" {\n")[0]
+            self._heads[_NAME.findall(head)[0]] = "declare" + head.removeprefix("define")
+        self._own = []
+        theirs = None if self._pool is None else self._pool.submit(self._emitted, text)
+        self._pieces.append(_Piece(text, theirs))
+
+    def codes(self) -> list[bytes]:
+        """Return the object code, in pieces that are to be linked, now that all is written."""
+        if self._own:
+            self._begin_piece()
+        own = dict[int, bytes]()
+        for number, (text, theirs) in reversed([*enumerate(self._pieces)]):  # others come from the front
+            if theirs is None or theirs.cancel():
+                own[number] = self._emitted(text)
+        return [
+            theirs.result() if theirs is not None and number not in own else own[number]
+            for number, (_, theirs) in enumerate(self._pieces)
+        ]
+
+    def _emitted(self, text: str) -> bytes:
+        """Return a piece's object code; other threads may do the same."""
+        machine, free = self._machines.pop(), _unlocked()
+        try:
+            return free.emit(machine, parsed(text, machine, free.parse, binding().create_context()))
+        finally:
+            self._machines.append(machine)
+
+
+class _AtOnce(Module):
+    """A module whose object code is made in one piece, where pieces cannot be linked or LLVM is not known."""
+
+    def codes(self) -> list[bytes]:
+        return [emit_object(self.text, *host())]
+
+
+@contextmanager
+def emission(threads: int) -> Iterator[Emission | _AtOnce]:
+    """Give a module whose object code for this CPU is made by so many threads, this one among them.
+
+    At the end of the block no other one is at work. Ctrl-C comes between two pieces.
     """
-    pieces = max(1, min(threads, text.count("\n") // WORTH_A_PIECE))
-    if pieces == 1 or not is_known():
-        return [emit_object(text, cpu, features)]
-    texts = divided(text, pieces)
-    codes = [b""] * pieces
-
-    def emit(number: int) -> None:
-        codes[number] = _emitted(texts[number], cpu, features)
-
-    with loops_as_they_are():
-        run_together(emit, pieces, helpers.at_least(pieces - 1))
-    # What another thread has not begun by the time that this one is through is left to it.
-    return [code or _emitted(text, cpu, features) for text, code in zip(texts, codes, strict=True)]
-
-
-def divided(text: str, pieces: int) -> list[str]:
-    """Return a module as several of about the same length, each of which knows of the others' functions."""
-    functions, others = list[str](), list[str]()
-    for part in text.split("\n}\n"):
-        before, begin, function = f"\n{part}".partition("\ndefine ")
-        others += before.splitlines()
-        functions += [f"define {function}\n}}\n"] if begin else []
-    shares: list[list[str]] = [[] for _ in range(pieces)]
-    lengths = [0] * pieces
-    for function in sorted(functions, key=len, reverse=True):
-        shortest = lengths.index(min(lengths))
-        shares[shortest].append(function)
-        lengths[shortest] += len(function)
-    return [_piece(share, functions, others) for share in shares]
-
-
-def _piece(own: list[str], functions: list[str], others: list[str]) -> str:
-    """Return a module of some functions, with what they need of the other functions and lines."""
-    texts = [_shared(function) for function in own]
-    used = {name for function in own for name in _NAME.findall(function)}
-    mine = set(own)
-    heads = [_shared(function.partition(" {\n")[0]) for function in functions if function not in mine]
-    declared = ["declare" + head.removeprefix("define") for head in heads if _NAME.findall(head)[0] in used]
-    needed = [line for line in others if line[:1] != "@" or _NAME.findall(line)[0] in used]
-    return "\n".join([*needed, *declared, *texts])
+    if not (SUPPORTED and is_known()):
+        yield _AtOnce()
+        return
+    machines = [new_machine(*host()) for _ in range(threads)]
+    pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+    with in_a_hurry():
+        try:
+            yield Emission(machines, pool)
+        finally:
+            if pool is not None:
+                pool.shutdown(cancel_futures=True)
 
 
 def _shared(function: str) -> str:
     """Return a function that other pieces find, and nobody else does."""
     return re.sub("^define (internal|hidden)", "define hidden", function)
-
-
-def _emitted(text: str, cpu: str, features: str) -> bytes:
-    """Return a module's object code; other threads may do the same."""
-    machine, free = new_machine(cpu, features), _unlocked()
-    module = parsed(text, machine, free.parse, binding().create_context())
-    return free.emit(machine, module)
 
 
 class _Unlocked:

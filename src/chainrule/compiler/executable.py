@@ -24,6 +24,7 @@ from chainrule.graph.types import ROWS, Array, ArrayType, DType
 
 if TYPE_CHECKING:
     from chainrule.compiler.compiled_graph import CompiledGraph
+    from chainrule.compiler.module import Module
 
 #: Of how many combinations of types a graph remembers what a call needs: one for each number of rows.
 MOST_CALLS = 64
@@ -48,7 +49,7 @@ class Executable:
         self.graph = graph
         parts = (str(graph),) if compiled is None else None
         self.plan, self._run, self._library = native(
-            "graph", GraphPlan, parts, lambda: compiled or _compiled(graph)
+            "graph", GraphPlan, parts, lambda module: compiled or _compiled(graph, module)
         )
         captured = [graph.captured[number].data for number in self.plan.captured]
         self._captured = [np.ascontiguousarray(array) for array in captured]
@@ -211,10 +212,10 @@ class _Held:
         self.given_up.value = 1
 
 
-def _compiled(graph: Graph) -> CompiledGraph:
+def _compiled(graph: Graph, module: Module) -> CompiledGraph:
     from chainrule.compiler.compiled_graph import CompiledGraph  # not loaded for code that lies in the cache
 
-    return CompiledGraph(graph)
+    return CompiledGraph(graph, module=module)
 
 
 def executable_of(graph: Graph) -> Executable:

@@ -40,7 +40,7 @@ def places_of_copies(arrays: Mapping[str, tuple[Value, Buffer]]) -> tuple[dict[s
 
 
 def write_check(arrays: Iterable[tuple[Value, Buffer, int]], total: Buffer) -> list[Code]:
-    """Return the function ``check``, whose parts leave NaN in `total` if they find one, and what it calls.
+    """Return what the function ``check`` calls, and that, whose parts leave NaN in `total` if they find one.
 
     After the end of an epoch it copies what it looks at to where `Control.COPIES` says, if that is not 0.
 
@@ -71,7 +71,7 @@ def write_check(arrays: Iterable[tuple[Value, Buffer, int]], total: Buffer) -> l
             code.do(f"call void @{_name(dtype, copied)}({given[dtype]})")
 
     code.choose(code.value(f"and i1 {ended}, {wanted}"), lambda: look(True), lambda: look(False))
-    return [code, *(_zeros(dtype, copied) for dtype in used for copied in (True, False))]
+    return [*(_zeros(dtype, copied) for dtype in used for copied in (True, False)), code]
 
 
 def _name(dtype: str, copied: bool) -> str:

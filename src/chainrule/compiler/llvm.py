@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from chainrule.compiler.code import Code
 from chainrule.compiler.image import SUPPORTED
-
-_ATTRIBUTES = (
-    'attributes #0 = { nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" }\n!0 = !{}\n'
-)
 
 #: The last version of LLVM that was looked through: its options, and what may be called without a lock.
 LAST_KNOWN = 22
+
+#: Options by which passes are left out: cheaper loop counters, addresses and constants where they are used,
+#: copies that are needless, and the order of instructions and of blocks, which is good as it is written.
+_LEFT_OUT = {
+    "-disable-lsr": True,
+    "-disable-cgp": True,
+    "-disable-constant-hoisting": True,
+    "-disable-copyprop": True,
+    "-enable-misched": False,
+    "-disable-post-ra": True,
+    "-disable-block-placement": True,
+}
 
 # How a thread has its CPU take denormal numbers for zero, and how it stops.
 _FLUSHING_NOTHING = """
@@ -83,12 +90,6 @@ _OWN_WORDS = {
     },
     "@ticks(": {"aarch64": _TICKS_AARCH64, "arm64": _TICKS_AARCH64, "": _TICKS},
 }
-
-
-def module_text(functions: Sequence[str], codes: Iterable[Code]) -> str:
-    """Return a module of these functions, with the declarations that they need."""
-    needed = sorted({line for code in codes for line in code.declarations})
-    return "\n".join([*needed, *functions, _ATTRIBUTES])
 
 
 @functools.cache
@@ -165,39 +166,40 @@ def emit_object(text: str, cpu: str, features: str, triple: str = "") -> bytes:
     Parameters
     ----------
     text : str
-        What `module_text` returned, with the functions that it calls.
+        Of a module, with all functions that it calls.
     cpu, features : str
         As LLVM names them.
     triple : str
         The kind of machine, such as ``aarch64-linux-gnu``; empty for this one's.
     """
     machine = _machine(cpu, features, triple)
-    with loops_as_they_are():
+    with in_a_hurry():
         return bytes(machine.emit_object(parsed(text, machine)))
 
 
 def emit_assembly(text: str, cpu: str, features: str, triple: str = "") -> str:
     """Return a module's assembly for a CPU, as `emit_object` would have it."""
     machine = _machine(cpu, features, triple)
-    with loops_as_they_are():
+    with in_a_hurry():
         return str(machine.emit_assembly(parsed(text, machine)))
 
 
 @contextmanager
-def loops_as_they_are() -> Iterator[None]:
-    """Have LLVM leave out its search for cheaper loop counters: it takes a quarter of the time, for nothing.
+def in_a_hurry() -> Iterator[None]:
+    """Have LLVM leave out passes that take it a third of the time, and after which code is no faster.
 
-    It is an option of the whole process, so it is taken back; an LLVM that does not know it would exit.
+    They are options of the whole process, so they are taken back; an LLVM that does not know them would exit.
     """
-    llvm = binding()
-    known = is_known()
-    if known:
-        llvm.set_option("", "-disable-lsr=true")
+
+    def set_options(hurry: bool) -> None:
+        for option, value in _LEFT_OUT.items() if is_known() else ():
+            binding().set_option("", f"{option}={str(value is hurry).lower()}")
+
+    set_options(hurry=True)
     try:
         yield
     finally:
-        if known:
-            llvm.set_option("", "-disable-lsr=false")
+        set_options(hurry=False)
 
 
 class LoadedObject:

@@ -35,11 +35,10 @@ def loop_functions(layout: LoopLayout) -> list[Code]:
         _conclude(layout),
         _end_epoch(layout),
         _end_check(),
-        _Fit(layout).write(),
     ]
     if layout.validation is not None:
         codes += [bring_validation(layout), _end_validation(layout)]
-    return codes
+    return [*codes, _Fit(layout).write()]
 
 
 class _Fit:

@@ -12,12 +12,15 @@ import platform
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from chainrule.compiler.cache import ObjectCache, cache_key
 from chainrule.compiler.image import SUPPORTED, Image, MappedImage, link
 from chainrule.compiler.plan import GraphPlan, LoopPlan, as_json
 from chainrule.compiler.threads import cores, threads_asked_for
+
+if TYPE_CHECKING:
+    from chainrule.compiler.module import Module
 
 #: A function that takes the table of pointers, the sizes and the number of the turn.
 NATIVE: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *[ctypes.c_int64] * 5)
@@ -39,11 +42,9 @@ class Library(Protocol):
 
 
 class Compiled(Protocol):
-    """What the compiler makes: a module's text, and the plan by which its code is called."""
+    """What the compiler makes: a module, and the plan by which its code is called."""
 
-    @property
-    def text(self) -> str:
-        """LLVM IR."""
+    module: Module
 
     @property
     def plan(self) -> GraphPlan | LoopPlan:
@@ -62,7 +63,7 @@ def native(
     name: str,
     plan: type[P],
     parts: Sequence[str] | None,
-    make: Callable[[], Compiled],
+    make: Callable[[Module], Compiled],
     n_threads: int | None = None,
 ) -> Native[P]:
     """Return a function of native code.
@@ -76,7 +77,7 @@ def native(
     parts : sequence of str or None
         What is computed, in words that nothing else has; None if it is for once and not to be kept.
     make : callable
-        Makes it; it is called only if there is nothing in the cache.
+        Writes it into a module; it is called only if there is nothing in the cache.
     n_threads : int, optional
         How many threads may compile; by default as many as CHAINRULE_NUM_THREADS says, or all cores.
     """
@@ -90,8 +91,8 @@ def native(
             return _unpacked(kept, name, plan)
         except _UNUSABLE:
             pass  # it was put there by another program
-    made = make()
-    packed = _packed(as_json(made.plan), _object_code(made.text, n_threads))
+    made, codes = _made(make, n_threads)
+    packed = _packed(as_json(made.plan), codes)
     if key is not None:
         cache.put(key, packed)
     return _unpacked(packed, name, plan)
@@ -134,13 +135,15 @@ def _loaded(image: dict[str, dict[str, int]] | None, content: bytes) -> Library:
     return LoadedObject(content)
 
 
-def _object_code(text: str, n_threads: int | None) -> list[bytes]:
-    """Return object code; in pieces, where they can be linked."""
-    from chainrule.compiler.emission import emit_objects  # code that lies in the cache needs no LLVM
-    from chainrule.compiler.llvm import host
+def _made(make: Callable[[Module], Compiled], n_threads: int | None) -> tuple[Compiled, list[bytes]]:
+    """Return what the compiler makes, and its object code: in pieces, where they can be linked."""
+    from chainrule.compiler.emission import emission  # code that lies in the cache needs no LLVM
 
-    threads = threads_asked_for(n_threads) or cores()
-    return emit_objects(text, *host(), threads if SUPPORTED else 1)
+    with emission(threads_asked_for(n_threads) or cores()) as module:
+        made = make(module)
+        if made.module is not module:  # it was written before
+            module.extend(made.module)
+        return made, module.codes()
 
 
 @functools.cache

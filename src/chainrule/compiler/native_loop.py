@@ -17,6 +17,7 @@ from chainrule.graph.types import Array
 
 if TYPE_CHECKING:
     from chainrule.compiler.compiled_loop import CompiledLoop
+    from chainrule.compiler.module import Module
 
 
 class NativeLoop:
@@ -45,9 +46,11 @@ class NativeLoop:
         in_halves: bool = False,
     ) -> None:
         parts = _parts(loop, carried, in_halves) if compiled is None else None
-        self.plan, self.run, self._library = native(
-            "fit", LoopPlan, parts, lambda: compiled or _compiled(loop, carried, in_halves), n_threads
-        )
+
+        def write(module: Module) -> CompiledLoop:
+            return compiled or _compiled(loop, carried, in_halves, module)
+
+        self.plan, self.run, self._library = native("fit", LoopPlan, parts, write, n_threads)
         self._teams: dict[tuple[int, int], Team] = {}
 
     def multiplications(self, rows: int) -> int:
@@ -100,10 +103,10 @@ def goes_in_halves(loop: Loop, rows: int) -> bool:
     return rows >= least_rows and multiplications(work, rows) >= 2 * WORTH_A_THREAD
 
 
-def _compiled(loop: Loop, carried: Iterable[str], in_halves: bool) -> CompiledLoop:
+def _compiled(loop: Loop, carried: Iterable[str], in_halves: bool, module: Module) -> CompiledLoop:
     from chainrule.compiler.compiled_loop import CompiledLoop  # not loaded for code that lies in the cache
 
-    return CompiledLoop(loop, carried, in_halves=in_halves)
+    return CompiledLoop(loop, carried, in_halves=in_halves, module=module)
 
 
 def _parts(loop: Loop, carried: Iterable[str], in_halves: bool) -> list[str]:

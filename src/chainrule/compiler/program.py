@@ -14,9 +14,10 @@ from chainrule.compiler.local import block_rows
 from chainrule.compiler.loops import KernelWriter, write_map, write_scatter
 from chainrule.compiler.matmul import write_contraction
 from chainrule.compiler.memory import operands_in_memory
+from chainrule.compiler.module import Module
 from chainrule.compiler.reduction import write_reduction
 from chainrule.compiler.schedule import is_chain
-from chainrule.compiler.sharing import PART_ARGUMENTS, SHARING, Sharing
+from chainrule.compiler.sharing import PART_ARGUMENTS, Sharing
 from chainrule.compiler.signature import signature_of
 from chainrule.compiler.stopwatch import Stopwatch
 from chainrule.compiler.table import SCRATCH_SLOT, Scratch
@@ -33,64 +34,32 @@ WRITERS = {
     Scatter: write_scatter,
 }
 
-#: Where the share of a thread begins: ⌊units · thread / threads⌋ units, and the end of all for the last.
-_SHARE = """
-define internal i64 @share(i64 %extent, i64 %unit, i64 %thread, i64 %threads) #0 {
-entry:
-  %last = icmp eq i64 %thread, %threads
-  %first = icmp eq i64 %thread, 0
-  br i1 %last, label %all, label %not_last
-all:
-  ret i64 %extent
-not_last:
-  br i1 %first, label %none, label %some
-none:
-  ret i64 0
-some:
-  %more = add i64 %extent, %unit
-  %raised = sub i64 %more, 1
-  %units = udiv i64 %raised, %unit
-  %part = mul i64 %units, %thread
-  %done = udiv i64 %part, %threads
-  %place = mul i64 %done, %unit
-  %below = icmp slt i64 %place, %extent
-  %bounded = select i1 %below, i64 %place, i64 %extent
-  ret i64 %bounded
-}
-"""
-
-
-#: What every module begins with.
-PREAMBLE = SHARING + _SHARE
-
 
 @dataclass(frozen=True)
 class Program:
-    """The text of all kernels and of what runs them in order, and the memory that a thread needs.
+    """What a program needs: memory of each thread, and so many parts of its own in a turn."""
 
-    `parts` is how many parts a thread has in a turn.
-    """
-
-    functions: list[str]
-    codes: list[Code]
     scratch: Scratch
     parts: int
 
 
 def write_program(
+    module: Module,
     name: str,
     groups: Sequence[Sequence[Kernel]],
     buffers: dict[int, Buffer],
+    *,
     local: int = 0,
     copies: Sequence[tuple[Buffer, Buffer, int]] = (),
-    *,
     ticks_slot: int | None = None,
     first_part: int = 0,
 ) -> Program:
-    """Return a function ``name`` that runs the kernels, and theirs.
+    """Write a function ``name`` that runs the kernels, and theirs.
 
     Parameters
     ----------
+    module : Module
+        Where they belong.
     name : str
         Its symbol; the kernels' begin with it.
     groups : sequence of sequences of Kernel
@@ -107,7 +76,7 @@ def write_program(
         How many parts a thread has in items of the turn that are no kernels: see `Sharing`.
     """
     kernels = [kernel for group in groups for kernel in group]
-    written = _Written(name, kernels, buffers, local)
+    written = _Written(module, name, kernels, buffers, local)
     main = Code(name, PROGRAM_ARGUMENTS)
     sharing = Sharing(main, first_part, scratch=_scratch_of_thread(main, written.scratch))
     stopwatch = None if ticks_slot is None else Stopwatch(name, sharing, ticks_slot, len(kernels) + 1)
@@ -123,9 +92,9 @@ def write_program(
         codes.append(code)
         if stopwatch:
             stopwatch.lap()
-    codes += stopwatch.codes if stopwatch else []
-    texts = [*written.texts(), *(code.text(linkage="internal") for code in codes), main.text()]
-    return Program(texts, [*written.codes, *codes, main], written.scratch, sharing.used)
+    module.add_functions([*codes, *(stopwatch.codes if stopwatch else [])])
+    module.add_functions([main], linkage="dso_local")
+    return Program(written.scratch, sharing.used)
 
 
 class _Written:
@@ -133,6 +102,8 @@ class _Written:
 
     Parameters
     ----------
+    module : Module
+        Where they are written.
     name : str
         What the names of functions begin with.
     kernels : sequence of Kernel
@@ -144,11 +115,15 @@ class _Written:
     """
 
     def __init__(
-        self, name: str, kernels: Sequence[Kernel], buffers: Mapping[int, Buffer], local: int
+        self,
+        module: Module,
+        name: str,
+        kernels: Sequence[Kernel],
+        buffers: Mapping[int, Buffer],
+        local: int,
     ) -> None:
         self.local = local
-        self._name = name
-        self.codes: list[Code] = []
+        self._module, self._name = module, name
         self._bodies: dict[str, str] = {}
         writers: dict[Hashable, tuple[KernelWriter, str]] = {}
         self._of_kernel: dict[int, tuple[KernelWriter, str, list[list[Buffer]]]] = {}
@@ -166,13 +141,11 @@ class _Written:
 
     def enter(self, code: Code) -> str:
         """Return the symbol of a function, which is that of another one if they are equal."""
-        self.codes.append(code)
         body = code.text(linkage="internal").replace(f"@{code.name}(", "@(", 1)
-        return self._bodies.setdefault(body, f"{self._name}.{len(self._bodies)}")
-
-    def texts(self) -> list[str]:
-        """Return their texts."""
-        return [text.replace("@(", f"@{symbol}(", 1) for text, symbol in self._bodies.items()]
+        if body not in self._bodies:
+            symbol = self._bodies[body] = f"{self._name}.{len(self._bodies)}"
+            self._module.add(body.replace("@(", f"@{symbol}(", 1), code.declarations)
+        return self._bodies[body]
 
     def call(self, kernel: Kernel, alone: bool) -> tuple[str, int, list[int]]:
         """Return a kernel's function, how many groups of columns it has, and where its arrays lie.

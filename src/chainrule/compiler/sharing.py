@@ -36,6 +36,8 @@ _LOADS: Final = "\n".join(
 #: How often a waiting thread looks before it lets others run.
 _SPINS = 2000
 
+#: What every module begins with. The share of a thread begins behind ⌊units · thread / threads⌋ units; that
+#: behind the last thread, at the end of all.
 SHARING: Final = f"""
 declare i32 @sched_yield()
 define internal i1 @take(ptr %words, i64 %part, i64 %turn) #0 {{
@@ -148,6 +150,28 @@ wait:
   br label %done
 done:
   ret void
+}}
+define internal i64 @share(i64 %extent, i64 %unit, i64 %thread, i64 %threads) #0 {{
+entry:
+  %last = icmp eq i64 %thread, %threads
+  %first = icmp eq i64 %thread, 0
+  br i1 %last, label %all, label %not_last
+all:
+  ret i64 %extent
+not_last:
+  br i1 %first, label %none, label %some
+none:
+  ret i64 0
+some:
+  %more = add i64 %extent, %unit
+  %raised = sub i64 %more, 1
+  %units = udiv i64 %raised, %unit
+  %part = mul i64 %units, %thread
+  %done = udiv i64 %part, %threads
+  %place = mul i64 %done, %unit
+  %below = icmp slt i64 %place, %extent
+  %bounded = select i1 %below, i64 %place, i64 %extent
+  ret i64 %bounded
 }}
 """
 
