@@ -58,24 +58,13 @@ def write_check(arrays: Iterable[tuple[Value, Buffer, int]], total: Buffer) -> l
     for value, buffer, place in arrays:
         blocks[buffer.dtype] += _blocks(value, buffer, place)
     memory, result = from_table(code, total.slot), first_element(code, total)
+    ended = code.value(f"icmp ne i64 {f.get(Control.ENDED)}, 0")
+    copies = code.value(f"select i1 {ended}, ptr {f.get(Control.COPIES, 'ptr')}, ptr null")
     used = {dtype: numbers for dtype, numbers in blocks.items() if numbers}
-    given = {
-        dtype: f"ptr {memory}, ptr {code.numbers(numbers)}, i64 {len(numbers)}, i64 %part, i64 %parts, "
-        f"ptr {result}, ptr {f.get(Control.COPIES, 'ptr')}"
-        for dtype, numbers in used.items()
-    }
-    ended, wanted = (code.value(f"icmp ne i64 {f.get(name)}, 0") for name in (Control.ENDED, Control.COPIES))
-
-    def look(copied: bool) -> None:
-        for dtype in used:
-            code.do(f"call void @{_name(dtype, copied)}({given[dtype]})")
-
-    code.choose(code.value(f"and i1 {ended}, {wanted}"), lambda: look(True), lambda: look(False))
-    return [*(_zeros(dtype, copied) for dtype in used for copied in (True, False)), code]
-
-
-def _name(dtype: str, copied: bool) -> str:
-    return f"{'copied_zeros' if copied else 'zeros'}.{dtype}"
+    for dtype, numbers in used.items():
+        given = f"ptr {memory}, ptr {code.numbers(numbers)}, i64 {len(numbers)}, i64 %part, i64 %parts"
+        code.do(f"call void @zeros.{dtype}({given}, ptr {result}, ptr {copies})")
+    return [*map(_zeros, used), code]
 
 
 def _blocks(value: Value, buffer: Buffer, place: int) -> Iterator[int]:
@@ -105,19 +94,22 @@ def _blocks(value: Value, buffer: Buffer, place: int) -> Iterator[int]:
     yield from (buffer.offset + after, 1, rest, 0, place + after, 0, 1, 0)
 
 
-def _zeros(dtype: str, copied: bool) -> Code:
-    """Return the function that leaves NaN in a total if this part's rows have a number that is not finite."""
+def _zeros(dtype: str) -> Code:
+    """Return the function that leaves NaN in a total if this part's rows have a number that is not finite.
+
+    It copies them, unless there is no place for it.
+    """
     arguments = "ptr %memory, ptr %blocks, i64 %numbers, i64 %part, i64 %parts, ptr %total, ptr %copies"
-    code = Code(_name(dtype, copied), arguments)
+    code = Code(f"zeros.{dtype}", arguments)
     vectors, scalar = Vectors(code, dtype), SCALARS[dtype]
     integer = f"i{8 * BYTES[dtype]}"
     kind, bits = vectors.type, f"<{LANES} x {integer}>"
     whole = vectors.mask(str(LANES))
+    copied = code.value("icmp ne ptr %copies, null")
 
     def joined(address: str, to: str, mask: str, before: str) -> str:
         numbers = vectors.load(address, mask)
-        if copied:
-            vectors.store_part(numbers, to, mask)
+        code.when(copied, lambda: vectors.store_part(numbers, to, mask))
         nothing = code.value(f"fmul {kind} {numbers}, zeroinitializer")
         return code.value(f"or {bits} {before}, {code.value(f'bitcast {kind} {nothing} to {bits}')}")
 

@@ -11,6 +11,8 @@ from dataclasses import astuple, dataclass
 from chainrule.compiler.code import BYTES, LANES, SCALARS, Code, mangled
 from chainrule.compiler.table import LINE
 
+#: Columns are turned in squares of so many rows and columns.
+_SQUARE = 8
 _ARGUMENTS = "ptr %from, i64 %step, i64 %rows, i64 %columns, ptr %to, i64 %width"
 
 
@@ -66,8 +68,8 @@ def pack_rows(code: Code, dtype: str, packing: Packing, vectors: int, full: bool
 
 
 def pack_columns(code: Code, dtype: str, packing: Packing) -> None:
-    """Have columns packed as rows: squares as wide as a line of the cache are loaded, turned and stored."""
-    _call(code, dtype, packing, f"pack_columns.{dtype}", _write_columns, lanes=LINE // BYTES[dtype])
+    """Have columns packed as rows: squares are loaded, turned and stored."""
+    _call(code, dtype, packing, f"pack_columns.{dtype}", _write_columns, lanes=_SQUARE)
 
 
 def _call(
@@ -126,7 +128,8 @@ class Vectors:
 
     def store(self, vector: str, address: str) -> None:
         """Store a vector at a multiple of its size."""
-        self.code.do(f"store {self.type} {vector}, ptr {address}, align 64")
+        size = min(self.lanes * self.align, LINE)
+        self.code.do(f"store {self.type} {vector}, ptr {address}, align {size}")
 
     def store_part(self, vector: str, address: str, mask: str) -> None:
         """Store the lanes of the mask."""
