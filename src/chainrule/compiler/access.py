@@ -11,10 +11,9 @@ from chainrule.compiler.code import BYTES, LANES, Code, mangled, memory_type
 from chainrule.compiler.index import Affine, IndexBuilder, Place
 from chainrule.compiler.table import WORDS_SLOT
 
-#: The last parameters of every kernel: rows, capacity, and the thread's share of the work.
-SIZES = "i64 %rows, i64 %capacity, i64 %thread, i64 %threads"
-#: The parameters of a program, and of what Python calls: a table of pointers, the sizes, and the turn.
-PROGRAM_SIZES = f"{SIZES}, i64 %turn"
+#: The parameters of a program, and of what Python calls: a table of pointers, how many rows there are and for
+#: how many there is room, which thread of how many calls, and the turn.
+PROGRAM_SIZES = "i64 %rows, i64 %capacity, i64 %thread, i64 %threads, i64 %turn"
 PROGRAM_ARGUMENTS = f"ptr %table, {PROGRAM_SIZES}"
 
 
@@ -73,11 +72,6 @@ class Access:
             self._pointers[buffer.start] = f"%array{len(self.buffers)}"
             self.buffers.append(buffer)
         return self._pointers[buffer.start]
-
-    @property
-    def parameters(self) -> list[str]:
-        """The function's parameters that are arrays' addresses."""
-        return [f"ptr {name}" for name in self._pointers.values()]
 
     def _scaled(self, number: str, power: int, unit: str) -> str:
         for _ in range(power):

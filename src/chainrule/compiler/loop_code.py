@@ -149,11 +149,12 @@ def _changing(name: str, write: Callable[[ControlCode], None]) -> Code:
     """Return a function that changes the control numbers, and so begins the next turn."""
     function = ControlCode(name)
     code, turn = function.code, function.address(Control.TURN)
-    code.do(f"store atomic i64 {code.value('add i64 %turn, 1')}, ptr {turn} monotonic, align 8")
+    now = function.get(Control.TURN)
+    code.do(f"store atomic i64 {code.value(f'add i64 {now}, 1')}, ptr {turn} monotonic, align 8")
     code.do("fence release")
     function.count(Control.TURNS)
     write(function)
-    code.do(f"store atomic i64 {code.value('add i64 %turn, 2')}, ptr {turn} release, align 8")
+    code.do(f"store atomic i64 {code.value(f'add i64 {now}, 2')}, ptr {turn} release, align 8")
     return code
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
-from chainrule.compiler.access import SIZES, Access
+from chainrule.compiler.access import Access
 from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import LANES, Code, literal
@@ -149,13 +149,6 @@ class KernelWriter:
     def reserve(self, size: int, per_row: int) -> None:
         """Have ``%scratch`` point to so many bytes, and so many for each row of the capacity."""
         self.scratch = (max(self.scratch[0], size), max(self.scratch[1], per_row))
-
-    @property
-    def parameters(self) -> str:
-        """The parameters of the function: the arrays, what else it uses, and the sizes."""
-        more = ["ptr %scratch"] if any(self.scratch) else []
-        more += ["i64 %group, i64 %groups"] if self.groups > 1 else []
-        return ", ".join([*self.access.parameters, *more, SIZES])
 
     # Loops -------------------------------------------------------------------------------------------
 

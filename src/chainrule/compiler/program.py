@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from chainrule.compiler.access import PROGRAM_ARGUMENTS, PROGRAM_SIZES, first_element, from_table
+from chainrule.compiler.access import PROGRAM_ARGUMENTS, first_element, from_table
 from chainrule.compiler.buffer import LOCAL, Buffer
 from chainrule.compiler.code import BYTES, LANES, Code
 from chainrule.compiler.fuse import Kernel
@@ -185,7 +185,7 @@ def _write_group(main: Code, sharing: Sharing, group: Sequence[Kernel], written:
             place = code.integer("add", code.integer("mul", half, len(own) // 2), first)
             own_where = code.value(f"getelementptr i64, ptr %where, i64 {place}")
             given = f"i64 {part}, i64 {parts}, ptr {own_where}, ptr {scratch}"
-            code.do(f"call void @{symbol}(ptr %table, {PROGRAM_SIZES}, {given})")
+            code.do(f"call void @{symbol}(ptr %table, i64 %rows, i64 %capacity, {given})")
 
         if kernel.halved:
             _write_halves(code, part, parts, turn)
@@ -286,9 +286,7 @@ def _written(kernel: Kernel, buffers: Mapping[int, Buffer]) -> KernelWriter:
     writer = KernelWriter(kernel, buffers)
     root = kernel.root
     WRITERS[type(None) if root is None or root.primitive is None else type(root.primitive.lower)](writer)
-    writer.code.arguments = PART_ARGUMENTS.replace("%thread", "%own_thread")
-    if kernel.halved:
-        writer.code.arguments = writer.code.arguments.replace("%rows", "%all_rows")
+    writer.code.arguments = PART_ARGUMENTS.replace("%rows", "%all_rows") if kernel.halved else PART_ARGUMENTS
     writer.code.begin(_prologue(writer))
     return writer
 

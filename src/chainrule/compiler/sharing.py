@@ -15,13 +15,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from chainrule.compiler.access import PROGRAM_ARGUMENTS, PROGRAM_SIZES
+from chainrule.compiler.access import PROGRAM_SIZES
 from chainrule.compiler.code import Code
 from chainrule.compiler.table import LINE, WORDS_SLOT
 
-#: The parameters of a function that does a part of an item: a program's, which part of how many, and what a
-#: kernel needs: numbers that say where its arrays lie, and the scratch memory of the thread.
-PART_ARGUMENTS: Final = f"{PROGRAM_ARGUMENTS}, i64 %part, i64 %parts, ptr %where, ptr %scratch"
+#: The parameters of a function that does a part of an item: the table, how many rows there are and for how
+#: many there is room, which part of how many it is, and what a kernel needs: numbers that say where its
+#: arrays lie, and the scratch memory of the thread.
+PART_ARGUMENTS: Final = (
+    "ptr %table, i64 %rows, i64 %capacity, i64 %part, i64 %parts, ptr %where, ptr %scratch"
+)
 #: What an item's numbers are: how many parts of a thread come before it; how many a thread has, or -1 if that
 #: is known at run time only; or how many there are for all; and how many for a thread without others.
 _ITEM: Final = ("before", "fixed", "all", "fixed_alone")
@@ -115,7 +118,7 @@ next_alone:
   %left = icmp slt i64 %place, %alone
   br i1 %left, label %do_alone, label %done
 do_alone:
-  call void %do(ptr %table, {PROGRAM_SIZES}, i64 %place, i64 %alone, ptr %where, ptr %scratch)
+  call void %do(ptr %table, i64 %rows, i64 %capacity, i64 %place, i64 %alone, ptr %where, ptr %scratch)
   %behind = add i64 %place, 1
   br label %next_alone
 together:
@@ -139,7 +142,7 @@ try:
   %mine = call i1 @take(ptr %words, i64 %part, i64 %turn)
   br i1 %mine, label %do_part, label %after_part
 do_part:
-  call void %do(ptr %table, {PROGRAM_SIZES}, i64 %part, i64 %parts, ptr %where, ptr %scratch)
+  call void %do({PART_ARGUMENTS})
   call void @finish(ptr %words, i64 %part, i64 %turn)
   br label %after_part
 after_part:
