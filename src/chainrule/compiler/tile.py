@@ -29,8 +29,10 @@ WIDE_ROWS, WIDE_REGISTERS = 6, 4
 NARROWEST = 16
 #: The most vectors in a row of another tile.
 MOST_VECTORS = 3
-#: With more members than this a tile is finished row by row: afterwards, or beside the next one's sums.
+#: With more members than this a tile is finished row by row: afterwards, or beside the next one's sums. After
+#: sums of many terms this takes no time worth speaking of, and is less code: done with more than one member.
 MOST_AT_ONCE = 5
+MANY_TERMS = 64
 #: An update of more bytes than the first cache holds has its arrays fetched ahead.
 FETCHED_BYTES = 1 << 15
 
@@ -139,7 +141,9 @@ class Product:
         read = {operand.serial for value in kernel.members for operand in value.operands}
         written = {buffers[value.serial] for value in kernel.stored}
         overwrites = any(buffers[serial] in written for serial in read & set(buffers))
-        return len(kernel.members) <= MOST_AT_ONCE and not overwrites
+        terms = self.root.operands[0].shape[-1]
+        most = 1 if terms is ROWS or int(terms) >= MANY_TERMS else MOST_AT_ONCE
+        return len(kernel.members) <= most and not overwrites
 
     @cached_property
     def fetches(self) -> bool:
