@@ -3,12 +3,15 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.compiler import table
 from chainrule.compiler.compiled_loop import CompiledLoop
 from chainrule.compiler.image import SUPPORTED, link
 from chainrule.compiler.llvm import emit_object, host
+from chainrule.compiler.table import Scratch, allocate
 
 on_linux = pytest.mark.skipif(not SUPPORTED, reason="the peak of memory is read as Linux on x86 tells it")
 
@@ -111,3 +114,45 @@ def test_native_code_calls_nothing_that_allocates(dtype):
     loop = trainer.loop(data, {}, shuffle=True)
     text = CompiledLoop(loop, sorted(trainer.run.carried)).module.text
     assert set(link(emit_object(text, *host())).imports) <= CALLED
+
+
+def lent(sizes=(1 << 21,)):
+    return allocate(sizes, Scratch(), 16)
+
+
+def test_memory_of_a_run_that_has_ended_is_taken_again_and_zeroed():
+    memory, places = lent()
+    memory[:] = 7.0
+    del memory
+    again, places_again = lent()
+    assert places_again == places
+    assert not again.any()
+
+
+def test_memory_is_taken_again_only_when_nobody_sees_it_any_more():
+    memory, places = lent()
+    view = memory[:10]
+    del memory
+    other, others_places = lent()
+    assert others_places != places
+    view[:] = 7.0
+    assert not other.any()
+
+
+def test_memory_of_another_size_or_of_very_much_is_not_kept():
+    lent((1 << 21,))
+    assert lent((1 << 20,))[0].nbytes < 1 << 21
+    lent((table.KEPT.stop,))
+    assert all(array.nbytes < 1 << 21 for array in table._spare)
+
+
+def test_equal_models_are_trained_in_the_same_memory():
+    """To get new pages from the system can take longer than a short fit."""
+    x, y = np.zeros((64, 300)), np.zeros((64, 1))
+    found = set()
+    for _ in range(4):
+        model = cr.Model(cr.Sequential([cr.Dense(1000), cr.Dense(1)]), loss="mean_squared_error")
+        model.fit(x, y, epochs=1)
+        found.add(tuple(array.ctypes.data for array in table._spare))
+    assert len(found) == 1
+    assert found != {()}
