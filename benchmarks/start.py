@@ -98,8 +98,8 @@ def _page(
         f"## A process that loads the digits from a file and trains {DIGITS.name} for {EPOCHS} epochs",
         markdown(["library", "seconds", "peak resident MB"], rows(trainings)),
         "## The first fit of a network, beyond the training itself",
-        "Tracing, compiling or reading from the cache, and planning; LLVM is loaded already. "
-        "Of equal models the median of five that follow each other in one process.",
+        "Tracing, compiling or reading from the cache, and planning; LLVM is loaded and weights are drawn\n"
+        "already. Of equal models the median of five that follow each other in one process.",
         markdown(["network, batch", "compiled anew, ms", "from the cache, ms", "equal models, ms"], compiles),
         f"Machine: {machine.cpu()} ({machine.vectors()}), {settings.threads} cores.",
     ]
@@ -152,6 +152,7 @@ def first_fit(network):
     task = Task(network, "float32", {threads})
     (x, y), model = task.data(), new_model(task, loss="cross_entropy")
     x, y = x[:network.batch], y[:network.batch]
+    model.build(network.widths[0])
     times = []
     for _ in range(6):
         started = time.perf_counter()
