@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeAlias, final
 
-from chainrule.functions import cos, floor, identity, log, minimum, where
+from chainrule.functions import broadcast_to, cos, floor, identity, log, minimum, where
 from chainrule.graph.hyperparameters import is_zero
 from chainrule.graph.options import (
     ABOVE_ZERO,
@@ -26,7 +26,7 @@ from chainrule.graph.options import (
     CheckedOptions,
 )
 from chainrule.graph.trace import array_function
-from chainrule.graph.value import Operand
+from chainrule.graph.value import Operand, as_value
 
 #: Whatever returns the learning rate when it is called with the step.
 Schedule: TypeAlias = Callable[[Any], Any]
@@ -64,7 +64,7 @@ class ConstantRate(_Formula):
     rate: float = field(metadata=AT_LEAST_ZERO)
 
     def _at(self, step: Any) -> Any:
-        return self.rate
+        return broadcast_to(self.rate, as_value(step).shape)
 
 
 @final
