@@ -425,8 +425,8 @@ class Model(Inspection):
             If the model has no weights yet, or holds what a file cannot: an optimizer or a penalty of one's
             own, or metadata that JSON has no words for.
         OSError
-            If the file cannot be written; what it held before is still there. Where its folder is missing, or
-            it is a folder, the error is a ValueError as well.
+            If the file cannot be written; what it held before is still there. Where no file can stand there
+            at all, as its folder is missing, the error is a ValueError as well.
         """
         try:
             json.dumps(self.metadata)

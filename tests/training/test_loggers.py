@@ -185,5 +185,5 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
 
     with pytest.raises(OSError, match=r"No space left on device: '.*run.csv'"):
         regression().fit(X, Y, epochs=3, callbacks=[log, fill])
-    with pytest.raises(OSError, match="it is a device, not a file: '/dev/full'"):
+    with pytest.raises(OSError, match="'/dev/full' is a device; name a file"):
         regression().fit(X, Y, callbacks=[cr.CSVLogger("/dev/full")])

@@ -37,8 +37,8 @@ def write_arrays(
     TypeError
         If JSON cannot hold the description.
     OSError
-        If the file cannot be written; it is then untouched. Where its folder is missing, or it is a folder,
-        the error is a ValueError as well.
+        If the file cannot be written; it is then untouched. Where no file can stand there at all, the
+        error is a ValueError as well.
 
     Examples
     --------

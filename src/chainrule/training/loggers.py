@@ -51,7 +51,7 @@ class CSVLogger(Callback):
     def on_start(self, progress: Progress) -> None:
         """Begin the file, with the lines of epochs before this start."""
         with _naming(self.path):
-            check_place(Path(os.path.realpath(self.path)), self.path)
+            check_place(self.path)
             self._rows = self._rows_until(progress.epoch)
             self._file: IO[str] = self.path.open("w", newline="", encoding="utf-8")
             self._writer = csv.writer(self._file, lineterminator="\n")
