@@ -166,6 +166,8 @@ class Quantile(Loss):
                 "Quantile: quantiles is a number between 0 and 1, or a tuple of such numbers, "
                 f"not {self.quantiles!r}"
             )
+        plain = tuple(map(float, given))
+        object.__setattr__(self, "quantiles", plain if isinstance(self.quantiles, tuple) else plain[0])
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return q max(e, 0) + (1 - q) max(-e, 0)."""
