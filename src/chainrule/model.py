@@ -117,7 +117,7 @@ class Model(Inspection):
             raise ValueError("a model needs either loss= or objective=, and not both")
         if not is_float(as_dtype(dtype)):
             raise ValueError(f"a model computes in float32 or float64, not {as_dtype(dtype)}")
-        listed = (penalties,) if isinstance(penalties, Penalty) else tuple(penalties)
+        listed = tuple(penalties) if isinstance(penalties, list | tuple) else (penalties,)
         for penalty in listed:
             if not isinstance(penalty, Penalty):
                 raise TypeError(f"a penalty is an object such as cr.L2(1e-4), not {penalty!r}")

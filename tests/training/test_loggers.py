@@ -165,6 +165,7 @@ def test_what_is_no_time(bad):
         (lambda: cr.CSVLogger(file="a"), "CSVLogger: there is no option 'file'"),
         (lambda: cr.EpochLogger(levels=1), "EpochLogger: there is no option 'levels'; did you mean 'level'"),
         (lambda: cr.EpochLogger(3), "EpochLogger: logger is a name or a logger"),
+        (lambda: cr.EpochLogger(level="INFO"), "level is a whole number of at least 0, not 'INFO'"),
         (lambda: cr.EpochLogger(every=0), "every is a whole number of at least 1, not 0"),
         (lambda: cr.TensorBoard(dir="a"), "TensorBoard: there is no option 'dir'"),
     ],

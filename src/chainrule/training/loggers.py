@@ -130,7 +130,7 @@ class EpochLogger(Callback):
         if not isinstance(logger, str | logging.Logger | logging.LoggerAdapter):
             raise TypeError(f"EpochLogger: logger is a name or a logger of Python's logging, not {logger!r}")
         self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
-        self._level = level
+        self._level = as_count(level, "level", least=0)
         self._every = as_count(every, "every")
 
     def on_epoch(self, progress: Progress) -> None:
