@@ -75,6 +75,11 @@ class Huber(Loss):
     delta : float, default 1.0
         The error at which the parabola becomes a line, above 0, in the target's unit.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such number.
+
     Notes
     -----
     Prediction and target have the same shape, (rows, n).
@@ -138,6 +143,11 @@ class Quantile(Loss):
     quantiles : float or tuple of float, default 0.5
         Which quantile, between 0 and 1. A tuple asks for several at once: the network has an output for each,
         and the target one column.
+
+    Raises
+    ------
+    ValueError
+        If they are no such numbers, or there is none.
 
     Notes
     -----

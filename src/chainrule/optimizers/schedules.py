@@ -54,6 +54,11 @@ class ConstantRate(_Formula):
     rate : float
         The learning rate; at least 0.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is outside its range.
+
     Examples
     --------
     >>> import chainrule as cr
@@ -82,6 +87,11 @@ class StepDecay(_Formula):
         n, the number of steps for which it stays.
     factor : float, default 0.1
         f, what it is multiplied by then; above 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is outside its range.
 
     Examples
     --------
@@ -115,6 +125,11 @@ class ExponentialDecay(_Formula):
         n, the number of steps in which it falls by the factor.
     factor : float, default 0.1
         f, what it is multiplied by in `every` steps; above 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is outside its range.
 
     Examples
     --------
@@ -150,6 +165,11 @@ class PolynomialDecay(_Formula):
         :math:`\eta_n`, the learning rate from step n on; at least 0.
     power : float, default 1.0
         p, where 1 is a straight line; above 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is outside its range.
 
     Examples
     --------
@@ -194,6 +214,11 @@ class CosineDecay(_Formula):
         Whether a new period starts when one has ended; otherwise the final rate stays.
     period_multiplier : int, default 1
         How many times as long as the one before it each further period is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is outside its range.
 
     References
     ----------
@@ -274,6 +299,11 @@ class OneCycle(_Formula):
         a, how many times smaller than the peak the rate is at first; above 0.
     final_divisor : float, default 10000.0
         b, how many times smaller than at first the rate is at last; above 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is outside its range.
 
     References
     ----------
