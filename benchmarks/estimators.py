@@ -17,7 +17,7 @@ from benchmarks import machine
 from benchmarks.report import markdown
 from benchmarks.rounds import PAUSE, REPOSITORY, Say, Settings, WorkerError, environment
 from benchmarks.start import run
-from benchmarks.summary import digits
+from benchmarks.summary import Ratio, digits
 
 if TYPE_CHECKING:
     from benchmarks.tables import Table
@@ -98,10 +98,7 @@ class Fits:
 
     def ratio(self) -> str:
         """Return theirs / ours: the median over the seeds, and the range."""
-        pairs = zip(self.seconds[THEIRS], self.seconds[OURS], strict=True)
-        ratios = sorted(theirs / ours for theirs, ours in pairs)
-        low, high = digits(ratios[0]), digits(ratios[-1])
-        return f"{digits(statistics.median(ratios))} ({low}–{high})"
+        return Ratio.of(self.seconds[THEIRS], self.seconds[OURS]).text()
 
     def milliseconds(self, library: str) -> str:
         return digits(1e3 * statistics.median(self.seconds[library]))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,8 +107,8 @@ def _page(
     return "\n\n".join(parts) + "\n"
 
 
-def _installed(names: object) -> list[str]:
-    return [name for name in names if importlib.util.find_spec(name.partition(".")[0])]  # type: ignore[attr-defined]
+def _installed(names: Iterable[str]) -> list[str]:
+    return [name for name in names if importlib.util.find_spec(name.partition(".")[0])]
 
 
 def _median(code: str, place: str, settings: Settings, cold: bool = False) -> Ended:

@@ -33,12 +33,16 @@ class Ratio:
     def text(self, between: str = " ") -> str:
         return f"{digits(self.median)}{between}({digits(self.low)}–{digits(self.high)})"
 
+    @classmethod
+    def of(cls, theirs: Iterable[float], ours: Iterable[float]) -> Ratio:
+        """Compare each of their times with ours of the same round."""
+        ratios = [its / mine for its, mine in zip(theirs, ours, strict=True)]
+        return cls(statistics.median(ratios), min(ratios), max(ratios))
+
 
 def ratio(times: Times, peer: str) -> Ratio:
-    """Compare a peer with us, each of its times with ours of the same round."""
-    pairs = zip(times[peer].seconds, times[OURS.name].seconds, strict=True)
-    ratios = [theirs / ours for theirs, ours in pairs]
-    return Ratio(statistics.median(ratios), min(ratios), max(ratios))
+    """Compare a peer with us."""
+    return Ratio.of(times[peer].seconds, times[OURS.name].seconds)
 
 
 def others(results: Iterable[Times]) -> float:

@@ -117,7 +117,7 @@ class Model(Inspection):
             raise ValueError("a model needs either loss= or objective=, and not both")
         if not is_float(as_dtype(dtype)):
             raise ValueError(f"a model computes in float32 or float64, not {as_dtype(dtype)}")
-        listed = (penalties,) if isinstance(penalties, Penalty) else tuple(penalties)
+        listed = tuple(penalties) if isinstance(penalties, list | tuple) else (penalties,)
         for penalty in listed:
             if not isinstance(penalty, Penalty):
                 raise TypeError(f"a penalty is an object such as cr.L2(1e-4), not {penalty!r}")
@@ -425,8 +425,8 @@ class Model(Inspection):
             If the model has no weights yet, or holds what a file cannot: an optimizer or a penalty of one's
             own, or metadata that JSON has no words for.
         OSError
-            If the file cannot be written; what it held before is still there. Where its folder is missing, or
-            it is a folder, the error is a ValueError as well.
+            If the file cannot be written; what it held before is still there. Where no file can stand there
+            at all, as its folder is missing, the error is a ValueError as well.
         """
         try:
             json.dumps(self.metadata)

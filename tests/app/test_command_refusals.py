@@ -42,7 +42,8 @@ COMMANDS = [  # a command, and the sentence it gets
     ((*TRAIN, "--delimiter", "ab"), "'ab' is not one character"),
     ((*TRAIN, "--ignore", "sizes"), "there is no column 'sizes'; did you mean 'size'?"),
     ((*TRAIN, "--ignore", "kind"), "the column 'kind' is the target and cannot be ignored as well"),
-    ((*TRAIN, "-o", "no/m.safetensors"), "the folder of the output no/m.safetensors does not exist; make it"),
+    ((*TRAIN, "-o", "no/m.safetensors"), "the folder of 'no/m.safetensors' does not exist; make it"),
+    ((*TRAIN, "-o", "/dev/null"), "'/dev/null' is a device; name a file"),
     ((*TRAIN, "-o", "good.csv"), "would take the place of the input; choose another output"),
     (("predict", "no.safetensors", "good.csv"), "there is no file 'no.safetensors'; check its path"),
     (

@@ -75,7 +75,7 @@ def test_numbers_are_explained_too(run, write):
         (("--why", "layers.0.bias[99]"), "is not one of its elements"),
         (("-o", "page.pdf"), "page.pdf has no ending that tells its form: end its name in .html, .md, .tex"),
         (("-o", "page"), "page has no ending that tells its form"),
-        (("-o", "missing/page.html"), "the folder of the output missing/page.html does not exist"),
+        (("-o", "missing/page.html"), "the folder of 'missing/page.html' does not exist"),
     ],
 )
 def test_bad_input_is_one_line(run, model, penguins, arguments, sentence):

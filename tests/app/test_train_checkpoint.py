@@ -56,8 +56,8 @@ def test_a_finished_training_is_restored(train, caplog):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--checkpoint", "no/run.ckpt"], "the folder of the output no/run.ckpt does not exist; make it"),
-        (["--checkpoint", "."], "the output . is a folder; name a file"),
+        (["--checkpoint", "no/run.ckpt"], "the folder of 'no/run.ckpt' does not exist; make it"),
+        (["--checkpoint", "."], "'.' is a folder; name a file"),
         (["--checkpoint", "table.csv"], "the output table.csv would take the place of the input"),
         (["--checkpoint", "m", "-o", "m"], "the checkpoint and the output are both m; name two files"),
         (

@@ -159,7 +159,7 @@ def test_places_where_no_file_can_stand(tmp_path):
     for path, kind, sentence in (
         (tmp_path / "no" / "run", FileNotFoundError, "^the folder of .* does not exist"),
         (tmp_path, IsADirectoryError, "is a folder; name a file$"),
-        ("/dev/null", OSError, "it is a device, not a file: '/dev/null'"),
+        ("/dev/null", OSError, "'/dev/null' is a device; name a file"),
     ):
         with pytest.raises(kind, match=sentence), locked(path):
             pass

@@ -144,3 +144,8 @@ def test_hyperbolic_functions_keep_their_digits_and_do_not_overflow_early(x):
     points = np.array([-x, x])
     np.testing.assert_allclose(cr.sinh(points), np.sinh(points), rtol=1e-14)
     np.testing.assert_allclose(cr.cosh(points), np.cosh(points), rtol=1e-14)
+
+
+def test_an_axis_may_be_a_number_of_numpy():
+    np.testing.assert_array_equal(cr.sum(np.ones((2, 3)), axis=np.int64(1)), [3, 3])
+    assert cr.squeeze(np.ones((1, 2)), axis=np.int64(0)).shape == (2,)

@@ -435,3 +435,7 @@ def test_the_report_is_a_table(monkeypatch):
     assert np.isclose(report.worst_relative_error, 0.1 / 1.1)
     with pytest.raises(ArithmeticError, match=r"8 derivatives are wrong; wrong\[\d\]: analytic .*tanh"):
         report.raise_if_wrong()
+
+
+def test_numbers_whose_sum_is_infinite_are_checked():
+    assert verdicts(lambda x: cr.sum(x * 1e-300), np.array([1e308, 1e308])) == ["right"] * 2

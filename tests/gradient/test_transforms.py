@@ -116,6 +116,7 @@ def test_argnums():
     f = lambda a, b, c: a * b**2 + c
     assert cr.grad(f, argnums=1)(2.0, 3.0, 4.0) == 12.0
     assert cr.grad(f, argnums=-2)(2.0, 3.0, 4.0) == 12.0
+    assert cr.grad(f, argnums=np.int64(1))(2.0, 3.0, 4.0) == 12.0
     assert cr.grad(f, argnums=(2, 0))(2.0, 3.0, 4.0) == (1.0, 9.0)
     with pytest.raises(ValueError, match="argnums = 3: the function was called with 3 arguments"):
         cr.grad(f, argnums=3)(2.0, 3.0, 4.0)

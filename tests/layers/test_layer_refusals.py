@@ -46,9 +46,19 @@ ACTIVATIONS = "elu, gelu, identity, leaky_relu, mish, relu, selu, sigmoid, silu,
             "he_uniform, lecun_normal, lecun_uniform, ones, orthogonal, uniform, zeros",
         ),
         (
+            lambda: cr.Dense(3, bias_initializer=cr.Zeros),
+            TypeError,
+            "Zeros is a class; make an initializer of it with Zeros()",
+        ),
+        (
             lambda: cr.Dense(3, bias_initializer="zero"),
             ValueError,
             "there is no initializer 'zero'; did you mean 'zeros'?",
+        ),
+        (
+            lambda: cr.Uniform(-0.1),
+            ValueError,
+            "Uniform: limit is a finite number of at least 0, not -0.1",
         ),
         (
             lambda: cr.Embedding(3, 2, "constant"),

@@ -387,3 +387,8 @@ def test_losses_are_frozen_comparable_and_printable():
         for field in dataclasses.fields(loss):
             with pytest.raises(dataclasses.FrozenInstanceError):
                 setattr(loss, field.name, 1)
+
+
+def test_a_quantile_of_numpy_becomes_a_plain_number():
+    assert repr(losses.Quantile(np.float32(0.5))) == "Quantile(quantiles=0.5)"
+    assert repr(losses.Quantile((np.float32(0.5),))) == "Quantile(quantiles=(0.5,))"

@@ -268,12 +268,27 @@ def test_the_factors_are_the_optimizers_own():
         ),
         (lambda: cr.SGD(nesterov=True), ValueError, "nesterov=True needs a momentum above 0"),
         (lambda: cr.SGD(learning_rate_factors={"w": -1}), ValueError, "learning_rate_factors['w'] is a"),
+        (lambda: cr.SGD(learning_rate_factors=[1]), TypeError, "learning_rate_factors is a dict of numbers"),
     ],
 )
 def test_bad_options_are_refused(make, error, words):
     with pytest.raises(error) as caught:
         make()
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("slot", ["average", "first/second"])
+def test_a_slot_whose_name_means_something_else_is_refused(slot):
+    @dataclass(frozen=True)
+    class Summed(cr.Optimizer):
+        def slots(self, parameter):
+            return {slot: np.zeros_like(parameter)}
+
+        def rule(self, parameter, gradient, slots, t, learning_rate):
+            return parameter, slots
+
+    with pytest.raises(ValueError, match=f"Summed.slots: a slot cannot be called '{slot}'; choose a name"):
+        Summed(0.1).initial_state({"w": np.ones(2)})
 
 
 def test_a_step_that_is_no_scalar_is_refused():

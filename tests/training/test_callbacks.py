@@ -131,9 +131,11 @@ def test_what_is_no_callback(bad):
         regression().fit(*table(), callbacks=[bad])
 
 
-def test_a_class_is_no_callback_yet():
-    with pytest.raises(TypeError, match=r"callbacks holds the class Doctor; give one .* as Doctor\(\) makes"):
-        regression().fit(*table(), callbacks=[cr.Doctor])
+@pytest.mark.parametrize("kind", [cr.Doctor, cr.EarlyStopping, cr.ReduceOnPlateau])
+def test_a_class_is_no_callback_yet(kind):
+    name = kind.__name__
+    with pytest.raises(TypeError, match=rf"holds the class {name}; give one .* as {name}\(\) makes"):
+        regression().fit(*table(), callbacks=[kind])
 
 
 # Output ------------------------------------------------------------------------------------------

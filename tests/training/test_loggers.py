@@ -165,6 +165,7 @@ def test_what_is_no_time(bad):
         (lambda: cr.CSVLogger(file="a"), "CSVLogger: there is no option 'file'"),
         (lambda: cr.EpochLogger(levels=1), "EpochLogger: there is no option 'levels'; did you mean 'level'"),
         (lambda: cr.EpochLogger(3), "EpochLogger: logger is a name or a logger"),
+        (lambda: cr.EpochLogger(level="INFO"), "level is a whole number of at least 0, not 'INFO'"),
         (lambda: cr.EpochLogger(every=0), "every is a whole number of at least 1, not 0"),
         (lambda: cr.TensorBoard(dir="a"), "TensorBoard: there is no option 'dir'"),
     ],
@@ -185,5 +186,5 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
 
     with pytest.raises(OSError, match=r"No space left on device: '.*run.csv'"):
         regression().fit(X, Y, epochs=3, callbacks=[log, fill])
-    with pytest.raises(OSError, match="it is a device, not a file: '/dev/full'"):
+    with pytest.raises(OSError, match="'/dev/full' is a device; name a file"):
         regression().fit(X, Y, callbacks=[cr.CSVLogger("/dev/full")])

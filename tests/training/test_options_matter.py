@@ -173,6 +173,7 @@ def test_unknown_values(options, sentence):
         ({"loss": cr.Huber}, r"make a loss of it with Huber\(\)"),
         ({"loss": 3}, "a loss is a name, a Loss or a function"),
         ({"penalties": [0.1]}, "a penalty is an object such as"),
+        ({"penalties": None}, "a penalty is an object such as"),
         ({"seed": "a"}, "a seed is an integer"),
         ({"net": [cr.Dense(1)]}, "a model's network is a layer"),
     ],

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chainrule.app.predict import load_trained
+from chainrule.files import check_place
 
 
 def check_output(path: Path, *inputs: Path) -> None:
-    """Raise a ValueError if a file cannot be written here, or would take the place of an input.
+    """Raise a ValueError if no file can be written here, or it would take the place of an input.
 
     Parameters
     ----------
@@ -20,11 +21,7 @@ def check_output(path: Path, *inputs: Path) -> None:
     *inputs : Path
         Files that must stay.
     """
-    folder = path.parent
-    if path.is_dir():
-        raise ValueError(f"the output {path} is a folder; name a file")
-    if not folder.is_dir():
-        raise ValueError(f"the folder of the output {path} does not exist; make it, or choose another output")
+    folder = check_place(path).parent
     if any(path.exists() and item.exists() and path.samefile(item) for item in inputs):
         raise ValueError(f"the output {path} would take the place of the input; choose another output")
     try:

@@ -37,8 +37,8 @@ def write_arrays(
     TypeError
         If JSON cannot hold the description.
     OSError
-        If the file cannot be written; it is then untouched. Where its folder is missing, or it is a folder,
-        the error is a ValueError as well.
+        If the file cannot be written; it is then untouched. Where no file can stand there at all, the
+        error is a ValueError as well.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def write_arrays(
     >>> read_arrays("two.safetensors")
     ({'weight': array([1., 2.])}, {'epochs': 3})
     """
-    from safetensors.numpy import save
+    from safetensors.numpy import save  # who keeps no file does without it
 
     tensors = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
     text = json.dumps(description)
@@ -88,7 +88,7 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[st
     TypeError
         If `path` is no path.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError, safe_open  # late, as above
 
     require_path(path)
     if not Path(path).exists():

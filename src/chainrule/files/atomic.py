@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import glob
 import os
 import secrets
 import stat
 from pathlib import Path
 
-from chainrule.files.errors import FolderError, MissingFileError
+from chainrule.files.errors import DeviceError, FolderError, MissingFileError
 
 #: How many random bytes make the name of a file that is being written, as twice as many hexadecimal digits.
 _TOKEN = 8
@@ -35,7 +34,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
         If `path` is no path.
     OSError
         If the folder is missing or cannot be written, `path` is a folder or a device, or the disk is full;
-        `path` is then untouched. For a missing folder, or a folder as `path`, it is a ValueError as well.
+        `path` is then untouched. Where no file can stand there at all, it is a ValueError as well.
 
     Examples
     --------
@@ -44,10 +43,9 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     'whole'
     """
     require_path(path)
-    target = Path(os.path.realpath(path))
+    target = check_place(path)
     fresh = target.with_name(f".{target.name}.{secrets.token_hex(_TOKEN)}")
     try:
-        check_place(target, path)
         with open(fresh, "xb") as file:
             if target.exists():
                 os.chmod(fresh, stat.S_IMODE(target.stat().st_mode))
@@ -55,8 +53,6 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(fresh, target)
-    except (MissingFileError, FolderError):
-        raise
     except OSError as error:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from None  # names the file that was meant
     finally:
@@ -78,8 +74,9 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
             left.unlink()
 
 
-def check_place(target: Path, path: str | os.PathLike[str]) -> None:
-    """Raise an OSError where no file can stand, or where one would take the place of something else."""
+def check_place(path: str | os.PathLike[str]) -> Path:
+    """Return the file that a path leads to; an OSError says that there can be none, or that it is no file."""
+    target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise MissingFileError(
             f"the folder of {os.fspath(path)!r} does not exist; make it, or name another file"
@@ -87,4 +84,5 @@ def check_place(target: Path, path: str | os.PathLike[str]) -> None:
     if target.is_dir():
         raise FolderError(f"{os.fspath(path)!r} is a folder; name a file")
     if target.exists() and not target.is_file():
-        raise OSError(errno.EINVAL, "it is a device, not a file")
+        raise DeviceError(f"{os.fspath(path)!r} is a device; name a file")
+    return target

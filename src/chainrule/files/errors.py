@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import errno
+from typing import ClassVar
 
 
-class MissingFileError(FileNotFoundError, ValueError):
-    """There is no such file, or no folder to write it into; its text is the sentence that it was given."""
+class _PlaceError(OSError, ValueError):
+    """An error whose text is the sentence that it was given."""
 
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.errno = errno.ENOENT
-
-
-class FolderError(IsADirectoryError, ValueError):
-    """A folder stands where a file should; its text is the sentence that it was given."""
+    number: ClassVar[int]
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
-        self.errno = errno.EISDIR
+        self.errno = self.number
 
 
-class LockedError(BlockingIOError, ValueError):
-    """Somebody else is using a file; its text is the sentence that it was given."""
+class MissingFileError(_PlaceError, FileNotFoundError):
+    """There is no such file, or no folder to write it into."""
 
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.errno = errno.EAGAIN
+    number = errno.ENOENT
+
+
+class FolderError(_PlaceError, IsADirectoryError):
+    """A folder stands where a file should."""
+
+    number = errno.EISDIR
+
+
+class DeviceError(_PlaceError):
+    """A device stands where a file should."""
+
+    number = errno.EINVAL
+
+
+class LockedError(_PlaceError, BlockingIOError):
+    """Somebody else is using a file."""
+
+    number = errno.EAGAIN

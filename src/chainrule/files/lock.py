@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chainrule.files.atomic import check_place
-from chainrule.files.errors import FolderError, LockedError, MissingFileError
+from chainrule.files.errors import LockedError
 
 if sys.platform == "win32":
     import msvcrt
@@ -62,13 +62,10 @@ def locked(path: str | os.PathLike[str]) -> Iterator[None]:
     >>> Path("run.ckpt.lock").exists()
     False
     """
-    target = Path(os.path.realpath(path))
+    target = check_place(path)
     place = target.with_name(f"{target.name}.lock")
     try:
-        check_place(target, path)
         file = _acquired(place)
-    except (MissingFileError, FolderError):
-        raise
     except LockedError:
         raise LockedError(
             f"{os.fspath(path)!r} is in use by {_owner(place)}; wait for it to end, or name another file"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from chainrule.functions.arguments import as_shape
 from chainrule.functions.shaping import expand_dims
 from chainrule.graph.primitive import stretch
@@ -39,7 +41,7 @@ def full(shape: Shape | int, fill_value: float, *, dtype: object = "float32") ->
     Raises
     ------
     ValueError
-        If a dimension is negative, or there is no such dtype.
+        If a dimension is negative, there is no such dtype, or it does not hold the number.
 
     Examples
     --------
@@ -49,6 +51,8 @@ def full(shape: Shape | int, fill_value: float, *, dtype: object = "float32") ->
            [7., 7.]])
     """
     kind, number = as_dtype(dtype), float(fill_value)
+    if kind.kind in "iu" and not np.iinfo(kind).min <= number <= np.iinfo(kind).max:
+        raise ValueError(f"full: {kind} does not hold {fill_value!r}; give another number or dtype")
     return stretch(constant(number if is_float(kind) else int(number), kind), as_shape(shape))
 
 

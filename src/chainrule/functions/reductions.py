@@ -11,7 +11,7 @@ from typing import Any
 from chainrule.functions.arguments import as_real
 from chainrule.graph.primitive import Primitive
 from chainrule.graph.trace import operation
-from chainrule.graph.types import BOOL, INT32, ROWS, normalize_axis
+from chainrule.graph.types import BOOL, INT32, ROWS, normalize_axes, normalize_axis
 from chainrule.graph.value import Operand, Value, as_value
 from chainrule.primitives import elementwise as rows
 from chainrule.primitives.reductions import argmax as argmax_row
@@ -22,13 +22,7 @@ Axis = int | tuple[int, ...] | None
 
 
 def _axes(x: Value, axis: Axis) -> tuple[int, ...]:
-    if axis is None:
-        return tuple(range(x.ndim))
-    chosen = (axis,) if isinstance(axis, int) else axis
-    axes = sorted(normalize_axis(i, x.ndim) for i in chosen)
-    if len(set(axes)) < len(axes):
-        raise ValueError(f"the axes {axis} name one axis twice")
-    return tuple(axes)
+    return tuple(range(x.ndim)) if axis is None else normalize_axes(axis, x.ndim)
 
 
 def _reduce(row: Primitive, x: Operand, axis: Axis, keepdims: bool) -> Value:

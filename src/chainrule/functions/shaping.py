@@ -8,7 +8,16 @@ from typing import Any
 from chainrule.functions.arguments import as_shape
 from chainrule.graph.primitive import stretch
 from chainrule.graph.trace import operation
-from chainrule.graph.types import ROWS, Dim, Shape, broadcast_shapes, normalize_axis, static_size, str_shape
+from chainrule.graph.types import (
+    ROWS,
+    Dim,
+    Shape,
+    broadcast_shapes,
+    normalize_axes,
+    normalize_axis,
+    static_size,
+    str_shape,
+)
 from chainrule.graph.value import Operand, Value, as_value, promote
 from chainrule.primitives import shaping
 from chainrule.primitives.contraction import transpose
@@ -161,7 +170,7 @@ def squeeze(x: Operand, /, axis: int | tuple[int, ...]) -> Any:
     array([1., 2.])
     """
     x = as_value(x)
-    axes = [normalize_axis(i, x.ndim) for i in ((axis,) if isinstance(axis, int) else axis)]
+    axes = normalize_axes(axis, x.ndim)
     if any(x.shape[i] != 1 for i in axes):
         raise ValueError(f"only axes of size 1 can be dropped, not {axis} of {x.type}")
     return shaping.reshape(x, shape=tuple(dim for i, dim in enumerate(x.shape) if i not in axes))

@@ -161,7 +161,8 @@ class Plan:
         """Measure one derivative; a second time, from each side, where a kink or an error seems to be."""
         analytic, x = float(claim.gradients[position][index]), float(claim.arrays[position][index])
         function = claim.along(position, index)
-        typical = max(abs(x), float(np.mean(np.abs(claim.arrays[position]))))
+        sizes = np.abs(claim.arrays[position])
+        typical = max(abs(x), float(np.sum(sizes / sizes.size)))  # a sum of the largest could overflow
         scales = [scale for scale in dict.fromkeys((typical, abs(x), 1.0)) if scale > TINY]
         least = NEGLIGIBLE * float(np.max(np.abs(claim.gradients[position])))
         slope = central_slope(function, x, scales)

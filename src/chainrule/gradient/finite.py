@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.gradient.backward import derivatives_between, values_between
 from chainrule.graph.evaluate import numbers_of
 from chainrule.graph.graph import Graph
+from chainrule.graph.primitive import primitive_name
 from chainrule.graph.types import Array, is_float
 from chainrule.graph.value import Value
 
@@ -32,12 +33,11 @@ def require_finite(graph: Graph, arrays: Sequence[Array], chosen: Sequence[int])
     if np.isfinite(number):
         return
     alike = np.isnan if np.isnan(number) else np.isinf
-    sources = [
-        f"{y.primitive.name}{_origin(y)}{_place(np.argwhere(alike(known[y]))[0])}"
-        for y in graph.equations
-        if y.primitive is not None and np.any(alike(known[y]))
-    ]
-    source = f"; the first {number} comes from {sources[0]}" if sources else ""
+    first = next((y for y in graph.equations if np.any(alike(known[y]))), None)
+    source = ""
+    if first is not None:
+        place = _place(np.argwhere(alike(known[first]))[0])
+        source = f"; the first {number} comes from {_named(first)}{place}"
     raise ValueError(f"the function returns {number}, which has no gradient to check{source}")
 
 
@@ -72,12 +72,7 @@ def beginning_of_not_finite(graph: Graph, arrays: Sequence[Array], variables: Se
 
 
 def _named(y: Value) -> str:
-    assert y.primitive is not None
-    return f"{y.primitive.name}{_origin(y)}"
-
-
-def _origin(y: Value) -> str:
-    return f" ({y.origin})" if any(y.origin) else ""
+    return f"{primitive_name(y)} ({y.origin})" if any(y.origin) else primitive_name(y)
 
 
 def _place(index: Sequence[int]) -> str:

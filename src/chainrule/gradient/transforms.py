@@ -70,7 +70,7 @@ def value_and_grad(function: Function, argnums: int | tuple[int, ...] = 0) -> Fu
                 own[number] = variable
             y = one_number(function(*own, **options))
             gradients = unflatten(variables, backward(y, flatten(variables)))
-        return y, gradients[0] if isinstance(argnums, int) else tuple(gradients)
+        return y, tuple(gradients) if isinstance(argnums, list | tuple) else gradients[0]
 
     return value_and_gradient
 
@@ -271,7 +271,7 @@ def _floats(result: Any) -> Value:
 
 def _positions(argnums: int | tuple[int, ...], count: int) -> list[int]:
     """Return the positions counted from the front, or say which does not exist."""
-    given = [argnums] if isinstance(argnums, int) else list(argnums)
+    given = argnums if isinstance(argnums, list | tuple) else [argnums]
     for number in given:
         if not -count <= number < count:
             raise ValueError(f"argnums = {number}: the function was called with {count} arguments")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Literal, NoReturn
@@ -150,6 +151,17 @@ def join_dtypes(*dtypes: DType) -> DType:
 
 def normalize_axis(axis: int, ndim: int) -> int:
     """Return the axis counted from the front, or say that there is no such axis."""
+    if not isinstance(axis, int | np.integer):
+        raise TypeError(f"an axis is a whole number, not {axis!r}")
     if not -ndim <= axis < ndim:
         raise ValueError(f"axis {axis} does not exist in an array of {ndim} dimensions")
     return int(axis % ndim)
+
+
+def normalize_axes(axes: int | Sequence[int], ndim: int) -> tuple[int, ...]:
+    """Return one axis or several, counted from the front and in order, or say which is there twice."""
+    chosen = axes if isinstance(axes, list | tuple) else (axes,)
+    found = sorted(normalize_axis(axis, ndim) for axis in chosen)
+    if len(set(found)) < len(found):
+        raise ValueError(f"the axes {axes} name one axis twice")
+    return tuple(found)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from chainrule.graph.names import unknown_name
-from chainrule.graph.options import FINITE, CheckedOptions
+from chainrule.graph.options import AT_LEAST_ZERO, FINITE, CheckedOptions
 from chainrule.graph.types import Array
 
 
@@ -126,12 +126,12 @@ class Uniform(Initializer):
     Parameters
     ----------
     limit : float
-        The largest absolute value.
+        The largest absolute value, at least 0.
 
     Raises
     ------
     TypeError, ValueError
-        If it is no finite number.
+        If it is no such number.
 
     Examples
     --------
@@ -142,7 +142,7 @@ class Uniform(Initializer):
     True
     """
 
-    limit: float = field(metadata=FINITE)
+    limit: float = field(metadata=AT_LEAST_ZERO)
 
     def __call__(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return generator.uniform(-self.limit, self.limit, shape)
@@ -351,6 +351,9 @@ def as_initializer(initializer: str | Initializer) -> Initializer:
     """Return an initializer for an object or a name; a ValueError gives the nearest names."""
     if isinstance(initializer, Initializer):
         return initializer
+    if isinstance(initializer, type):
+        name = initializer.__name__
+        raise TypeError(f"{name} is a class; make an initializer of it with {name}()")
     if initializer in ("constant", "uniform"):
         raise ValueError(
             f"the initializer {initializer!r} needs its number: {INITIALIZERS[initializer].__name__}(0.1)"

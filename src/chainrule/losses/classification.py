@@ -35,6 +35,11 @@ class CrossEntropy(Loss):
         The part ε, from 0 to below 1, of a target that is spread evenly over all K classes:
         t becomes (1 - ε) t + ε / K.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such number.
+
     Notes
     -----
     The prediction holds logits, shape (rows, K): a network needs no last activation, and
@@ -112,6 +117,11 @@ class BinaryCrossEntropy(Loss):
     ----------
     label_smoothing : float, default 0.0
         The part ε, from 0 to below 1, by which targets are drawn to 1/2: t becomes (1 - ε) t + ε / 2.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such number.
 
     Notes
     -----

@@ -26,6 +26,11 @@ class Focal(CrossEntropy):
     label_smoothing : float, default 0.0
         As for `CrossEntropy`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is no such number.
+
     Notes
     -----
     Prediction and target are those of `CrossEntropy`. For weights of classes, which the paper calls α, use
@@ -74,6 +79,11 @@ class BinaryFocal(BinaryCrossEntropy):
         γ, at least 0: how little outputs count that are right already. With 0 it is the binary cross-entropy.
     label_smoothing : float, default 0.0
         As for `BinaryCrossEntropy`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is no such number.
 
     Notes
     -----

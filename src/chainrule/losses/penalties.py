@@ -25,6 +25,11 @@ class Penalty(CheckedOptions, ABC):
         ``layers.0.weight``, ``layers.1.weight``, ... Biases and the scales of normalization are left alone
         by default.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If the strength is no such number, or `parameters` no tuple of names.
+
     Notes
     -----
     A penalty is called with all parameters of a network by name. One's own needs a dataclass and `size`.
@@ -98,6 +103,11 @@ class L1(Penalty):
     parameters : tuple of str, default ("weight",)
         The last part of the names of the parameters that it acts on.
 
+    Raises
+    ------
+    TypeError, ValueError
+        As for `Penalty`.
+
     References
     ----------
     Tibshirani, "Regression shrinkage and selection via the lasso", 1996.
@@ -129,6 +139,11 @@ class L2(Penalty):
         λ, at least 0.
     parameters : tuple of str, default ("weight",)
         The last part of the names of the parameters that it acts on.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `Penalty`.
 
     References
     ----------

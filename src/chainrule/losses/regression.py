@@ -75,6 +75,11 @@ class Huber(Loss):
     delta : float, default 1.0
         The error at which the parabola becomes a line, above 0, in the target's unit.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such number.
+
     Notes
     -----
     Prediction and target have the same shape, (rows, n).
@@ -139,6 +144,11 @@ class Quantile(Loss):
         Which quantile, between 0 and 1. A tuple asks for several at once: the network has an output for each,
         and the target one column.
 
+    Raises
+    ------
+    ValueError
+        If they are no such numbers, or there is none.
+
     Notes
     -----
     Prediction and target have the same shape, (rows, n); with a tuple of n quantiles the prediction has the
@@ -166,6 +176,8 @@ class Quantile(Loss):
                 "Quantile: quantiles is a number between 0 and 1, or a tuple of such numbers, "
                 f"not {self.quantiles!r}"
             )
+        plain = tuple(map(float, given))
+        object.__setattr__(self, "quantiles", plain if isinstance(self.quantiles, tuple) else plain[0])
 
     def formula(self, prediction: Value, target: Value) -> Value:
         """Return q max(e, 0) + (1 - q) max(-e, 0)."""

@@ -23,8 +23,7 @@ class _AdamRule(MomentOptimizer):
     ) -> tuple[Value, dict[str, Value]]:
         """Go down the mean gradient over the root of its mean square."""
         new = self.moments(gradient, slots)
-        rate = learning_rate / (1 - self.beta_1**t)  # corrects the mean, with one number for all weights
-        return parameter - rate * new["mean"] / self.root(new["mean_square"], t), new
+        return parameter - self.step(new["mean"], new["mean_square"], t, learning_rate), new
 
 
 @final
@@ -154,6 +153,5 @@ class AMSGrad(MomentOptimizer):
         """Go down the mean gradient over the root of its largest mean square."""
         new = self.moments(gradient, slots)
         largest = maximum(slots["largest_mean_square"], new["mean_square"])
-        rate = learning_rate / (1 - self.beta_1**t)
-        step = rate * new["mean"] / self.root(largest, t)
+        step = self.step(new["mean"], largest, t, learning_rate)
         return parameter - step, {**new, "largest_mean_square": largest}

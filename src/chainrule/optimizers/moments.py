@@ -55,6 +55,11 @@ class MomentOptimizer(Optimizer):
             "mean_square": self.beta_2 * slots["mean_square"] + (1 - self.beta_2) * square(gradient),
         }
 
+    def step(self, mean: Value, mean_square: Value, t: Value, learning_rate: Value) -> Value:
+        """Return what a weight moves by: η times the corrected mean over the root."""
+        rate = learning_rate / (1 - self.beta_1**t)  # corrects the mean, with one number for all weights
+        return rate * mean / self.root(mean_square, t)
+
     def root(self, mean_square: Value, t: Value) -> Value:
         """Return the root of the mean square, corrected for its start at zero, plus ε."""
         correction = 1 / sqrt(1 - self.beta_2**t)

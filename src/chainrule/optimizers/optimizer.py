@@ -99,6 +99,9 @@ class Optimizer(CheckedOptions, ABC):
         what = f"{type(self).__name__}: learning_rate"
         if not callable(self.learning_rate):
             object.__setattr__(self, "learning_rate", rate.number(self.learning_rate, what))
+        if not isinstance(self.learning_rate_factors, Mapping):
+            given = self.learning_rate_factors
+            raise TypeError(f"{what}_factors is a dict of numbers by name, not {given!r}")
         factors = {
             name: rate.number(factor, f"{what}_factors[{name!r}]")
             for name, factor in self.learning_rate_factors.items()
@@ -164,7 +167,7 @@ class Optimizer(CheckedOptions, ABC):
         Raises
         ------
         ValueError
-            If a name in `learning_rate_factors` fits no parameter.
+            If a name in `learning_rate_factors` fits no parameter, or a slot has a name that cannot be one.
 
         Examples
         --------
@@ -178,11 +181,16 @@ class Optimizer(CheckedOptions, ABC):
             if name not in parts:
                 raise ValueError(f"learning_rate_factors: {unknown_name('parameter', name, parts)}")
         state: dict[str, Array] = {}
+        owner = type(self).__name__
         for name, parameter in parameters.items():
             kept = self.slots(parameter)
             for slot, array in kept.items():
+                if slot == _AVERAGE or "/" in slot:
+                    raise ValueError(
+                        f"{owner}.slots: a slot cannot be called {slot!r}; choose a name without / and "
+                        f"other than {_AVERAGE!r}, which that of the weights has"
+                    )
                 if not isinstance(array, np.ndarray | np.generic):
-                    owner = type(self).__name__
                     raise TypeError(f"{owner}.slots should return arrays by name, and {slot} is {array!r}")
             if not is_zero(self.average):
                 kept = {**kept, _AVERAGE: np.array(parameter)}

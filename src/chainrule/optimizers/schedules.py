@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeAlias, final
 
-from chainrule.functions import cos, floor, identity, log, minimum, where
+from chainrule.functions import broadcast_to, cos, floor, identity, log, minimum, where
 from chainrule.graph.hyperparameters import is_zero
 from chainrule.graph.options import (
     ABOVE_ZERO,
@@ -26,7 +26,7 @@ from chainrule.graph.options import (
     CheckedOptions,
 )
 from chainrule.graph.trace import array_function
-from chainrule.graph.value import Operand
+from chainrule.graph.value import Operand, as_value
 
 #: Whatever returns the learning rate when it is called with the step.
 Schedule: TypeAlias = Callable[[Any], Any]
@@ -54,6 +54,11 @@ class ConstantRate(_Formula):
     rate : float
         The learning rate; at least 0.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is outside its range.
+
     Examples
     --------
     >>> import chainrule as cr
@@ -64,7 +69,7 @@ class ConstantRate(_Formula):
     rate: float = field(metadata=AT_LEAST_ZERO)
 
     def _at(self, step: Any) -> Any:
-        return self.rate
+        return broadcast_to(self.rate, as_value(step).shape)
 
 
 @final
@@ -82,6 +87,11 @@ class StepDecay(_Formula):
         n, the number of steps for which it stays.
     factor : float, default 0.1
         f, what it is multiplied by then; above 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is outside its range.
 
     Examples
     --------
@@ -115,6 +125,11 @@ class ExponentialDecay(_Formula):
         n, the number of steps in which it falls by the factor.
     factor : float, default 0.1
         f, what it is multiplied by in `every` steps; above 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is outside its range.
 
     Examples
     --------
@@ -150,6 +165,11 @@ class PolynomialDecay(_Formula):
         :math:`\eta_n`, the learning rate from step n on; at least 0.
     power : float, default 1.0
         p, where 1 is a straight line; above 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is outside its range.
 
     Examples
     --------
@@ -194,6 +214,11 @@ class CosineDecay(_Formula):
         Whether a new period starts when one has ended; otherwise the final rate stays.
     period_multiplier : int, default 1
         How many times as long as the one before it each further period is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is outside its range.
 
     References
     ----------
@@ -274,6 +299,11 @@ class OneCycle(_Formula):
         a, how many times smaller than the peak the rate is at first; above 0.
     final_divisor : float, default 10000.0
         b, how many times smaller than at first the rate is at last; above 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is outside its range.
 
     References
     ----------

@@ -124,7 +124,7 @@ def as_callbacks(callbacks: Iterable[Callback | Callable[[Progress], object]]) -
     """Return the callbacks as objects; functions are called after each epoch."""
     result = []
     for callback in callbacks:
-        if isinstance(callback, type) and issubclass(callback, Callback):
+        if isinstance(callback, type):
             name = callback.__name__
             raise TypeError(f"callbacks holds the class {name}; give one of its kind, as {name}() makes")
         if not isinstance(callback, Callback) and not callable(callback):

@@ -244,13 +244,7 @@ class Checkpoint:
         step, epoch, position = (
             as_count(entry[name], name, least=0) for name in ("step", "epoch", "position")
         )
-        history = History(
-            {name: [float(number) for number in numbers] for name, numbers in self._entry("history").items()}
-        )
-        for kind, layers in self._entry("recorded").items():
-            for layer, numbers in layers.items():
-                for number in numbers:
-                    history.record(kind, layer, float(number))
+        history = _history(self._header)
         carried = {name: self._arrays[name] for name in start.carried}
         types = [(array.shape, array.dtype) for array in carried.values()]
         if types != [(array.shape, array.dtype) for array in start.carried.values()]:
@@ -327,6 +321,10 @@ def history_in(path: str | os.PathLike[str]) -> History | None:
         return None
     if "checkpoint" not in header:
         return None
+    return _history(header)
+
+
+def _history(header: Mapping[str, Any]) -> History:
     return History.from_json({"results": header.get("history"), "recorded": header.get("recorded")})
 
 

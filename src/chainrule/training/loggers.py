@@ -51,7 +51,7 @@ class CSVLogger(Callback):
     def on_start(self, progress: Progress) -> None:
         """Begin the file, with the lines of epochs before this start."""
         with _naming(self.path):
-            check_place(Path(os.path.realpath(self.path)), self.path)
+            check_place(self.path)
             self._rows = self._rows_until(progress.epoch)
             self._file: IO[str] = self.path.open("w", newline="", encoding="utf-8")
             self._writer = csv.writer(self._file, lineterminator="\n")
@@ -130,7 +130,7 @@ class EpochLogger(Callback):
         if not isinstance(logger, str | logging.Logger | logging.LoggerAdapter):
             raise TypeError(f"EpochLogger: logger is a name or a logger of Python's logging, not {logger!r}")
         self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
-        self._level = level
+        self._level = as_count(level, "level", least=0)
         self._every = as_count(every, "every")
 
     def on_epoch(self, progress: Progress) -> None:

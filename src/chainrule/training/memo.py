@@ -50,7 +50,7 @@ def remembered(
         return make()
     groups = (carried.parameters, carried.state, carried.optimizer_state)
     derivatives = tuple(row.derivative for row in PRIMITIVES.values())
-    key = (kind, form, tuple(_ordered(group) for group in groups), data, derivatives)
+    key = (kind, form, tuple(tuple(group.items()) for group in groups), data, derivatives)
     return _found(key, make)
 
 
@@ -75,7 +75,3 @@ def _found(key: Hashable, make: Callable[[], T]) -> T:
         if len(_kept) > MOST_KEPT:
             del _kept[next(iter(_kept))]
     return found
-
-
-def _ordered(types: Mapping[str, Any]) -> Hashable:
-    return tuple(types.items())

@@ -88,7 +88,7 @@ def _ratios(axes: Any, ratios: Lines) -> None:
 
 def _layers(axes: Any, title: str, unit: str, lines: Lines, *also: float) -> None:
     """Draw a line for each layer, from dark to light."""
-    from matplotlib import colormaps
+    from matplotlib import colormaps  # late, as in `draw`
 
     shown = {round(i * (len(lines) - 1) / (NAMED - 1)) for i in range(NAMED)}
     colours = [colormaps["viridis"](LIGHTEST * i / max(len(lines) - 1, 1)) for i in range(len(lines))]
@@ -145,7 +145,7 @@ def _lines(
 
 def _scale(axes: Any, numbers: Sequence[float], logarithmic: bool) -> None:
     """Choose the scale of y, with plain numbers beside it: a logarithmic one where numbers differ much."""
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter  # late, as in `draw`
 
     finite = [number for number in numbers if math.isfinite(number)]
     least, most = min(finite, default=0.0), max(finite, default=0.0)

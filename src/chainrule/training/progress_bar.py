@@ -26,7 +26,7 @@ class ProgressBar(Callback):
 
     def on_start(self, progress: Progress) -> None:
         """Show the bar."""
-        from rich.console import Console
+        from rich.console import Console  # rich is loaded for who wants a bar
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
@@ -74,7 +74,7 @@ class _NotebookOutput:
             self._shown = time.monotonic()
 
     def _picture(self) -> dict[str, str]:
-        from rich.console import Console
+        from rich.console import Console  # late, as above
 
         console = Console(
             record=True, file=io.StringIO(), width=_WIDTH, force_terminal=True, force_jupyter=False

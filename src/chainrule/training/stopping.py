@@ -41,6 +41,11 @@ class EarlyStopping(CheckedOptions):
     restore_best : bool, default True
         Whether the fit ends with the weights of the best epoch, also when it was not stopped.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is not a number, or is outside its range.
+
     Examples
     --------
     >>> import chainrule as cr
