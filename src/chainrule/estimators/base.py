@@ -31,7 +31,7 @@ from chainrule.estimators.lbfgs import minimize, refuse_options
 from chainrule.estimators.network import Network, as_sizes, build_network
 from chainrule.estimators.parameters import nearest_name, validate
 from chainrule.estimators.randomness import drawn_key, random_state_of
-from chainrule.estimators.rows import as_rows, as_sample_weight
+from chainrule.estimators.rows import as_rows, as_sample_weight, is_plain
 from chainrule.estimators.solver import as_solver, has_schedule, is_lbfgs, steps_of_fit
 from chainrule.estimators.stopping import RateSchedule
 from chainrule.estimators.threads import thread_limit
@@ -381,7 +381,9 @@ class BaseMLP(Inspected, Fitted, ABC):
             check_is_fitted(self)
             follow_weights(self)
             refuse_masked(X, "x")
-            X = validate_data(self, self._with_codes(X), accept_sparse="csr", reset=False)
+            X = self._with_codes(X)
+            if hasattr(self, "feature_names_in_") or not is_plain(X, self.n_features_in_):
+                X = validate_data(self, X, accept_sparse="csr", reset=False)
         own = link and self.out_activation_ != self._link
         shared = X.shape[0] * self._trainer.size >= WORTH_WAKING  # or one thread does it anyway
         output = self._predictor(
