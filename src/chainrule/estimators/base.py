@@ -100,32 +100,9 @@ class BaseMLP(Inspected, Fitted, ABC):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation_data: Any = None) -> Any:
         validate(self)
-        sizes = as_sizes(self.hidden_layer_sizes)
-        first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
-        self._check_use(incremental, validation_data is not None)
-        if not first:
-            follow_weights(self)
-        with as_before_if_refused(self):
-            data, y = self._checked_data(X, y, sample_weight, incremental=incremental, reset=first)
-        self._steps = steps_of_fit(self, data["x"].shape[0], validation_data is not None)
-        failure = None
-        with opened(self.checkpoint) as checkpoint:
-            random_state = random_state_of(self.random_state, checkpoint)
-            if first:
-                self._initialize(data["x"], sizes, random_state)
-            else:
-                self._check_unchanged(data["x"], sizes)
-            held = None if validation_data is None else own_rows(self, validation_data)
-            if is_lbfgs(self):
-                failure = self._fit_lbfgs(data, random_state)
-            else:
-                schedule = self._prepare_epochs(incremental)
-                if self.early_stopping and held is None:
-                    data, held = held_out(self, data, y, random_state)
-                self._begin(random_state)
-                failure = run_fit(
-                    self, data, held, schedule, incremental=incremental, checkpoint=checkpoint, drawn=first
-                )
+        with as_before_if_refused(self, begun=lambda: self.n_iter_):
+            self.n_iter_ = 0
+            failure, held = self._trained(X, y, sample_weight, incremental, validation_data)
         if not all(np.isfinite(array).all() for array in [*self.coefs_, *self.intercepts_]):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and "
@@ -139,6 +116,35 @@ class BaseMLP(Inspected, Fitted, ABC):
             )
         self._finish(held)
         return self
+
+    def _trained(
+        self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation_data: Any
+    ) -> tuple[str | None, Held | None]:
+        """Train; return where numbers were first not finite, and the rows that were not trained on."""
+        sizes = as_sizes(self.hidden_layer_sizes)
+        first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        self._check_use(incremental, validation_data is not None)
+        if not first:
+            follow_weights(self)
+        data, y = self._checked_data(X, y, sample_weight, incremental=incremental, reset=first)
+        self._steps = steps_of_fit(self, data["x"].shape[0], validation_data is not None)
+        with opened(self.checkpoint) as checkpoint:
+            random_state = random_state_of(self.random_state, checkpoint)
+            if first:
+                self._initialize(data["x"], sizes, random_state)
+            else:
+                self._check_unchanged(data["x"], sizes)
+            held = None if validation_data is None else own_rows(self, validation_data)
+            if is_lbfgs(self):
+                return self._fit_lbfgs(data, random_state), held
+            schedule = self._prepare_epochs(incremental)
+            if self.early_stopping and held is None:
+                data, held = held_out(self, data, y, random_state)
+            self._begin(random_state)
+            failure = run_fit(
+                self, data, held, schedule, incremental=incremental, checkpoint=checkpoint, drawn=first
+            )
+        return failure, held
 
     def _finish(self, held: Held | None) -> None:
         """Do what is to be done with the fitted network and the rows that were not trained on."""
