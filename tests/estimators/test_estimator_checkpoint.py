@@ -142,7 +142,7 @@ def test_rows_of_every_kind_go_on(name, path, monkeypatch):
         np.testing.assert_equal(ended(copy), expected)
 
 
-@pytest.mark.parametrize("given", ["none", "instance"])
+@pytest.mark.parametrize("given", ["none", "begun", "left"])
 def test_what_was_drawn_is_drawn_again(given, path, monkeypatch):
     """Without a seed of its own a fit goes on with the weights, the split and the key that it has drawn."""
     mine = np.random.RandomState(8)
@@ -151,14 +151,33 @@ def test_what_was_drawn_is_drawn_again(given, path, monkeypatch):
     with monkeypatch.context() as patch:
         copies = keep_every_write(patch, path.parent)
         expected = end_of(fitted(classifier(**options, checkpoint=path)))
+    left = mine.get_state()
     after = mine.randint(2**31)
     for copy in copies[2::9]:
         before = np.random.get_state()[1].copy()
-        other = np.random.RandomState(9)
+        other = np.random.RandomState(8)
+        other.set_state(left if given == "left" else other.get_state())
         options["random_state"] = None if given == "none" else other
         np.testing.assert_equal(end_of(fitted(classifier(**options, checkpoint=copy))), expected)
         np.testing.assert_array_equal(np.random.get_state()[1], before)
         assert given == "none" or other.randint(2**31) == after
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_another_random_state_is_refused(finished, path, monkeypatch):
+    copies = keep_every_write(monkeypatch, path.parent)
+    mine = np.random.RandomState(0)
+    expected = fitted(classifier(random_state=mine, checkpoint=path))
+    copy = path if finished else copies[3]
+    other = np.random.RandomState(1)
+    with pytest.raises(ValueError, match="of another fit: random_state is neither as that fit found it"):
+        fitted(classifier(random_state=other, checkpoint=copy))
+    assert other.randint(2**31) == np.random.RandomState(1).randint(2**31)
+    again = fitted(classifier(random_state=np.random.RandomState(0), checkpoint=copy))
+    np.testing.assert_equal(end_of(again), end_of(expected))
+    mine.randint(2)
+    with pytest.raises(ValueError, match="nor as it left it; fit as it was begun, or name another file"):
+        fitted(classifier(random_state=mine, checkpoint=copy))
 
 
 def test_rows_of_ones_own_and_weights(path, monkeypatch):

@@ -30,7 +30,7 @@ from chainrule.estimators.inspection import Inspected
 from chainrule.estimators.lbfgs import minimize, refuse_options
 from chainrule.estimators.network import Network, as_sizes, build_network
 from chainrule.estimators.parameters import nearest_name, validate
-from chainrule.estimators.randomness import drawn_key, random_state_of
+from chainrule.estimators.randomness import drawn_key, note_what_is_left, random_state_of
 from chainrule.estimators.rows import as_rows, as_sample_weight, is_plain
 from chainrule.estimators.solver import as_solver, has_schedule, is_lbfgs, steps_of_fit
 from chainrule.estimators.stopping import RateSchedule
@@ -141,6 +141,7 @@ class BaseMLP(Inspected, Fitted, ABC):
             if self.early_stopping and held is None:
                 data, held = held_out(self, data, y, random_state)
             self._begin(random_state)
+            note_what_is_left(random_state, checkpoint)
             failure = run_fit(
                 self, data, held, schedule, incremental=incremental, checkpoint=checkpoint, drawn=first
             )
