@@ -152,7 +152,7 @@ class BaseMLP(Inspected, Fitted, ABC):
 
     def _check_use(self, incremental: bool, validated: bool) -> None:
         """Refuse what partial_fit and lbfgs have no use for; `validated` says if there is validation_data."""
-        if incremental and self.early_stopping:
+        if incremental and self.early_stopping and not is_lbfgs(self):  # which takes no notice of it
             raise ValueError("partial_fit does not support early_stopping=True; set it to False, or use fit")
         if incremental and self.checkpoint is not None:
             raise ValueError("partial_fit is one epoch, and keeps no checkpoint; set it to None, or use fit")
