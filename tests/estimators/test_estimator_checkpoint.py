@@ -142,6 +142,20 @@ def test_rows_of_every_kind_go_on(name, path, monkeypatch):
         np.testing.assert_equal(ended(copy), expected)
 
 
+def test_a_scorer_may_ask_how_many_epochs_there_were(path, monkeypatch):
+    def less_for_longer(model, x, y):
+        return model.score(x, y) - 0.01 * model.n_iter_
+
+    def ended(copy=None):
+        return end_of(fitted(classifier(early_stopping=True, scoring=less_for_longer, checkpoint=copy)))
+
+    expected = ended()
+    copies = keep_every_write(monkeypatch, path.parent)
+    ended(path)
+    for copy in copies[1::7]:
+        np.testing.assert_equal(ended(copy), expected)
+
+
 @pytest.mark.parametrize("given", ["none", "begun", "left"])
 def test_what_was_drawn_is_drawn_again(given, path, monkeypatch):
     """Without a seed of its own a fit goes on with the weights, the split and the key that it has drawn."""
