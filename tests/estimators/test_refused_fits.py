@@ -104,3 +104,10 @@ def test_what_an_interrupted_fit_has_trained_is_kept():
         model.set_params(callbacks=[stop], random_state=1).fit(X, Y)
     assert len(model.loss_curve_) == model.n_iter_ == 1
     assert not np.array_equal(model.coefs_[0], _fitted().coefs_[0])
+
+
+def test_weights_that_are_too_large_for_float32_are_refused():
+    weight = np.full(len(X), 1e39)
+    cr.MLPClassifier((4,), max_iter=2).fit(X, Y, weight)
+    with pytest.raises(ValueError, match="Input sample_weight contains infinity or a value too large for"):
+        cr.MLPClassifier((4,)).fit(X.astype(np.float32), Y, weight)

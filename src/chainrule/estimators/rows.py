@@ -19,7 +19,10 @@ def as_sample_weight(weight: Any, rows: int, dtype: DType) -> Array:
     """Return one finite number for each row; one number stands for all."""
     if isinstance(weight, Real):
         weight = np.full(rows, weight, dtype)
-    array: Array = check_array(weight, ensure_2d=False, dtype=dtype, order="C", input_name="sample_weight")
+    with np.errstate(over="ignore"):  # what is too large for float32 is told of
+        array: Array = check_array(
+            weight, ensure_2d=False, dtype=dtype, order="C", input_name="sample_weight"
+        )
     if array.shape != (rows,):
         raise ValueError(
             f"sample_weight has the shape {str_shape(array.shape)}, and X has {rows} rows; give one number "
