@@ -311,8 +311,8 @@ class Checkpoint:
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"{error.strerror or error}; the fit ends here, and goes on from its last checkpoint "
-                "when it is started again",
+                f"{error.strerror or error}; the fit ends here, and goes on from its last checkpoint, "
+                "if there is one, when it is started again",
                 str(self.path),
             ) from None
         ended = time.monotonic()
