@@ -177,23 +177,6 @@ def test_what_was_drawn_is_drawn_again(given, path, monkeypatch):
         assert given == "none" or other.randint(2**31) == after
 
 
-@pytest.mark.parametrize("finished", [False, True])
-def test_another_random_state_is_refused(finished, path, monkeypatch):
-    copies = keep_every_write(monkeypatch, path.parent)
-    mine = np.random.RandomState(0)
-    expected = fitted(classifier(random_state=mine, checkpoint=path))
-    copy = path if finished else copies[3]
-    other = np.random.RandomState(1)
-    with pytest.raises(ValueError, match="of another fit: random_state is neither as that fit found it"):
-        fitted(classifier(random_state=other, checkpoint=copy))
-    assert other.randint(2**31) == np.random.RandomState(1).randint(2**31)
-    again = fitted(classifier(random_state=np.random.RandomState(0), checkpoint=copy))
-    np.testing.assert_equal(end_of(again), end_of(expected))
-    mine.randint(2)
-    with pytest.raises(ValueError, match="nor as it left it; fit as it was begun, or name another file"):
-        fitted(classifier(random_state=mine, checkpoint=copy))
-
-
 def test_rows_of_ones_own_and_weights(path, monkeypatch):
     weight = np.linspace(0, 2, len(X))
     arguments = {"sample_weight": weight, "validation_data": (X[::3], Y[::3], weight[::3])}

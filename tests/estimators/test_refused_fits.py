@@ -7,6 +7,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 import chainrule as cr
+from every_write import keep_every_write
 
 X, Y = load_iris(return_X_y=True)
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -69,6 +70,24 @@ def test_a_fit_that_is_refused_its_validation_data_or_checkpoint_leaves_all_that
     with pytest.raises(ValueError, match=r"alpha was 0\.5"):
         model.set_params(checkpoint=path).fit(X, Y)
     np.testing.assert_array_equal(model.predict_proba(X), predicted)
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_random_state_that_the_checkpoint_does_not_know_is_refused(finished, tmp_path, monkeypatch):
+    copies = keep_every_write(monkeypatch, tmp_path)
+    path, mine = tmp_path / "run.ckpt", np.random.RandomState(0)
+    asked = cr.MLPClassifier((4,), max_iter=3, random_state=mine, checkpoint=path)
+    expected = asked.fit(X, Y).predict_proba(X)
+    copy = path if finished else copies[2]
+    other = np.random.RandomState(1)
+    with pytest.raises(ValueError, match="of another fit: random_state is neither as that fit found it"):
+        asked.set_params(random_state=other, checkpoint=copy).fit(X, Y)
+    assert other.randint(2**31) == np.random.RandomState(1).randint(2**31)
+    again = asked.set_params(random_state=np.random.RandomState(0)).fit(X, Y)
+    np.testing.assert_array_equal(again.predict_proba(X), expected)
+    mine.randint(2)
+    with pytest.raises(ValueError, match="nor as it left it; fit as it was begun, or name another file"):
+        asked.set_params(random_state=mine).fit(X, Y)
 
 
 def test_a_first_fit_that_is_refused_leaves_the_estimator_unfitted():
