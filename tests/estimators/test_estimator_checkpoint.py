@@ -142,7 +142,21 @@ def test_rows_of_every_kind_go_on(name, path, monkeypatch):
         np.testing.assert_equal(ended(copy), expected)
 
 
-@pytest.mark.parametrize("given", ["none", "instance"])
+def test_a_scorer_may_ask_how_many_epochs_there_were(path, monkeypatch):
+    def less_for_longer(model, x, y):
+        return model.score(x, y) - 0.01 * model.n_iter_
+
+    def ended(copy=None):
+        return end_of(fitted(classifier(early_stopping=True, scoring=less_for_longer, checkpoint=copy)))
+
+    expected = ended()
+    copies = keep_every_write(monkeypatch, path.parent)
+    ended(path)
+    for copy in copies[1::7]:
+        np.testing.assert_equal(ended(copy), expected)
+
+
+@pytest.mark.parametrize("given", ["none", "begun", "left"])
 def test_what_was_drawn_is_drawn_again(given, path, monkeypatch):
     """Without a seed of its own a fit goes on with the weights, the split and the key that it has drawn."""
     mine = np.random.RandomState(8)
@@ -151,10 +165,12 @@ def test_what_was_drawn_is_drawn_again(given, path, monkeypatch):
     with monkeypatch.context() as patch:
         copies = keep_every_write(patch, path.parent)
         expected = end_of(fitted(classifier(**options, checkpoint=path)))
+    left = mine.get_state()
     after = mine.randint(2**31)
     for copy in copies[2::9]:
         before = np.random.get_state()[1].copy()
-        other = np.random.RandomState(9)
+        other = np.random.RandomState(8)
+        other.set_state(left if given == "left" else other.get_state())
         options["random_state"] = None if given == "none" else other
         np.testing.assert_equal(end_of(fitted(classifier(**options, checkpoint=copy))), expected)
         np.testing.assert_array_equal(np.random.get_state()[1], before)

@@ -21,6 +21,7 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GridSearchCV, check_cv, cross_validate
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils.estimator_checks import check_estimator
@@ -431,3 +432,37 @@ def test_an_interrupted_lbfgs_warns_and_returns_the_last_iteration(iris, iterati
         np.testing.assert_array_equal(model.coefs_[0], expected)
     assert np.isnan(model.loss_) == (not iterations)
     assert model.predict(x).shape == y.shape
+
+
+@pytest.mark.parametrize("kind", ["?", "i2", "u1", "f2", "f4", ">f8", "f8"])
+def test_plain_rows_are_predicted_without_a_longer_check(kind, iris, monkeypatch):
+    model = _small().fit(*iris)
+    rows = np.abs(iris[0][:3]).astype(kind)
+    expected = model.predict_proba(rows.tolist())
+    monkeypatch.delattr("chainrule.estimators.base.validate_data")
+    np.testing.assert_array_equal(model.predict_proba(rows), expected)
+    np.testing.assert_array_equal(model.predict_proba(np.asfortranarray(rows)), expected)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.array([[1.0, np.nan, 2.0, 3.0]]),
+        np.array([[1.0, np.inf, 2.0, 3.0]], np.float32),
+        np.ones((2, 3)),
+        np.ones(4),
+        np.ones((1, 4, 4)),
+        np.array(1.0),
+        np.empty((0, 4)),
+        np.ones((1, 4), complex),
+        np.full((1, 4), "a"),
+        np.array([[1.0, "a", 2.0, 3.0]], object),
+    ],
+    ids=repr,
+)
+def test_rows_that_are_not_plain_get_the_longer_check(rows, iris):
+    with pytest.raises(ValueError) as ours:  # noqa: PT011  # the words are scikit-learn's, whatever they are
+        _small().fit(*iris).predict(rows)
+    with pytest.raises(ValueError) as theirs:  # noqa: PT011
+        MLPClassifier((8,), max_iter=2).fit(*iris).predict(rows)
+    assert str(ours.value) == str(theirs.value)

@@ -426,3 +426,16 @@ def test_rows_of_another_dtype_are_weighed_as_before(monkeypatch, executor, goin
     assert models[0].coefs_[0].dtype == np.float32
     np.testing.assert_allclose(models[1].loss_curve_, models[0].loss_curve_, rtol=1e-5)
     np.testing.assert_allclose(models[1].coefs_[0], models[0].coefs_[0], rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_regressor_goes_on_by_lbfgs_in_partial_fit(early_stopping):
+    x, y = _diabetes()
+    options = {"solver": "lbfgs", "max_iter": 3, "random_state": 0, "early_stopping": early_stopping}
+    ours, theirs = (kind(hidden_layer_sizes=(5,), **options) for kind in (cr.MLPRegressor, MLPRegressor))
+    for model in (ours, theirs):
+        model.partial_fit(x, y).partial_fit(x[:100], y[:100])
+    assert ours.n_iter_ == theirs.n_iter_
+    for mine, its in zip(ours.coefs_, theirs.coefs_, strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-6)

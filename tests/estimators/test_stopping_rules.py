@@ -42,7 +42,7 @@ class Written:
         self.waited = self.waited + 1 if worse else 0
         if number > self.best if rules.scored else number < self.best:
             self.best, self.weights = number, weights
-        elif rules.by_scorer and math.isnan(number) and self.best == -math.inf:
+        elif rules.by_scorer and self.best == -math.inf:
             self.weights = weights
         self.seen += rules.rows
         if rules.schedule.kind == "invscaling":
@@ -54,7 +54,9 @@ class Written:
         return stop
 
 
-NUMBERS = st.lists(st.one_of(st.integers(-3, 3).map(float), st.just(math.nan)), min_size=1, max_size=25)
+NUMBERS = st.lists(
+    st.one_of(st.integers(-3, 3).map(float), st.sampled_from([math.nan, -math.inf])), min_size=1, max_size=25
+)
 
 
 @pytest.mark.parametrize("executor", ["numpy", "compiled"])
@@ -106,15 +108,16 @@ def test_a_search_over_numbers_compiles_once(monkeypatch):
     assert len(made) == 1
 
 
-@pytest.mark.filterwarnings("ignore:the validation score became nan:RuntimeWarning")
-def test_without_a_score_that_is_a_number_the_last_weights_are_kept():
+@pytest.mark.filterwarnings("ignore:the validation score became:RuntimeWarning")
+@pytest.mark.parametrize("none", [math.nan, -math.inf])
+def test_without_a_score_that_is_a_number_the_last_weights_are_kept(none):
     options = {"hidden_layer_sizes": (5,), "random_state": 0, "max_iter": 5}
     plain = cr.MLPClassifier(**options).fit(X, Y)
     for going_on in (0, 2):
-        scores = [math.nan] * (5 - going_on) + [0.5, 0.25][:going_on]
+        scores = [none] * (5 - going_on) + [0.5, 0.25][:going_on]
         model = cr.MLPClassifier(**options, early_stopping=True, scoring=lambda *_, left=scores: left.pop(0))
         model.fit(X, Y, validation_data=(X[:9], Y[:9]))
-        assert np.isnan(model.validation_scores_).sum() == 5 - going_on
+        assert np.isfinite(model.validation_scores_).sum() == going_on
         if not going_on:
             np.testing.assert_array_equal(model.coefs_[0], plain.coefs_[0])
         else:
@@ -200,3 +203,16 @@ def test_warnings_point_at_the_call():
 def test_any_number_of_epochs_may_be_allowed():
     few, many = (cr.MLPClassifier((3,), tol=9.0, max_iter=most, random_state=0) for most in (20, 10**19))
     assert few.fit(X, Y).loss_curve_ == many.fit(X, Y).loss_curve_
+
+
+def test_a_scorer_is_given_the_epochs_so_far():
+    seen = []
+
+    def scored(model, x, y):
+        seen.append((model.n_iter_, len(model.loss_curve_), model.t_, model.loss_))
+        return 1.0
+
+    options = {"hidden_layer_sizes": (5,), "random_state": 0, "max_iter": 4, "scoring": scored}
+    model = cr.MLPClassifier(**options, early_stopping=True).fit(X, Y)
+    assert seen == [(i, i, i * model.t_ // 4, model.loss_curve_[i - 1]) for i in range(1, 5)]
+    assert model.validation_scores_ == [1.0] * 4

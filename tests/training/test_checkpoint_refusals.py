@@ -344,8 +344,8 @@ def test_a_full_disk_ends_the_fit_and_leaves_the_last_checkpoint(path, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         sentence = (
-            r"No space left on device; the fit ends here, and goes on from its last checkpoint when it is "
-            r"started again: '.*run\.ckpt'$"
+            r"No space left on device; the fit ends here, and goes on from its last checkpoint, if "
+            r"there is one, when it is started again: '.*run\.ckpt'$"
         )
         with pytest.raises(OSError, match=sentence):
             fit(one, path)

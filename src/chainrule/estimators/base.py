@@ -30,8 +30,8 @@ from chainrule.estimators.inspection import Inspected
 from chainrule.estimators.lbfgs import minimize, refuse_options
 from chainrule.estimators.network import Network, as_sizes, build_network
 from chainrule.estimators.parameters import nearest_name, validate
-from chainrule.estimators.randomness import drawn_key, random_state_of
-from chainrule.estimators.rows import as_rows, as_sample_weight
+from chainrule.estimators.randomness import drawn_key, note_what_is_left, random_state_of
+from chainrule.estimators.rows import as_rows, as_sample_weight, is_plain
 from chainrule.estimators.solver import as_solver, has_schedule, is_lbfgs, steps_of_fit
 from chainrule.estimators.stopping import RateSchedule
 from chainrule.estimators.threads import thread_limit
@@ -100,32 +100,9 @@ class BaseMLP(Inspected, Fitted, ABC):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation_data: Any = None) -> Any:
         validate(self)
-        sizes = as_sizes(self.hidden_layer_sizes)
-        first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
-        self._check_use(incremental, validation_data is not None)
-        if not first:
-            follow_weights(self)
-        with as_before_if_refused(self):
-            data, y = self._checked_data(X, y, sample_weight, incremental=incremental, reset=first)
-        self._steps = steps_of_fit(self, data["x"].shape[0], validation_data is not None)
-        failure = None
-        with opened(self.checkpoint) as checkpoint:
-            random_state = random_state_of(self.random_state, checkpoint)
-            if first:
-                self._initialize(data["x"], sizes, random_state)
-            else:
-                self._check_unchanged(data["x"], sizes)
-            held = None if validation_data is None else own_rows(self, validation_data)
-            if is_lbfgs(self):
-                failure = self._fit_lbfgs(data, random_state)
-            else:
-                schedule = self._prepare_epochs(incremental)
-                if self.early_stopping and held is None:
-                    data, held = held_out(self, data, y, random_state)
-                self._begin(random_state)
-                failure = run_fit(
-                    self, data, held, schedule, incremental=incremental, checkpoint=checkpoint, drawn=first
-                )
+        with as_before_if_refused(self, begun=lambda: self.n_iter_):
+            self.n_iter_ = 0
+            failure, held = self._trained(X, y, sample_weight, incremental, validation_data)
         if not all(np.isfinite(array).all() for array in [*self.coefs_, *self.intercepts_]):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and "
@@ -140,12 +117,42 @@ class BaseMLP(Inspected, Fitted, ABC):
         self._finish(held)
         return self
 
+    def _trained(
+        self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation_data: Any
+    ) -> tuple[str | None, Held | None]:
+        """Train; return where numbers were first not finite, and the rows that were not trained on."""
+        sizes = as_sizes(self.hidden_layer_sizes)
+        first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        self._check_use(incremental, validation_data is not None)
+        if not first:
+            follow_weights(self)
+        data, y = self._checked_data(X, y, sample_weight, incremental=incremental, reset=first)
+        self._steps = steps_of_fit(self, data["x"].shape[0], validation_data is not None)
+        with opened(self.checkpoint) as checkpoint:
+            random_state = random_state_of(self.random_state, checkpoint)
+            if first:
+                self._initialize(data["x"], sizes, random_state)
+            else:
+                self._check_unchanged(data["x"], sizes)
+            held = None if validation_data is None else own_rows(self, validation_data)
+            if is_lbfgs(self):
+                return self._fit_lbfgs(data, random_state), held
+            schedule = self._prepare_epochs(incremental)
+            if self.early_stopping and held is None:
+                data, held = held_out(self, data, y, random_state)
+            self._begin(random_state)
+            note_what_is_left(random_state, checkpoint)
+            failure = run_fit(
+                self, data, held, schedule, incremental=incremental, checkpoint=checkpoint, drawn=first
+            )
+        return failure, held
+
     def _finish(self, held: Held | None) -> None:
         """Do what is to be done with the fitted network and the rows that were not trained on."""
 
     def _check_use(self, incremental: bool, validated: bool) -> None:
         """Refuse what partial_fit and lbfgs have no use for; `validated` says if there is validation_data."""
-        if incremental and self.early_stopping:
+        if incremental and self.early_stopping and not is_lbfgs(self):  # which takes no notice of it
             raise ValueError("partial_fit does not support early_stopping=True; set it to False, or use fit")
         if incremental and self.checkpoint is not None:
             raise ValueError("partial_fit is one epoch, and keeps no checkpoint; set it to None, or use fit")
@@ -381,7 +388,9 @@ class BaseMLP(Inspected, Fitted, ABC):
             check_is_fitted(self)
             follow_weights(self)
             refuse_masked(X, "x")
-            X = validate_data(self, self._with_codes(X), accept_sparse="csr", reset=False)
+            X = self._with_codes(X)
+            if hasattr(self, "feature_names_in_") or not is_plain(X, self.n_features_in_):
+                X = validate_data(self, X, accept_sparse="csr", reset=False)
         own = link and self.out_activation_ != self._link
         shared = X.shape[0] * self._trainer.size >= WORTH_WAKING  # or one thread does it anyway
         output = self._predictor(

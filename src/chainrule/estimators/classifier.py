@@ -23,7 +23,7 @@ from chainrule.estimators.solver import is_lbfgs
 from chainrule.estimators.temperature import fitted_temperature, probabilities
 from chainrule.estimators.validation import Held
 from chainrule.estimators.warned import as_one_dimension
-from chainrule.estimators.weights import activated
+from chainrule.estimators.weights import activated, as_before_if_refused
 from chainrule.graph.names import checked_options
 from chainrule.graph.types import FLOAT64, ROWS, Array, ArrayType
 from chainrule.losses import Loss
@@ -217,6 +217,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         classes : array-like, optional
             All labels; needed at the first call, where y need not have each.
         """
+        with as_before_if_refused(self, begun=lambda: hasattr(self, "coefs_")):
+            self._check_same_classes(y, classes)
+            return self._fit(X, y, sample_weight, incremental=True)  # type: ignore[no-any-return]
+
+    def _check_same_classes(self, y: Any, classes: Any) -> None:
+        """Learn all classes at the first partial_fit; later, refuse others."""
         if not hasattr(self, "classes_"):
             if classes is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -227,7 +233,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, "
                 f"was: {self.classes_!r}"
             )
-        return self._fit(X, y, sample_weight, incremental=True)  # type: ignore[no-any-return]
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
         """Return X and y, checked; of several labels each number but 0 is a 1, as in scikit-learn."""

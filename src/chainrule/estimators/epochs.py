@@ -98,6 +98,7 @@ def run_fit(
         saved = _resumed(estimator, plan, checkpoint, drawn)
     notes: dict[str, Any] = {} if checkpoint is None else checkpoint.notes
     attributes = Attributes(estimator, plan, saved.history, notes)
+    saved = attributes.judged(saved)
     progress = Progress(plan.inputs.epochs, estimator, data=plan.tables)
     try:
         fit_from(
@@ -209,7 +210,7 @@ def _batch_size(estimator: BaseMLP, rows: int) -> int:
 
 
 def _resumed(estimator: BaseMLP, plan: Plan, checkpoint: Checkpoint, drawn: bool) -> Saved:
-    """Return where the checkpoint's fit stands; an epoch that waits for its score gets it."""
+    """Return where the checkpoint's fit stands."""
     ends = isinstance(estimator.learning_rate, str) and has_schedule(estimator)  # at the last epoch
     free = _NO_OPTIONS - ({"max_iter"} if ends else set())
     chosen = {name: value for name, value in estimator.get_params(deep=False).items() if name not in free}
@@ -227,13 +228,7 @@ def _resumed(estimator: BaseMLP, plan: Plan, checkpoint: Checkpoint, drawn: bool
     own = [] if drawn else [*trainer.carried.parameters, *trainer.carried.state, BEST, WAITED]
     epochs = plan.inputs.epochs
     made_of = identity(plan.loop, plan.inputs, options, chosen=chosen, called=_scorer(estimator, checkpoint))
-    saved = checkpoint.resume(plan.start, made_of, epochs, own=own, option="max_iter")
-    if plan.judge is None or not saved.state.carried[PENDING]:
-        return saved
-    last = {name: numbers.pop() for name, numbers in saved.history.items()}
-    state = plan.judge.decided(saved.state, last)
-    saved.history.append(last)
-    return Saved(state, saved.history, saved.finished or state.stopped)
+    return checkpoint.resume(plan.start, made_of, epochs, own=own, option="max_iter")
 
 
 def _scorer(estimator: BaseMLP, checkpoint: Checkpoint) -> Fingerprint:
@@ -277,13 +272,15 @@ class Attributes:
         self._results: list[dict[str, float]] = []
         self._estimator = estimator
         self._rows = plan.rules.rows
-        self._followed = 0
+        self._followed = self._scored = 0
         estimator.n_iter_ = 0
         if plan.rules.scored and estimator.validation_scores_ is None:
             estimator.validation_scores_ = []
         if plan.loop.validation is not None and estimator.validation_loss_curve_ is None:
             estimator.validation_loss_curve_ = []
-        self._follow([dict(zip(past, row, strict=True)) for row in zip(*past.values(), strict=True)])
+        before = [dict(zip(past, row, strict=True)) for row in zip(*past.values(), strict=True)]
+        self._follow(before)
+        self._follow_scores(before)
 
     def running(self, verbose: bool) -> Callable[[Loop, LoopState, Inputs], Run]:
         """Return what makes the run of the fit, which the attributes then follow.
@@ -297,7 +294,7 @@ class Attributes:
 
         def run(loop: Loop, state: LoopState, inputs: Inputs) -> Run:
             made: Run = Traced(loop, state, inputs, self._notes)
-            made = made if plan.judge is None else Judged(made, plan.judge)
+            made = made if plan.judge is None else Judged(made, plan.judge, self._catch_up)
             made = Told(made, plan.rules, self._estimator.n_iter_) if verbose else made
             self._results = made.results
             return made
@@ -313,16 +310,35 @@ class Attributes:
         one.t_ += self._rows * len(results)
         one.loss_curve_ += [np.float64(each["loss"]) for each in results]
         one.loss_ = one.loss_curve_[-1]
-        if self.plan.rules.scored:
-            one.validation_scores_ += [each[SCORE] for each in results]
         if self.plan.loop.validation is not None:
             one.validation_loss_curve_ += [each["validation_loss"] for each in results]
+
+    def _follow_scores(self, results: Sequence[Mapping[str, float]]) -> None:
+        if self.plan.rules.scored:
+            self._estimator.validation_scores_ += [each[SCORE] for each in results]
+
+    def _catch_up(self) -> None:
+        """Take in the epochs that have ended since, but for their scores: the last may be yet to be found."""
+        self._follow(self._results[self._followed :])
+        self._followed = len(self._results)
+
+    def judged(self, saved: Saved) -> Saved:
+        """Return where a fit stands after an epoch that waited for its score, if one did, has got it."""
+        judge = self.plan.judge
+        if judge is None or not saved.state.carried[PENDING]:
+            return saved
+        last = {name: numbers.pop() for name, numbers in saved.history.items()}
+        state = judge.decided(saved.state, last)
+        saved.history.append(last)
+        self._estimator.validation_scores_[-1] = last[SCORE]
+        return Saved(state, saved.history, saved.finished or state.stopped)
 
     def keep(self, state: LoopState) -> None:
         """Take over where the fit stands: weights, what was measured, and what partial_fit goes on from."""
         one, self.state = self._estimator, state
-        self._follow(self._results[self._followed :])
-        self._followed = len(self._results)
+        self._catch_up()
+        self._follow_scores(self._results[self._scored :])
+        self._scored = len(self._results)
         one._trainer.keep(state)
         one._take(state.carried)
         one._waiting = {name: state.carried[name] for name in (BEST, WAITED)}

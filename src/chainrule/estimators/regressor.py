@@ -10,10 +10,8 @@ from scipy.sparse import issparse
 from sklearn.base import RegressorMixin
 from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 
 from chainrule.estimators.base import BaseMLP
-from chainrule.estimators.lbfgs import has_epochs
 from chainrule.estimators.losses import REGRESSOR_LOSSES, link_name, regressor_loss
 from chainrule.estimators.parameters import CONSTRAINTS, keep_all
 from chainrule.estimators.warned import as_one_dimension
@@ -187,9 +185,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     ) -> None:
         keep_all(self, locals())
 
-    @available_if(has_epochs)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
-        """Train for one epoch, from where the estimator is.
+        """Train for one epoch, from where the estimator is; with "lbfgs" for `max_iter` iterations.
 
         Parameters
         ----------

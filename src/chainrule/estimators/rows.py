@@ -19,7 +19,10 @@ def as_sample_weight(weight: Any, rows: int, dtype: DType) -> Array:
     """Return one finite number for each row; one number stands for all."""
     if isinstance(weight, Real):
         weight = np.full(rows, weight, dtype)
-    array: Array = check_array(weight, ensure_2d=False, dtype=dtype, order="C", input_name="sample_weight")
+    with np.errstate(over="ignore"):  # what is too large for float32 is told of
+        array: Array = check_array(
+            weight, ensure_2d=False, dtype=dtype, order="C", input_name="sample_weight"
+        )
     if array.shape != (rows,):
         raise ValueError(
             f"sample_weight has the shape {str_shape(array.shape)}, and X has {rows} rows; give one number "
@@ -33,6 +36,20 @@ def check_some_weight(weight: Array | None, which: str = "", remedy: str = "of a
     """Raise a ValueError if no row counts; `which` says where, if these are not all rows."""
     if weight is not None and not weight.any():
         raise ValueError(f"Sample weights{which} must contain at least one non-zero number, {remedy}.")
+
+
+def is_plain(x: Any, features: int) -> bool:
+    """Whether x is an array of rows of finite numbers, so many in each: no check would have more to say.
+
+    scikit-learn's takes longer than the prediction of a row.
+    """
+    return (
+        type(x) is np.ndarray
+        and x.dtype.kind in "fiub"
+        and x.shape[1:] == (features,)
+        and len(x) > 0
+        and bool(np.isfinite(x).all())
+    )
 
 
 def as_dense(x: Any) -> Array:

@@ -128,11 +128,21 @@ class Judge:
 
 
 class Judged(Around):
-    """A run that Python enters after each epoch, for the score."""
+    """A run that Python enters after each epoch, for the score.
 
-    def __init__(self, run: Run, judge: Judge) -> None:
+    Parameters
+    ----------
+    run : Run
+        What is scored.
+    judge : Judge
+        Scores it.
+    follow : callable
+        Lets the estimator know of the epoch first, which a scorer may ask for.
+    """
+
+    def __init__(self, run: Run, judge: Judge, follow: Callable[[], object]) -> None:
         super().__init__(run)
-        self._judge = judge
+        self._judge, self._follow = judge, follow
 
     @property
     def ahead(self) -> bool:
@@ -145,6 +155,7 @@ class Judged(Around):
 
     def __iter__(self) -> Iterator[dict[str, float]]:
         for count, results in enumerate(self._run):
+            self._follow()
             self.state = self._judge.decided(self.state, self.results[count])
             yield {**results, SCORE: self.results[count][SCORE]}
             if self.state.stopped:

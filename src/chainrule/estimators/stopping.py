@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from chainrule.estimators.solver import RATE
-from chainrule.functions import isnan, logical_and, logical_not, logical_or, where
+from chainrule.functions import logical_and, logical_not, logical_or, where
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Arrays, Stage
 from chainrule.graph.types import FLOAT64, Array, ArrayType
@@ -64,8 +64,8 @@ class Rules:
     rows : int
         How many an epoch has.
     by_scorer : bool
-        Whether the score is a scorer's, which may be NaN of weights that are sound: as long as it has been
-        nothing else, the last weights are kept, and not those before training.
+        Whether the score is a scorer's, which may be NaN or -inf of weights that are sound: as long as it has
+        been nothing else, the last weights are kept, and not those before training.
     """
 
     scored: bool
@@ -135,7 +135,7 @@ def _stage(scored: bool, schedule: str, kept: tuple[tuple[str, ArrayType], ...],
     if schedule != "constant":
         outputs["learning_rate"] = given(RATE)
     if by_scorer:
-        better = logical_or(better, logical_and(best == -np.inf, isnan(number)))
+        better = logical_or(better, best == -np.inf)
     outputs |= kept_best(inputs, better, dict(kept))
     return Stage(Graph(list(inputs.values()), list(outputs.values())), tuple(outputs))
 

@@ -39,14 +39,15 @@ def weights_dtype(estimator: BaseMLP) -> DType:
 
 
 @contextmanager
-def as_before_if_refused(estimator: BaseMLP) -> Iterator[None]:
-    """Let an estimator have the attributes that it has now if a ValueError or a TypeError says no."""
+def as_before_if_refused(estimator: BaseMLP, begun: Callable[[], object] = bool) -> Iterator[None]:
+    """Let an estimator have the attributes that it has now, if an error comes before something has begun."""
     before = dict(estimator.__dict__)
     try:
         yield
-    except (ValueError, TypeError):
-        estimator.__dict__.clear()
-        estimator.__dict__.update(before)
+    except BaseException:
+        if not begun():
+            estimator.__dict__.clear()
+            estimator.__dict__.update(before)
         raise
 
 

@@ -187,14 +187,14 @@ class Checkpoint:
         with self._intact():
             before: dict[str, Fingerprint] = {name: self._entry(name) for name in self._identity}
         for group, now in identity.items():
-            self._refuse(differences(before[group], now))
+            self.refuse(differences(before[group], now))
         with self._intact():
             saved = self._saved(start, before["model"]["epochs"], epochs)
         if model not in (before["model"], *_left_by(saved.state, names)):
-            self._refuse(["the model is not as it was when that fit began, nor as it left it"])
+            self.refuse(["the model is not as it was when that fit began, nor as it left it"])
         begun = saved.history.epochs + (saved.state.position > 0)
         if begun > epochs:
-            self._refuse([f"it has begun {begun} epochs, and {option} is {epochs}"])
+            self.refuse([f"it has begun {begun} epochs, and {option} is {epochs}"])
         self._identity = before
         self._tell(saved)
         return saved
@@ -265,8 +265,8 @@ class Checkpoint:
         else:
             _log.info("%s: the fit goes on after %s", self.path, epochs)
 
-    def _refuse(self, found: Sequence[str]) -> None:
-        """Raise a sentence with the first things that differ, if any do."""
+    def refuse(self, found: Sequence[str]) -> None:
+        """Raise a ValueError with the first things that differ from the file's fit, if any do."""
         if found:
             more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
             raise ValueError(
@@ -305,8 +305,8 @@ class Checkpoint:
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"{error.strerror or error}; the fit ends here, and goes on from its last checkpoint "
-                "when it is started again",
+                f"{error.strerror or error}; the fit ends here, and goes on from its last checkpoint, "
+                "if there is one, when it is started again",
                 str(self.path),
             ) from None
         ended = time.monotonic()
