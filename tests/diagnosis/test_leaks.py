@@ -226,6 +226,18 @@ def test_a_number_with_3_percent_of_noise_is_told_in_every_trial(seed, rows, ord
     assert "column 5 alone tells the target" in found
 
 
+@pytest.mark.parametrize("classes", [2, 3, 4, 10])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_standardized_class_with_3_percent_of_noise_is_told_in_every_trial(classes, seed):
+    generator = np.random.default_rng(seed)
+    y = generator.integers(classes, size=300)
+    x = generator.normal(size=(300, 6))
+    x[:, 0] += y
+    column = (y - np.mean(y)) / np.std(y) + noise(seed, 0.03, 300)
+    (found,) = leaks(np.c_[x, column], y)
+    assert "column 6 alone tells the target" in found
+
+
 @pytest.mark.parametrize("name", ["iris", "wine", "cancer"])
 def test_one_place_for_each_class_with_hardly_any_noise(name):
     x, y = DATA[name][0]

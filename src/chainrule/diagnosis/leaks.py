@@ -134,7 +134,7 @@ def _lies_at_places(column: Array, numbers: Array) -> bool:
     counts = np.bincount(numbers)
     means = np.bincount(numbers, column) / counts
     spreads = np.sqrt(np.bincount(numbers, (column - means[numbers]) ** 2) / counts)
-    return bool(np.max(spreads) < LIMITS.tiny_noise * np.min(np.diff(np.sort(means))))
+    return bool(np.max(spreads) < LIMITS.little_noise * np.min(np.diff(np.sort(means))))
 
 
 def _one_to_one(first: Array, second: Array) -> float:
@@ -199,7 +199,7 @@ def _telling_number(x: Array, output: Array) -> Iterator[Teller]:
             yield Teller(place, f"in {rows} rows it is a function of the target, with no noise", 1.0, goal)
         else:
             left = _noise_beside(column, output)
-            if left < LIMITS.noise_of_number**2 and not _is_earlier(column, output, left):
+            if left < LIMITS.little_noise**2 and not _is_earlier(column, output, left):
                 noise = f"{100 * left**0.5:.1g} % noise"
                 how = f"in {rows} rows it is the target, up to scale and offset, with {noise}"
                 yield Teller(place, how, 1.0, goal, noise=left)
@@ -235,7 +235,7 @@ def _candidates(x: Array, output: Array) -> Iterator[tuple[int, bool]]:
     steps = np.diff(columns[starts], axis=0)  # of equal numbers one row is enough to see that it turns
     turns = np.count_nonzero(steps[1:] * steps[:-1] < 0, axis=0)
     correlation = standardized(output[order, None])[:, 0] @ columns / len(x)
-    is_copy = correlation**2 > 1 - LIMITS.noise_of_number**2
+    is_copy = correlation**2 > 1 - LIMITS.little_noise**2
     for place in np.flatnonzero((is_function & (turns <= max(FEW_VALUES, LIMITS.told_turns))) | is_copy):
         yield int(place), bool(is_function[place])
 

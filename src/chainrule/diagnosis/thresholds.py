@@ -45,10 +45,10 @@ class Thresholds:
         The same: as a number to be predicted rises, the column turns from rising to falling, or the other
         way, so often at most.
     tiny_noise : float
-        The same: a column is a function of the number, or lies at one place for each class, with noise of
-        less than this part of its deviation, or of their distance.
-    noise_of_number : float
-        The same: a column is the number with noise of less than this part of its deviation.
+        The same: a column is a function of the number, with noise of less than this part of its deviation.
+    little_noise : float
+        The same: a column is the number with noise of less than this part of its deviation, or lies at one
+        place for each class with noise of less than this part of their distance.
     noise_beside_others : float
         The same: and the other columns leave so many times as much of the number's variance.
     earlier_rows : float
@@ -168,7 +168,7 @@ class Thresholds:
     told_rows: float = 0.985
     told_turns: int = 3
     tiny_noise: float = 0.02
-    noise_of_number: float = 0.04
+    little_noise: float = 0.045
     noise_beside_others: float = 20.0
     earlier_rows: float = 0.5
     nearer_to_next: float = 0.8
