@@ -85,9 +85,7 @@ def test_a_wrong_derivative_in_any_row_is_found_and_named(name, monkeypatch):
         assert f"layers.1.operand{operand}" in {entry.name for entry in report.wrong}
         assert not report.miscompiled
         assert f"the derivative of {name} (forward layers.1) by its operand {operand} is wrong" in str(report)
-        with pytest.raises(
-            ArithmeticError, match=rf"wrong; layers.*derivative of {name} "
-        ):
+        with pytest.raises(ArithmeticError, match=rf"wrong; layers.*derivative of {name} "):
             report.raise_if_wrong()
 
 
