@@ -66,6 +66,7 @@ def test_a_layer_that_stands_still_behind_others_that_move(thorough):
         found = model_for("digits", seed=seed, **deep).diagnose(*digits())
         assert names(found) == ["vanishing gradients"]
         assert "learning rate" not in found.verdicts[0].remedy
+        assert "a step changes the weights by" in found.verdicts[0].evidence  # no trial of a remedy tells it
 
 
 def test_gradients_that_explode_in_all_layers_alike():
