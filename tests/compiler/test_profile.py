@@ -119,7 +119,7 @@ def test_fewer_rows_than_a_batch_and_all_rows_at_once():
     model = model_of()
     assert "on 70 rows" in model.profile(X, Y, batch_size=1000)
     assert "on 70 rows" in model.profile(X, Y, batch_size=None)
-    assert "on 1 rows" in model.profile(X[:1], Y[:1])
+    assert "on 1 row " in model.profile(X[:1], Y[:1])
 
 
 def test_a_step_that_is_not_finite_is_an_error():

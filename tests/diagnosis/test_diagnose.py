@@ -435,6 +435,16 @@ def test_a_schedule_that_warms_up_is_not_too_low_yet():
     assert not doctor.verdicts
 
 
+def test_a_rate_that_is_multiplied_at_each_step_is_looked_at():
+    """As in a search for a rate: in some thousand steps it is more than any number."""
+    x, y = DATA["wine"][0]
+    rising = cr.SGD(lambda t: 1e-6 * 1.1**t)
+    doctor = cr.Doctor(tell=None)
+    assert "learning rate too low" not in names(model_for("wine", optimizer=rising).diagnose(x, y))
+    model_for("wine", optimizer=rising).fit(x, y, epochs=3, callbacks=[doctor])
+    assert not doctor.verdicts
+
+
 # Units that are copies before a layer that is drawn at random ------------------------------------
 
 

@@ -57,6 +57,15 @@ def test_a_fault_gets_its_name(fault, options, fit, seed):
     assert fault in looked_after(model_for("digits", seed=seed, **options), digits(), **fit)
 
 
+def test_steps_that_are_very_long_are_told_while_the_fit_goes_on():
+    epochs = []
+    doctor = cr.Doctor(tell=lambda verdict: told.append((verdict.name, epochs[-1])))
+    model, told = model_for("digits", activation="leaky_relu", optimizer=cr.SGD(2.0)), []
+    see = lambda progress: epochs.append(progress.epoch)
+    model.fit(*digits(), epochs=6, batch_size=600, callbacks=[see, doctor])
+    assert told == [("learning rate too high", 2)]
+
+
 def test_a_layer_that_stands_still_behind_others_that_move(thorough):
     """Relu does not help so deep a network soon; no larger learning rate does."""
     deep = {"depth": 15, "hidden": 64, "activation": "sigmoid", "optimizer": cr.SGD(0.1)}
@@ -66,6 +75,7 @@ def test_a_layer_that_stands_still_behind_others_that_move(thorough):
         found = model_for("digits", seed=seed, **deep).diagnose(*digits())
         assert names(found) == ["vanishing gradients"]
         assert "learning rate" not in found.verdicts[0].remedy
+        assert "a step changes the weights by" in found.verdicts[0].evidence  # no trial of a remedy tells it
 
 
 def test_gradients_that_explode_in_all_layers_alike():

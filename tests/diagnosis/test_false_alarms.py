@@ -170,6 +170,22 @@ def test_a_layer_that_is_held_is_no_fault_and_one_that_is_blocked_has_the_remedy
     assert "what lets no derivative through between it and the loss, as a factor of 0" in found.remedy
 
 
+def test_gradients_of_0_are_a_fault_where_they_stay_so():
+    """A block that starts as the identity lets nothing through at first; one times 0 never does."""
+    generator = np.random.default_rng(0)
+    x, noise = generator.normal(size=(400, 4)), generator.normal(size=400)
+
+    def diagnosed(block, y):
+        net = cr.Sequential([cr.Residual([cr.Dense(16, activation="tanh"), *block]), cr.Dense(1)])
+        return cr.Model(net, loss="mean_squared_error", optimizer=cr.Adam(1e-3)).diagnose(x, y)
+
+    faint = x[:, 0] / 2 + noise
+    assert names(diagnosed([cr.Dense(4, weight_initializer="zeros")], faint / faint.std())) == []
+    (found,) = diagnosed([cr.Dense(4), Times(0.0)], x[:, 0] * x[:, 1]).verdicts
+    assert found.name == "vanishing gradients"
+    assert "what lets no derivative through between it and the loss" in found.remedy
+
+
 @dataclass(frozen=True)
 class Squashed(cr.Layer):
     """A layer of one's own, whose activation is no name that is known."""

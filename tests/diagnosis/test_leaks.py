@@ -183,7 +183,7 @@ def test_what_gives_back_its_input_costs_no_fit_of_each_column(monkeypatch):
     assert not leaks(x, x)
 
 
-@pytest.mark.parametrize("size", [0.001, 0.01, 0.015])
+@pytest.mark.parametrize("size", [0.001, 0.01, 0.015, 0.03])
 def test_a_number_with_hardly_any_noise_is_told(size):
     x, y = DATA["diabetes"][0]
     (found,) = leaks(np.c_[x, 3 - 2 * (y + noise(0, size, len(y)))], y)
@@ -201,6 +201,41 @@ def test_the_value_of_the_day_before_is_no_leak(rows):
     assert not leaks(np.c_[walk[1:-1], weather], walk[2:])
     shuffled = np.random.default_rng(0).permutation(rows - 2)
     assert not leaks(np.c_[walk[1:-1], walk[:-2], weather][shuffled], walk[2:][shuffled])
+    for before in (walk[1:-1] / 7 + 1, walk[1:-1] + noise(2, 0.5, rows - 2)):
+        assert not leaks(np.c_[before, weather], walk[2:])
+        assert not leaks(np.c_[before, weather][::-1], walk[2:][::-1])
+
+
+def test_a_mean_of_the_days_before_is_no_leak():
+    walk = np.cumsum(noise(0, 1.0, 5000))
+    week = np.convolve(walk, np.full(7, 1 / 7), "valid")[:-1]
+    weather = walk[7:] + noise(1, np.std(walk), len(week))
+    assert not leaks(np.c_[week, weather], walk[7:])
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("rows", [60, 200, 1000])
+@pytest.mark.parametrize("order", ["drawn", "sorted"])
+def test_a_number_with_3_percent_of_noise_is_told_in_every_trial(seed, rows, order):
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=(rows, 5))
+    y = np.sin(x[:, 0]) + x[:, 1] / 2 + generator.normal(size=rows) / 2
+    column = 2 - 3 * (y + 0.03 * np.std(y) * generator.normal(size=rows))
+    at = np.argsort(y) if order == "sorted" else slice(None)
+    (found,) = leaks(np.c_[x, column][at], y[at])
+    assert "column 5 alone tells the target" in found
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4, 10])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_standardized_class_with_3_percent_of_noise_is_told_in_every_trial(classes, seed):
+    generator = np.random.default_rng(seed)
+    y = generator.integers(classes, size=300)
+    x = generator.normal(size=(300, 6))
+    x[:, 0] += y
+    column = (y - np.mean(y)) / np.std(y) + noise(seed, 0.03, 300)
+    (found,) = leaks(np.c_[x, column], y)
+    assert "column 6 alone tells the target" in found
 
 
 @pytest.mark.parametrize("name", ["iris", "wine", "cancer"])

@@ -304,3 +304,19 @@ def test_a_slope_of_a_sigmoid_that_is_nearly_a_quarter_is_no_clipping():
         assert [mistake.name for mistake in report.mistakes] == ["wrong gradient"] * bool(told)
         assert all("slope a(1 - a)" in mistake.remedy for mistake in report.mistakes)
         assert all(told in mistake.remedy for mistake in report.mistakes)
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_a_mean_that_is_taken_once_too_often_is_no_matter_of_the_loss_alone(power):
+    """Of the sum over the rows, once; of their mean, twice."""
+    x, y = np.random.default_rng(0).normal(size=(2, 9, 4))
+    weights = [np.random.default_rng(1).normal(size=(4, 4))]
+
+    def step(weights, x, y, learning_rate):
+        e = x @ weights[0] - y
+        gradient = x.T @ e / len(x) ** power
+        return np.sum(e**2) / 2 / len(x) ** (power - 1), [weights[0] - learning_rate * gradient]
+
+    (found,) = cr.check_step(step, weights, x, y).mistakes
+    assert found.name == "mean where sum was meant"
+    assert found.evidence.startswith("once more often than the loss, the update is divided by")

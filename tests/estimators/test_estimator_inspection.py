@@ -114,6 +114,6 @@ def test_what_does_not_fit_is_told():
     with pytest.raises(ValueError, match="lbfgs"):
         classifier(solver="lbfgs").explain(X[:1], NAMES[:1])
     many, *_ = fitted("two outputs")
-    with pytest.raises(ValueError, match="y has 1 outputs, and the fit had 2"):
+    with pytest.raises(ValueError, match="y has 1 output, and the fit had 2"):
         many.explain(ROWS[:1], NUMBERS[:1])
     assert many.n_outputs_ == 2

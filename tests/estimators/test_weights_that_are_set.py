@@ -213,7 +213,7 @@ def shapes(*coefs, intercepts=((3,), (3,))):
         ),
         (shapes((4, 2), (2, 3)), r"intercepts_\[0\] has the shape \(3,\), and coefs_\[0\] 2 columns"),
         (shapes((12,), (3, 3)), r"coefs_\[0\] has the shape \(12,\)"),
-        (shapes((4, 3)), "coefs_ has 1 arrays and intercepts_ 2; give one of each for every layer"),
+        (shapes((4, 3)), "coefs_ has 1 array and intercepts_ 2; give one of each for every layer"),
         (shapes((5, 3), (3, 3)), r"coefs_\[0\] has a row for each of 5, and n_features_in_ is 4; set n_feat"),
         (
             shapes((4, 3), (3, 2), intercepts=[3, 2]),
@@ -244,7 +244,7 @@ def test_after_a_refusal_all_is_as_before(fitted):
     )
     before = {*vars(model)}
     for _ in range(2):
-        with pytest.raises(ValueError, match="activation has 1 entries, and hidden_layer_sizes 2"):
+        with pytest.raises(ValueError, match="activation has 1 entry, and hidden_layer_sizes 2"):
             model.predict(X)
     assert {*vars(model)} == before
     model.coefs_, model.intercepts_ = coefs, intercepts

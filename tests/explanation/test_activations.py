@@ -7,7 +7,7 @@ import pytest
 from explained_cases import NUMBERS, ROWS, built, dense
 
 import chainrule as cr
-from chainrule.explanation.formula import names
+from chainrule.explanation.formula import names, numeric
 from chainrule.explanation.plain import to_text
 from chainrule.layers.activation import ACTIVATIONS
 
@@ -112,3 +112,31 @@ def test_an_activation_too_long_for_one_line_is_told_in_parts():
     slope = steps["slope layers.0.a"].quantity
     assert to_text(slope.equation) == "∂a⁽⁰⁾/∂z⁽⁰⁾"
     assert np.all(slope.array != 0)
+
+
+BESIDE_NAN = {
+    "x ln x": lambda z: cr.where(z > 0, z * cr.log(z), 0.0),
+    "logarithm": lambda z: cr.where(z > 0, cr.log(z), 0.5 * z),
+    "power": lambda z: cr.where(z > 0, z**1.5, z),
+    "two roots": lambda z: cr.where(z > 0, cr.sqrt(z), -cr.sqrt(-z)),
+    "reciprocal": lambda z: cr.where(z > 0, 1 / z, z * z),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE_NAN)
+@pytest.mark.parametrize("first", [0.0, 0.3])
+def test_a_formula_comes_to_the_nan_that_a_case_not_taken_makes(name, first):
+    """0 · ln(z) is NaN for z < 0: told case by case, the formula would come to 0 there."""
+    model = built(cr.Sequential([cr.Dense(3, activation=BESIDE_NAN[name]), cr.Dense(1)]))
+    explanation = model.explain(np.vstack([first * ROWS[:1], ROWS[1:]]), NUMBERS[:, :1])
+    for step in explanation.steps:
+        quantity = step.quantity
+        for place in quantity.places() if quantity.formula else ():
+            told = float(numeric(quantity.element(place)))
+            assert told == pytest.approx(quantity.array[place], nan_ok=True), step.title
+
+
+def test_a_parameter_that_is_wrong_is_called_by_its_name():
+    verdict = built(dense(BESIDE_NAN["x ln x"])).explain(ROWS, NUMBERS).verdict
+    assert not verdict.right
+    assert verdict.sentences()[3].startswith("layers.0.weight[")

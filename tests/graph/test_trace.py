@@ -56,7 +56,7 @@ def test_a_graph_holds_only_what_its_outputs_need():
     assert len(graph.inputs) == 2
     assert [value.primitive.name for value in graph.equations] == ["constant", "broadcast", "multiply"]
     assert graph.captured == ()
-    assert repr(graph) == "<Graph of 2 inputs, 3 equations, 1 outputs>"
+    assert repr(graph) == "<Graph of 2 inputs, 3 equations, 1 output>"
 
 
 def test_a_function_may_return_numbers_and_its_own_inputs():

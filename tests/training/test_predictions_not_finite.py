@@ -32,6 +32,6 @@ def test_what_only_compiled_code_makes_is_told_as_such(monkeypatch):
     model = model_of_counts()
     wrong = {"prediction": np.array([[np.nan]])}
     monkeypatch.setattr("chainrule.model.run_stage", lambda *given: wrong)
-    told = "^the predictions of 1 of 1 rows are not finite; evaluated equation by equation, each is finite"
+    told = "^the predictions of 1 of 1 row are not finite; evaluated equation by equation, each is finite"
     with pytest.warns(RuntimeWarning, match=told):
         model.predict([[1.0]])

@@ -10,6 +10,7 @@ from chainrule.app.learn import learnable
 from chainrule.app.table import Table
 from chainrule.app.target import labelled
 from chainrule.explanation.explanation import Explanation
+from chainrule.graph.words import counted
 from chainrule.model import Model
 
 #: How a story is written, by the ending of the file's name.
@@ -47,7 +48,9 @@ def explain_row(model: Model, description: Description, table: Table, row: int, 
         Where there is no such row, or its target is missing or a class that training did not see.
     """
     if not 1 <= row <= len(table.rows):
-        raise ValueError(f"{table.path} has {len(table.rows):,} rows, and no row {row}; count them from 1")
+        raise ValueError(
+            f"{table.path} has {counted(len(table.rows), 'row', ',')}, and no row {row}; count them from 1"
+        )
     target = description.target
     table.require(target.name)
     chosen = table.take([row - 1])

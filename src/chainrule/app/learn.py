@@ -11,6 +11,7 @@ from chainrule.app.description import Description, describe
 from chainrule.app.holdout import hold_out
 from chainrule.app.table import Table
 from chainrule.app.target import NumberTarget, infer_classes, infer_number, labelled
+from chainrule.graph.words import counted
 from chainrule.layers import Dense, Sequential
 from chainrule.model import Model
 from chainrule.optimizers import AdamW
@@ -94,7 +95,7 @@ def prepare(table: Table, target: str, ignored: Sequence[str], settings: Setting
     known = labelled(target, table)
     if len(known.rows) < FEWEST_ROWS:
         raise ValueError(
-            f"{table.path} has {len(known.rows)} rows with a {target!r}, of {len(table.rows)}; "
+            f"{table.path} has {counted(len(known.rows), 'row')} with a {target!r}, of {len(table.rows)}; "
             f"training needs at least {FEWEST_ROWS}"
         )
     classes = infer_classes(target, known)

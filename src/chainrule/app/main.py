@@ -22,6 +22,7 @@ from chainrule.app.scores import guess, score
 from chainrule.app.table import Table, read_table
 from chainrule.app.target import ClassTarget, labelled
 from chainrule.files import write_atomically
+from chainrule.graph.words import counted
 from chainrule.model import Model
 
 #: Exit statuses: for a check that found something, for bad input, and for Ctrl-C as a shell reports it.
@@ -175,7 +176,7 @@ def predict(
     else:
         with failed_to_write(output):
             write_atomically(output, text.encode())
-        notes.append(f"wrote {len(data.rows):,} predictions to {output}")
+        notes.append(f"wrote {counted(len(data.rows), 'prediction', ',')} to {output}")
     report.print_notes(notes)
 
 
@@ -204,7 +205,7 @@ def check(
     notes, left = description.remarks(data), len(data.rows) - len(known.rows)
     if left:
         notes.append(
-            f"left out {left:,} of {len(data.rows):,} rows: the model does not know their "
+            f"left out {left:,} of {counted(len(data.rows), 'row', ',')}: the model does not know their "
             f"{description.target.name!r}"
         )
     report.print_notes(notes)
@@ -276,7 +277,7 @@ def _truth(model: Model, description: Description, table: Table) -> list[str]:
     if not known or not known.rows:
         return []
     reached = score(predict_table(model, description, known), target, known)
-    notes = [f"{target.name} is known in {len(known.rows):,} rows: {reached}"]
+    notes = [f"{target.name} is known in {counted(len(known.rows), 'row', ',')}: {reached}"]
     if isinstance(target, ClassTarget) and (unseen := target.unseen(known)):
         notes.append(f"{target.name}: training never saw the classes {quoted(unseen)}")
     return notes

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from chainrule.app.description import Description
 from chainrule.app.table import Table
 from chainrule.app.target import ClassTarget
+from chainrule.graph.words import counted
 from chainrule.loading import load
 from chainrule.model import Model
 
@@ -70,7 +71,7 @@ def _outputs(model: Model, features: NDArray[Any], count: int, *, link: bool = F
     if outputs.shape[1:] != (count,):
         raise ValueError(
             f"the network's output has the shape {outputs.shape}, and the model's table description tells of "
-            f"{count} outputs; train the model again"
+            f"{counted(count, 'output')}; train the model again"
         )
     return outputs
 

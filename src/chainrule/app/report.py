@@ -18,6 +18,7 @@ from chainrule.app.learn import Lesson, Settings
 from chainrule.app.scores import Score
 from chainrule.app.table import DELIMITERS, Table
 from chainrule.app.target import ClassTarget, Target
+from chainrule.graph.words import counted
 from chainrule.model import Model
 from chainrule.training.callbacks import Progress as EpochProgress
 
@@ -37,13 +38,13 @@ def open_console(stderr: bool = False) -> Console:
 def print_table(console: Console, table: Table, lesson: Lesson) -> None:
     """Print what was inferred about a table: its rows, each column, and the task."""
     delimiter = DELIMITERS.get(table.delimiter, repr(table.delimiter))
-    _line(
-        console, f"{table.path}: {len(table.rows):,} rows, {len(table.names)} columns, delimiter {delimiter}"
-    )
+    size = f"{counted(len(table.rows), 'row', ',')}, {counted(len(table.names), 'column')}"
+    _line(console, f"{table.path}: {size}, delimiter {delimiter}")
     if lesson.unlabelled:
         _line(
             console,
-            f"left out: {lesson.unlabelled:,} rows without a value of {lesson.description.target.name}",
+            f"left out: {counted(lesson.unlabelled, 'row', ',')} without a value of "
+            f"{lesson.description.target.name}",
         )
     console.print()
     grid = Grid.grid(padding=(0, 2))
@@ -59,7 +60,7 @@ def print_table(console: Console, table: Table, lesson: Lesson) -> None:
     if len(columns) > MOST_COLUMNS:
         kinds = Counter(map(kind, columns[MOST_COLUMNS:]))
         more = ", ".join(f"{count:,} {what}" for what, count in kinds.items())
-        _line(console, f"  and {len(columns) - MOST_COLUMNS:,} more columns: {more}")
+        _line(console, f"  and {counted(len(columns) - MOST_COLUMNS, 'more column', ',')}: {more}")
     console.print()
     _line(console, f"task: {target.task}, predict {target.name}")
     _line(console, f"rows: {len(lesson.training.rows):,} to train on, {len(lesson.held_out.rows):,} held out")
@@ -71,7 +72,7 @@ def print_score(
     """Print how good the predictions for the rows held out are, beside those of a guess."""
     console.print()
     also = ", which chose the epoch, too" * chose_epoch
-    _line(console, f"on the {rows:,} rows held out{also}", style="bold")
+    _line(console, f"on the {counted(rows, 'row', ',')} held out{also}", style="bold")
     words, guessed = guess
     width = max(len("this network"), len(words))
     _line(console, f"  {'this network':{width}}  {score}", style="bold green")
@@ -86,18 +87,21 @@ def print_plan(console: Console, model: Model, lesson: Lesson, settings: Setting
     weights = sum(array.size for array in model.weights.values())
     _line(
         console,
-        f"network: {lesson.description.features} features > {' > '.join(layers)}, {weights:,} weights",
+        f"network: {counted(lesson.description.features, 'feature')} > {' > '.join(layers)}, "
+        f"{counted(weights, 'weight', ',')}",
     )
     _line(
         console,
-        f"training: {settings.epochs_for(rows)} epochs in batches of {min(settings.batch_size, rows)}, "
-        f"AdamW({settings.learning_rate:g}), seed {settings.seed}",
+        f"training: {counted(settings.epochs_for(rows), 'epoch')} in batches of "
+        f"{min(settings.batch_size, rows)}, AdamW({settings.learning_rate:g}), seed {settings.seed}",
     )
 
 
 def print_interrupted(console: Console, completed: int, epochs: int, checkpoint: Path | None) -> None:
     """Print that training was ended by Ctrl-C."""
-    _line(console, f"stopped by Ctrl-C after {completed} of {epochs} epochs; what was learnt is kept")
+    _line(
+        console, f"stopped by Ctrl-C after {completed} of {counted(epochs, 'epoch')}; what was learnt is kept"
+    )
     if checkpoint is not None:
         _line(console, f"the same command goes on from {checkpoint}")
 
@@ -108,7 +112,7 @@ def print_best(console: Console, held_out_losses: Sequence[float], epochs: int) 
     best = held_out_losses.index(min(held_out_losses)) + 1
     _line(
         console,
-        f"ended after {done} of {epochs} epochs; kept are the weights of epoch {best}, "
+        f"ended after {done} of {counted(epochs, 'epoch')}; kept are the weights of epoch {best}, "
         "with the smallest held-out loss",
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from chainrule.app.cells import quoted
 from chainrule.graph.names import unknown_name
+from chainrule.graph.words import counted
 
 #: What may stand between two cells, and what it is called.
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -95,7 +96,7 @@ def read_table(path: str | Path, delimiter: str | None = None) -> Table:
         if len(row) != len(header):
             between = DELIMITERS.get(delimiter, repr(delimiter))
             raise ValueError(
-                f"{path}, line {line}: {_count(len(row))} where the header has {len(header)}; "
+                f"{path}, line {line}: {counted(len(row), 'cell')} where the header has {len(header)}; "
                 f"give every row {len(header)}, and quote a cell that contains a {between}"
             )
         table.rows.append(row)
@@ -203,7 +204,3 @@ def _check_names(names: Sequence[str], path: str) -> None:
             raise ValueError(
                 f"{path}: columns {first + 1} and {position + 1} are both called {name!r}; rename one of them"
             )
-
-
-def _count(cells: int) -> str:
-    return "1 cell" if cells == 1 else f"{cells} cells"

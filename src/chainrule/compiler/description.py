@@ -11,6 +11,7 @@ from chainrule.compiler.pipeline import run_passes
 from chainrule.graph.graph import Graph
 from chainrule.graph.primitive import primitive_name
 from chainrule.graph.types import str_shape
+from chainrule.graph.words import counted
 
 
 def describe(graph: Graph) -> str:
@@ -31,7 +32,9 @@ def str_kernel(kernel: Kernel) -> str:
     """Return what a kernel does, on one line."""
     root = "loop" if kernel.root is None else primitive_name(kernel.root)
     members = ", ".join(map(primitive_name, kernel.members))
-    absorbed = f", over {len(kernel.absorbed)} operations on its operand" if kernel.absorbed else ""
+    absorbed = (
+        f", over {counted(len(kernel.absorbed), 'operation')} on its operand" if kernel.absorbed else ""
+    )
     then = members or "nothing"
     return f"{root} {str_shape(kernel.shape)}{absorbed}; then {then}; stores {len(kernel.stored)}"
 

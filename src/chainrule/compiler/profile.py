@@ -24,6 +24,7 @@ from chainrule.graph.lowering import Contraction
 from chainrule.graph.primitive import lowering_of
 from chainrule.graph.types import ROWS, Array, Shape
 from chainrule.graph.value import Value
+from chainrule.graph.words import counted
 
 #: How long a profile is taken, at least, in seconds.
 SECONDS = 0.2
@@ -84,7 +85,7 @@ def profile_loop(loop: Loop, state: LoopState, inputs: Inputs) -> str:
             yield np.array([*run.ticks[:-1] / used, run.ticks[-1]])
             run.ticks[:] = 0
 
-    head = f"a training step on {batch} rows with {threads} thread{'s' if threads > 1 else ''}"
+    head = f"a training step on {counted(batch, 'row')} with {counted(threads, 'thread')}"
     head += ", without the gathering of rows"
     return _table(head, step.kernels, step.buffers, batch, _measured(rounds()))
 

@@ -81,7 +81,7 @@ def _told(power: int, factor: _Factor, rows: int, outputs: int) -> tuple[str, st
         return f"the update uses {size} times the derivative, and {many}", "outputs"
     told = f"the loss is a mean, and the update grows with the number of rows, {rows}"
     if power < 0:
-        told = f"the loss is a sum over the rows, and the update is divided by their number, {rows}"
+        told = f"once more often than the loss, the update is divided by the number of rows, {rows}"
     if not factor.of_outputs:
         return told, "rows"
     return f"{told}; it is {size} times as large besides, and {many}", "rows and of outputs"

@@ -9,9 +9,9 @@ degrees Celsius tell degrees Fahrenheit, and some features separate classes. So 
 - without it the target can be predicted, but only in part: far less well, where there is noise.
 
 What has more noise looks like the value of the day before, and that of the day before is known by its
-numbers, which are other rows' targets. What takes several columns, such as a sum that is the target, looks
-like any target that is easy to predict. Nothing is said of these, nor of a network whose several outputs are
-to give back its input, as an autoencoder's are.
+numbers, which are other rows' targets, or nearer to the target of the row before. What takes several columns,
+such as a sum that is the target, looks like any target that is easy to predict. Nothing is said of these, nor
+of a network whose several outputs are to give back its input, as an autoencoder's are.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _lies_at_places(column: Array, numbers: Array) -> bool:
     counts = np.bincount(numbers)
     means = np.bincount(numbers, column) / counts
     spreads = np.sqrt(np.bincount(numbers, (column - means[numbers]) ** 2) / counts)
-    return bool(np.max(spreads) < LIMITS.tiny_noise * np.min(np.diff(np.sort(means))))
+    return bool(np.max(spreads) < LIMITS.little_noise * np.min(np.diff(np.sort(means))))
 
 
 def _one_to_one(first: Array, second: Array) -> float:
@@ -198,12 +198,27 @@ def _telling_number(x: Array, output: Array) -> Iterator[Teller]:
         elif has_many and is_function and _turns(in_order) <= LIMITS.told_turns:
             yield Teller(place, f"in {rows} rows it is a function of the target, with no noise", 1.0, goal)
         else:
-            left = 1 - float(np.corrcoef(column, output)[0, 1]) ** 2
-            is_earlier = np.mean(np.isin(column, output)) > LIMITS.earlier_rows
-            if left < LIMITS.tiny_noise**2 and not is_earlier:
+            left = _noise_beside(column, output)
+            if left < LIMITS.little_noise**2 and not _is_earlier(column, output, left):
                 noise = f"{100 * left**0.5:.1g} % noise"
                 how = f"in {rows} rows it is the target, up to scale and offset, with {noise}"
                 yield Teller(place, how, 1.0, goal, noise=left)
+
+
+def _noise_beside(column: Array, output: Array) -> float:
+    """Return the part of a number's variance that a column leaves."""
+    return 1 - float(np.corrcoef(column, output)[0, 1]) ** 2
+
+
+def _is_earlier(column: Array, output: Array, left: float) -> bool:
+    """Whether a column has the numbers of other rows, as those of the day before, or means of some days.
+
+    Their numbers are the targets of other rows, or they are nearer to the target of the row before or after.
+    """
+    if np.mean(np.isin(column, output)) > LIMITS.earlier_rows:
+        return True
+    beside = min(_noise_beside(column[1:], output[:-1]), _noise_beside(column[:-1], output[1:]))
+    return beside < LIMITS.nearer_to_next * left
 
 
 def _candidates(x: Array, output: Array) -> Iterator[tuple[int, bool]]:
@@ -220,7 +235,7 @@ def _candidates(x: Array, output: Array) -> Iterator[tuple[int, bool]]:
     steps = np.diff(columns[starts], axis=0)  # of equal numbers one row is enough to see that it turns
     turns = np.count_nonzero(steps[1:] * steps[:-1] < 0, axis=0)
     correlation = standardized(output[order, None])[:, 0] @ columns / len(x)
-    is_copy = correlation**2 > 1 - LIMITS.tiny_noise**2
+    is_copy = correlation**2 > 1 - LIMITS.little_noise**2
     for place in np.flatnonzero((is_function & (turns <= max(FEW_VALUES, LIMITS.told_turns))) | is_copy):
         yield int(place), bool(is_function[place])
 

@@ -15,6 +15,7 @@ import numpy as np
 from chainrule.gradient.differences import UNKNOWN, Sample, Slope, central_slope, fitted_slope, side_slopes
 from chainrule.graph.structure import flatten, unflatten
 from chainrule.graph.types import Array, str_shape
+from chainrule.graph.words import counted
 
 Step = Callable[[Any, Any, Any, float], Any]
 
@@ -173,7 +174,9 @@ class OwnStep:
         if loss.size != 1 or loss.dtype.kind not in "fiu":
             raise TypeError(f"the step's loss should be one number, and it is {_short(result[0])}")
         if len(new) != len(arrays):
-            raise ValueError(f"the step was given {len(arrays)} arrays and returned {len(new)}; return all")
+            raise ValueError(
+                f"the step was given {counted(len(arrays), 'array')} and returned {len(new)}; return all"
+            )
         for name, old, leaf in zip(self.names, arrays, new, strict=True):
             if np.shape(leaf) != old.shape:
                 raise ValueError(

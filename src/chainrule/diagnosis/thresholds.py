@@ -45,6 +45,8 @@ class Thresholds:
         The same: as a number to be predicted rises, the column turns from rising to falling, or the other
         way, so often at most.
     tiny_noise : float
+        The same: a column is a function of the number, with noise of less than this part of its deviation.
+    little_noise : float
         The same: a column is the number with noise of less than this part of its deviation, or lies at one
         place for each class with noise of less than this part of their distance.
     noise_beside_others : float
@@ -52,6 +54,9 @@ class Thresholds:
     earlier_rows : float
         The same: but not where more than this part of a column's numbers are targets of other rows, as the
         value of the day before is.
+    nearer_to_next : float
+        The same: nor where it leaves less than this part of that of a neighbour's target, as a mean of some
+        days before does.
     told_partly : float
         The same: without the column so much of what is to be told can be predicted, and not all.
     class_told_partly : float
@@ -163,8 +168,10 @@ class Thresholds:
     told_rows: float = 0.985
     told_turns: int = 3
     tiny_noise: float = 0.02
+    little_noise: float = 0.045
     noise_beside_others: float = 20.0
     earlier_rows: float = 0.5
+    nearer_to_next: float = 0.8
     told_partly: float = 0.1
     class_told_partly: float = 0.05
     given_back: float = 0.5

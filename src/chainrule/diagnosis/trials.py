@@ -223,10 +223,11 @@ def is_warming_up(optimizer: Optimizer, steps: int) -> bool:
     rate = optimizer.learning_rate
     if not callable(rate):
         return False
-    seen, later = (
-        max(float(rate(int(step))) for step in np.geomspace(*between, RATES_SEEN))
-        for between in ((1, max(1, steps)), (max(1, steps), LAST_STEP))
-    )
+    with np.errstate(all="ignore"):  # a rate that is multiplied at each step is infinite in the end
+        seen, later = (
+            max(float(rate(step)) for step in np.floor(np.geomspace(*between, RATES_SEEN)))
+            for between in ((1, max(1, steps)), (max(1, steps), LAST_STEP))
+        )
     return later > 2 * seen
 
 

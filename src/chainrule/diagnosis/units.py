@@ -16,6 +16,7 @@ from chainrule.gradient.backward import backward
 from chainrule.graph.loop import Stage, run_stage
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value, as_value
+from chainrule.graph.words import counted
 from chainrule.layers import Dropout
 from chainrule.optimizers import SGD
 from chainrule.training.memo import remembered
@@ -178,7 +179,9 @@ def dropped_units(patient: Patient) -> Iterator[Verdict]:
     for part, rate, units in _dropout_layers(patient):
         left = units * (1 - rate)
         if rate > LIMITS.much_dropped and left < LIMITS.least_left:
-            found = f"a step leaves {left:.2g} of {units} units on average, times {1 / (1 - rate):.3g}"
+            found = (
+                f"a step leaves {left:.2g} of {counted(units, 'unit')} on average, times {1 / (1 - rate):.3g}"
+            )
             yield _dropout_too_high(patient, part, found)
             return
 

@@ -12,6 +12,7 @@ import numpy as np
 from chainrule.estimators.rows import as_dense
 from chainrule.graph.names import unknown_name
 from chainrule.graph.types import Array
+from chainrule.graph.words import counted
 from chainrule.layers import Columns, Concatenate, Embedding, Flatten, Layer, Sequential
 from chainrule.layers.embedding import EXACT_IN_FLOAT32
 
@@ -86,7 +87,7 @@ def _listed(embeddings: Any, features: int) -> list[Any]:
     if not columns or not all(isinstance(column, bool | np.bool_) for column in columns):
         return columns
     if len(columns) != features:
-        raise ValueError(f"embeddings is a mask of {len(columns)} columns, and x has {features}")
+        raise ValueError(f"embeddings is a mask of {counted(len(columns), 'column')}, and x has {features}")
     return [int(i) for i in np.flatnonzero(columns)]
 
 

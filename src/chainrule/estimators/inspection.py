@@ -15,6 +15,7 @@ from chainrule.estimators.solver import is_lbfgs, steps_of_fit
 from chainrule.estimators.weights import follow_weights
 from chainrule.graph.names import checked_options
 from chainrule.graph.types import Array
+from chainrule.graph.words import counted
 from chainrule.training.data import as_count
 from chainrule.training.trainer import Trainer
 
@@ -141,7 +142,9 @@ def _prepared(
         follow_weights(copy)
         data, _ = copy._checked_data(X, y, sample_weight, incremental=True, as_fitted=True)
         if copy.n_outputs_ != estimator.n_outputs_:
-            raise ValueError(f"y has {copy.n_outputs_} outputs, and the fit had {estimator.n_outputs_}")
+            raise ValueError(
+                f"y has {counted(copy.n_outputs_, 'output')}, and the fit had {estimator.n_outputs_}"
+            )
         key = copy._trainer.key
     else:
         data, _ = copy._checked_data(X, y, sample_weight, reset=True)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from chainrule.estimators.embeddings import Embedded, embedding_layer
 from chainrule.graph.names import unknown_name
+from chainrule.graph.words import counted
 from chainrule.layers import (
     ACTIVATIONS,
     Activation,
@@ -130,7 +131,7 @@ def _each(option: Any, hidden: int, name: str) -> list[Any]:
     listed = list(option)
     if len(listed) != hidden:
         raise ValueError(
-            f"{name} has {len(listed)} entries, and hidden_layer_sizes {hidden}; "
+            f"{name} has {counted(len(listed), 'entry')}, and hidden_layer_sizes {hidden}; "
             "give one for each, or one for all"
         )
     return listed

@@ -17,6 +17,7 @@ from chainrule.estimators.parameters import CONSTRAINTS, keep_all
 from chainrule.estimators.warned import as_one_dimension
 from chainrule.graph.names import checked_options
 from chainrule.graph.types import FLOAT64, ROWS, Array, ArrayType
+from chainrule.graph.words import counted
 from chainrule.losses import Loss, Quantile
 
 
@@ -208,7 +209,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         outputs = len(quantiles) or y.shape[1]
         if held and outputs != self.n_outputs_:
             raise ValueError(
-                f"the y of validation_data has {y.shape[1]} columns, and {self.n_outputs_} are trained on"
+                f"the y of validation_data has {counted(y.shape[1], 'column')}, and {self.n_outputs_} are "
+                "trained on"
             )
         self.n_outputs_ = outputs
         self.out_activation_ = self._link = link_name(loss)

@@ -13,6 +13,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 
 from chainrule.graph.sparse import Rows, SparseRows
 from chainrule.graph.types import Array, DType, str_shape
+from chainrule.graph.words import counted
 
 
 def as_sample_weight(weight: Any, rows: int, dtype: DType) -> Array:
@@ -25,8 +26,8 @@ def as_sample_weight(weight: Any, rows: int, dtype: DType) -> Array:
         )
     if array.shape != (rows,):
         raise ValueError(
-            f"sample_weight has the shape {str_shape(array.shape)}, and X has {rows} rows; give one number "
-            "for each row"
+            f"sample_weight has the shape {str_shape(array.shape)}, and X has {counted(rows, 'row')}; "
+            "give one number for each row"
         )
     check_some_weight(array)
     return array
@@ -86,8 +87,8 @@ def explicit_class_weights(given: Any, y: Any, known: Any, sample_weight: Array 
     columns = labels.T if labels.ndim == 2 else [labels]
     if isinstance(given, list) and len(given) != len(columns):
         raise ValueError(
-            f"class_weight is a list of {len(given)}, and y has {len(columns)} column"
-            f"{'s' if len(columns) > 1 else ''}; give a dict for each column of y"
+            f"class_weight is a list of {len(given)}, and y has "
+            f"{counted(len(columns), 'column')}; give a dict for each column of y"
         )
     _check_class_weights(given if isinstance(given, list) else [given])
     if len(columns) > 1 and isinstance(given, dict):

@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 from chainrule.functions import exp
 from chainrule.graph.names import unknown_name
 from chainrule.graph.types import FLOAT32, FLOAT64, Array, DType, str_shape
+from chainrule.graph.words import counted
 from chainrule.layers import ACTIVATIONS
 
 if TYPE_CHECKING:
@@ -96,20 +97,21 @@ def _widths(estimator: BaseMLP) -> list[int]:
     )
     if len(coefs) != len(intercepts) or not coefs:
         raise ValueError(
-            f"coefs_ has {len(coefs)} arrays and intercepts_ {len(intercepts)}; give one of each for every "
-            "layer"
+            f"coefs_ has {counted(len(coefs), 'array')} and intercepts_ {len(intercepts)}; "
+            "give one of each for every layer"
         )
     widths = [coefs[0][0] if coefs[0] else 0]
     for i, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
         if len(coef) != 2 or coef[0] != widths[-1]:
             raise ValueError(
-                f"coefs_[{i}] has the shape {str_shape(coef)}, and what comes before has {widths[-1]} units; "
-                f"give it {widths[-1]} rows, and a column for each unit"
+                f"coefs_[{i}] has the shape {str_shape(coef)}, and what comes before has "
+                f"{counted(widths[-1], 'unit')}; give it {counted(widths[-1], 'row')}, and a column for "
+                "each unit"
             )
         if intercept != coef[1:]:
             raise ValueError(
-                f"intercepts_[{i}] has the shape {str_shape(intercept)}, and coefs_[{i}] {coef[1]} columns; "
-                "give it a number for each"
+                f"intercepts_[{i}] has the shape {str_shape(intercept)}, and coefs_[{i}] "
+                f"{counted(coef[1], 'column')}; give it a number for each"
             )
         widths.append(coef[1])
     return widths

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from chainrule.explanation.arrays import Arrays
 from chainrule.explanation.collect import collected
 from chainrule.explanation.elements import Detail, Elements
@@ -29,11 +31,11 @@ class Expander:
 
     def array(self, value: Value, stop: Stop) -> Formula:
         """Return the formula of a whole array."""
-        return simplified(self._collected(value, None, stop))
+        return self._by_cases(value, self._collected(value, None, stop))
 
     def element(self, value: Value, index: Index, stop: Stop) -> Formula:
         """Return the formula of one element; with a `Variable` in the index, of any."""
-        return simplified(self._collected(value, index, stop))
+        return self._by_cases(value, self._collected(value, index, stop))
 
     def terms(self, value: Value, index: Index, stop: Stop) -> Formula:
         """Return the same with all terms of each sum apart, also where one condition chooses in several."""
@@ -41,7 +43,11 @@ class Expander:
 
     def by_place(self, value: Value, index: Index, stop: Stop) -> Formula:
         """Return the formula of any element, in which places count: t_k = {1 if y = k, 0 otherwise}."""
-        return simplified(self._collected(value, index, stop, Detail.PLACES))
+        return self._by_cases(value, self._collected(value, index, stop, Detail.PLACES))
+
+    def _by_cases(self, value: Value, formula: Formula) -> Formula:
+        """Return a formula with its choices as one; not of a NaN, which a case that is not taken may make."""
+        return formula if np.isnan(self.known.numbers[value]).any() else simplified(formula)
 
     def _collected(
         self, value: Value, index: Index | None, stop: Stop, detail: Detail = Detail.SHORT

@@ -19,6 +19,7 @@ from chainrule.explanation.story import StoryStep, Teller
 from chainrule.explanation.verdict import Verdict
 from chainrule.explanation.why import Why
 from chainrule.graph.names import unknown_name
+from chainrule.graph.words import counted
 from chainrule.primitives import elementwise as elementwise  # read back, it needs the table
 
 Write = Callable[[Any, bytes], object]
@@ -152,10 +153,10 @@ class Explanation:
     def _checked(self, name: str, mark: Landmark, index: tuple[int, ...]) -> tuple[int, ...]:
         shape = self.names.numbers[mark.value].shape
         if len(index) != len(shape) or not all(-n <= i < n for i, n in zip(index, shape, strict=False)):
-            places = "1 place" if len(shape) == 1 else f"{len(shape)} places"
+            places = f"give {counted(len(shape), 'place')}, counted from 0"
             raise ValueError(
                 f"{mark.symbol.key} has the shape {shape}, and {name} is not one of its elements; "
-                + (f"give {places}, counted from 0" if shape else "it is one number: write its name alone")
+                + (places if shape else "it is one number: write its name alone")
             )
         return tuple(i % n for i, n in zip(index, shape, strict=True))
 

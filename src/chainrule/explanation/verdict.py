@@ -101,7 +101,7 @@ class Verdict:
             f"The gradient is {word}: {found}",
             f"{self._by_differences()}{single}",
             f"The compiled code, all entries: relative error {self.compiled:.1e}.",
-            *(f"{fault[0].upper()}{fault[1:]}." for fault in self.faults),
+            *map(_as_sentence, self.faults),
         ]
 
     @property
@@ -148,3 +148,9 @@ class Verdict:
             "The compiled code, all entries: it differs from the formulas in float64 by up to "
             f"{self.compiled:.1e} of the largest number, no more than rounding explains.",
         ]
+
+
+def _as_sentence(fault: str) -> str:
+    """Return it with a full stop and a capital, unless it begins with the name of a parameter."""
+    is_word = fault.partition(" ")[0].isalpha()
+    return f"{fault[0].upper() if is_word else fault[0]}{fault[1:]}."

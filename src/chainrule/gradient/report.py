@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from chainrule.graph.words import counted
+
 SHOWN = 5  # how many wrong entries are written out
 
 
@@ -144,7 +146,9 @@ class GradientReport:
     def raise_if_wrong(self) -> None:
         """Raise an ArithmeticError that names the worst entry and what is to blame, if one is wrong."""
         if not self.passed:
-            found = [f"{len(self.wrong)} derivatives are wrong", str(self.wrong[0])] if self.wrong else []
+            number = len(self.wrong)
+            told = f"{counted(number, 'derivative')} {'is' if number == 1 else 'are'} wrong"
+            found = [told, str(self.wrong[0])] if self.wrong else []
             raise ArithmeticError("; ".join([*found, *self._blame()]))
 
     def _table(self) -> list[str]:

@@ -17,6 +17,7 @@ from chainrule.graph.structure import flatten, map_structure, unflatten
 from chainrule.graph.trace import evaluate_now, is_symbolic
 from chainrule.graph.types import is_float, str_shape
 from chainrule.graph.value import Value, as_value, cast_value
+from chainrule.graph.words import counted
 from chainrule.primitives.elementwise import identity
 
 Function = Callable[..., Any]
@@ -274,7 +275,7 @@ def _positions(argnums: int | tuple[int, ...], count: int) -> list[int]:
     given = argnums if isinstance(argnums, list | tuple) else [argnums]
     for number in given:
         if not -count <= number < count:
-            raise ValueError(f"argnums = {number}: the function was called with {count} arguments")
+            raise ValueError(f"argnums = {number}: the function was called with {counted(count, 'argument')}")
     positions = [number % count for number in given]
     if len(set(positions)) < len(positions):
         raise ValueError(f"argnums = {argnums} names one argument twice")

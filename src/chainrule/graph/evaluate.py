@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.graph.graph import Graph
 from chainrule.graph.types import ROWS, Array, ArrayType
 from chainrule.graph.value import Value, as_array
+from chainrule.graph.words import counted
 
 Observer = Callable[[Value, Array], None]
 
@@ -140,7 +141,7 @@ def evaluate(graph: Graph, *arguments: object) -> list[Array]:
 def bind_rows(inputs: Sequence[Value], arguments: Sequence[Array]) -> int | None:
     """Return the number that `rows` stands for in these arguments; None where no input has it."""
     if len(inputs) != len(arguments):
-        raise ValueError(f"the graph takes {len(inputs)} arrays and was given {len(arguments)}")
+        raise ValueError(f"the graph takes {counted(len(inputs), 'array')} and was given {len(arguments)}")
     rows: int | None = None
     for value, array in zip(inputs, arguments, strict=True):
         if array.dtype != value.dtype or array.ndim != value.ndim:

@@ -9,6 +9,7 @@ from typing import Any
 from chainrule.graph.text import format_graph, parse_graph
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value
+from chainrule.graph.words import counted
 
 
 class Graph:
@@ -70,7 +71,8 @@ class Graph:
         return cls(*parse_graph(text, captured))
 
     def __repr__(self) -> str:
-        sizes = f"{len(self.inputs)} inputs, {len(self.equations)} equations, {len(self.outputs)} outputs"
+        parts = {"input": self.inputs, "equation": self.equations, "output": self.outputs}
+        sizes = ", ".join(counted(len(listed), noun) for noun, listed in parts.items())
         return f"<Graph of {sizes}>"
 
 

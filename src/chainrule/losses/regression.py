@@ -12,6 +12,7 @@ from chainrule.functions import abs, exp, expm1, log, log1p, relu, square, where
 from chainrule.graph.options import ABOVE_ZERO
 from chainrule.graph.types import Array, ArrayType, Shape, str_shape
 from chainrule.graph.value import Operand, Value
+from chainrule.graph.words import counted
 from chainrule.losses.loss import Loss
 from chainrule.losses.targets import as_floats, refuse
 
@@ -194,7 +195,7 @@ class Quantile(Loss):
             return (prediction,)
         if prediction[1:][-1:] != (len(self.quantiles),):
             raise ValueError(
-                f"Quantile has {len(self.quantiles)} quantiles, and the network's output is "
+                f"Quantile has {counted(len(self.quantiles), 'quantile')}, and the network's output is "
                 f"{str_shape(prediction)}: its last axis needs one output for each quantile"
             )
         return ((*prediction[:-1], 1),)

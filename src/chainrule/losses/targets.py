@@ -9,6 +9,7 @@ from typing import NoReturn
 import numpy as np
 
 from chainrule.graph.types import INT32, ROWS, Array, DType, Shape, str_shape
+from chainrule.graph.words import counted
 
 
 def as_numbers(y: object) -> Array:
@@ -41,7 +42,7 @@ def as_class_numbers(y: Array, classes: int) -> Array:
     if y.dtype.kind in "iu" and y.size and y.min() >= 0 and y.max() < classes:
         return y.astype(INT32)
     whole = as_floats(y, np.dtype(np.float64))
-    numbered = f"the network has {classes} outputs, so classes are numbered 0 to {classes - 1}"
+    numbered = f"the network has {counted(classes, 'output')}, so classes are numbered 0 to {classes - 1}"
     refuse(whole != np.floor(whole), y, f"class numbers are whole; {numbered}")
     refuse((whole < 0) | (whole >= classes), y, numbered)
     return whole.astype(INT32)

@@ -24,6 +24,7 @@ from typing import Any, Self, TypeVar
 from chainrule.files import locked, read_arrays, remove_leftovers, write_arrays
 from chainrule.graph.loop import LoopState
 from chainrule.graph.types import Array
+from chainrule.graph.words import counted
 from chainrule.training.data import as_count
 from chainrule.training.fingerprint import Fingerprint, differences, fingerprint_of_model
 from chainrule.training.history import History
@@ -259,7 +260,7 @@ class Checkpoint:
         return Saved(state, history, stopped or (history.epochs >= epochs and not position))
 
     def _tell(self, saved: Saved) -> None:
-        epochs = f"{saved.history.epochs} epoch{'s' if saved.history.epochs != 1 else ''}"
+        epochs = counted(saved.history.epochs, "epoch")
         if saved.finished:
             _log.warning("%s: the fit was finished after %s; it is restored, not trained", self.path, epochs)
         else:

@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.graph.types import FLOAT32, INT32, Array, DType, str_shape
 from chainrule.graph.value import Value
+from chainrule.graph.words import counted
 from chainrule.training.frames import column_names, refuse_dates
 
 #: How many elements are looked at together.
@@ -163,7 +164,7 @@ def as_sample_weight(weight: Any, rows: int, dtype: DType, name: str = "sample_w
     array = as_finite(weight, dtype, name)
     if array.shape != (rows,):
         raise ValueError(
-            f"{name} has the shape {str_shape(array.shape)}, and x has {rows} rows; "
+            f"{name} has the shape {str_shape(array.shape)}, and x has {counted(rows, 'row')}; "
             "give one weight for each row"
         )
     if (array < 0).any():
@@ -177,7 +178,7 @@ def check_rows(x: Array, y: Array, names: tuple[str, str] = ("x", "y")) -> None:
     """Raise a ValueError if x and y differ in length."""
     if not y.ndim or len(x) != len(y):
         raise ValueError(
-            f"{names[0]} has {len(x)} rows and {names[1]} {len(y) if y.ndim else 'none'}; "
+            f"{names[0]} has {counted(len(x), 'row')} and {names[1]} {len(y) if y.ndim else 'none'}; "
             f"give {names[1]} one entry for each row"
         )
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from chainrule.graph.loop import Inputs, Loop, LoopState, Run, Stage, run_stage, seen_by_stage
 from chainrule.graph.types import Array
+from chainrule.graph.words import counted
 from chainrule.training.failure import Beginning, first_not_finite
 
 VALIDATION = "validation_"
@@ -97,7 +98,7 @@ def warn_of_prediction(found: Array, stage: Stage, arrays: Mapping[str, Any]) ->
     bad = ~np.isfinite(found)
     rows = np.count_nonzero(bad.reshape(len(found), -1).any(axis=1))
     begun = _beginning(stage, arrays, ("x",)) or "evaluated equation by equation, each is finite"
-    told = f"the predictions of {rows} of {len(found)} rows are not finite; {begun}"
+    told = f"the predictions of {rows} of {counted(len(found), 'row')} are not finite; {begun}"
     warnings.warn(told, RuntimeWarning, stacklevel=_levels_of_ours())
 
 
