@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import warnings
 import weakref
 from functools import partial
 
@@ -46,6 +47,36 @@ def test_what_is_done_to_a_weight_that_is_not_contiguous_is_seen(product):
     w = np.asfortranarray(weight(0))
     product(X, w)
     w[1] = 7
+    np.testing.assert_array_equal(product(X, w)[0], X @ w)
+
+
+def test_another_form_of_the_same_weight_is_seen(product):
+    memory = np.arange(12, dtype=np.float32)
+    w = np.ndarray((3, 2), np.float32, memory)
+    for strides in ((8, 4), (4, 12), (16, 4)):
+        product(X, w)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # NumPy would rather have a new array made
+            w.strides = strides
+        np.testing.assert_array_equal(product(X, w)[0], X @ w)
+
+
+@pytest.mark.parametrize("name", ["shape", "dtype"])
+def test_a_weight_that_does_not_fit_any_more_is_refused(product, name):
+    w = weight(0)
+    product(X, w)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        setattr(w, name, {"shape": (2, 3), "dtype": np.int32}[name])
+    with pytest.raises(ValueError, match=r"w is float32\[3, 2\].*, and was given"):
+        product(X, w)
+
+
+def test_a_weight_whose_memory_is_known_is_not_moved(product):
+    w = weight(0)
+    product(X, w)
+    with pytest.raises(ValueError, match="cannot resize"):
+        w.resize((30, 20), refcheck=False)
     np.testing.assert_array_equal(product(X, w)[0], X @ w)
 
 
