@@ -3,8 +3,8 @@
 A layer, loss or optimizer is a frozen dataclass. Its fields annotated `float`, or marked `RUN_TIME`, are its
 hyperparameters: run-time arguments of a training step. So are the numbers in a mapping to `float`, and those
 of a tuple in a marked field, together. Everything else (widths, names, flags, None) is structure and stays in
-the graph. A number that is exactly 0 is structure too: it means that the part of the formula is absent; not so
-in a field marked `EVEN_ZERO`, whose part is always there.
+the graph. A number that is exactly 0 is structure too: it means that the part of the formula is absent; not
+so in a field marked `EVEN_ZERO`, whose part is always there.
 """
 
 from __future__ import annotations
