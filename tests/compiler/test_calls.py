@@ -5,12 +5,14 @@ import gc
 import warnings
 import weakref
 from functools import partial
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 import chainrule as cr
 from at_once import at_once
+from chainrule.compiler import function
 from chainrule.compiler.executable import Executable, executable_of
 from chainrule.graph.graph import Graph
 from chainrule.graph.types import FLOAT32, FLOAT64, ROWS
@@ -127,6 +129,24 @@ def test_native_code_goes_with_its_graph():
     del graph, x
     gc.collect()
     assert executable() is None
+
+
+def test_a_compiled_function_keeps_the_code_of_the_latest_types(monkeypatch):
+    monkeypatch.setattr(function, "MOST_KEPT", 2)
+    monkeypatch.setattr(function, "Executable", made := Mock(wraps=Executable))
+    total = cr.compile(cr.sum)
+    for size in (1, 2, 1, 3):
+        assert total(np.ones(size)) == size
+    first = weakref.ref(total._last)
+    assert made.call_count == 3
+    assert total(np.ones(2)) == 2
+    assert made.call_count == 3
+    assert total(np.ones(1)) == 1  # was the oldest
+    assert made.call_count == 4
+    assert total(np.ones(4)) == 4
+    gc.collect()
+    assert first() is None
+    assert len(total._plain) <= len(total._made) == 2
 
 
 def test_a_compiled_function_takes_arguments_by_name():
