@@ -1,6 +1,8 @@
 """A module in pieces, each made by a thread of its own, is the same code."""
 
 import ctypes
+import os
+import signal
 
 import pytest
 from random_graphs import grown
@@ -8,6 +10,7 @@ from random_graphs import grown
 from chainrule.compiler import emission, llvm
 from chainrule.compiler.compiled_graph import CompiledGraph
 from chainrule.compiler.emission import divided, emit_objects
+from chainrule.compiler.executable import Executable
 from chainrule.compiler.image import SUPPORTED, MappedImage, link
 from chainrule.compiler.llvm import host, is_known
 
@@ -120,3 +123,23 @@ def test_threads_are_as_many_as_were_asked_for(monkeypatch):
     monkeypatch.setenv("CHAINRULE_NUM_THREADS", "3")
     native._object_code(MODULE, None)
     assert asked == [6, 1, 3]
+
+
+def test_ctrl_c_waits_until_llvm_is_through(monkeypatch):
+    """Raised within llvmlite it might leave the lock taken that all of its calls wait for."""
+    through = []
+
+    def interrupted(*given):
+        os.kill(os.getpid(), signal.SIGINT)
+        codes = emit_objects(*given)
+        through.append(len(codes))
+        return codes
+
+    monkeypatch.setattr(emission, "emit_objects", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Executable(grown(3, 5, 2, "float32", False).graph)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert through

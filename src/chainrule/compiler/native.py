@@ -17,6 +17,7 @@ from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 from chainrule.compiler.cache import ObjectCache, cache_key
 from chainrule.compiler.image import SUPPORTED, Image, MappedImage, link
 from chainrule.compiler.plan import GraphPlan, LoopPlan, as_json
+from chainrule.compiler.pool import signals_held_back
 from chainrule.compiler.threads import cores, threads_asked_for
 
 #: A function that takes the table of pointers, the sizes and the number of the turn.
@@ -135,12 +136,16 @@ def _loaded(image: dict[str, dict[str, int]] | None, content: bytes) -> Library:
 
 
 def _object_code(text: str, n_threads: int | None) -> list[bytes]:
-    """Return object code; in pieces, where they can be linked."""
+    """Return object code; in pieces, where they can be linked.
+
+    What was raised inside of llvmlite might leave its lock taken, and all threads waiting for it.
+    """
     from chainrule.compiler.emission import emit_objects  # code that lies in the cache needs no LLVM
     from chainrule.compiler.llvm import host
 
     threads = threads_asked_for(n_threads) or cores()
-    return emit_objects(text, *host(), threads if SUPPORTED else 1)
+    with signals_held_back():
+        return emit_objects(text, *host(), threads if SUPPORTED else 1)
 
 
 @functools.cache
