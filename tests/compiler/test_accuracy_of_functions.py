@@ -5,6 +5,7 @@ import pytest
 from test_vectormath import all_exponents, by_dtype, erf, logistic, near_multiples, ulps
 
 import chainrule as cr
+from chainrule.functions.activations import SELU_ALPHA, SELU_SCALE
 
 needs_long_double = pytest.mark.skipif(
     np.finfo(np.longdouble).nmant < 63, reason="float64 is checked against a long double of 64 bits"
@@ -19,12 +20,16 @@ def elu(x):
     return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
 
 
+def selu(x):
+    return elu(x) * np.where(x > 0, 1, x.dtype.type(SELU_ALPHA)) * SELU_SCALE
+
+
 OF_NUMPY = (
     *("exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "reciprocal"),
     *("sin", "cos", "tan", "sinh", "cosh", "tanh"),
 )
 EXACT = {name: getattr(np, name) for name in OF_NUMPY}
-EXACT |= {"erf": erf, "sigmoid": logistic, "softplus": softplus, "elu": elu}
+EXACT |= {"erf": erf, "sigmoid": logistic, "softplus": softplus, "elu": elu, "selu": selu}
 
 
 def numbers(dtype):

@@ -2,14 +2,17 @@
 
 import copy
 import gc
+import warnings
 import weakref
 from functools import partial
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 import chainrule as cr
 from at_once import at_once
+from chainrule.compiler import function
 from chainrule.compiler.executable import Executable, executable_of
 from chainrule.graph.graph import Graph
 from chainrule.graph.types import FLOAT32, FLOAT64, ROWS
@@ -46,6 +49,36 @@ def test_what_is_done_to_a_weight_that_is_not_contiguous_is_seen(product):
     w = np.asfortranarray(weight(0))
     product(X, w)
     w[1] = 7
+    np.testing.assert_array_equal(product(X, w)[0], X @ w)
+
+
+def test_another_form_of_the_same_weight_is_seen(product):
+    memory = np.arange(12, dtype=np.float32)
+    w = np.ndarray((3, 2), np.float32, memory)
+    for strides in ((8, 4), (4, 12), (16, 4)):
+        product(X, w)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # NumPy would rather have a new array made
+            w.strides = strides
+        np.testing.assert_array_equal(product(X, w)[0], X @ w)
+
+
+@pytest.mark.parametrize("name", ["shape", "dtype"])
+def test_a_weight_that_does_not_fit_any_more_is_refused(product, name):
+    w = weight(0)
+    product(X, w)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        setattr(w, name, {"shape": (2, 3), "dtype": np.int32}[name])
+    with pytest.raises(ValueError, match=r"w is float32\[3, 2\].*, and was given"):
+        product(X, w)
+
+
+def test_a_weight_whose_memory_is_known_is_not_moved(product):
+    w = weight(0)
+    product(X, w)
+    with pytest.raises(ValueError, match="cannot resize"):
+        w.resize((30, 20), refcheck=False)
     np.testing.assert_array_equal(product(X, w)[0], X @ w)
 
 
@@ -96,6 +129,24 @@ def test_native_code_goes_with_its_graph():
     del graph, x
     gc.collect()
     assert executable() is None
+
+
+def test_a_compiled_function_keeps_the_code_of_the_latest_types(monkeypatch):
+    monkeypatch.setattr(function, "MOST_KEPT", 2)
+    monkeypatch.setattr(function, "Executable", made := Mock(wraps=Executable))
+    total = cr.compile(cr.sum)
+    for size in (1, 2, 1, 3):
+        assert total(np.ones(size)) == size
+    first = weakref.ref(total._last)
+    assert made.call_count == 3
+    assert total(np.ones(2)) == 2
+    assert made.call_count == 3
+    assert total(np.ones(1)) == 1  # was the oldest
+    assert made.call_count == 4
+    assert total(np.ones(4)) == 4
+    gc.collect()
+    assert first() is None
+    assert len(total._plain) <= len(total._made) == 2
 
 
 def test_a_compiled_function_takes_arguments_by_name():

@@ -85,6 +85,21 @@ def test_a_long_step_is_given_up(n_threads, press):
     assert_same(model.weights, calm.weights)
 
 
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_long_step_that_is_made_alone_is_given_up(n_threads, press):
+    x, y = table()
+    model, calm = (large_network(n_threads=n_threads) for _ in range(2))
+    for one in (model, calm):
+        one.step(x[:32], y[:32])
+    before = model.weights
+    with pytest.raises(KeyboardInterrupt):
+        model.step(x, y)
+    assert model.steps == 1
+    assert_same(model.weights, before)
+    assert [model.step(x, y), model.step(x, y)] == [calm.step(x, y), calm.step(x, y)]
+    assert_same(model.weights, calm.weights)
+
+
 def test_a_program_that_goes_on_after_ctrl_c_loses_nothing(press, ignored):
     x, y = table()
     model, calm = large_network(), large_network()

@@ -94,6 +94,22 @@ def test_other_factors_of_the_learning_rate_need_no_other_graph(traced):
     assert traced == ["step", "step"]
 
 
+def test_other_quantiles_need_no_other_graph(traced):
+    def losses(executor, *quantiles):
+        net = cr.Sequential([cr.Dense(len(quantiles))])
+        model = cr.Model(net, loss=cr.Quantile(quantiles), optimizer=cr.SGD(0.1), executor=executor)
+        return model.fit(X, Y[:, :1], epochs=3, batch_size=5)["loss"]
+
+    pairs = [(0.1, 0.9), (0.25, 0.75)]
+    first, second = (losses("compiled", *pair) for pair in pairs)
+    assert traced == ["step"]
+    assert first != second
+    for pair, compiled in zip(pairs, (first, second), strict=True):
+        np.testing.assert_allclose(compiled, losses("numpy", *pair), rtol=1e-5)
+    assert len(losses("compiled", 0.1, 0.5, 0.9)) == 3  # as many outputs need another graph
+    assert traced == ["step", "step"]
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from chainrule.compiler.image import SUPPORTED
 from chainrule.compiler.llvm import binding, emit_object, host, in_a_hurry, is_known, new_machine, parsed
 from chainrule.compiler.module import Module
+from chainrule.compiler.pool import signals_held_back
 
 #: So many lines are worth a piece of their own, for which LLVM's passes have to be set up.
 WORTH_A_PIECE: Final = 800
@@ -75,7 +76,8 @@ class Emission(Module):
         own = dict[int, bytes]()
         for number, (text, theirs) in reversed([*enumerate(self._pieces)]):  # others come from the front
             if theirs is None or theirs.cancel():
-                own[number] = self._emitted(text)
+                with signals_held_back():
+                    own[number] = self._emitted(text)
         return [
             theirs.result() if theirs is not None and number not in own else own[number]
             for number, (_, theirs) in enumerate(self._pieces)
@@ -94,19 +96,22 @@ class _AtOnce(Module):
     """A module whose object code is made in one piece, where pieces cannot be linked or LLVM is not known."""
 
     def codes(self) -> list[bytes]:
-        return [emit_object(self.text, *host())]
+        with signals_held_back():
+            return [emit_object(self.text, *host())]
 
 
 @contextmanager
 def emission(threads: int) -> Iterator[Emission | _AtOnce]:
     """Give a module whose object code for this CPU is made by so many threads, this one among them.
 
-    At the end of the block no other one is at work. Ctrl-C comes between two pieces.
+    At the end of the block no other one is at work. Ctrl-C comes between two pieces: what is raised within
+    llvmlite might leave its lock taken, for which the other threads would wait for ever.
     """
     if not (SUPPORTED and is_known()):
         yield _AtOnce()
         return
-    machines = [new_machine(*host()) for _ in range(threads)]
+    with signals_held_back():
+        machines = [new_machine(*host()) for _ in range(threads)]
     pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
     with in_a_hurry():
         try:

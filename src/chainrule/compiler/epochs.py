@@ -321,7 +321,7 @@ class CompiledRun:
         self._hand_over(data)
         np.copyto(self._kept_before, self._kept)
         try:
-            with signals_held_back() if self._pool is not None else nullcontext():
+            with signals_held_back(self._give_up) if self._pool is not None else nullcontext():
                 self._make_turns(1, check=self.loop.checked)
             if not self.loop.checked or self._is_sound():
                 self._position = LoopState({}, step=before.step + 1, epoch=before.epoch)
@@ -342,7 +342,9 @@ class CompiledRun:
         control[Control.ROWS] = control[Control.BATCH] = rows
         control[Control.SHUFFLE] = False
         self._end = len(self.results) + 1
-        self._pool = helpers.at_least(self.threads - 1) if self.threads > 1 else None
+        self._may_give_up = self._native.multiplications(rows) >= WORTH_GIVING_UP and is_interrupted()
+        helping = self.threads if self._may_give_up else self.threads - 1
+        self._pool = helpers.at_least(helping) if helping else None
 
     def _take_back(self, before: LoopState) -> None:
         np.copyto(self._kept, self._kept_before)

@@ -181,17 +181,29 @@ class _Call:
 
 
 class _Constants:
-    """The inputs that stay the same from call to call: where they lie, and the calls made with such."""
+    """The inputs that stay the same from call to call: where they lie, and the calls made with such.
+
+    NumPy leaves the memory of an array where it is as long as there is a weak reference to it.
+    """
 
     def __init__(self, arrays: list[Array], calls: dict[Hashable, _Call]) -> None:
         self._arrays = list(map(weakref.ref, arrays))  # they live as long as their owner wants
         self.addresses = list(map(address_of, arrays))
+        self._forms = _forms(arrays)
         self.calls = calls
 
     def are(self, arrays: list[Array]) -> bool:
-        """Whether these are the same arrays."""
+        """Whether these are the same arrays, and nobody has given one another form in its place."""
         known = self._arrays
-        return len(known) == len(arrays) and all(map(is_, [array() for array in known], arrays))
+        return (
+            len(known) == len(arrays)
+            and all(map(is_, [array() for array in known], arrays))
+            and self._forms == _forms(arrays)
+        )
+
+
+def _forms(arrays: list[Array]) -> list[tuple[object, ...]]:
+    return [(array.shape, array.strides, array.dtype) for array in arrays]
 
 
 @dataclass

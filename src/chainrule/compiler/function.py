@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Hashable
 from operator import is_
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from chainrule.graph.structure import flatten, unflatten
 from chainrule.graph.trace import is_symbolic
 from chainrule.graph.types import Array, ArrayType
 from chainrule.graph.value import as_array, as_value, input_like
+
+#: For how many combinations of types a function has code; the oldest goes first.
+MOST_KEPT: Final = 64
 
 
 class Compiled:
@@ -61,13 +64,21 @@ class Compiled:
         leaves = flatten(list(arguments))
         arrays = [as_array(leaf) for leaf in leaves]
         key = (_shape_of(list(arguments)), tuple(map(_type_of, leaves, arrays)))
-        if key not in self._made:
-            self._made[key] = self._compile(list(arguments), leaves, arrays)
-        executable, structure = self._made[key]
+        made = self._made.get(key)
+        if made is None:
+            made = self._made[key] = self._compile(list(arguments), leaves, arrays)
+            self._drop_oldest()
+        executable, structure = made
         if types is not None and all(map(is_, arrays, arguments)):
             self._plain[types] = executable, structure
         self._last = executable
         return _result(structure, executable(*arrays))
+
+    def _drop_oldest(self) -> None:
+        """Keep no more code than `MOST_KEPT` says."""
+        for key in list(self._made)[:-MOST_KEPT]:
+            self._made.pop(key, None)  # another thread may have done so
+            self._plain.clear()  # it may be in there
 
     def explain(self, *, profile: bool = False) -> str:
         """Return how the last call is computed.
@@ -110,7 +121,8 @@ def compile(function: Callable[..., Any]) -> Compiled:
     """Return the function as native code.
 
     It is traced and compiled at the first call with arguments of these shapes and dtypes; later calls run the
-    code alone. What it returns shares memory with nothing.
+    code alone. Code is kept for the 64 latest combinations of these. What it returns shares memory with
+    nothing.
 
     Parameters
     ----------

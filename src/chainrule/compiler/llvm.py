@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from chainrule.compiler.image import SUPPORTED
+from chainrule.compiler.pool import signals_held_back
 
 #: The last version of LLVM that was looked through: its options, and what may be called without a lock.
 LAST_KNOWN = 22
@@ -192,8 +193,9 @@ def in_a_hurry() -> Iterator[None]:
     """
 
     def set_options(hurry: bool) -> None:
-        for option, value in _LEFT_OUT.items() if is_known() else ():
-            binding().set_option("", f"{option}={str(value is hurry).lower()}")
+        with signals_held_back():
+            for option, value in _LEFT_OUT.items() if is_known() else ():
+                binding().set_option("", f"{option}={str(value is hurry).lower()}")
 
     set_options(hurry=True)
     try:

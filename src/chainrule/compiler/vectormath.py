@@ -96,8 +96,8 @@ def _half_expm1(x: Number) -> Number:
     """Return (e^x - 1) / 2 = h (r + r² q(r)) + (h - 1/2) with h = 2^n / 2: 2^n alone may overflow."""
     r, shifted = _reduced(x, x.format.bias - 1)
     h = two_to(shifted)
-    first = fma(h, r, h - 0.5)
-    return fma(r * r * h, polynomial(r, EXP[x.dtype]), first)
+    first = h * r
+    return fma(first * r, polynomial(r, EXP[x.dtype]), first) + (h - 0.5)
 
 
 def sinh(x: Number) -> Number:

@@ -24,6 +24,7 @@ LETTERS: Mapping[str, Layout] = {
     "beta_1": Script(_BETA, number("1")), "beta_2": Script(_BETA, number("2")),
     "sample_weight": Sign("ω", r"\omega"),
     "square": letter("s"), "gamma": Sign("γ", r"\gamma"), "label_smoothing": Sign("ε", r"\epsilon"),
+    "quantiles": letter("q"),
 }  # fmt: skip
 #: The loss has its letter, whatever else there is.
 LOSS = "L"

@@ -12,7 +12,7 @@ from typing import Any
 from chainrule.functions.arguments import as_real
 from chainrule.functions.reductions import below_largest, sum
 from chainrule.graph.trace import operation
-from chainrule.graph.value import Operand
+from chainrule.graph.value import Operand, Value
 from chainrule.primitives import elementwise as rows
 from chainrule.primitives import sigmoids, trigonometric
 
@@ -132,9 +132,12 @@ def elu(x: Operand, /, alpha: Operand = 1.0) -> Any:
     array([-0.63212056,  2.        ])
     """
     x = as_real(x)
-    positive = x > 0
-    not_positive = rows.where(positive, 0, x)  # exp of a large x, chosen or not, is infinite
-    return rows.where(positive, x, rows.expm1(not_positive) * alpha)
+    return rows.where(x > 0, x, _expm1_up_to_zero(x) * alpha)
+
+
+def _expm1_up_to_zero(x: Value) -> Any:
+    """Return exp x - 1, for positive x that of 0: exp of a large x, chosen or not, is infinite."""
+    return rows.expm1(rows.where(x > 0, 0, x))
 
 
 @operation
@@ -162,7 +165,8 @@ def selu(x: Operand, /) -> Any:
     >>> cr.selu(np.array([-1.0, 2.0]))
     array([-1.11133074,  2.10140197])
     """
-    return elu(as_real(x), SELU_ALPHA) * SELU_SCALE
+    x = as_real(x)
+    return rows.where(x > 0, x * SELU_SCALE, _expm1_up_to_zero(x) * (SELU_ALPHA * SELU_SCALE))
 
 
 @operation

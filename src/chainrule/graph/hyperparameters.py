@@ -1,10 +1,10 @@
 """The numbers of a frozen dataclass become inputs of a graph, so that changing one needs no new graph.
 
 A layer, loss or optimizer is a frozen dataclass. Its fields annotated `float`, or marked `RUN_TIME`, are its
-hyperparameters: run-time arguments of a training step. So are the numbers in a mapping to `float`. Everything
-else (widths, names, flags, None) is structure and stays in the graph. A number that is exactly 0 is structure
-too: it means that the part of the formula is absent; not so in a field marked `EVEN_ZERO`, whose part is
-always there.
+hyperparameters: run-time arguments of a training step. So are the numbers in a mapping to `float`, and those
+of a tuple in a marked field, together. Everything else (widths, names, flags, None) is structure and stays in
+the graph. A number that is exactly 0 is structure too: it means that the part of the formula is absent; not
+so in a field marked `EVEN_ZERO`, whose part is always there.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from chainrule.graph.types import FLOAT64
+from chainrule.graph.types import FLOAT64, Array
 from chainrule.graph.value import Value, input_value
 
 #: The metadata of a field whose number is an input even if it is 0.
 EVEN_ZERO: Mapping[str, bool] = {"even zero": True}
-#: The metadata of a field whose whole number is an input: a formula computes with it, and no shape has it.
+#: The metadata of a field whose whole number, or whose tuple of numbers, is an input: a formula computes with
+#: it, and no shape has it.
 RUN_TIME: Mapping[str, bool] = {"run time": True}
 T = TypeVar("T")
 Field = dataclasses.Field[Any]
 
 
-def hyperparameters(item: Any, prefix: str) -> dict[str, float]:
+def hyperparameters(item: Any, prefix: str) -> dict[str, Array]:
     """Return the numbers in a dataclass and in those nested in it, by path: ``layers.1.rate``."""
-    return {path: float(number) for path, number in _numbers(item, prefix, None)}
+    return {path: np.asarray(number, FLOAT64) for path, number in _numbers(item, prefix, None)}
 
 
 def with_inputs(item: T, prefix: str, inputs: dict[str, Value]) -> T:
@@ -40,7 +41,7 @@ def with_inputs(item: T, prefix: str, inputs: dict[str, Value]) -> T:
     def lift(path: str, field: Field | None, value: Any) -> Any:
         if field is None or not _is_number(field, value):
             return value
-        return inputs.setdefault(path, input_value(path, (), FLOAT64, weak=True))
+        return inputs.setdefault(path, input_value(path, np.shape(value), FLOAT64, weak=True))
 
     return map_parts(item, prefix, lift)
 
@@ -101,7 +102,7 @@ class _ForeignError(Exception):
 
 def _structure(part: Any, field: Field | None) -> Hashable:
     if field is not None and _is_number(field, part):
-        return "a number"
+        return "a number", np.shape(part)
     if part is None or isinstance(part, bool | int | float | str | np.dtype):
         return type(part), part
     if isinstance(part, list | tuple):
@@ -148,11 +149,17 @@ def _is_part(part: Any) -> bool:
 
 
 def _is_number(field: Field, value: Any) -> bool:
-    """Whether a field holds a run-time number: it is said to be one, and not 0 where that means absence."""
+    """Whether a field holds a run-time number: it is said to be one, and not 0 where that means absence.
+
+    It may hold several in a tuple, if it is marked.
+    """
     annotated = "float" in (
         field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
     )
-    said = annotated or RUN_TIME.items() <= field.metadata.items()
+    marked = RUN_TIME.items() <= field.metadata.items()
+    if marked and isinstance(value, tuple):
+        return True
+    said = annotated or marked
     if not said or isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return value != 0 or EVEN_ZERO.items() <= field.metadata.items()

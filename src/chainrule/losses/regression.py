@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.functions import abs, exp, expm1, log, log1p, relu, square, where
+from chainrule.graph.hyperparameters import RUN_TIME
 from chainrule.graph.options import ABOVE_ZERO
 from chainrule.graph.types import Array, ArrayType, Shape, str_shape
-from chainrule.graph.value import Operand, Value
+from chainrule.graph.value import Operand, Value, as_value
 from chainrule.graph.words import counted
 from chainrule.losses.loss import Loss
 from chainrule.losses.targets import as_floats, refuse
@@ -168,7 +169,7 @@ class Quantile(Loss):
     array([0.0667])
     """
 
-    quantiles: float | tuple[float, ...] = 0.5
+    quantiles: float | tuple[float, ...] = field(default=0.5, metadata=RUN_TIME)
 
     def __post_init__(self) -> None:
         given = self.quantiles if isinstance(self.quantiles, tuple) else (self.quantiles,)
@@ -191,11 +192,12 @@ class Quantile(Loss):
 
     def target_shapes(self, prediction: Shape) -> tuple[Shape, ...]:
         """Return the prediction's shape, with one column where there are several quantiles."""
-        if not isinstance(self.quantiles, tuple):
+        several = as_value(self.quantiles).shape  # they may be an input of a graph
+        if not several:
             return (prediction,)
-        if prediction[1:][-1:] != (len(self.quantiles),):
+        if prediction[1:][-1:] != several:
             raise ValueError(
-                f"Quantile has {counted(len(self.quantiles), 'quantile')}, and the network's output is "
+                f"Quantile has {counted(int(several[0]), 'quantile')}, and the network's output is "
                 f"{str_shape(prediction)}: its last axis needs one output for each quantile"
             )
         return ((*prediction[:-1], 1),)

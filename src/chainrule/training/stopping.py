@@ -153,4 +153,4 @@ def with_best(carried: Mapping[str, Array]) -> dict[str, Array]:
 
 def as_arguments(one: Patience, prefix: str) -> dict[str, Array]:
     """Return its numbers as a loop is given them."""
-    return {path: np.asarray(number) for path, number in hyperparameters(one, prefix).items()}
+    return hyperparameters(one, prefix)

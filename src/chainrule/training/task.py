@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.graph.hyperparameters import hyperparameters, with_inputs
-from chainrule.graph.types import ArrayType, DType
+from chainrule.graph.types import Array, ArrayType, DType
 from chainrule.graph.value import Value
 from chainrule.layers import Layer
 from chainrule.losses import Loss, Penalty
@@ -51,7 +51,7 @@ class Task:
     shared_penalties: bool = False
     epoch_by_rows: bool = False
 
-    def hyperparameters(self) -> dict[str, float]:
+    def hyperparameters(self) -> dict[str, Array]:
         """Return the numbers that are run-time arguments of its graphs, by path."""
         return hyperparameters(self, "task")
 

@@ -352,8 +352,7 @@ class Trainer:
     def arguments(self) -> Arrays:
         """Return the hyperparameters by path; they are found once, as a task is never changed."""
         if self._arguments is None or self._arguments[0] is not self.task:
-            numbers = self.task.hyperparameters()
-            self._arguments = self.task, {path: np.asarray(number) for path, number in numbers.items()}
+            self._arguments = self.task, self.task.hyperparameters()
         return dict(self._arguments[1])
 
     def arrays(self, data: Mapping[str, Array]) -> Arrays:
