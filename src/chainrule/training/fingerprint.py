@@ -69,7 +69,7 @@ def identity(
     sizes = {"batch_size": min(inputs.batch_size, rows), "shuffle": loop.shuffle}
     stages = {"step": loop.step, "validation": loop.validation, "end of an epoch": loop.epoch_end}
     formulas = {f"the formula of the {name}": stage and stage.graph for name, stage in stages.items()}
-    numbers = {path: number.item() for path, number in inputs.arguments.items()}
+    numbers = {path: number.tolist() for path, number in inputs.arguments.items()}
     return {
         "chosen": {**fingerprint(chosen or {}), **(called or {})},
         "data": fingerprint({**inputs.data, **validation}),
