@@ -144,7 +144,8 @@ def run(code: str, place: str, cache: Path, settings: Settings) -> Ended:
 
 
 _FIRST_FITS = """
-import statistics, time
+import os, statistics, time
+os.environ["CHAINRULE_NUM_THREADS"] = "{threads}"  # or the training itself would take longer now and then
 from benchmarks.networks import Task
 from benchmarks.peers.chainrule_fit import new_model
 from benchmarks.sections import FIVE
