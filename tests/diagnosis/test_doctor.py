@@ -180,6 +180,57 @@ def test_a_fit_that_goes_on_where_there_is_little_left_to_learn(optimizer):
     assert looked_after(model, iris(), epochs=4) == []
 
 
+#: A column of noise beside four that help: what is left of the loss nobody learns.
+NOISY = np.random.default_rng(0).normal(size=(200, 5))
+
+
+@pytest.mark.parametrize("optimizer", [cr.SGD(0.1, momentum=0.9), cr.Adam(1e-3)], ids=["sgd", "adam"])
+@pytest.mark.parametrize("loss", ["mean_squared_error", "cross_entropy"])
+def test_a_fit_that_goes_on_where_all_is_learnt(loss, optimizer):
+    """The loss stays and steps become tiny: also of a new model that begins with the weights of another."""
+    x, y = NOISY[:, :4], NOISY.sum(axis=1)
+    data = (x, y > 0) if loss == "cross_entropy" else (x, y)
+    net = cr.Dense(2 if loss == "cross_entropy" else 1)
+    model, other = (cr.Model(net, loss=loss, optimizer=optimizer, seed=seed) for seed in (0, 1))
+    model.fit(*data, epochs=2000, batch_size=200)
+    other.build(features=4)
+    other.set_weights(model.weights)
+    assert looked_after(model, data, epochs=20, batch_size=200) == []
+    assert looked_after(other, data, epochs=20, batch_size=200) == []
+
+
+def test_a_fit_that_goes_on_too_slowly_where_there_is_much_to_learn():
+    first, slow = (model_for("digits", optimizer=cr.SGD(rate)) for rate in (0.02, 1e-8))
+    first.fit(*digits(), epochs=1)
+    slow.build(features=64)
+    slow.set_weights(first.weights)
+    slow.fit(*digits())
+    assert looked_after(slow, digits(), epochs=6) == ["learning rate too low"]
+
+
+def test_a_rate_that_rises_until_the_loss_does():
+    """By steps that are not long, beside weights that were near their best."""
+    x, y = NOISY[:, :4], NOISY[:, :4].sum(axis=1) * 2 + NOISY[:, 4] / 3
+    told = []
+    for most in (0.05, 0.3):
+        rising = cr.SGD(lambda t, most=most: most * cr.minimum(t / 200, 1.0))
+        model = cr.Model(cr.Dense(1), loss="mean_squared_error", optimizer=rising)
+        model.build(features=4)
+        model.set_weights({"weight": np.full((4, 1), 2.1), "bias": [0.0]})
+        told += [looked_after(model, (x, y), epochs=16, batch_size=4)]
+    assert told == [[], ["learning rate too high"]]
+
+
+@pytest.mark.parametrize(("name", "rate", "batch_size"), [("cancer", 0.3, 1), ("wine", 0.1, 4)])
+def test_a_rate_that_is_too_high_for_small_batches_only(name, rate, batch_size):
+    momentum = 0.9 if batch_size > 1 else 0.0
+    fit = lambda size: looked_after(
+        model_for(name, optimizer=cr.SGD(rate, momentum=momentum)), DATA[name][0], epochs=10, batch_size=size
+    )
+    assert fit(batch_size) == ["learning rate too high"]
+    assert fit(32) == []
+
+
 def test_a_rising_loss():
     x = np.random.default_rng(0).normal(size=(64, 4))
     model = cr.Model(cr.Dense(1), loss="mean_squared_error", optimizer=cr.SGD(0.4))

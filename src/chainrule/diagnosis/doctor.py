@@ -19,7 +19,7 @@ from chainrule.diagnosis.flow import (
     update_ratios,
 )
 from chainrule.diagnosis.leaks import columns
-from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, PATIENCE, Patient, chosen_rows
+from chainrule.diagnosis.patient import BATCH, MOST_LOOKED_AT, MOST_TRAINED_ON, PATIENCE, Patient, chosen_rows
 from chainrule.diagnosis.small_weights import small_weights
 from chainrule.diagnosis.start import (
     is_learning,
@@ -172,7 +172,8 @@ def _trained_on(progress: Progress) -> Patient:
     options = {name: getattr(model, name) for name in ("executor", "seed") if hasattr(model, name)}
     rows = chosen_rows(len(progress.data["x"]), MOST_TRAINED_ON, options.get("seed", 0))
     data = {name: array[rows] for name, array in progress.data.items()}  # of a sparse table only these
-    return Patient(model._trainer, data, n_threads=model.n_threads, **options)
+    size = min(progress.batch_size, BATCH)  # large ones would take long
+    return Patient(model._trainer, data, n_threads=model.n_threads, batch_size=size, **options)
 
 
 def _unknown_target(patient: Patient) -> Iterator[Verdict]:
@@ -225,14 +226,15 @@ def _findings(patient: Patient, progress: Progress, so_far: _SoFar) -> Iterator[
     ratios = {part: numbers[-1] for part, numbers in undiminished_ratios(history).items()}
     ratios = judged_ratios(ratios, so_far.weights)
     most = max(ratios.values(), default=0.0)
-    found = _too_slow(so_far.at_start, progress.steps, most) if so_far.is_new else []
-    yield from found
-    slow = so_far.is_slow or found
     falling, short = _falls(history), list[Verdict]()
-    if most > LIMITS.slow_update or not (falling or slow):
+    found = _too_slow(so_far.at_start, progress.steps, most) if so_far.is_new or not falling else []
+    yield from found
+    knew = _knew_something(so_far) and not _rises(history)
+    stays = not (falling or knew or so_far.is_slow or found)
+    if most > LIMITS.slow_update or stays:
         short = list(update_ratios(network, ratios, flows[-1]))
     yield from short
-    if so_far.steps >= LIMITS.steps_to_learn and not (falling or slow or short):
+    if so_far.steps >= LIMITS.steps_to_learn and stays and not short:
         yield Verdict(
             "nothing is learnt",
             "",
@@ -278,6 +280,14 @@ def _falls(history: History) -> bool:
     """Whether the loss has become less at all, or there was no time for it."""
     losses = history["loss"]
     return len(losses) < LIMITS.patience or min(losses) < LIMITS.left_loss * losses[0] or not losses[0] > 0
+
+
+def _knew_something(so_far: _SoFar) -> bool:
+    """Whether the network was better than a guess before the fit: then all may be learnt that can be."""
+    guess = loss_of_ignorance(so_far.at_start)
+    if guess is None:
+        return not so_far.is_new
+    return so_far.at_start.start_loss < LIMITS.left_loss * guess.loss
 
 
 def _is_hardly_better_than_a_guess(patient: Patient, history: History) -> bool:

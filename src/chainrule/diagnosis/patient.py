@@ -33,7 +33,8 @@ T = TypeVar("T")
 class Patient:
     """A trainer with weights, and its data: x, y and sample_weight as its graphs take them.
 
-    What was tried with these weights is kept in `trials`, by the learning rate's factor and the steps.
+    Copies are trained by batches of the given size: a rate may be too high for small ones only. What was
+    tried with these weights is kept in `trials`, by the learning rate's factor and the steps.
     """
 
     trainer: Trainer
@@ -41,6 +42,7 @@ class Patient:
     executor: str = "compiled"
     n_threads: int | None = None
     seed: int = 0
+    batch_size: int = BATCH
     trials: dict[tuple[float, int], object] = field(default_factory=dict, compare=False)
     _memo: dict[str, object] = field(default_factory=dict, compare=False)
 
@@ -132,7 +134,7 @@ class Patient:
         self,
         data: Data,
         steps: int = STEPS,
-        batch_size: int = BATCH,
+        batch_size: int | None = None,
         validation: Data | None = None,
         recorded: bool = False,
     ) -> History:
@@ -141,7 +143,7 @@ class Patient:
         The records come with them if they are asked for: then each epoch is looked at.
         """
         trainer, history = self.trainer, History()
-        size = min(batch_size, len(data["x"]))
+        size = min(batch_size or self.batch_size, len(data["x"]))
         epochs = max(2, -(-steps * size // len(data["x"])))
         validation = validation or {}
         loop = trainer.loop(dict(data), dict(validation), shuffle=True, recorded=True)
