@@ -1,9 +1,12 @@
 """A module whose pieces are made while it is written is the same code."""
 
 import ctypes
+import gc
+import itertools
 import os
 import signal
 import threading
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +17,7 @@ from chainrule.compiler.compiled_graph import CompiledGraph
 from chainrule.compiler.image import SUPPORTED, MappedImage, link
 from chainrule.compiler.llvm import is_known
 from chainrule.compiler.module import Module
+from chainrule.compiler.pool import signals_held_back
 
 pytestmark = pytest.mark.skipif(not SUPPORTED, reason="pieces are linked on 64-bit Linux on x86 only")
 
@@ -155,6 +159,80 @@ def test_ctrl_c_comes_between_two_pieces(in_small_pieces, monkeypatch):
     finally:
         signal.signal(signal.SIGINT, before)
     assert len(through) == 1
+
+
+def test_no_module_of_llvm_outlives_its_context(in_small_pieces, monkeypatch):
+    """Python may drop them in any order: after Ctrl-C, for one, they go with the frames that knew them."""
+    modules, emit = [], emission._Unlocked.emit
+    monkeypatch.setattr(
+        emission._Unlocked, "emit", lambda *given: (modules.append(given[-1]), emit(*given))[1]
+    )
+    made(2)
+    assert len(modules) == 1 + len(FUNCTIONS)
+    assert all(module.closed and module._context.closed for module in modules)
+
+
+def test_what_ctrl_c_has_interrupted_goes_at_once():
+    """It would wait for the garbage collector, if the exception knew itself by its own frames."""
+
+    class Held:
+        """As an array that the interrupted code has."""
+
+    def work():
+        held = Held()
+        known.append(weakref.ref(held))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    known = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.disable()
+    try:
+        with pytest.raises(KeyboardInterrupt) as raised, signals_held_back():
+            work()
+        del raised
+        assert known[0]() is None
+    finally:
+        gc.enable()
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("number", range(2 * len(llvm._LEFT_OUT)))
+def test_options_of_llvm_are_taken_back_after_ctrl_c(number, monkeypatch):
+    options, numbers, set_option = {}, itertools.count(), llvm.binding().set_option
+
+    def interrupted(name, option):
+        set_option(name, option)
+        options.update([option.split("=")])
+        if next(numbers) == number:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(llvm.binding(), "set_option", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), llvm.in_a_hurry():
+            pass
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert options == {option: str(not value).lower() for option, value in llvm._LEFT_OUT.items()}
+
+
+def test_ctrl_c_comes_when_a_thread_of_the_pool_has_begun(in_small_pieces, monkeypatch):
+    """Raised before the pool knows of the thread, nobody would wait for its end."""
+    start, begun = threading.Thread.start, []
+
+    def interrupted(self):
+        begun.append(self)
+        os.kill(os.getpid(), signal.SIGINT)
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            made(2)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert [thread.ident is not None and not thread.is_alive() for thread in begun] == [True]
 
 
 def test_this_llvm_is_known():

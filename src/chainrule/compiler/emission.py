@@ -16,7 +16,16 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from chainrule.compiler.image import SUPPORTED
-from chainrule.compiler.llvm import binding, emit_object, host, in_a_hurry, is_known, new_machine, parsed
+from chainrule.compiler.llvm import (
+    binding,
+    completed,
+    emit_object,
+    host,
+    in_a_hurry,
+    is_known,
+    new_machine,
+    verified,
+)
 from chainrule.compiler.module import Module
 from chainrule.compiler.pool import signals_held_back
 
@@ -66,7 +75,8 @@ class Emission(Module):
             head = function.partition(" {\n")[0]
             self._heads[_NAME.findall(head)[0]] = "declare" + head.removeprefix("define")
         self._own = []
-        theirs = None if self._pool is None else self._pool.submit(self._emitted, text)
+        with signals_held_back():  # a pool would forget a thread within whose start something is raised
+            theirs = None if self._pool is None else self._pool.submit(self._emitted, text)
         self._pieces.append(_Piece(text, theirs))
 
     def codes(self) -> list[bytes]:
@@ -87,7 +97,12 @@ class Emission(Module):
         """Return a piece's object code; other threads may do the same."""
         machine, free = self._machines.pop(), _unlocked()
         try:
-            return free.emit(machine, parsed(text, machine, free.parse, binding().create_context()))
+            # Python may forget things in any order; LLVM's module has to go before its context
+            with (
+                binding().create_context() as context,
+                free.parse(completed(text, machine), context) as module,
+            ):
+                return free.emit(machine, verified(module, machine))
         finally:
             self._machines.append(machine)
 
@@ -96,16 +111,14 @@ class _AtOnce(Module):
     """A module whose object code is made in one piece, where pieces cannot be linked or LLVM is not known."""
 
     def codes(self) -> list[bytes]:
-        with signals_held_back():
-            return [emit_object(self.text, *host())]
+        return [emit_object(self.text, *host())]
 
 
 @contextmanager
 def emission(threads: int) -> Iterator[Emission | _AtOnce]:
     """Give a module whose object code for this CPU is made by so many threads, this one among them.
 
-    At the end of the block no other one is at work. Ctrl-C comes between two pieces: what is raised within
-    llvmlite might leave its lock taken, for which the other threads would wait for ever.
+    At the end of the block no other one is at work. Ctrl-C comes between two pieces.
     """
     if not (SUPPORTED and is_known()):
         yield _AtOnce()
@@ -117,8 +130,11 @@ def emission(threads: int) -> Iterator[Emission | _AtOnce]:
         try:
             yield Emission(machines, pool)
         finally:
-            if pool is not None:
-                pool.shutdown(cancel_futures=True)
+            with signals_held_back():
+                if pool is not None:
+                    pool.shutdown(cancel_futures=True)
+                for machine in machines:
+                    machine.close()
 
 
 def _shared(function: str) -> str:

@@ -1,9 +1,13 @@
-"""LLVM: text becomes object code for a CPU, and object code becomes functions."""
+"""LLVM: text becomes object code for a CPU, and object code becomes functions.
+
+What a signal's handler raises is held back meanwhile: raised within llvmlite it might leave its lock taken,
+for which other threads would wait for ever.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -94,6 +98,7 @@ _OWN_WORDS = {
 
 
 @functools.cache
+@signals_held_back()
 def binding() -> Any:
     """Return LLVM, ready for this machine; its import takes a fifth of chainrule's."""
     from llvmlite import binding as llvm
@@ -109,6 +114,7 @@ def is_known() -> bool:
 
 
 @functools.cache
+@signals_held_back()
 def host() -> tuple[str, str]:
     """Return the name and the features of this machine's CPU."""
     return binding().get_host_cpu_name(), binding().get_host_cpu_features().flatten()
@@ -147,20 +153,26 @@ def new_machine(cpu: str, features: str, triple: str = "") -> Any:
     return target.create_target_machine(cpu=cpu, features=features, opt=2, **near)
 
 
-def parsed(text: str, machine: Any, parse: Callable[..., Any] | None = None, *context: Any) -> Any:
-    """Return a module for a machine, with the functions that each family of CPUs has in its own words.
-
-    It is parsed by llvmlite, or by what is given, in a context.
-    """
+def completed(text: str, machine: Any) -> str:
+    """Return a module's text with the functions that each family of CPUs has in its own words."""
     family = str(machine.triple).partition("-")[0]
     words = [texts.get(family, texts[""]) for name, texts in _OWN_WORDS.items() if name in text]
-    module = (parse or binding().parse_assembly)("".join([text, *words]), *context)
+    return "".join([text, *words])
+
+
+def verified(module: Any, machine: Any) -> Any:
+    """Return a module as one for a machine."""
     module.triple = machine.triple
     module.data_layout = str(machine.target_data)
     module.verify()
     return module
 
 
+def _parsed(text: str, machine: Any) -> Any:
+    return verified(binding().parse_assembly(completed(text, machine)), machine)
+
+
+@signals_held_back()
 def emit_object(text: str, cpu: str, features: str, triple: str = "") -> bytes:
     """Return a module's object code for a CPU.
 
@@ -175,14 +187,15 @@ def emit_object(text: str, cpu: str, features: str, triple: str = "") -> bytes:
     """
     machine = _machine(cpu, features, triple)
     with in_a_hurry():
-        return bytes(machine.emit_object(parsed(text, machine)))
+        return bytes(machine.emit_object(_parsed(text, machine)))
 
 
+@signals_held_back()
 def emit_assembly(text: str, cpu: str, features: str, triple: str = "") -> str:
     """Return a module's assembly for a CPU, as `emit_object` would have it."""
     machine = _machine(cpu, features, triple)
     with in_a_hurry():
-        return str(machine.emit_assembly(parsed(text, machine)))
+        return str(machine.emit_assembly(_parsed(text, machine)))
 
 
 @contextmanager
@@ -197,8 +210,8 @@ def in_a_hurry() -> Iterator[None]:
             for option, value in _LEFT_OUT.items() if is_known() else ():
                 binding().set_option("", f"{option}={str(value is hurry).lower()}")
 
-    set_options(hurry=True)
     try:
+        set_options(hurry=True)
         yield
     finally:
         set_options(hurry=False)
@@ -213,6 +226,7 @@ class LoadedObject:
         What `emit_object` returned for this machine's CPU.
     """
 
+    @signals_held_back()
     def __init__(self, code: bytes) -> None:
         llvm = binding()
         machine = new_machine(*host())  # the engine owns its machine

@@ -122,7 +122,8 @@ def signals_held_back(give_up: Callable[[], None] | None = None) -> Iterator[lis
             yield raised
     finally:
         if raised:
-            raise raised[0]
+            del raised[1:]
+            raise raised.pop()  # frames that it came from do not know it any more, and go with it
 
 
 def _set_back(number: int, own: Callable[..., None], handler: Callable[..., object]) -> None:
