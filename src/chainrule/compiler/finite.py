@@ -145,6 +145,11 @@ def _zeros(dtype: str) -> Code:
 
     (found,) = code.loop(0, "%numbers", _NUMBERS, block, [(bits, "zeroinitializer")])
     one = code.call(integer, f"llvm.vector.reduce.or.v{LANES}{integer}", f"{bits} {found}")
-    spoilt = code.value(f"fcmp uno {scalar} {code.value(f'bitcast {integer} {one} to {scalar}')}, 0.0")
-    code.when(spoilt, lambda: code.do(f"store atomic double {_NAN}, ptr %total monotonic, align 8"))
+    _leave_if_nan(code, code.value(f"bitcast {integer} {one} to {scalar}"), scalar)
     return code
+
+
+def _leave_if_nan(code: Code, number: str, scalar: str) -> None:
+    """Leave NaN in the total if a number is."""
+    is_nan = code.value(f"fcmp uno {scalar} {number}, 0.0")
+    code.when(is_nan, lambda: code.do(f"store atomic double {_NAN}, ptr %total monotonic, align 8"))
