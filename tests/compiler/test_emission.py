@@ -78,6 +78,14 @@ def in_small_pieces(monkeypatch):
     monkeypatch.setattr(emission, "WORTH_A_PIECE", 1)
 
 
+@pytest.fixture
+def ctrl_c():
+    """Have SIGINT raise KeyboardInterrupt, whoever runs the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3, 5])
 def test_pieces_find_each_others_functions(in_small_pieces, threads):
     codes = made(threads)
@@ -141,7 +149,7 @@ def test_an_error_of_the_writer_ends_the_other_threads(in_small_pieces):
     assert threading.active_count() == threads
 
 
-def test_ctrl_c_comes_between_two_pieces(in_small_pieces, monkeypatch):
+def test_ctrl_c_comes_between_two_pieces(in_small_pieces, ctrl_c, monkeypatch):
     """Raised within llvmlite it might leave the lock taken that all of its calls wait for."""
     emit, through = emission.Emission._emitted, []
 
@@ -152,12 +160,8 @@ def test_ctrl_c_comes_between_two_pieces(in_small_pieces, monkeypatch):
         return code
 
     monkeypatch.setattr(emission.Emission, "_emitted", interrupted)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            made(1)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        made(1)
     assert len(through) == 1
 
 
@@ -172,7 +176,7 @@ def test_no_module_of_llvm_outlives_its_context(in_small_pieces, monkeypatch):
     assert all(module.closed and module._context.closed for module in modules)
 
 
-def test_what_ctrl_c_has_interrupted_goes_at_once():
+def test_what_ctrl_c_has_interrupted_goes_at_once(ctrl_c):
     """It would wait for the garbage collector, if the exception knew itself by its own frames."""
 
     class Held:
@@ -184,7 +188,6 @@ def test_what_ctrl_c_has_interrupted_goes_at_once():
         os.kill(os.getpid(), signal.SIGINT)
 
     known = []
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.disable()
     try:
         with pytest.raises(KeyboardInterrupt) as raised, signals_held_back():
@@ -193,11 +196,10 @@ def test_what_ctrl_c_has_interrupted_goes_at_once():
         assert known[0]() is None
     finally:
         gc.enable()
-        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("number", range(2 * len(llvm._LEFT_OUT)))
-def test_options_of_llvm_are_taken_back_after_ctrl_c(number, monkeypatch):
+def test_options_of_llvm_are_taken_back_after_ctrl_c(number, ctrl_c, monkeypatch):
     options, numbers, set_option = {}, itertools.count(), llvm.binding().set_option
 
     def interrupted(name, option):
@@ -207,16 +209,12 @@ def test_options_of_llvm_are_taken_back_after_ctrl_c(number, monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(llvm.binding(), "set_option", interrupted)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt), llvm.in_a_hurry():
-            pass
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt), llvm.in_a_hurry():
+        pass
     assert options == {option: str(not value).lower() for option, value in llvm._LEFT_OUT.items()}
 
 
-def test_ctrl_c_comes_when_a_thread_of_the_pool_has_begun(in_small_pieces, monkeypatch):
+def test_ctrl_c_comes_when_a_thread_of_the_pool_has_begun(in_small_pieces, ctrl_c, monkeypatch):
     """Raised before the pool knows of the thread, nobody would wait for its end."""
     start, begun = threading.Thread.start, []
 
@@ -226,12 +224,8 @@ def test_ctrl_c_comes_when_a_thread_of_the_pool_has_begun(in_small_pieces, monke
         start(self)
 
     monkeypatch.setattr(threading.Thread, "start", interrupted)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            made(2)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        made(2)
     assert [thread.ident is not None and not thread.is_alive() for thread in begun] == [True]
 
 
