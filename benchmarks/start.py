@@ -146,6 +146,7 @@ def run(code: str, place: str, cache: Path, settings: Settings) -> Ended:
 _FIRST_FITS = """
 import os, statistics, time
 os.environ["CHAINRULE_NUM_THREADS"] = "{threads}"  # or the training itself would take longer now and then
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # others would still wait for more after the product of the data
 from benchmarks.networks import Task
 from benchmarks.peers.chainrule_fit import new_model
 from benchmarks.sections import FIVE

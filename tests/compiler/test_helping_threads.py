@@ -11,9 +11,9 @@ import pytest
 
 import chainrule as cr
 from at_once import at_once
-from chainrule.compiler import executable
+from chainrule.compiler import executable, pool
 from chainrule.compiler.executable import Executable
-from chainrule.compiler.pool import helpers, run_together
+from chainrule.compiler.pool import lent, run_together
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ def test_fewer_rows_and_threads_after_more(network):
         np.testing.assert_array_equal(network.predict(ROWS[:rows]), expected[:rows])
 
 
-def test_callers_at_once_share_the_helpers(network):
+def test_each_of_several_callers_at_once_has_helpers(network):
     network.n_threads = 1
     expected = network.predict(ROWS)
     network.n_threads = 2
@@ -102,19 +102,42 @@ def test_callers_at_once_share_the_helpers(network):
             np.testing.assert_array_equal(network.predict(ROWS), expected)
 
     at_once(*[call] * 4)
+    assert 1 <= len(pool._idle) <= 5
+
+
+def test_helpers_are_lent_to_one_borrower_at_a_time_and_kept():
+    with lent(1) as first:
+        with lent(1) as second:
+            assert second is not first
+        with lent(1) as again:
+            assert again is second
+    with lent(1) as last:
+        assert last is first
+
+
+def test_more_helpers_are_had_when_there_are_too_few():
+    with lent(1):
+        pass
+    with lent(3) as three:
+        meeting = threading.Barrier(3)
+        assert sorted(each.result() for each in [three.submit(meeting.wait, 60) for _ in range(3)]) == [
+            0,
+            1,
+            2,
+        ]
 
 
 def test_helpers_that_are_busy_are_not_waited_for():
     busy = threading.Event()
-    pool = helpers.at_least(1)
-    blocked = [pool.submit(busy.wait, 60) for _ in range(helpers._size)]
-    called = []
-    started = time.monotonic()
-    run_together(called.append, 2, pool)
-    assert called == [0]
-    assert time.monotonic() - started < 30
-    busy.set()
-    assert all(each.result() for each in blocked)
+    with lent(1) as helpers:
+        blocked = [helpers.submit(busy.wait, 60) for _ in range(helpers._max_workers)]
+        called = []
+        started = time.monotonic()
+        run_together(called.append, 2, helpers)
+        assert called == [0]
+        assert time.monotonic() - started < 30
+        busy.set()
+        assert all(each.result() for each in blocked)
 
 
 def test_what_goes_wrong_on_a_helper_is_heard_of():
@@ -126,19 +149,36 @@ def test_what_goes_wrong_on_a_helper_is_heard_of():
             raise MemoryError("no room")
         begun.wait(60)
 
-    with pytest.raises(MemoryError, match="no room"):
-        run_together(call, 2, helpers.at_least(1))
+    with pytest.raises(MemoryError, match="no room"), lent(1) as helpers:
+        run_together(call, 2, helpers)
+
+
+def fitted():
+    """The weights of a network that two threads have trained."""
+    layers = [cr.Dense(100, activation="tanh"), cr.Dense(7)]
+    model = cr.Model(cr.Sequential(layers), loss="mean_squared_error", seed=1, n_threads=2)
+    model.fit(ROWS, ROWS[:, :7], epochs=2, batch_size=500)
+    return model.weights["layers.0.weight"]
+
+
+def test_the_helpers_of_a_fit_help_with_the_next():
+    fitted()
+    names = {thread.name for thread in threading.enumerate()}
+    for _ in range(5):
+        fitted()
+    assert {thread.name for thread in threading.enumerate()} == names
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_process_has_helpers_of_its_own(network):
     network.n_threads = 2
-    expected = network.predict(ROWS)  # the helpers are there
+    expected, weights = network.predict(ROWS), fitted()  # the helpers are there
     child = os.fork()
     if not child:
         signal.alarm(60)
-        same = np.array_equal(network.predict(ROWS), expected) and helpers._size == 1
+        same = np.array_equal(network.predict(ROWS), expected) and len(pool._idle) == 1
+        same = same and np.array_equal(fitted(), weights)
         sys.stdout.flush()
         os._exit(0 if same else 1)
     _, status = os.waitpid(child, 0)

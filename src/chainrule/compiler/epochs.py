@@ -6,8 +6,8 @@ import ctypes
 import math
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import Executor
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 
@@ -19,7 +19,7 @@ from chainrule.compiler.control import FIRST_TABLE, Control
 from chainrule.compiler.copies import Copies
 from chainrule.compiler.kept import KeptArray
 from chainrule.compiler.native_loop import NativeLoop, native_loop
-from chainrule.compiler.pool import helpers, is_interrupted, run_apart, run_together, signals_held_back
+from chainrule.compiler.pool import is_interrupted, lent, run_apart, run_together, signals_held_back
 from chainrule.compiler.table import address_of, allocate, given_up
 from chainrule.compiler.threads import WORTH_GIVING_UP
 from chainrule.graph.evaluate import bind_rows
@@ -79,7 +79,7 @@ class CompiledRun:
         self._may_give_up = False
         self._slowest = self._copying = 0.0
         self._spoilt = False
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: Executor | None = None
         self._saved_own: dict[str, Array] | None = None
         self._copies = Copies(self._plan)
         self._copied: dict[str, Array] = {}
@@ -183,7 +183,7 @@ class CompiledRun:
         begin = shown = len(self.results)
         self._end = begin + self.inputs.epochs
         try:
-            with ThreadPoolExecutor(self.threads) as self._pool:
+            with lent(self.threads) as self._pool:
                 while shown < self._end and not (shown > begin and self._position.stopped):
                     failure = self._go_on()
                     while shown < len(self.results):
@@ -321,7 +321,7 @@ class CompiledRun:
         self._hand_over(data)
         np.copyto(self._kept_before, self._kept)
         try:
-            with signals_held_back(self._give_up) if self._pool is not None else nullcontext():
+            with self._helped() if self.threads > 1 or self._may_give_up else nullcontext():
                 self._make_turns(1, check=self.loop.checked)
             if not self.loop.checked or self._is_sound():
                 self._position = LoopState({}, step=before.step + 1, epoch=before.epoch)
@@ -334,7 +334,7 @@ class CompiledRun:
         return self._evaluated_step(data)
 
     def _hand_over(self, data: Tables) -> None:
-        """Have the next turn see these rows, and threads that help with it."""
+        """Have the next turn see these rows."""
         self._given = [array for name in self._plan.data for array in _arrays_of(data[name])]
         for slot, array in enumerate(self._given, FIRST_TABLE):
             self._table[slot] = address_of(array)
@@ -343,8 +343,15 @@ class CompiledRun:
         control[Control.SHUFFLE] = False
         self._end = len(self.results) + 1
         self._may_give_up = self._native.multiplications(rows) >= WORTH_GIVING_UP and is_interrupted()
-        helping = self.threads if self._may_give_up else self.threads - 1
-        self._pool = helpers.at_least(helping) if helping else None
+
+    @contextmanager
+    def _helped(self) -> Iterator[None]:
+        """Have threads that help, and hold signals back meanwhile."""
+        try:
+            with lent(self.threads) as self._pool, signals_held_back(self._give_up):
+                yield
+        finally:
+            self._pool = None
 
     def _take_back(self, before: LoopState) -> None:
         np.copyto(self._kept, self._kept_before)

@@ -19,6 +19,10 @@ _SIGNALS = [
     if hasattr(signal, name)
 ]
 
+_idle: list[tuple[int, ThreadPoolExecutor]] = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)  # a process that was forked off has no threads
+
 
 def run_together(call: Callable[[int], object], threads: int, pool: Executor | None) -> None:
     """Call a function with each thread's number, 0 on this one; done when none is in it any more.
@@ -55,29 +59,23 @@ def _wait_for(others: Sequence[Future[object]]) -> None:
         other.result()
 
 
-class _Helpers:
-    """The pool that calls of single graphs share; its threads begin when they are first needed."""
+@contextmanager
+def lent(number: int) -> Iterator[Executor]:
+    """Lend a pool of so many threads or more, one that was given back, or else a new one.
 
-    def __init__(self) -> None:
-        self._pool: ThreadPoolExecutor | None = None
-        self._size = 0
-        self._lock = threading.Lock()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._forget)
-
-    def _forget(self) -> None:
-        """Begin anew in a process that was forked off: it has no threads."""
-        self._pool, self._size, self._lock = None, 0, threading.Lock()
-
-    def at_least(self, number: int) -> ThreadPoolExecutor:
-        """Return a pool of so many threads, or more."""
-        with self._lock:
-            if self._pool is None or self._size < number:
-                self._pool, self._size = ThreadPoolExecutor(number, "chainrule"), number
-            return self._pool
-
-
-helpers = _Helpers()
+    Its threads begin when they are first needed, and stay: one that begins anew may be put where another
+    works already, and wait there for a few milliseconds.
+    """
+    try:
+        size, pool = _idle.pop()
+    except IndexError:
+        size = 0
+    if size < number:
+        size, pool = number, ThreadPoolExecutor(number, "chainrule")
+    try:
+        yield pool
+    finally:
+        _idle.append((size, pool))
 
 
 def is_interrupted() -> bool:
