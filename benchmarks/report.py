@@ -13,7 +13,7 @@ from benchmarks.peak import peak_flops
 from benchmarks.peers import OURS, Peer, find
 from benchmarks.rounds import Settings
 from benchmarks.sections import Section
-from benchmarks.summary import Times, Turns, others, ratio, step
+from benchmarks.summary import Times, Turns, digits, others, ratio, step
 
 Results = Mapping[Network, Times]
 """Times by network."""
@@ -51,6 +51,7 @@ def page(section: Section, results: Results, settings: Settings, plot: str) -> s
         "Median (best round). ¹ With one thread, which was faster for this peer than all.",
         markdown(*_steps(results, settings.threads)),
         *_rates(results, settings),
+        *_floors(results, settings),
         "## How it was measured",
         _setting(results, settings),
         "Each in the form that was found to be its fastest:",
@@ -81,6 +82,37 @@ def _rates(results: Results, settings: Settings) -> list[str]:
         f"In brackets the share of what the machine was seen to do with fused operations in "
         f"registers alone: {peak / 1e9:.0f} GFLOP/s.",
         markdown(["matrices", *(peer.title for peer in everyone)], rows),
+    ]
+
+
+def _floors(results: Results, settings: Settings) -> list[str]:
+    """Return how long steps would take if all cores multiplied at their peak and nothing else took time."""
+    if any(network.kind not in ("training", "single") for network in results):
+        return []
+    peak = peak_flops(settings.dtype, settings.threads)
+    peers = shown(results)
+
+    def row(network: Network, times: Times) -> list[str]:
+        floor = network.work / peak
+        share = floor / statistics.median(times[OURS.name].seconds)
+        theirs = {name: digits(statistics.median(turns.seconds) / floor) for name, turns in times.items()}
+        return [
+            network.label,
+            digits(floor * 1e6),
+            f"{share:.0%}",
+            *(theirs.get(peer.name, "—") for peer in peers),
+        ]
+
+    return [
+        "## What the machine allows",
+        "How long the products of a step would take at the machine's peak, "
+        f"{peak / 1e9:.0f} GFLOP/s of fused operations\n"
+        "in registers alone; chainrule's share of it; and each peer's time divided by it:\n"
+        "a ratio above that is out of reach here.",
+        markdown(
+            ["network, rows", "at the peak, µs", "chainrule", *(peer.title for peer in peers)],
+            [row(network, times) for network, times in results.items()],
+        ),
     ]
 
 
