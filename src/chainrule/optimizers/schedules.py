@@ -19,7 +19,6 @@ from chainrule.graph.hyperparameters import is_zero
 from chainrule.graph.options import (
     ABOVE_ZERO,
     AT_LEAST_ZERO,
-    COUNT,
     LENGTH,
     LENGTH_OR_NONE,
     PROPER_FRACTION,
@@ -248,7 +247,7 @@ class CosineDecay(_Formula):
     final_rate: float = field(default=0.0, metadata=AT_LEAST_ZERO)
     warmup_steps: int = field(default=0, metadata=LENGTH_OR_NONE)
     restarts: bool = False
-    period_multiplier: int = field(default=1, metadata=COUNT)
+    period_multiplier: int = field(default=1, metadata=LENGTH)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -271,12 +270,11 @@ class CosineDecay(_Formula):
 
         Periods of 1, m, m², ... have together the length (m^k - 1) / (m - 1) when k of them are over.
         """
-        m = self.period_multiplier
-        if m == 1:
-            return periods - floor(periods)
+        grow = self.period_multiplier > 1
+        m = where(grow, self.period_multiplier, 2)
         growth = 1 + (m - 1) * where(periods > 0, periods, 0)
-        over = floor(log(growth) / math.log(m) + 1e-12)  # a logarithm just below a whole number is rounded
-        return (growth - m**over) / ((m - 1) * m**over)
+        over = floor(log(growth) / log(m) + 1e-12)  # a logarithm just below a whole number is rounded
+        return where(grow, (growth - m**over) / ((m - 1) * m**over), periods - floor(periods))
 
 
 @final
