@@ -62,6 +62,9 @@ MISTAKES = [
 SYMBOLIC_MISTAKES = [  # x is (rows, 3)
     (lambda x: x[:, 3], IndexError, r"3 is outside the axis 1 of float64\[rows, 3\]"),
     (lambda x: x[:, -4], IndexError, "-4 is outside the axis 1"),
+    (lambda x: x[:, np.array([0, 3])], IndexError, r"3 is outside the axis 1 of float64\[rows, 3\]"),
+    (lambda x: x[:, [-1, -4]], IndexError, "-4 is outside the axis 1"),
+    (lambda x: x[[2, -1]], IndexError, "-1 would count from the end of the rows, whose number is not known"),
     (lambda x: x[0], IndexError, r"rows can only be taken whole \(x\[:, ...\]\) or by an integer array"),
     (lambda x: x[1:], IndexError, "rows can only be taken whole"),
     (lambda x: x[:, 0, 0], IndexError, "has 2 dimensions, and the index names 3"),

@@ -56,6 +56,11 @@ ON_TABLES = {  # x is (rows, 3); each is the same expression in both libraries
     "backwards from within, new axis": (lambda x: x[:, None, -2:0:-2], lambda x: x[:, None, -2:0:-2]),
     "backwards, and nothing": (lambda x: x[:, 0:2:-1], lambda x: x[:, 0:2:-1]),
     "columns by number": (lambda x: x[:, PLACES], lambda x: x[:, PLACES]),
+    "columns from the end by number": (lambda x: x[:, [-1, 0, -3]], lambda x: x[:, [-1, 0, -3]]),
+    "columns from the end by computed number": (
+        lambda x: x[:, cr.argmax(x, axis=1) - 3],
+        lambda x: x[:, x.argmax(1) - 3],
+    ),
     "rows by number": (lambda x: x[np.array([0, 0]), 1:], lambda x: x[np.array([0, 0]), 1:]),
     "take rows": (lambda x: cr.take(x, [0]), lambda x: x[:1]),
     "own place": (

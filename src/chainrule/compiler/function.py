@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+import chainrule.functions  # noqa: F401, its operators are what a value is computed with
 from chainrule.compiler.executable import Executable
 from chainrule.graph.graph import Graph
 from chainrule.graph.structure import flatten, unflatten

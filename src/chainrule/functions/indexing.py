@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.functions.comparison import where
 from chainrule.graph.trace import operation
 from chainrule.graph.types import INT32, ROWS, Dim, normalize_axis
 from chainrule.graph.value import OPERATORS, Operand, Value, as_value, constant
@@ -92,12 +93,12 @@ def getitem(x: Operand, index: Any) -> Value:
     """Return a part of x by Python's indexing.
 
     An index is an int, a slice, None, ..., or one integer array, whose axes stand in the result where the
-    axis was. The rows are taken whole or by an integer array.
+    axis was. The rows are taken whole or by an integer array, in which no number counts from their end.
     """
     x = as_value(x)
     cuts: list[_Cut] = []  # one for each axis of x
     shape: list[Dim] = []  # that of what is cut out, with new axes, and without those that a number has taken
-    gather: tuple[int, Any] | None = None
+    gather: tuple[int, Value] | None = None
     for item in _without_ellipsis(x, index if isinstance(index, tuple) else (index,)):
         if item is None:
             shape.append(1)
@@ -109,7 +110,7 @@ def getitem(x: Operand, index: Any) -> Value:
         if not isinstance(item, slice):
             if gather is not None:
                 raise TypeError("x[...] takes one integer array; use cr.take for each further one")
-            gather = (len(shape), item)
+            gather = (len(shape), _from_the_front(as_value(item), len(cuts) - 1, x))
         shape.append(cut.size)
 
     y: Value = x
@@ -178,6 +179,22 @@ def _cut(item: Any, axis: int, x: Value) -> _Cut:
         return _Cut(0, 0, backwards=places.step < 0)
     first, last = sorted((places[0], places[-1]))
     return _Cut(first, last + 1, abs(places.step), backwards=places.step < 0)
+
+
+def _from_the_front(indices: Value, axis: int, x: Value) -> Value:
+    """Return positions along an axis of which none counts from its end."""
+    dim, known = x.shape[axis], indices.data
+    if known is not None and not (known < 0).any() and (dim is ROWS or (known < int(dim)).all()):
+        return indices
+    if dim is ROWS:
+        if known is None:
+            return indices
+        raise IndexError(f"{known.min()} would count from the end of the rows, whose number is not known")
+    if known is not None:
+        for place in (known.min(), known.max()):
+            if not -int(dim) <= place < int(dim):
+                raise IndexError(f"{place} is outside the axis {axis} of {x.type}")
+    return where(indices < 0, indices + int(dim), indices)
 
 
 def _reversed(x: Value, axis: int) -> Value:
