@@ -129,7 +129,9 @@ def compile(function: Callable[..., Any]) -> Compiled:
     ----------
     function : callable
         Takes arrays, Python numbers, or dicts, lists and tuples of them, and returns such. Python's own `if`
-        and `while` on arrays are not seen: use `where`.
+        and `while` on arrays are not seen: use `where`. What it finds outside (variables, arrays) stands for
+        what it is at the first call, and arrays of these may not be changed in place after it: hand over as
+        an argument what changes.
 
     Returns
     -------
