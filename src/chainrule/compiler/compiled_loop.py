@@ -8,7 +8,7 @@ from dataclasses import replace
 from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.compiled_graph import unique
 from chainrule.compiler.control import FIRST_TABLE
-from chainrule.compiler.control_code import LoopLayout, Table
+from chainrule.compiler.control_code import LoopLayout, TablePlace
 from chainrule.compiler.finite import places_of_copies, write_check
 from chainrule.compiler.local import plan_local
 from chainrule.compiler.loop_code import OWN_ITEMS, loop_functions
@@ -125,12 +125,12 @@ class Part:
             first_part=OWN_ITEMS,
         )
 
-    def tables(self, slot: int) -> list[Table]:
+    def tables(self, slot: int) -> list[TablePlace]:
         """Return where its data stand, whose first is at a slot of the table of pointers."""
         tables = []
         for name in self.data:
             value, sparse = self.inputs[name], name in self._sparse
-            tables.append(Table(slot, self.buffers[value.serial], static_size(value.shape[1:]), sparse))
+            tables.append(TablePlace(slot, self.buffers[value.serial], static_size(value.shape[1:]), sparse))
             slot += 3 if sparse else 1
         return tables
 

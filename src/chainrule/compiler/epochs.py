@@ -25,7 +25,7 @@ from chainrule.compiler.threads import WORTH_GIVING_UP
 from chainrule.graph.evaluate import bind_rows
 from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError, Tables
 from chainrule.graph.shuffle import bits_for, shift_for
-from chainrule.graph.sparse import Rows, SparseRows
+from chainrule.graph.sparse import SparseRows, Table
 from chainrule.graph.types import Array, ArrayType
 
 #: Seconds that native code runs before Python may look. Ctrl-C waits for half as much more at most, and for
@@ -453,7 +453,7 @@ def _check_tables(loop: Loop, inputs: Inputs) -> None:
             bind_rows(values, [dense[value.name] for value in values])
 
 
-def _arrays_of(table: Rows) -> list[Array]:
+def _arrays_of(table: Table) -> list[Array]:
     """Return what stands in a table's slots."""
     if isinstance(table, SparseRows):
         return [table.values, table.columns, table.starts]

@@ -23,7 +23,7 @@ from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held
 from chainrule.estimators.warned import warn
 from chainrule.graph.loop import Inputs, Loop, LoopState, Run
-from chainrule.graph.sparse import Rows
+from chainrule.graph.sparse import Table
 from chainrule.graph.types import Array, ArrayType
 from chainrule.training.callbacks import Callback, Progress, as_callbacks, split_callbacks
 from chainrule.training.checkpoint import Checkpoint, Saved
@@ -50,7 +50,7 @@ _SCORER = "scorer"
 class Plan:
     """A fit that is put together: its rows as they are given, the loop, its start, and Python's part."""
 
-    tables: Mapping[str, Rows]
+    tables: Mapping[str, Table]
     loop: Loop
     start: LoopState
     inputs: Inputs

@@ -17,7 +17,7 @@ import numpy as np
 
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Inputs, Loop, LoopState
-from chainrule.graph.sparse import Rows, SparseRows
+from chainrule.graph.sparse import SparseRows, Table
 from chainrule.graph.types import Array, str_shape
 
 #: By name: a number, a text, a flag; or {"hash": ...}, with shape and dtype, for what is too large to show.
@@ -146,7 +146,7 @@ def _items(path: str, part: Any) -> Iterator[tuple[str, Any]]:
         yield path, getattr(part, "__name__", type(part).__name__)
 
 
-def _of_numbers(table: Rows) -> dict[str, str]:
+def _of_numbers(table: Table) -> dict[str, str]:
     if isinstance(table, SparseRows):
         form, arrays = ", sparse", {"": table.values, "columns": table.columns, "starts": table.starts}
     else:

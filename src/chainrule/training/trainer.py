@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.functions import random_key
 from chainrule.graph.loop import Inputs, Loop, LoopState, Stage
 from chainrule.graph.names import unknown_name
-from chainrule.graph.sparse import Rows
+from chainrule.graph.sparse import Table
 from chainrule.graph.types import ROWS, Array, ArrayType, str_shape
 from chainrule.layers import Layer, initial_values
 from chainrule.optimizers import Optimizer
@@ -302,10 +302,10 @@ class Trainer:
             types = self.data_types(data)
             return self.stage(kind, types), self.arrays(data), types.names
 
-    def data_types(self, data: Mapping[str, Rows]) -> DataTypes:
+    def data_types(self, data: Mapping[str, Table]) -> DataTypes:
         """Return the types of a batch."""
 
-        def rows_of(array: Rows) -> ArrayType:
+        def rows_of(array: Table) -> ArrayType:
             return ArrayType((ROWS, *array.shape[1:]), array.dtype)
 
         y = rows_of(data["y"]) if "y" in data else None
@@ -324,7 +324,7 @@ class Trainer:
         return self._stages[kind, data]
 
     def loop(
-        self, data: Mapping[str, Rows], validation: Arrays, shuffle: bool, recorded: bool = False
+        self, data: Mapping[str, Table], validation: Arrays, shuffle: bool, recorded: bool = False
     ) -> Loop:
         """Return the loop of a fit; no validation data, no validation."""
         measured = self.data_types(validation) if validation else None
