@@ -24,6 +24,7 @@ from chainrule.graph.loop import Stage, run_stage
 from chainrule.graph.types import FLOAT32, Array
 from chainrule.training.explained import explained_step
 from chainrule.training.frames import column_names
+from chainrule.training.task import DataTypes
 from chainrule.training.trainer import Trainer
 
 #: Numbers that differ by this part of themselves, or of the step's largest derivative, are the same.
@@ -45,7 +46,7 @@ def explain(trainer: Trainer, x: Any, y: Any, weight: Any, steps: int) -> Explan
             f"which has no derivative to explain: {failure.beginning}"
         )
     data = {name: arrays[name] for name in names}
-    graph = explained_step(trainer.task, trainer.carried, trainer.data_types(data))
+    graph = explained_step(trainer.task, trainer.carried, DataTypes.of(data))
     recording = graph.record(arrays)
     loss = float(recording.numbers[graph.loss])
     new = {name: recording.numbers[value] for name, value in graph.new.items()}
@@ -120,7 +121,7 @@ def _rounding_errors(gradient: Array, entries: Sequence[CheckedEntry]) -> Iterat
 
 def _history(trainer: Trainer, arrays: Arrays, data: Arrays, steps: int) -> list[dict[str, Any]]:
     """Return the losses and the sizes by layer of consecutive training steps on these rows."""
-    types = trainer.data_types(dict(data))
+    types = DataTypes.of(data)
     step, gradient = trainer.stage("step", types), trainer.stage("gradients", types)
     parameters = list(trainer.carried.parameters)
     found = []

@@ -21,6 +21,7 @@ from chainrule.layers import Dropout
 from chainrule.optimizers import SGD
 from chainrule.training.memo import remembered
 from chainrule.training.step import Trace
+from chainrule.training.task import DataTypes
 
 #: Plain descent that shows whether units are copies: after it they differ by at most this part of its way.
 RATE, FEW_STEPS, SAME = 0.1, 20, 1e-3
@@ -92,7 +93,7 @@ def _activation_stage(patient: Patient) -> Stage:
     on its own sum only, it is ± f'(z). With equal signs that of a softmax, whose units sum to 1, would be 0.
     """
     trainer = patient.trainer
-    types = trainer.data_types(dict(patient.data))
+    types = DataTypes.of(patient.data)
 
     def make() -> Stage:
         t = Trace(trainer.task, trainer.carried, types, training=True)
@@ -196,7 +197,7 @@ def much_dropped(patient: Patient, found: str) -> Iterator[Verdict]:
 def _dropout_layers(patient: Patient) -> Iterator[tuple[str, float, int]]:
     """Yield the places of dropout between layers, with the rate and the number of units."""
     trainer = patient.trainer
-    stage = trainer.stage("gradients", trainer.data_types(dict(patient.data)))
+    stage = trainer.stage("gradients", DataTypes.of(patient.data))
     for value in stage.graph.equations:
         layer = layer_at(trainer.task.network, value.origin.part)
         if isinstance(layer, Dropout) and value.dtype.kind == "f" and len(value.shape) > 1:

@@ -33,6 +33,7 @@ from chainrule.training.history import History
 from chainrule.training.memo import remembered
 from chainrule.training.plateau import ReduceOnPlateau, with_plateau
 from chainrule.training.stopping import EarlyStopping, with_best
+from chainrule.training.task import DataTypes
 
 if TYPE_CHECKING:
     from chainrule.estimators.base import BaseMLP
@@ -157,7 +158,7 @@ def _planned(
     inputs = Inputs(handed, arguments, trainer.key, size, epochs, n_threads=thread_limit(estimator))
     if held is not None:
         watching, watched = fed(estimator._trainer, as_rows(held.data), size)
-        types = watching.data_types(watched)
+        types = DataTypes.of(watched)
         parts = watching.task, watching.carried, types
         measured = remembered(held.row_score, *parts, partial(held_stage, *parts, held.row_score))
         loop = replace(loop, validation=measured, validation_data=types.names)

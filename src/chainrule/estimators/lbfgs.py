@@ -17,6 +17,7 @@ from chainrule.graph.loop import NotFiniteError, Prepare, Stage, check_finite, r
 from chainrule.graph.sparse import SparseRows, Table
 from chainrule.graph.types import Array
 from chainrule.training.failure import first_not_finite
+from chainrule.training.task import DataTypes
 from chainrule.training.trainer import Trainer
 
 #: The most numbers of sparse rows that are dense at a time.
@@ -136,7 +137,7 @@ def _gradient_of(
 ) -> Callable[[dict[str, Array]], Iterator[_Part]]:
     """Return a function of all arrays that yields loss and gradients of some rows after the other."""
     trainer, handed = fed(trainer, data, size)
-    stage = trainer.stage("reported gradients", trainer.data_types(handed))
+    stage = trainer.stage("reported gradients", DataTypes.of(handed))
     numbers = trainer.arguments()
     without_penalties = {path: 0 * numbers[path] for path in numbers if path.startswith("task.penalties")}
 

@@ -62,7 +62,8 @@ class Trainer:
     size : int
         How many numbers the parameters are.
     data : DataTypes or None
-        The types of the last batch that came with targets.
+        The types of the rows that it has learnt from, or was measured on, last: a file keeps a user's own
+        functions as their graphs on such rows.
     feature_names : list of str or None
         The names of the columns that it has learnt from, if they came with names.
     """
@@ -108,7 +109,8 @@ class Trainer:
         NotFiniteError
             If a result is NaN or infinite; nothing is changed then.
         """
-        types, rows = self.data_types(data), len(data["x"])
+        self.data = types = DataTypes.of(data)
+        rows = len(data["x"])
         with self._lock:
             stepping = self._stepping
             if stepping is None or not stepping.can(start, types, rows, n_threads):
@@ -299,18 +301,8 @@ class Trainer:
         """Return a graph for what a user handed over, all that it may need, and the names of the data."""
         with self.unchanged_on_failure():
             data = self.batch(x, y, weight)
-            types = self.data_types(data)
+            self.data = types = DataTypes.of(data)
             return self.stage(kind, types), self.arrays(data), types.names
-
-    def data_types(self, data: Mapping[str, Table]) -> DataTypes:
-        """Return the types of a batch."""
-
-        def rows_of(array: Table) -> ArrayType:
-            return ArrayType((ROWS, *array.shape[1:]), array.dtype)
-
-        y = rows_of(data["y"]) if "y" in data else None
-        self.data = DataTypes(rows_of(data["x"]), y, "sample_weight" in data)
-        return self.data
 
     # The graphs -----------------------------------------------------------------------------------
 
@@ -327,11 +319,11 @@ class Trainer:
         self, data: Mapping[str, Table], validation: Arrays, shuffle: bool, recorded: bool = False
     ) -> Loop:
         """Return the loop of a fit; no validation data, no validation."""
-        measured = self.data_types(validation) if validation else None
-        types = self.data_types(data)
+        self.data = types = DataTypes.of(data)
         loop = Loop(self.stage("recorded step" if recorded else "step", types), types.names, shuffle)
-        if measured is None:
+        if not validation:
             return loop
+        measured = DataTypes.of(validation)
         stage = self.stage("evaluation", measured)
         return replace(loop, validation=stage, validation_data=measured.names)
 
