@@ -121,7 +121,7 @@ def run_of(x=X, y=Y, *, layers=(19, 3), between=(), batch_size=50, epochs=2, mod
 def compiled(options):
     run = CompiledRun(*options)
     text = CompiledLoop(run.loop, sorted(run.state.carried), in_halves=True)
-    assert any(kernel.halved for kernel in text.step.kernels)
+    assert any(kernel.halved for kernel in text.step.part.kernels)
     return run
 
 
@@ -219,7 +219,7 @@ def test_code_for_every_cpu(cpu, monkeypatch):
     for dtype, layers in itertools.product(["float32", "float64"], [(37, 3), (16, 100, 2)]):
         loop, state, inputs = run_of(y=Y[:, : layers[-1]], layers=layers, model={"dtype": dtype})
         made = CompiledLoop(loop, sorted(state.carried), in_halves=True)
-        assert any(kernel.halved for kernel in made.step.kernels)
+        assert any(kernel.halved for kernel in made.step.part.kernels)
         code = emit_object(made.module.text, cpu, "")
         if not runs(cpu):
             continue

@@ -87,7 +87,7 @@ def profile_loop(loop: Loop, state: LoopState, inputs: Inputs) -> str:
 
     head = f"a training step on {counted(batch, 'row')} with {counted(threads, 'thread')}"
     head += ", without the gathering of rows"
-    return _table(head, step.kernels, step.buffers, batch, _measured(rounds()))
+    return _table(head, step.part.kernels, step.buffers, batch, _measured(rounds()))
 
 
 def _drawn(value: Value, rows: int) -> Array:
