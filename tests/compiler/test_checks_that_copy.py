@@ -83,18 +83,18 @@ def test_what_is_copied_is_looked_at_number_by_number(monkeypatch, dtype, number
         run._control[[Control.MOST_TURNS, Control.CHECK, Control.ENDED]] = 0, 1, 1
         run._control[Control.COPIES] = run._copies.address()
         run._call()
-        return run._copies.taken(), np.isfinite(run._finite.item())
+        return run._copies.taken(), np.isfinite(run.memory.finite.item())
 
     with ThreadPoolExecutor(threads) as run._pool:
         for name in run._plan.copies:
-            array = run._home[name].copy()
+            array = run.memory.home[name].copy()
             for place in {0, array.size // 2, array.size - 1}:
                 sound, array.flat[place] = array.flat[place], number
-                run._home[name].put(array)
+                run.memory.home[name].put(array)
                 copies, is_sound = look()
                 assert not is_sound, (name, place)
                 for one, copy in copies.items():
-                    np.testing.assert_array_equal(copy, run._home[one].copy(), one)
+                    np.testing.assert_array_equal(copy, run.memory.home[one].copy(), one)
                 array.flat[place] = sound
-                run._home[name].put(array)
+                run.memory.home[name].put(array)
         assert look()[1]

@@ -10,7 +10,7 @@ from test_compiled_training import close
 from test_hostile import CPUS, TILES_FOR, on_x86, poisoned, runs
 
 import chainrule as cr
-from chainrule.compiler import epochs, matmul, native, native_loop
+from chainrule.compiler import loop_memory, matmul, native, native_loop
 from chainrule.compiler.compiled_loop import CompiledLoop
 from chainrule.compiler.epochs import CompiledRun
 from chainrule.compiler.halves import rows_worth_halving, sums_in_halves
@@ -242,4 +242,4 @@ def test_code_for_aarch64(tmp_path, monkeypatch):
 
 def test_room_behind_arrays():
     run = compiled(run_of(batch_size=17))
-    assert run._capacity == 32 + epochs.ROWS_BEHIND
+    assert run.memory.capacity == 32 + loop_memory.ROWS_BEHIND

@@ -82,8 +82,8 @@ def profile_loop(loop: Loop, state: LoopState, inputs: Inputs) -> str:
 
     def rounds() -> Iterator[Array]:
         for _ in run:
-            yield np.array([*run.ticks[:-1] / used, run.ticks[-1]])
-            run.ticks[:] = 0
+            yield np.array([*run.memory.ticks[:-1] / used, run.memory.ticks[-1]])
+            run.memory.ticks[:] = 0
 
     head = f"a training step on {counted(batch, 'row')} with {counted(threads, 'thread')}"
     head += ", without the gathering of rows"
