@@ -12,12 +12,13 @@ from chainrule.compiler.control_code import LoopLayout, TablePlace
 from chainrule.compiler.finite import places_of_copies, write_check
 from chainrule.compiler.local import plan_local
 from chainrule.compiler.loop_code import DECISION, OWN_ITEMS, STEP, VALIDATION, loop_functions
-from chainrule.compiler.memory import in_place, plan_arena, user_buffer
+from chainrule.compiler.memory import plan_arena, user_buffer
 from chainrule.compiler.module import Module
 from chainrule.compiler.panels import panels, read_by_panels
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.plan import LoopPlan, work_of
 from chainrule.compiler.program import Program, write_program
+from chainrule.compiler.reading import in_place
 from chainrule.compiler.schedule import grouped, scheduled
 from chainrule.compiler.table import LINE, Scratch
 from chainrule.graph.graph import Graph

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 
-from chainrule.compiler.fuse import source_of
+from chainrule.compiler.views import source_of
 from chainrule.graph.graph import Graph
 from chainrule.graph.lowering import Contraction, Expression, Reduction
 from chainrule.graph.primitive import lowering_of, primitive_name

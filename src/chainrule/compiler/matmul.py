@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from chainrule.compiler.access import goes_on
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import BYTES, LANES
-from chainrule.compiler.fuse import is_contiguous
+from chainrule.compiler.few_columns import are_few, write_few_columns
 from chainrule.compiler.index import Affine, affines
 from chainrule.compiler.llvm import vector_registers
 from chainrule.compiler.loops import Index, KernelWriter, extent_of, first_lanes
-from chainrule.compiler.narrow import are_few, write_few_columns
 from chainrule.compiler.operand import FAR_BYTES, Operand, Panel
 from chainrule.compiler.tile import Area, Block, PanelRows, Product, Tile, Tiles, lanes_of_row, tile_for
+from chainrule.compiler.views import is_contiguous
 from chainrule.graph.types import ROWS, Dim
 from chainrule.graph.value import Value
 

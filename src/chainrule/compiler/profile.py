@@ -16,8 +16,8 @@ from chainrule.compiler.description import str_kernel
 from chainrule.compiler.epochs import CompiledRun
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.fuse import Kernel
-from chainrule.compiler.memory import reads
 from chainrule.compiler.native_loop import NativeLoop, goes_in_halves
+from chainrule.compiler.reading import reads
 from chainrule.graph.graph import Graph, needed
 from chainrule.graph.loop import Inputs, Loop, LoopState
 from chainrule.graph.lowering import Contraction

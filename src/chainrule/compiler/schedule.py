@@ -19,7 +19,8 @@ from chainrule.compiler.code import Code
 from chainrule.compiler.fuse import Kernel, kernels_of
 from chainrule.compiler.halves import sums_in_halves
 from chainrule.compiler.index import IndexBuilder, Place, axis_counters
-from chainrule.compiler.memory import layout, operands_in_memory, padded_bytes, reads
+from chainrule.compiler.memory import layout, padded_bytes
+from chainrule.compiler.reading import operands_in_memory, reads
 from chainrule.graph.graph import Graph
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex
 from chainrule.graph.primitive import lowering_of

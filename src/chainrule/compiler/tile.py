@@ -14,11 +14,11 @@ from functools import cached_property
 
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import BYTES, LANES, SCALARS, llvm_type, mangled
-from chainrule.compiler.fuse import is_inside
 from chainrule.compiler.index import Affine, affines
 from chainrule.compiler.llvm import Registers
 from chainrule.compiler.loops import KernelWriter, extent_of
 from chainrule.compiler.operand import Operand, Panel
+from chainrule.compiler.views import is_inside
 from chainrule.graph.types import ROWS, Dim
 from chainrule.graph.value import Value
 
