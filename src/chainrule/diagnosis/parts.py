@@ -84,8 +84,8 @@ def layer_at(network: Layer, path: str) -> Layer | None:
 def takes_numbers(network: Layer) -> bool:
     """Whether the input reaches weights as it is: not through a normalization, nor as category numbers."""
     first = network
-    while isinstance(getattr(first, "layers", None), tuple):
-        if not first.layers:  # type: ignore[attr-defined]
+    while isinstance(layers := getattr(first, "layers", None), tuple):
+        if not layers:
             return True
-        first = first.layers[0]  # type: ignore[attr-defined]
+        first = layers[0]
     return not isinstance(first, BatchNorm | LayerNorm | Embedding)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -41,6 +41,20 @@ Arrays = dict[str, Array]
 MULTIPLICATIONS = 1 << 29
 #: That a prediction of more than 4096 rows makes without a break: some tens of MB.
 NUMBERS = 1 << 23
+
+
+#: What can be traced of a task. A recorded step sums up what is recorded; reported gradients come with what
+#: the loss reports in place of what is minimised; a link is a prediction in the target's terms.
+StageKind = Literal[
+    "step", "recorded step", "gradients", "reported gradients", "evaluation", "prediction", "link"
+]
+_OF_BATCH: dict[StageKind, Callable[..., Stage]] = {
+    "step": training_step,
+    "recorded step": partial(training_step, recorded=True),
+    "gradients": gradient_stage,
+    "reported gradients": partial(gradient_stage, reported=True),
+    "evaluation": evaluation_stage,
+}
 
 
 class Trainer:
@@ -297,7 +311,7 @@ class Trainer:
             self.x, self.data, self.feature_names = x, data, names
             raise
 
-    def prepared(self, kind: str, x: Any, y: Any, weight: Any) -> tuple[Stage, Arrays, tuple[str, ...]]:
+    def prepared(self, kind: StageKind, x: Any, y: Any, weight: Any) -> tuple[Stage, Arrays, tuple[str, ...]]:
         """Return a graph for what a user handed over, all that it may need, and the names of the data."""
         with self.unchanged_on_failure():
             data = self.batch(x, y, weight)
@@ -306,8 +320,8 @@ class Trainer:
 
     # The graphs -----------------------------------------------------------------------------------
 
-    def stage(self, kind: str, data: DataTypes | None = None) -> Stage:
-        """Return a graph, traced if it is new: step, gradients, evaluation, prediction or link."""
+    def stage(self, kind: StageKind, data: DataTypes | None = None) -> Stage:
+        """Return a graph, traced if it is new: of a batch of these types, or, without, of a prediction."""
         if (kind, data) not in self._stages:
             traced = partial(self._traced, kind, data)
             types = data or self.x
@@ -327,19 +341,12 @@ class Trainer:
         stage = self.stage("evaluation", measured)
         return replace(loop, validation=stage, validation_data=measured.names)
 
-    def _traced(self, kind: str, data: DataTypes | None) -> Stage:
+    def _traced(self, kind: StageKind, data: DataTypes | None) -> Stage:
         carried = self.carried
         if data is None:
             assert self.x is not None
             return prediction_stage(self.task, carried, self.x, link=kind == "link")
-        makers: dict[str, Callable[..., Stage]] = {
-            "step": training_step,
-            "recorded step": partial(training_step, recorded=True),
-            "gradients": gradient_stage,
-            "reported gradients": partial(gradient_stage, reported=True),
-            "evaluation": evaluation_stage,
-        }
-        return makers[kind](self.task, carried, data)
+        return _OF_BATCH[kind](self.task, carried, data)
 
     def arguments(self) -> Arrays:
         """Return the hyperparameters by path; they are found once, as a task is never changed."""
