@@ -21,6 +21,7 @@ from chainrule.explanation.verdict import Comparison, Verdict
 from chainrule.files import write_atomically
 from chainrule.gradient.report import CheckedEntry
 from chainrule.graph.loop import Stage, run_stage
+from chainrule.graph.origin import part_of
 from chainrule.graph.types import FLOAT32, Array
 from chainrule.training.explained import explained_step
 from chainrule.training.frames import column_names
@@ -132,7 +133,7 @@ def _history(trainer: Trainer, arrays: Arrays, data: Arrays, steps: int) -> list
             break  # from here on there are no numbers to show
         layers: dict[str, dict[str, float]] = {}
         for name in parameters:
-            part = layers.setdefault(name.rpartition(".")[0], {"weight": 0.0, "gradient": 0.0, "update": 0.0})
+            part = layers.setdefault(part_of(name), {"weight": 0.0, "gradient": 0.0, "update": 0.0})
             for key, array in (
                 ("weight", counted[name]),
                 ("gradient", gradients[name]),

@@ -8,17 +8,6 @@ from typing import Any
 from chainrule.layers import BatchNorm, Embedding, Layer, LayerNorm
 
 
-def part_of(parameter: str) -> str:
-    """Return the path of the layer that has a parameter.
-
-    Examples
-    --------
-    >>> part_of("layers.0.weight"), part_of("weight")
-    ('layers.0', '')
-    """
-    return parameter.rpartition(".")[0]
-
-
 def title(network: Layer, path: str) -> str:
     """Return a layer's path and kind; the path alone where it cannot be followed.
 

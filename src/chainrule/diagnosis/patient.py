@@ -9,10 +9,10 @@ from typing import TypeVar, cast
 
 import numpy as np
 
-from chainrule.diagnosis.parts import part_of
 from chainrule.executors import EXECUTORS
 from chainrule.graph.graph import needed
 from chainrule.graph.loop import Inputs, NotFiniteError, means_over_rows, run_stage
+from chainrule.graph.origin import part_of
 from chainrule.graph.types import Array
 from chainrule.optimizers import Optimizer
 from chainrule.training.history import History

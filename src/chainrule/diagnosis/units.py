@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Set
 
 import numpy as np
 
-from chainrule.diagnosis.parts import layer_at, part_of, so_in, title
+from chainrule.diagnosis.parts import layer_at, so_in, title
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.functions import sum as sum_of
 from chainrule.gradient.backward import backward
 from chainrule.graph.loop import Stage, run_stage
+from chainrule.graph.origin import part_of
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value, as_value
 from chainrule.graph.words import counted

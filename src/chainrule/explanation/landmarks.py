@@ -19,6 +19,7 @@ from chainrule.explanation.layout import letter
 from chainrule.explanation.symbols import LOSS, Symbols
 from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Contraction, Expression, Reduction
+from chainrule.graph.origin import part_of
 from chainrule.graph.primitive import lowering_of, primitive_name
 from chainrule.graph.types import BOOL, ROWS, is_float
 from chainrule.graph.value import PRIMITIVES, Value
@@ -102,7 +103,7 @@ def find_landmarks(
         for name, value in names.items()
     ]
     listed += [
-        Landmark(value, symbols.of(name), "input", name.rpartition(".")[0], "parameter")
+        Landmark(value, symbols.of(name), "input", part_of(name), "parameter")
         for name, value in parameters.items()
     ]
     computed = [
@@ -361,7 +362,7 @@ def _is_product(value: Value) -> bool:
 
 
 def _same_part(parameter: Value, value: Value) -> bool:
-    return parameter.name.rpartition(".")[0] == value.origin.part
+    return part_of(parameter.name) == value.origin.part
 
 
 def powers_in_logarithms(loss: Value) -> Iterator[tuple[Value, Value, Value]]:

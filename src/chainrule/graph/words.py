@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import SupportsIndex
 
 
 def counted(number: int, noun: str, form: str = "") -> str:
@@ -25,6 +26,17 @@ def counted(number: int, noun: str, form: str = "") -> str:
     ('2 entries', '3 classes', '2 days')
     """
     return f"{number:{form}} {noun if number == 1 else _plural(noun)}"
+
+
+def subscript(index: Sequence[SupportsIndex]) -> str:
+    """Return an index as Python writes it behind an array's name; nothing where the array is one number.
+
+    Examples
+    --------
+    >>> "bias" + subscript((3,)), "weight" + subscript((1, 0)), "loss" + subscript(())
+    ('bias[3]', 'weight[1, 0]', 'loss')
+    """
+    return f"[{', '.join(map(str, index))}]" if len(index) else ""
 
 
 def place(index: Sequence[int], columns: Sequence[str] | None = None) -> str:
