@@ -43,7 +43,7 @@ def explain(trainer: Trainer, x: Any, y: Any, weight: Any, steps: int) -> Explan
     failure = failure_of(stage, arrays, np.arange(len(arrays["x"])))
     if failure is not None and failure.of_loss:
         raise ValueError(
-            f"the loss of these rows is {failure.number} in step {trainer.run.step + 1}, "
+            f"the loss of these rows is {failure.number} in step {trainer.loop_state.step + 1}, "
             f"which has no derivative to explain: {failure.beginning}"
         )
     data = {name: arrays[name] for name in names}
@@ -127,7 +127,7 @@ def _history(trainer: Trainer, arrays: Arrays, data: Arrays, steps: int) -> list
     parameters = list(trainer.carried.parameters)
     found = []
     for number in range(steps):
-        counted = {**arrays, "step": np.asarray(trainer.run.step + number, np.int32)}
+        counted = {**arrays, "step": np.asarray(trainer.loop_state.step + number, np.int32)}
         gradients, results = run_stage(gradient, counted), run_stage(step, counted)
         if not np.isfinite(results["batch_loss"]):
             break  # from here on there are no numbers to show

@@ -41,12 +41,12 @@ def taken(monkeypatch):
 def test_callbacks_see_the_weights_of_each_epoch_and_keep_them(taken, dtype, threads):
     seen, expected = [], []
     model = large_model(dtype=dtype, n_threads=threads)
-    model.fit(*rows(), epochs=5, batch_size=4, callbacks=[lambda p: seen.append(p.model._trainer.run)])
+    model.fit(*rows(), epochs=5, batch_size=4, callbacks=[lambda p: seen.append(p.model._trainer.loop_state)])
     assert len(taken) == 5
     alone = large_model(dtype=dtype, n_threads=threads)
     for _ in range(5):
         alone.fit(*rows(), batch_size=4)
-        expected.append(alone._trainer.run)
+        expected.append(alone._trainer.loop_state)
     for run, one in zip(seen, expected, strict=True):  # those of earlier epochs are as they were
         assert (run.step, run.epoch) == (one.step, one.epoch)
         assert run.carried.keys() == one.carried.keys()

@@ -221,7 +221,7 @@ def test_the_evaluator_tells_which_rows_a_batch_had():
     data = model._trainer.batch(x, y, None)
     run = EvaluatedRun(
         model._trainer.loop(data, {}, True),
-        model._trainer.run,
+        model._trainer.loop_state,
         epochs.Inputs(data, model._trainer.arguments(), model._trainer.key, 4, 1),
     )
     y[11] = 1e200

@@ -128,7 +128,7 @@ class Doctor(Callback):
         at_start = self._at_start
         losses = progress.history["loss"] if progress.epoch else []
         if at_start and (progress.failure or not np.isfinite(losses[-1:]).all()):
-            failed = rate_of_failure(at_start, progress.model._trainer.run.step - self._steps_before)
+            failed = rate_of_failure(at_start, progress.model._trainer.loop_state.step - self._steps_before)
             self._tell_of([*self._besides, *(self._from_birth or failed)])
         elif at_start and losses:
             self._look(progress, is_over=True)
@@ -184,7 +184,7 @@ def _trained_on(progress: Progress) -> Patient:
 
 def _unknown_target(patient: Patient) -> Iterator[Verdict]:
     """Look at the scale of the target where the network has not come to know it in an earlier fit."""
-    if patient.trainer.run.step:
+    if patient.trainer.loop_state.step:
         guess = loss_of_ignorance(patient)
         if guess is None or not patient.start_loss > LIMITS.start_loss * guess.loss:
             return

@@ -24,7 +24,7 @@ def small_weights(patient: Patient) -> Iterator[Verdict]:
     What tells it is a trial: a copy with weights of the usual size is trained by the same optimizer. So a
     last layer that starts near 0, or weights that are normalized after them, are no fault.
     """
-    if patient.trainer.run.step:
+    if patient.trainer.loop_state.step:
         return
     steepest = max(relative_gradients(patient.weights, patient.gradients).values(), default=0.0)
     for variance in USUAL:

@@ -61,7 +61,7 @@ def silent_units(patient: Patient, at_start: Set[str] | None = None) -> Iterator
         )
         where = title(trainer.task.network, part)
         flat_share = float(np.mean(flat & ~off))
-        fresh = trainer.run.step == 0 if at_start is None else where in at_start
+        fresh = trainer.loop_state.step == 0 if at_start is None else where in at_start
         if dead >= LIMITS.dead_units:
             found[part] = Verdict(
                 "dead units",

@@ -346,7 +346,7 @@ class Attributes:
         best, scored = np.float64(state.carried[BEST]), self.plan.rules.scored
         one.best_loss_, one.best_validation_score_ = (None, float(best)) if scored else (best, None)
         schedule = self.plan.rules.schedule
-        kept = [*one._trainer.run.carried, *([RATE] if schedule.kind != "constant" else [])]
+        kept = [*one._trainer.loop_state.carried, *([RATE] if schedule.kind != "constant" else [])]
         one._left = Left(
             {name: state.carried[name] for name in kept},
             state.step,

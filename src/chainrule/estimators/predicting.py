@@ -71,7 +71,7 @@ class Predictor:
         """
         trainer = self._trainer
         names = trainer.predicting_names()
-        arrays = {**trainer.run.carried, **self._arguments, **state, **parameters}
+        arrays = {**trainer.loop_state.carried, **self._arguments, **state, **parameters}
         arrays |= {names[name]: array for name, array in parameters.items()}
         arrays |= {"key": trainer.key, "step": np.asarray(0, np.int32)}
         dense = _Outputs(trainer, arrays, "link" if link else "prediction", n_threads)

@@ -84,11 +84,11 @@ def with_first(trainer: Trainer, first: Layer, x: ArrayType) -> Trainer:
     other, carried = Trainer(replace(trainer.task, network=network), 0), trainer.carried
     asked = declared(network, x).parameters
     parameters, state, optimizer_state = (
-        {name: trainer.run.carried[name] for name in names}
+        {name: trainer.loop_state.carried[name] for name in names}
         for names in (asked, carried.state, carried.optimizer_state)
     )
     other.enter(x, trainer.output, parameters, state, optimizer_state)
-    other.key, other.run = trainer.key, trainer.run
+    other.key, other.loop_state = trainer.key, trainer.loop_state
     return other
 
 

@@ -241,4 +241,4 @@ def single_step(trainer: Trainer, data: dict[str, Array], start: StartRun, n_thr
         return trainer.step(data, start, n_threads)
     except NotFiniteError as failure:
         stage = trainer.stage("step", DataTypes.of(data))
-        raise ValueError(not_finite(failure, stage, trainer.run)) from None
+        raise ValueError(not_finite(failure, stage, trainer.loop_state)) from None

@@ -91,13 +91,13 @@ class Trainer:
         self.feature_names: list[str] | None = None
         self._stages: dict[Any, Stage] = {}
         self._arguments: tuple[Task, Arrays] | None = None
-        self._run = LoopState({})
+        self._loop_state = LoopState({})
         self._stepping: Stepping | None = None
         self._lock = threading.RLock()
 
     def __getstate__(self) -> dict[str, Any]:
         known = {name: what for name, what in vars(self).items() if name != "_lock"}
-        return {**known, "_run": self.run, "_stepping": None}
+        return {**known, "_loop_state": self.loop_state, "_stepping": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _lock=threading.RLock())
@@ -105,15 +105,15 @@ class Trainer:
     # The arrays -----------------------------------------------------------------------------------
 
     @property
-    def run(self) -> LoopState:
+    def loop_state(self) -> LoopState:
         """Parameters, layer state and optimizer state by name; steps and epochs done."""
         with self._lock:
-            return self._run if self._stepping is None else self._stepping.state
+            return self._loop_state if self._stepping is None else self._stepping.state
 
-    @run.setter
-    def run(self, run: LoopState) -> None:
+    @loop_state.setter
+    def loop_state(self, state: LoopState) -> None:
         with self._lock:
-            self._run, self._stepping = run, None
+            self._loop_state, self._stepping = state, None
 
     def step(self, data: Arrays, start: StartRun, n_threads: int | None) -> float:
         """Update the arrays once on a batch; return its loss before that.
@@ -130,7 +130,7 @@ class Trainer:
             if stepping is None or not stepping.can(start, types, rows, n_threads):
                 loop = Loop(self.stage("step", types), types.names, shuffle=False)
                 inputs = Inputs(data, self.arguments(), self.key, rows, 1, n_threads=n_threads)
-                self._stepping = stepping = Stepping(start, loop, types, self.run, inputs)
+                self._stepping = stepping = Stepping(start, loop, types, self.loop_state, inputs)
             return stepping.step(data)
 
     @property
@@ -170,12 +170,12 @@ class Trainer:
         self.x, self.output = x, output
         self._carried = CarriedTypes(_types(parameters), _types(state), _types(optimizer_state))
         self.size = sum(array.size for array in parameters.values())
-        self.run = LoopState({**parameters, **state, **optimizer_state})
+        self.loop_state = LoopState({**parameters, **state, **optimizer_state})
 
     def start(self, recorded: bool = False) -> LoopState:
         """Return where a fit starts: from where the arrays are, with sums for what is recorded."""
         sums = initial_sums(self.carried.parameters) if recorded else {}
-        return replace(self.run, carried={**self.run.carried, **sums})
+        return replace(self.loop_state, carried={**self.loop_state.carried, **sums})
 
     def change_optimizer(self, optimizer: Optimizer) -> None:
         """Go on with an optimizer that keeps the same arrays.
@@ -186,7 +186,7 @@ class Trainer:
             If it keeps others than the present one, of which nothing is known.
         """
         if self.x is not None:
-            parameters = {name: self.run.carried[name] for name in self.carried.parameters}
+            parameters = {name: self.loop_state.carried[name] for name in self.carried.parameters}
             state = optimizer.initial_state(parameters)
             if _types(state) != self.carried.optimizer_state:
                 raise ValueError(
@@ -195,13 +195,13 @@ class Trainer:
                     "of the same network with it, build that, and hand over the weights: "
                     "other.set_weights(model.weights)"
                 )
-        self.run = self.run  # the arrays are taken back from the single steps, which begin anew
+        self.loop_state = self.loop_state  # the arrays are taken back from the single steps, which begin anew
         self.task = replace(self.task, optimizer=optimizer)
         self._stages.clear()
 
     def copies(self, names: Iterable[str]) -> Arrays:
         """Return copies of the arrays of these names."""
-        return {name: np.array(self.run.carried[name]) for name in names}
+        return {name: np.array(self.loop_state.carried[name]) for name in names}
 
     def replace_arrays(self, arrays: Mapping[str, Any]) -> None:
         """Replace parameters or layer state by name; all of them, or none if one does not fit."""
@@ -219,22 +219,22 @@ class Trainer:
                 )
             new[name] = converted
             new[predicting.get(name, name)] = converted
-        self.run = replace(self.run, carried={**self.run.carried, **new})
+        self.loop_state = replace(self.loop_state, carried={**self.loop_state.carried, **new})
 
     def predicting_arrays(self) -> Arrays:
         """Return the arrays that a prediction depends on: parameters, layer state, averaged weights."""
         names = {*self.carried.parameters, *self.carried.state, *self.predicting_names().values()}
-        return {name: array for name, array in self.run.carried.items() if name in names}
+        return {name: array for name, array in self.loop_state.carried.items() if name in names}
 
     def predicting_names(self) -> dict[str, str]:
         """Return for each parameter the name of the array that stands for it in predictions."""
         state = {name: name for name in self.carried.optimizer_state}
         return self.task.optimizer.averaged({name: name for name in self.carried.parameters}, state)
 
-    def keep(self, run: LoopState) -> None:
+    def keep(self, state: LoopState) -> None:
         """Take over where a run stands, without what only the run needed."""
-        carried = {name: run.carried[name] for name in self.run.carried}
-        self.run = LoopState(carried, run.step, run.epoch)
+        carried = {name: state.carried[name] for name in self.loop_state.carried}
+        self.loop_state = LoopState(carried, state.step, state.epoch)
 
     # The data -------------------------------------------------------------------------------------
 
@@ -356,8 +356,8 @@ class Trainer:
 
     def arrays(self, data: Mapping[str, Array]) -> Arrays:
         """Return all that a graph of the task may need, by name."""
-        step = np.asarray(self.run.step, np.int32)
-        return {**self.run.carried, **self.arguments(), **data, "key": self.key, "step": step}
+        step = np.asarray(self.loop_state.step, np.int32)
+        return {**self.loop_state.carried, **self.arguments(), **data, "key": self.key, "step": step}
 
 
 def _types(arrays: Arrays) -> dict[str, ArrayType]:
