@@ -177,8 +177,8 @@ def test_outputs_replace_what_is_carried():
     expected = {*carried.parameters, *carried.state, *carried.optimizer_state}
     assert set(stage.outputs) == expected | {"batch_loss", "batch_weight"}
     for name, value in zip(stage.outputs, stage.graph.outputs, strict=True):
-        if name in own.run.carried:
-            assert value.type == ArrayType(own.run.carried[name].shape, own.run.carried[name].dtype)
+        if name in own.loop_state.carried:
+            assert value.type == ArrayType(own.loop_state.carried[name].shape, own.loop_state.carried[name].dtype)
 
 
 def test_a_name_that_is_taken_is_refused():
