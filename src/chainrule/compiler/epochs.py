@@ -47,6 +47,13 @@ class CompiledRun:
         What to do it on.
     native : NativeLoop, optional
         The loop if it is compiled already.
+
+    Notes
+    -----
+    A step whose loss is finite may leave weights that are not, and to look at all weights after each call
+    would take long. So a run is *sound* only when they have been looked at: where somebody is about to see
+    them, or from time to time. What was *saved* then is what it goes back to, to find the step that failed.
+    What a look has *copied* on its way is taken for either. All of these belong to a position.
     """
 
     def __init__(

@@ -27,7 +27,8 @@ from chainrule.graph.sparse import Table
 from chainrule.graph.types import Array, ArrayType
 from chainrule.training.callbacks import Callback, Progress, as_callbacks, split_callbacks
 from chainrule.training.checkpoint import Checkpoint, Saved
-from chainrule.training.fingerprint import Fingerprint, fingerprint_of_python, identity
+from chainrule.training.fingerprint import Fingerprint, identity
+from chainrule.training.fingerprint_of_python import fingerprint_of_python
 from chainrule.training.fit import fit_from
 from chainrule.training.history import History
 from chainrule.training.memo import remembered

@@ -38,9 +38,10 @@ class Task:
     dtype : dtype
         Of all computation.
     shared_penalties : bool
-        Whether the penalties are divided by the sum of a batch's sample weights.
+        Whether the penalties are divided by the sum of a batch's sample weights, as scikit-learn's are.
     epoch_by_rows : bool
-        Whether batches count by their rows in an epoch's loss, and not by their sample weights.
+        Whether batches count by their rows in an epoch's loss, and not by their sample weights: so they do in
+        scikit-learn's ``loss_curve_``.
     """
 
     network: Layer
