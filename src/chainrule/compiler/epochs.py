@@ -215,8 +215,9 @@ class CompiledRun:
     def _take_notice(self) -> None:
         """Enter where the run stands after some turns; if one was given up, where it stood before that."""
         control, floats = self._control, self._control.view(np.float64)
-        was_given_up = self.memory.given_up.value and not control[Control.TURNS]
-        self._may_give_up, self.memory.given_up.value = False, 0
+        given_up = self.memory.given_up
+        was_given_up = given_up.value and not control[Control.TURNS]
+        self._may_give_up, given_up.value = False, 0
         if was_given_up:
             control[Control.TURN] += 2  # parts of this one have been taken
             self._restore()
@@ -237,11 +238,12 @@ class CompiledRun:
 
     def _call(self) -> None:
         """Let the threads make turns, or this one alone after the run; done when they have all come back."""
-        function, table, threads = self._native.run, self.memory.address, self._team.threads
-        self.memory.finite[...] = 0.0
+        function, memory, threads = self._native.run, self.memory, self._team.threads
+        table, capacity = memory.address, memory.capacity
+        memory.finite[...] = 0.0
 
         def work(thread: int) -> None:
-            function(table, 0, self.memory.capacity, thread, threads, 0)
+            function(table, 0, capacity, thread, threads, 0)
 
         if self._pool is not None and self._may_give_up:
             run_apart(work, threads, self._pool)
@@ -270,8 +272,7 @@ class CompiledRun:
 
     def _hand_over(self, data: Tables) -> None:
         """Have the next turn see these rows, and threads that help with it."""
-        self.memory.hand_over(data)
-        rows = len(next(iter(data.values())))
+        rows = self.memory.hand_over(data)
         self._end = len(self.results) + 1
         self._may_give_up = self._native.multiplications(rows) >= WORTH_GIVING_UP and is_interrupted()
         helping = self.threads if self._may_give_up else self.threads - 1

@@ -41,8 +41,8 @@ class LoopMemory:
     ----------
     capacity : int
         For how many rows there is room.
-    table : ctypes array
-        The table of pointers.
+    table, address : ctypes array, int
+        The table of pointers, and where it lies.
     control : ndarray of int64
         The numbers of `Control`.
     results : ndarray of float64
@@ -78,6 +78,7 @@ class LoopMemory:
         ]
         addresses = [*self._places, *(array.ctypes.data for array in self.arrays)]
         self.table = (ctypes.c_void_p * len(addresses))(*addresses)
+        self.address = ctypes.addressof(self.table)
         self.home = {name: self._kept_array(*place) for name, place in plan.home.items()}
         self.finite = self._number(plan.finite)
         for name, number in {**inputs.arguments, "key": inputs.key}.items():
@@ -104,11 +105,6 @@ class LoopMemory:
     def _number(self, buffer: Buffer) -> Array:
         return self._kept_array(ArrayType((), np.dtype(buffer.dtype)), buffer).whole
 
-    @property
-    def address(self) -> int:
-        """Where the table of pointers lies."""
-        return ctypes.addressof(self.table)
-
     @cached_property
     def loss(self) -> Array:
         """The loss of the last step."""
@@ -125,14 +121,15 @@ class LoopMemory:
         self.control[Control.VALIDATED] = 0
         self.control[Control.SIZE :] = 0
 
-    def hand_over(self, data: Tables) -> None:
-        """Have the next turn see all of these rows, at most a batch, in their order."""
+    def hand_over(self, data: Tables) -> int:
+        """Have the next turn see all of these rows, at most a batch, in their order; return how many."""
         self._given = [array for name in self._plan.data for array in _arrays_of(data[name])]
         for slot, array in enumerate(self._given, FIRST_TABLE):
             self.table[slot] = address_of(array)
         control, rows = self.control, len(next(iter(data.values())))
         control[Control.ROWS] = control[Control.BATCH] = rows
         control[Control.SHUFFLE] = False
+        return rows
 
 
 def _arrays_of(table: Table) -> list[Array]:
