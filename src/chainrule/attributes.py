@@ -120,12 +120,12 @@ class Attributes:
     @property
     def epochs(self) -> int:
         """Epochs that it has been trained for."""
-        return self._trainer.run.epoch if self._trainer.x else 0
+        return self._trainer.loop_state.epoch if self._trainer.x else 0
 
     @property
     def steps(self) -> int:
         """Weight updates that it has had."""
-        return self._trainer.run.step if self._trainer.x else 0
+        return self._trainer.loop_state.step if self._trainer.x else 0
 
     def summary(self) -> str:
         """Return the layers as a table: what each returns for a row, and how many parameters it has.

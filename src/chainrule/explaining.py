@@ -21,9 +21,11 @@ from chainrule.explanation.verdict import Comparison, Verdict
 from chainrule.files import write_atomically
 from chainrule.gradient.report import CheckedEntry
 from chainrule.graph.loop import Stage, run_stage
+from chainrule.graph.origin import part_of
 from chainrule.graph.types import FLOAT32, Array
 from chainrule.training.explained import explained_step
 from chainrule.training.frames import column_names
+from chainrule.training.task import DataTypes
 from chainrule.training.trainer import Trainer
 
 #: Numbers that differ by this part of themselves, or of the step's largest derivative, are the same.
@@ -41,11 +43,11 @@ def explain(trainer: Trainer, x: Any, y: Any, weight: Any, steps: int) -> Explan
     failure = failure_of(stage, arrays, np.arange(len(arrays["x"])))
     if failure is not None and failure.of_loss:
         raise ValueError(
-            f"the loss of these rows is {failure.number} in step {trainer.run.step + 1}, "
+            f"the loss of these rows is {failure.number} in step {trainer.loop_state.step + 1}, "
             f"which has no derivative to explain: {failure.beginning}"
         )
     data = {name: arrays[name] for name in names}
-    graph = explained_step(trainer.task, trainer.carried, trainer.data_types(data))
+    graph = explained_step(trainer.task, trainer.carried, DataTypes.of(data))
     recording = graph.record(arrays)
     loss = float(recording.numbers[graph.loss])
     new = {name: recording.numbers[value] for name, value in graph.new.items()}
@@ -120,18 +122,18 @@ def _rounding_errors(gradient: Array, entries: Sequence[CheckedEntry]) -> Iterat
 
 def _history(trainer: Trainer, arrays: Arrays, data: Arrays, steps: int) -> list[dict[str, Any]]:
     """Return the losses and the sizes by layer of consecutive training steps on these rows."""
-    types = trainer.data_types(dict(data))
+    types = DataTypes.of(data)
     step, gradient = trainer.stage("step", types), trainer.stage("gradients", types)
     parameters = list(trainer.carried.parameters)
     found = []
     for number in range(steps):
-        counted = {**arrays, "step": np.asarray(trainer.run.step + number, np.int32)}
+        counted = {**arrays, "step": np.asarray(trainer.loop_state.step + number, np.int32)}
         gradients, results = run_stage(gradient, counted), run_stage(step, counted)
         if not np.isfinite(results["batch_loss"]):
             break  # from here on there are no numbers to show
         layers: dict[str, dict[str, float]] = {}
         for name in parameters:
-            part = layers.setdefault(name.rpartition(".")[0], {"weight": 0.0, "gradient": 0.0, "update": 0.0})
+            part = layers.setdefault(part_of(name), {"weight": 0.0, "gradient": 0.0, "update": 0.0})
             for key, array in (
                 ("weight", counted[name]),
                 ("gradient", gradients[name]),

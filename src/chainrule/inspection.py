@@ -176,6 +176,6 @@ class Inspection(Attributes):
         from chainrule.compiler.profile import profile_loop  # training does without it
 
         try:
-            return profile_loop(loop, trainer.run, inputs)
+            return profile_loop(loop, trainer.loop_state, inputs)
         except NotFiniteError as failure:
-            raise ValueError(not_finite(failure, loop.step, trainer.run)) from None
+            raise ValueError(not_finite(failure, loop.step, trainer.loop_state)) from None

@@ -393,8 +393,8 @@ class Model(Inspection):
         trainer, given = self._trainer, as_value(x)
         check_columns(x, trainer.feature_names, "x")
         trainer.build(cast(Sequence[int], given.shape[1:]))
-        arrays = {name: trainer.run.carried[kept] for name, kept in trainer.predicting_names().items()}
-        state = {name: trainer.run.carried[name] for name in trainer.carried.state}
+        arrays = {name: trainer.loop_state.carried[kept] for name, kept in trainer.predicting_names().items()}
+        state = {name: trainer.loop_state.carried[name] for name in trainer.carried.state}
         for name, array in _by_name(weights or {}).items():
             if name not in {**arrays, **state}:
                 raise ValueError(unknown_name("weight", name, {**arrays, **state}))

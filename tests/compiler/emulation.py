@@ -110,15 +110,15 @@ def emulate_run(run, folder, cpu="generic"):
     in_halves = goes_in_halves(run.loop, run._batch)
     text = CompiledLoop(run.loop, sorted(run.state.carried), in_halves=in_halves).module.text
     program = Program(text, "fit", folder, cpu)
-    arrays = [array.nbytes for array in run._arrays]
+    arrays = [array.nbytes for array in run.memory.arrays]
 
     def call():
-        own = plan.sizes, plan.scratch, run._capacity, run.threads, plan.parts
+        own = plan.sizes, plan.scratch, run.memory.capacity, run.threads, plan.parts
         sizes = region_sizes(*own) + arrays
-        program(ctypes.addressof(run._table), sizes, 0, run._capacity, run.threads)
+        program(run.memory.address, sizes, 0, run.memory.capacity, run.threads)
 
     run._call = call
-    run._pace = 1 << 30
+    run._pace.turns = 1 << 30
     return run
 
 

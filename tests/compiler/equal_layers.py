@@ -16,4 +16,4 @@ def built(depth, width):
 
 def compiled(trainer, data):
     """Return what is made of a trainer's step, which is traced for it."""
-    return CompiledLoop(trainer.loop(data, {}, shuffle=True), sorted(trainer.run.carried))
+    return CompiledLoop(trainer.loop(data, {}, shuffle=True), sorted(trainer.loop_state.carried))

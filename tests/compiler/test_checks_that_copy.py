@@ -41,12 +41,12 @@ def taken(monkeypatch):
 def test_callbacks_see_the_weights_of_each_epoch_and_keep_them(taken, dtype, threads):
     seen, expected = [], []
     model = large_model(dtype=dtype, n_threads=threads)
-    model.fit(*rows(), epochs=5, batch_size=4, callbacks=[lambda p: seen.append(p.model._trainer.run)])
+    model.fit(*rows(), epochs=5, batch_size=4, callbacks=[lambda p: seen.append(p.model._trainer.loop_state)])
     assert len(taken) == 5
     alone = large_model(dtype=dtype, n_threads=threads)
     for _ in range(5):
         alone.fit(*rows(), batch_size=4)
-        expected.append(alone._trainer.run)
+        expected.append(alone._trainer.loop_state)
     for run, one in zip(seen, expected, strict=True):  # those of earlier epochs are as they were
         assert (run.step, run.epoch) == (one.step, one.epoch)
         assert run.carried.keys() == one.carried.keys()
@@ -83,18 +83,18 @@ def test_what_is_copied_is_looked_at_number_by_number(monkeypatch, dtype, number
         run._control[[Control.MOST_TURNS, Control.CHECK, Control.ENDED]] = 0, 1, 1
         run._control[Control.COPIES] = run._copies.address()
         run._call()
-        return run._copies.taken(), np.isfinite(run._finite.item())
+        return run._copies.taken(), np.isfinite(run.memory.finite.item())
 
     with ThreadPoolExecutor(threads) as run._pool:
         for name in run._plan.copies:
-            array = run._home[name].copy()
+            array = run.memory.home[name].copy()
             for place in {0, array.size // 2, array.size - 1}:
                 sound, array.flat[place] = array.flat[place], number
-                run._home[name].put(array)
+                run.memory.home[name].put(array)
                 copies, is_sound = look()
                 assert not is_sound, (name, place)
                 for one, copy in copies.items():
-                    np.testing.assert_array_equal(copy, run._home[one].copy(), one)
+                    np.testing.assert_array_equal(copy, run.memory.home[one].copy(), one)
                 array.flat[place] = sound
-                run._home[name].put(array)
+                run.memory.home[name].put(array)
         assert look()[1]

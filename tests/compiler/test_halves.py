@@ -10,7 +10,7 @@ from test_compiled_training import close
 from test_hostile import CPUS, TILES_FOR, on_x86, poisoned, runs
 
 import chainrule as cr
-from chainrule.compiler import epochs, matmul, native, native_loop
+from chainrule.compiler import loop_memory, matmul, native, native_loop
 from chainrule.compiler.compiled_loop import CompiledLoop
 from chainrule.compiler.epochs import CompiledRun
 from chainrule.compiler.halves import rows_worth_halving, sums_in_halves
@@ -121,7 +121,7 @@ def run_of(x=X, y=Y, *, layers=(19, 3), between=(), batch_size=50, epochs=2, mod
 def compiled(options):
     run = CompiledRun(*options)
     text = CompiledLoop(run.loop, sorted(run.state.carried), in_halves=True)
-    assert any(kernel.halved for kernel in text.step.kernels)
+    assert any(kernel.halved for kernel in text.step.part.kernels)
     return run
 
 
@@ -219,7 +219,7 @@ def test_code_for_every_cpu(cpu, monkeypatch):
     for dtype, layers in itertools.product(["float32", "float64"], [(37, 3), (16, 100, 2)]):
         loop, state, inputs = run_of(y=Y[:, : layers[-1]], layers=layers, model={"dtype": dtype})
         made = CompiledLoop(loop, sorted(state.carried), in_halves=True)
-        assert any(kernel.halved for kernel in made.step.kernels)
+        assert any(kernel.halved for kernel in made.step.part.kernels)
         code = emit_object(made.module.text, cpu, "")
         if not runs(cpu):
             continue
@@ -242,4 +242,4 @@ def test_code_for_aarch64(tmp_path, monkeypatch):
 
 def test_room_behind_arrays():
     run = compiled(run_of(batch_size=17))
-    assert run._capacity == 32 + epochs.ROWS_BEHIND
+    assert run.memory.capacity == 32 + loop_memory.ROWS_BEHIND

@@ -11,7 +11,7 @@ import pytest
 
 import chainrule as cr
 from at_once import at_once
-from chainrule.compiler import epochs, matmul, native
+from chainrule.compiler import loop_memory, matmul, native
 from chainrule.compiler.compiled_graph import CompiledGraph
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.llvm import Registers, emit_assembly, emit_object
@@ -122,7 +122,7 @@ BYTES = (0x00, 0xFF, 0x7F)  # zeros, NaN, huge numbers
 @contextlib.contextmanager
 def poisoned(byte):
     """Fill every new arena with a byte; yield the list of those that were filled."""
-    fills, allocate = [], epochs.allocate
+    fills, allocate = [], loop_memory.allocate
 
     def filled(*arguments):
         memory, places = allocate(*arguments)
@@ -134,7 +134,7 @@ def poisoned(byte):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("chainrule.compiler.executable.allocate", filled)
-        patch.setattr(epochs, "allocate", filled)
+        patch.setattr(loop_memory, "allocate", filled)
         yield fills
     assert fills
 

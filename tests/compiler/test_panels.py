@@ -254,7 +254,7 @@ def test_code_for_every_cpu(cpu, monkeypatch):
     for widths in WIDTHS:
         loop, state, inputs = run_of(network(widths))
         compiled = CompiledLoop(loop, sorted(state.carried))
-        assert any(buffer.panel for _, buffer in compiled.home.values())
+        assert any(buffer.panel for _, buffer in compiled.plan.home.values())
         code = emit_object(compiled.module.text, cpu, "")
         if not runs(cpu):
             continue

@@ -7,10 +7,10 @@ import chainrule as cr
 from chainrule.compiler import executable, matmul
 from chainrule.compiler.code import BYTES, LANES
 from chainrule.compiler.executable import Executable
+from chainrule.compiler.few_columns import FEW_COLUMNS
 from chainrule.compiler.fuse import kernels_of
 from chainrule.compiler.llvm import Registers
 from chainrule.compiler.matmul import panels_of
-from chainrule.compiler.narrow import FEW_COLUMNS
 from chainrule.compiler.operand import FAR_BYTES
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.schedule import MOST_MATRICES

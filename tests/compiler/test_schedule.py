@@ -13,8 +13,9 @@ from chainrule.compiler import local
 from chainrule.compiler.compiled_graph import CompiledGraph
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.fuse import kernels_of
-from chainrule.compiler.memory import in_place, plan_arena, reads
+from chainrule.compiler.memory import plan_arena
 from chainrule.compiler.pipeline import run_passes
+from chainrule.compiler.reading import in_place, reads
 from chainrule.compiler.schedule import goes_by_rows, grouped, is_chain, scheduled
 from chainrule.graph.graph import Graph
 from chainrule.graph.trace import trace

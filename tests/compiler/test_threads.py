@@ -1,6 +1,5 @@
 """The number of threads: asked for, set, or by the work; and what it must not change."""
 
-import ctypes
 import itertools
 import os
 import threading
@@ -198,7 +197,7 @@ def fitted(monkeypatch=None, order=None):
 def call_in_order(run, order):
     """Let each thread enter native code when the one before has left it."""
     for thread in order:
-        run._native.run(ctypes.addressof(run._table), 0, run._capacity, thread, run.threads, 0)
+        run._native.run(run.memory.address, 0, run.memory.capacity, thread, run.threads, 0)
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)

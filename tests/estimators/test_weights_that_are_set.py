@@ -141,7 +141,9 @@ def test_with_averages_training_goes_on_from_the_weights_where_nothing_is_set():
     left = model._left.carried
     assert np.abs(left["layers.0.weight"] - model.coefs_[0]).max() > 1e-4
     _, trainer, _ = _prepared(model, X, TARGET, None)  # what is explained is the step that comes next
-    np.testing.assert_equal(trainer.run.carried, {name: left[name] for name in trainer.run.carried})
+    np.testing.assert_equal(
+        trainer.loop_state.carried, {name: left[name] for name in trainer.loop_state.carried}
+    )
     np.testing.assert_equal(model.partial_fit(X, TARGET).coefs_, fit(4).coefs_)
 
 

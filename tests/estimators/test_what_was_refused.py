@@ -191,7 +191,7 @@ def test_the_doctor_looks_at_an_estimator_as_it_is_trained():
     """What it looks at are the weights of the epoch, and rows that may be sparse."""
 
     def compare(progress):
-        carried = progress.model._trainer.run.carried
+        carried = progress.model._trainer.loop_state.carried
         np.testing.assert_array_equal(carried["layers.0.weight"], progress.model.coefs_[0])
 
     doctor = cr.Doctor(tell=None)

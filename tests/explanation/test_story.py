@@ -32,7 +32,7 @@ SIGMOID = cr.Sequential([cr.Dense(2, activation="sigmoid"), cr.Dense(2, activati
 
 @pytest.mark.parametrize(("name", "model", "x", "y", "weight"), CASES, ids=[case[0] for case in CASES])
 def test_every_formula_comes_to_its_number(name, model, x, y, weight):
-    before = {**model.weights, **model._trainer.run.carried}
+    before = {**model.weights, **model._trainer.loop_state.carried}
     explanation = model.explain(x, y, sample_weight=weight)
     assert len({step.title for step in explanation.steps}) == len(explanation.steps)  # none is told twice
     stages = [step.stage for step in explanation.steps]
@@ -56,12 +56,12 @@ def test_every_formula_comes_to_its_number(name, model, x, y, weight):
         np.testing.assert_allclose(told[f"d {key}"], gradient, rtol=1e-9, atol=1e-14)
     assert explanation.verdict.right, str(explanation.verdict)
     for key, array in before.items():
-        np.testing.assert_array_equal(model._trainer.run.carried.get(key, array), array)
+        np.testing.assert_array_equal(model._trainer.loop_state.carried.get(key, array), array)
     model.step(x, y, sample_weight=weight)
     for key, array in model.weights.items():
         np.testing.assert_allclose(told[f"{key}′"], array, rtol=1e-9, atol=1e-14)
     assert explanation.loss_after == pytest.approx(
-        _loss_at(model, x, y, weight, model._trainer.run.step - 1), rel=1e-9
+        _loss_at(model, x, y, weight, model._trainer.loop_state.step - 1), rel=1e-9
     )
 
 

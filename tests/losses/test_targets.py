@@ -178,7 +178,7 @@ CONTENTS = [
         CROSS,
         [[[0.5, 0.5], [1.0, -0.5]]],
         output(2, 2),
-        "y holds -0.5 in row 0, position (1, 1): class probabilities are from 0 to 1",
+        "y holds -0.5 in row 0, column 1, index 1: class probabilities are from 0 to 1",
     ),
     (
         BINARY,

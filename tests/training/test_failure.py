@@ -221,7 +221,7 @@ def test_the_evaluator_tells_which_rows_a_batch_had():
     data = model._trainer.batch(x, y, None)
     run = EvaluatedRun(
         model._trainer.loop(data, {}, True),
-        model._trainer.run,
+        model._trainer.loop_state,
         epochs.Inputs(data, model._trainer.arguments(), model._trainer.key, 4, 1),
     )
     y[11] = 1e200
@@ -248,7 +248,7 @@ def test_each_number_of_the_weights_is_looked_at(dtype, number, threads):
     (run,) = runs
     with ThreadPoolExecutor(threads) as run._pool:
         for name in run._plan.replaced:
-            array = run._home[name].whole
+            array = run.memory.home[name].whole
             for place in {*range(0, array.size, 13), array.size - 1}:
                 sound, array.flat[place] = array.flat[place], number
                 run._looked_at = False

@@ -10,7 +10,8 @@ from functools import lru_cache, partial
 import pytest
 from sklearn.metrics import accuracy_score, fbeta_score, make_scorer
 
-from chainrule.training.fingerprint import differences, fingerprint_of_python
+from chainrule.training.fingerprint import differences
+from chainrule.training.fingerprint_of_python import fingerprint_of_python
 
 
 def beta_scorer(beta):

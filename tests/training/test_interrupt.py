@@ -161,7 +161,7 @@ def test_weights_that_are_not_finite_are_named():
     x, y = table()
     model = regression(network())
     model.fit(x, y)
-    model._trainer.run.carried["layers.1.bias"][0] = np.nan
+    model._trainer.loop_state.carried["layers.1.bias"][0] = np.nan
     with pytest.raises(ValueError, match=r"layers.1.bias already held nan"):
         model.fit(x, y)
 

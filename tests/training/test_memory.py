@@ -112,7 +112,7 @@ def test_native_code_calls_nothing_that_allocates(dtype):
     trainer = model._trainer
     data = trainer.batch([[0.0] * 20] * 4, [0, 1, 2, 0], None)
     loop = trainer.loop(data, {}, shuffle=True)
-    text = CompiledLoop(loop, sorted(trainer.run.carried)).module.text
+    text = CompiledLoop(loop, sorted(trainer.loop_state.carried)).module.text
     assert set(link(emit_object(text, *host())).imports) <= CALLED
 
 

@@ -65,7 +65,9 @@ def test_training_uses_the_rate(executor):
         by_hand = regression(optimizer=cr.SGD(rate), executor=executor)
         by_hand.build(features=3)
         by_hand.set_weights(weights or {})
-        by_hand._trainer.run = type(by_hand._trainer.run)(by_hand._trainer.run.carried, epoch * 4, epoch)
+        by_hand._trainer.loop_state = type(by_hand._trainer.loop_state)(
+            by_hand._trainer.loop_state.carried, epoch * 4, epoch
+        )
         losses += by_hand.fit(X, Y, batch_size=6)["loss"]
         weights = by_hand.weights
     assert_same(model.weights, weights)

@@ -59,7 +59,9 @@ def test_recording_changes_nothing_else(executor):
     assert_same(plain.weights, recorded.weights)
     assert set(second.recorded["gradient_norm"]) == {"layers.0", "layers.1", "layers.3"}
     assert all(len(numbers) == first.epochs for numbers in second.recorded["update_ratio"].values())
-    assert plain._trainer.run.carried.keys() == recorded._trainer.run.carried.keys()  # nothing is left over
+    assert (
+        plain._trainer.loop_state.carried.keys() == recorded._trainer.loop_state.carried.keys()
+    )  # nothing is left over
     assert not recorded.fit(x, y).recorded
 
 

@@ -177,8 +177,9 @@ def test_outputs_replace_what_is_carried():
     expected = {*carried.parameters, *carried.state, *carried.optimizer_state}
     assert set(stage.outputs) == expected | {"batch_loss", "batch_weight"}
     for name, value in zip(stage.outputs, stage.graph.outputs, strict=True):
-        if name in own.run.carried:
-            assert value.type == ArrayType(own.run.carried[name].shape, own.run.carried[name].dtype)
+        array = own.loop_state.carried.get(name)
+        if array is not None:
+            assert value.type == ArrayType(array.shape, array.dtype)
 
 
 def test_a_name_that_is_taken_is_refused():

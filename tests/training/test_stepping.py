@@ -128,7 +128,7 @@ def test_another_learning_rate_is_gone_on_with():
     for model in (changed, slow, fast):
         model.step(x, y)
     fast.set_weights({**slow.weights, **slow.state})
-    fast._trainer.run = slow._trainer.run
+    fast._trainer.loop_state = slow._trainer.loop_state
     changed.optimizer = cr.Adam(1e-1)
     assert changed.optimizer == cr.Adam(1e-1)
     for model in (changed, fast):

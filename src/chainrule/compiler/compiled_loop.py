@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.compiled_graph import unique
 from chainrule.compiler.control import FIRST_TABLE
-from chainrule.compiler.control_code import LoopLayout, Table
+from chainrule.compiler.control_code import LoopLayout, TablePlace
 from chainrule.compiler.finite import places_of_copies, write_check
 from chainrule.compiler.local import plan_local
-from chainrule.compiler.loop_code import OWN_ITEMS, loop_functions
-from chainrule.compiler.memory import in_place, plan_arena, user_buffer
+from chainrule.compiler.loop_code import DECISION, OWN_ITEMS, STEP, VALIDATION, loop_functions
+from chainrule.compiler.memory import plan_arena, user_buffer
 from chainrule.compiler.module import Module
 from chainrule.compiler.panels import panels, read_by_panels
 from chainrule.compiler.pipeline import run_passes
 from chainrule.compiler.plan import LoopPlan, work_of
 from chainrule.compiler.program import Program, write_program
+from chainrule.compiler.reading import in_place
 from chainrule.compiler.schedule import grouped, scheduled
 from chainrule.compiler.table import LINE, Scratch
 from chainrule.graph.graph import Graph
@@ -27,7 +28,7 @@ from chainrule.graph.value import Value, call
 
 
 class Part:
-    """A stage of a loop: its kernels, and where its arrays lie beside those that the loop keeps.
+    """A stage of a loop: its kernels, and what they read and make. `placed` finds places for its arrays.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ class Part:
         What it computes.
     data : sequence of str
         The inputs that hold a batch of rows.
-    carried : container of str
+    carried : frozenset of str
         The arrays that a result of the same name replaces.
     sparse : sequence of str
         Those of the data that are given as `SparseRows`.
@@ -63,8 +64,8 @@ class Part:
         self.inputs = {value.name: value for value in graph.inputs}
         self.outputs = dict(zip(stage.outputs, graph.outputs, strict=True))
         self.data = tuple(one for one in data if one in self.inputs)
-        self._sparse = {one for one in self.data if one in sparse}
-        self.slots = len(self.data) + 2 * len(self._sparse)
+        self.sparse = {one for one in self.data if one in sparse}
+        self.slots = len(self.data) + 2 * len(self.sparse)
         self.replaced = {one: out for one, out in self.outputs.items() if one in carried}
         self.kernels = scheduled(graph, in_halves)
         self.groups = [[kernel] for kernel in self.kernels] if profiled else grouped(self.kernels)
@@ -77,9 +78,9 @@ class Part:
         given = {name: value for name, value in self.inputs.items() if name not in self.data}
         return {**self.replaced, **given}
 
-    def place(
+    def placed(
         self, home: Mapping[str, Buffer], size: int, captured_slot: int, widths: Mapping[ArrayType, int]
-    ) -> None:
+    ) -> PlacedPart:
         """Plan its memory behind that of the loop, of this size; results lie over old arrays if they may."""
         given = {value.serial: home[name] for name, value in self.inputs.items() if name not in self.data}
         fixed = {
@@ -91,54 +92,77 @@ class Part:
         there = {**given, **fixed, **over}
         tables = [self.inputs[name] for name in self.data]
         results = [value for value in unique(self.graph.outputs) if value.serial not in over]
-        packed = {value.serial for value in tables if value.ndim > 2}
-        self.local = plan_local(self.groups, {*there, *(value.serial for value in results)})
-        elsewhere = {**there, **self.local.buffers}
+        local = plan_local(self.groups, {*there, *(value.serial for value in results)})
+        elsewhere = {**there, **local.buffers}
         scattered = read_by_panels(self.kernels, widths)
-        scattered &= {self.inputs[name].serial for name in self.data if name not in self._sparse}
+        scattered &= {self.inputs[name].serial for name in self.data if name not in self.sparse}
         arena = plan_arena(
             self.groups,
             elsewhere,
             [*tables, *results],
-            packed=packed,
+            packed={value.serial for value in tables if value.ndim > 2},
             panels=widths,
             scattered=scattered,
         )
-        self.buffers = {**_moved(arena.buffers, size), **elsewhere}
-        self.sizes = (size + arena.sizes[0], *arena.sizes[1:])
-        self._copies = [
-            (self.buffers[out.serial], home[name], arena.lengths[out.serial])
+        buffers = {**_moved(arena.buffers, size), **elsewhere}
+        copies = [
+            (buffers[out.serial], home[name], arena.lengths[out.serial])
             for name, out in self.replaced.items()
             if out.serial not in over
         ]
+        return PlacedPart(self, buffers, local.size, copies, (size + arena.sizes[0], *arena.sizes[1:]))
+
+
+@dataclass(frozen=True)
+class PlacedPart:
+    """A stage of a loop whose arrays have their places, so that its function can be written.
+
+    Attributes
+    ----------
+    part : Part
+        The stage.
+    buffers : dict of int to Buffer
+        Where each array lies, by its value's serial.
+    local : int
+        The bytes of arrays that belong to chains: see `chainrule.compiler.local`.
+    copies : list of (from, to, bytes)
+        The results that could not be written over what they replace.
+    sizes : tuple of int
+        The bytes of the arena's regions, those before the stage's own arrays included.
+    """
+
+    part: Part
+    buffers: dict[int, Buffer]
+    local: int
+    copies: list[tuple[Buffer, Buffer, int]]
+    sizes: tuple[int, ...]
 
     def write(self, module: Module, ticks_slot: int | None = None) -> Program:
         """Write its function."""
         return write_program(
             module,
-            self.name,
-            self.groups,
+            self.part.name,
+            self.part.groups,
             self.buffers,
-            local=self.local.size,
-            copies=self._copies,
+            local=self.local,
+            copies=self.copies,
             ticks_slot=ticks_slot,
             first_part=OWN_ITEMS,
         )
 
-    def tables(self, slot: int) -> list[Table]:
+    def tables(self, slot: int) -> list[TablePlace]:
         """Return where its data stand, whose first is at a slot of the table of pointers."""
         tables = []
-        for name in self.data:
-            value, sparse = self.inputs[name], name in self._sparse
-            tables.append(Table(slot, self.buffers[value.serial], static_size(value.shape[1:]), sparse))
+        for name in self.part.data:
+            value, sparse = self.part.inputs[name], name in self.part.sparse
+            tables.append(TablePlace(slot, self.buffers[value.serial], static_size(value.shape[1:]), sparse))
             slot += 3 if sparse else 1
         return tables
 
     def results(self) -> dict[str, Buffer]:
         """Return where those results lie that replace nothing."""
-        return {
-            name: self.buffers[out.serial] for name, out in self.outputs.items() if name not in self.replaced
-        }
+        outputs, replaced = self.part.outputs, self.part.replaced
+        return {name: self.buffers[out.serial] for name, out in outputs.items() if name not in replaced}
 
 
 class CompiledLoop:
@@ -159,14 +183,14 @@ class CompiledLoop:
 
     Attributes
     ----------
-    step, validation, decision : Part
-        Its stages; the last two may be None.
-    home : dict of str to (Value, Buffer)
-        The type and the place of each array that is kept from turn to turn, by name.
-    replaced : list of str
-        Those that stages replace.
-    sizes, scratch, parts_of_thread
-        How much memory a run needs: see `chainrule.compiler.table.allocate`.
+    module : Module
+        Its functions.
+    step : PlacedPart
+        The stage that steps repeat.
+    layout : LoopLayout
+        Where its code finds what it moves between the stages.
+    plan : LoopPlan
+        How its code is called.
     """
 
     def __init__(
@@ -178,83 +202,76 @@ class CompiledLoop:
         module: Module | None = None,
     ) -> None:
         self.module = module or Module()
-        names = frozenset(carried)
-        options = {"profiled": profiled, "in_halves": in_halves}
-        self.step = Part("step", loop.step, loop.data, names, loop.sparse, **options)
-        validation, decides = loop.validation, loop.epoch_end
-        self.validation = self.decision = None
-        if validation is not None:
-            held, sparse = loop.validation_data, loop.sparse_validation
-            self.validation = Part("validate", validation, held, frozenset(), sparse)
-        if decides is not None:
-            self.decision = Part("decide", decides, (), names)
-        self.parts = [part for part in (self.step, self.validation, self.decision) if part is not None]
+        parts = _parts(loop, frozenset(carried), profiled, in_halves)
         kept: dict[str, Value] = {}
-        for part in self.parts:
+        for part in parts:
             kept = {**part.kept, **kept}
-        widths = panels(kernel for part in self.parts for kernel in part.kernels)
-        plan = plan_arena([], (), kept.values(), panels=widths)
-        self.home = {name: (value, plan.buffers[value.serial]) for name, value in kept.items()}
-        self.replaced = sorted({name for part in self.parts for name in part.replaced})
-        slots = self._place(plan.sizes[0], widths)
-        self._write(ticks_slot=FIRST_TABLE + slots if profiled else None)
-
-    def _place(self, size: int, widths: Mapping[ArrayType, int]) -> int:
-        """Plan every stage's memory; return how many slots the user's tables and captured arrays take."""
-        home = {name: buffer for name, (_, buffer) in self.home.items()}
-        self.finite = Buffer(0, size, 0, "float64", (), padded=False)
-        slot = FIRST_TABLE + sum(part.slots for part in self.parts)
-        for part in self.parts:
-            part.place(home, size + LINE, slot, widths)
+        widths = panels(kernel for part in parts for kernel in part.kernels)
+        arena = plan_arena([], (), kept.values(), panels=widths)
+        home = {name: arena.buffers[value.serial] for name, value in kept.items()}
+        finite = Buffer(0, arena.sizes[0], 0, "float64", (), padded=False)
+        placed, slot = dict[str, PlacedPart](), FIRST_TABLE + sum(part.slots for part in parts)
+        for part in parts:
+            placed[part.name] = part.placed(home, arena.sizes[0] + LINE, slot, widths)
             slot += len(part.graph.captured)
-        return slot - FIRST_TABLE
-
-    def _write(self, ticks_slot: int | None) -> None:
-        """Write all functions."""
-        programs = [part.write(self.module, ticks_slot if part is self.step else None) for part in self.parts]
-        told = {"step", "last", "loss", *(name for name in self.home if name.startswith("validation_"))}
-        slot = FIRST_TABLE + self.step.slots
-        self.layout = LoopLayout(
-            data=self.step.tables(FIRST_TABLE),
-            validation_data=self.validation.tables(slot) if self.validation else [],
-            told={name: buffer for name, (_, buffer) in self.home.items() if name in told},
-            step=self.step.results(),
-            validation=self.validation.results() if self.validation else None,
-            decided=self.decision.results() if self.decision else None,
-        )
-        looked_at = {name: self.home[name] for name in self.step.replaced}
-        self.copies, self.copies_size = places_of_copies(looked_at)
-        check = write_check([(*looked_at[name], place) for name, place in self.copies.items()], self.finite)
+        self.step = step = placed[STEP]
+        self.layout = _layout(home, placed)
+        programs = [
+            one.write(self.module, slot if profiled and one is step else None) for one in placed.values()
+        ]
+        looked_at = {name: (kept[name], home[name]) for name in step.part.replaced}
+        copies, copies_size = places_of_copies(looked_at)
+        check = write_check([(*looked_at[name], place) for name, place in copies.items()], finite)
         self.module.add_functions([*check, *loop_functions(self.layout)], linkage="dso_local")
-        self.parts_of_thread = max(program.parts for program in programs)
-        self.scratch = Scratch(
-            max(program.scratch.size for program in programs),
-            max(program.scratch.per_row for program in programs),
-        )
-        sizes = [part.sizes for part in self.parts]
-        self.sizes = tuple(max(power) for power in zip(*sizes, strict=True))
-
-    @property
-    def plan(self) -> LoopPlan:
-        """How its code is called."""
-        return LoopPlan(
-            home={name: (value.type, buffer) for name, (value, buffer) in self.home.items()},
-            replaced=self.replaced,
-            data=self.step.data,
-            validation_data=self.validation.data if self.validation else (),
-            captured=[part.captured for part in self.parts],
+        self.plan = LoopPlan(
+            home={name: (value.type, home[name]) for name, value in kept.items()},
+            replaced=sorted({name for part in parts for name in part.replaced}),
+            data=step.part.data,
+            validation_data=placed[VALIDATION].part.data if VALIDATION in placed else (),
+            captured=[part.captured for part in parts],
             results=self.layout.results,
             control_size=self.layout.control_size,
             loss=self.layout.step["batch_loss"],
-            finite=self.finite,
-            copies=self.copies,
-            copies_size=self.copies_size,
-            sizes=self.sizes,
-            scratch=self.scratch,
-            parts=self.parts_of_thread,
-            work=work_of(self.step.graph.equations),
-            kernels=len(self.step.kernels),
+            finite=finite,
+            copies=copies,
+            copies_size=copies_size,
+            sizes=_largest(one.sizes for one in placed.values()),
+            scratch=Scratch(*_largest((one.scratch.size, one.scratch.per_row) for one in programs)),
+            parts=max(program.parts for program in programs),
+            work=work_of(step.part.graph.equations),
+            kernels=len(step.part.kernels),
         )
+
+
+def _parts(loop: Loop, carried: frozenset[str], profiled: bool, in_halves: bool) -> list[Part]:
+    """Return the stages of a loop, each with the name of its function; the step comes first."""
+    options = {"profiled": profiled, "in_halves": in_halves}
+    parts = [Part(STEP, loop.step, loop.data, carried, loop.sparse, **options)]
+    if loop.validation is not None:
+        held, sparse = loop.validation_data, loop.sparse_validation
+        parts.append(Part(VALIDATION, loop.validation, held, frozenset(), sparse))
+    if loop.epoch_end is not None:
+        parts.append(Part(DECISION, loop.epoch_end, (), carried))
+    return parts
+
+
+def _layout(home: Mapping[str, Buffer], placed: Mapping[str, PlacedPart]) -> LoopLayout:
+    step, validation, decision = (placed.get(name) for name in (STEP, VALIDATION, DECISION))
+    assert step is not None
+    told = {"step", "last", "loss", *(name for name in home if name.startswith("validation_"))}
+    return LoopLayout(
+        data=step.tables(FIRST_TABLE),
+        validation_data=validation.tables(FIRST_TABLE + step.part.slots) if validation else [],
+        told={name: buffer for name, buffer in home.items() if name in told},
+        step=step.results(),
+        validation=validation.results() if validation else None,
+        decided=decision.results() if decision else None,
+    )
+
+
+def _largest(sizes: Iterable[Sequence[int]]) -> tuple[int, ...]:
+    """Return the largest first number, the largest second one, and so on."""
+    return tuple(map(max, zip(*sizes, strict=True)))
 
 
 def _moved(buffers: Mapping[int, Buffer], size: int) -> dict[int, Buffer]:

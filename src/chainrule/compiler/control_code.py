@@ -13,7 +13,7 @@ from chainrule.compiler.sharing import PART_ARGUMENTS
 
 
 @dataclass(frozen=True)
-class Table:
+class TablePlace:
     """Where a user's table stands in the table of pointers, and where a batch of it is put.
 
     Attributes
@@ -40,7 +40,7 @@ class LoopLayout:
 
     Attributes
     ----------
-    data, validation_data : sequence of Table
+    data, validation_data : sequence of TablePlace
         What steps and the validation read.
     told : mapping of str to Buffer
         What stages are told, where one reads it: ``step``, ``last``, ``loss`` and ``validation_...``.
@@ -52,8 +52,8 @@ class LoopLayout:
         The results of the end of an epoch, and ``stop``.
     """
 
-    data: Sequence[Table]
-    validation_data: Sequence[Table]
+    data: Sequence[TablePlace]
+    validation_data: Sequence[TablePlace]
     told: Mapping[str, Buffer]
     step: Mapping[str, Buffer]
     validation: Mapping[str, Buffer] | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -10,23 +9,20 @@ from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
-from chainrule.compiler.buffer import Buffer
-from chainrule.compiler.code import LANES
-from chainrule.compiler.control import FIRST_TABLE, Control
+from chainrule.compiler.control import Control
 from chainrule.compiler.copies import Copies
-from chainrule.compiler.kept import KeptArray
+from chainrule.compiler.loop_memory import MOST_EPOCHS, LoopMemory
 from chainrule.compiler.native_loop import NativeLoop, native_loop
 from chainrule.compiler.pool import is_interrupted, lent, run_apart, run_together, signals_held_back
-from chainrule.compiler.table import address_of, allocate, given_up
 from chainrule.compiler.threads import WORTH_GIVING_UP
 from chainrule.graph.evaluate import bind_rows
 from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError, Tables
-from chainrule.graph.shuffle import bits_for, shift_for
-from chainrule.graph.sparse import Rows, SparseRows
-from chainrule.graph.types import Array, ArrayType
+from chainrule.graph.sparse import SparseRows
+from chainrule.graph.types import Array
 
 #: Seconds that native code runs before Python may look. Ctrl-C waits for half as much more at most, and for
 #: copies of the weights. A turn that takes longer is given up, unless copying all that it replaces before it
@@ -36,11 +32,6 @@ COPIES = 1 / 20
 #: Seconds after which weights are checked, and copied to go back to. A loss is checked in each step; weights
 #: are besides wherever somebody looks at them.
 SAVE_EVERY = 0.25
-#: Rows of room behind each array: a core that comes to the end of an array fetches some of what lies behind.
-ROWS_BEHIND = 16
-#: The most epochs of a call, and the most rows of a batch of the validation.
-MOST_EPOCHS = 1024
-VALIDATION_BATCH = 256
 
 
 class CompiledRun:
@@ -56,6 +47,13 @@ class CompiledRun:
         What to do it on.
     native : NativeLoop, optional
         The loop if it is compiled already.
+
+    Notes
+    -----
+    A step whose loss is finite may leave weights that are not, and to look at all weights after each call
+    would take long. So a run is *sound* only when they have been looked at: where somebody is about to see
+    them, or from time to time. What was *saved* then is what it goes back to, to find the step that failed.
+    What a look has *copied* on its way is taken for either. All of these belong to a position.
     """
 
     def __init__(
@@ -74,60 +72,17 @@ class CompiledRun:
         steps = inputs.epochs * -(-self.rows // self._batch)
         self._team = self._native.team(self._batch, inputs.n_threads, steps)
         self.threads = self._team.most
-        self._pace = 1
-        self._long = self._native.multiplications(self._batch) >= WORTH_GIVING_UP
+        self.memory = LoopMemory(self._native, loop, inputs, self._batch, self.threads)
+        self._control = self.memory.control
+        self._pace = _Pace(is_long=self._native.multiplications(self._batch) >= WORTH_GIVING_UP)
         self._may_give_up = False
-        self._slowest = self._copying = 0.0
         self._spoilt = False
         self._pool: Executor | None = None
         self._saved_own: dict[str, Array] | None = None
         self._copies = Copies(self._plan)
         self._copied: dict[str, Array] = {}
         self._copied_position: LoopState | None = None
-        self._place_arrays()
-        self._set_sizes()
-        self._home = {name: self._kept_array(*place) for name, place in self._plan.home.items()}
-        self._finite = self._number(self._plan.finite)
-        for name, number in {**inputs.arguments, "key": inputs.key}.items():
-            if name in self._home:
-                self._home[name].put(np.asarray(number))
         self._load(state)
-
-    def _place_arrays(self) -> None:
-        """Allocate the arena, and make the table of pointers."""
-        plan, inputs = self._plan, self.inputs
-        self._validated = len(next(iter(inputs.validation_data.values()), ()))
-        self._validation_batch = min(self._validated, max(VALIDATION_BATCH, self._batch))
-        self._capacity = -(-max(self._batch, self._validation_batch) // LANES) * LANES + ROWS_BEHIND
-        self._memory, self._places = allocate(
-            plan.sizes, plan.scratch, self._capacity, self.threads, plan.parts
-        )
-        self._given_up = given_up(self._places)
-        self._control = np.zeros(plan.control_size, np.int64)
-        self._numbers = np.zeros((MOST_EPOCHS, len(plan.results)), np.float64)
-        self.ticks = np.zeros(plan.kernels + 2, np.int64)
-        tables = [inputs.data[name] for name in plan.data]
-        tables += [inputs.validation_data[name] for name in plan.validation_data]
-        self._arrays = [
-            self._control,
-            self._numbers,
-            *(array for table in tables for array in _arrays_of(table)),
-            *self._native.captured(self.loop),
-            self.ticks,
-        ]
-        addresses = [*self._places, *(array.ctypes.data for array in self._arrays)]
-        self._table = (ctypes.c_void_p * len(addresses))(*addresses)
-
-    def _set_sizes(self) -> None:
-        """Tell native code what stays the same from call to call."""
-        control, bits, key = self._control, bits_for(self.rows), self.inputs.key
-        control[Control.TURN] = 2  # above all words of work, which are zeros
-        control[Control.ROWS], control[Control.BATCH] = self.rows, self._batch
-        control[Control.VALIDATION_ROWS] = self._validated
-        control[Control.VALIDATION_BATCH] = self._validation_batch
-        control[Control.SHUFFLE], control[Control.CHECKED] = self.loop.shuffle, self.loop.checked
-        control[Control.MASK], control[Control.SHIFT] = (1 << bits) - 1, shift_for(bits)
-        control[Control.KEY] = np.array(int(key[0]) | int(key[1]) << 32, np.uint64).view(np.int64)
 
     # State ---------------------------------------------------------------------------------------------
 
@@ -136,8 +91,8 @@ class CompiledRun:
         """Where the run stands, after its last whole step."""
         if not self._sound:
             self._check()
-        if self._saved_position is self._position:
-            replaced, self._saved_own = self._saved, None  # they are not written to any more
+        if self._saved.position is self._position:
+            replaced, self._saved_own = self._saved.arrays, None  # they are not written to any more
         else:
             replaced = self._copies_of_replaced()
         return replace(self._position, carried={**self._rest, **replaced})
@@ -148,30 +103,18 @@ class CompiledRun:
 
     def _load(self, state: LoopState) -> None:
         self._rest = dict(state.carried)
-        for name in self._home.keys() & self._rest.keys():
-            self._home[name].put(self._rest[name])
+        home = self.memory.home
+        for name in home.keys() & self._rest.keys():
+            home[name].put(self._rest[name])
         self._position = replace(state, carried={})
-        self._begin_validation()
-        self._saved = {name: self._rest[name] for name in self._plan.replaced}
-        self._mark(time.perf_counter())
+        self.memory.begin_validation()
+        self._keep({name: self._rest[name] for name in self._plan.replaced}, time.perf_counter())
 
     def _copies_of_replaced(self) -> dict[str, Array]:
         """Return copies of all that is replaced; of what a check has copied, these."""
         copied = self._copied if self._copied_position is self._position else {}
-        return {
-            name: copied[name] if name in copied else self._home[name].copy() for name in self._plan.replaced
-        }
-
-    def _begin_validation(self) -> None:
-        self._control[Control.VALIDATED] = 0
-        self._control[Control.SIZE :] = 0
-
-    def _kept_array(self, kind: ArrayType, buffer: Buffer) -> KeptArray:
-        start = self._places[buffer.slot] + buffer.offset - self._memory.ctypes.data
-        return KeptArray(self._memory.view(np.uint8)[start:].data, kind, buffer)
-
-    def _number(self, buffer: Buffer) -> Array:
-        return self._kept_array(ArrayType((), np.dtype(buffer.dtype)), buffer).whole
+        home = self.memory.home
+        return {name: copied[name] if name in copied else home[name].copy() for name in self._plan.replaced}
 
     @cached_property
     def _evaluated(self) -> EvaluatedRun:
@@ -198,17 +141,17 @@ class CompiledRun:
         """Make turns for a short while; where a step fails, go back to it."""
         began, step = time.perf_counter(), self._position.step
         failure = None
-        self._may_give_up = self._long and self._saved_position is self._position and is_interrupted()
+        self._may_give_up = self._pace.is_long and self._saved.position is self._position and is_interrupted()
         with signals_held_back(self._give_up) as pressed:
             ended = len(self.results)
-            made = self._make_turns(self._pace, check=self.loop.checked and not self.ahead)
+            made = self._make_turns(self._pace.turns, check=self.loop.checked and not self.ahead)
             self._stop_where_spoilt(ended)
             now = time.perf_counter()
-            self._set_pace(made, now - began)
+            self._pace.notice(made, now - began)
             at_end = self._position.stopped or len(self.results) == self._end
             shown = not self.ahead and len(self.results) > ended
-            late = self.loop.checked and now - self._saved_at >= SAVE_EVERY
-            due = made and (late or (self._long and not at_end))
+            late = self.loop.checked and now - self._saved.at >= SAVE_EVERY
+            due = made and (late or (self._pace.is_long and not at_end))
             try:
                 if not self._sound and (pressed or at_end or shown or due or self._control[Control.FAILED]):
                     self._check()
@@ -220,17 +163,9 @@ class CompiledRun:
             self.look()
         return failure
 
-    def _set_pace(self, made: int, seconds: float) -> None:
-        """Decide how many turns the next call makes, and whether one is so long that it may be given up."""
-        if made:
-            self._slowest = max(seconds / made, self._slowest / 2)  # the end of an epoch takes no time
-            self._pace = min(self._pace * 16, int(LOOK_EVERY / self._slowest) + 1)
-            worth_copying = self._copying < COPIES * self._slowest
-            self._long = self._slowest > LOOK_EVERY and worth_copying and is_interrupted()
-
     def _give_up(self) -> None:
         if self._may_give_up:
-            self._given_up.value = 1
+            self.memory.given_up.value = 1
 
     def _stop_where_spoilt(self, ended: int) -> None:
         """Go back to the end of the first epoch with a result that is not finite: its weights are asked for.
@@ -280,15 +215,16 @@ class CompiledRun:
     def _take_notice(self) -> None:
         """Enter where the run stands after some turns; if one was given up, where it stood before that."""
         control, floats = self._control, self._control.view(np.float64)
-        given_up = self._given_up.value and not control[Control.TURNS]
-        self._may_give_up, self._given_up.value = False, 0
-        if given_up:
+        given_up = self.memory.given_up
+        was_given_up = given_up.value and not control[Control.TURNS]
+        self._may_give_up, given_up.value = False, 0
+        if was_given_up:
             control[Control.TURN] += 2  # parts of this one have been taken
             self._restore()
             return
         self._sound = self._looked_at = False
         names = self._plan.results
-        for row in self._numbers[: control[Control.ENDED]].tolist():
+        for row in self.memory.results[: control[Control.ENDED]].tolist():
             self.results.append(dict(zip(names, row, strict=True)))
         self._position = LoopState(
             {},
@@ -302,11 +238,12 @@ class CompiledRun:
 
     def _call(self) -> None:
         """Let the threads make turns, or this one alone after the run; done when they have all come back."""
-        function, table, threads = self._native.run, ctypes.addressof(self._table), self._team.threads
-        self._finite[...] = 0.0
+        function, memory, threads = self._native.run, self.memory, self._team.threads
+        table, capacity = memory.address, memory.capacity
+        memory.finite[...] = 0.0
 
         def work(thread: int) -> None:
-            function(table, 0, self._capacity, thread, threads, 0)
+            function(table, 0, capacity, thread, threads, 0)
 
         if self._pool is not None and self._may_give_up:
             run_apart(work, threads, self._pool)
@@ -319,14 +256,14 @@ class CompiledRun:
         """Make one step on all of these rows, at most a batch, in place of the run's; return their loss."""
         self._position = before = LoopState({}, step=self._position.step, epoch=self._position.epoch)
         self._hand_over(data)
-        np.copyto(self._kept_before, self._kept)
+        np.copyto(self._kept_before, self.memory.kept)
         try:
             with self._helped() if self.threads > 1 or self._may_give_up else nullcontext():
                 self._make_turns(1, check=self.loop.checked)
             if not self.loop.checked or self._is_sound():
                 self._position = LoopState({}, step=before.step + 1, epoch=before.epoch)
                 self._sound = True
-                return float(self._loss)
+                return float(self.memory.loss)
         except BaseException:
             self._take_back(before)
             raise
@@ -335,12 +272,7 @@ class CompiledRun:
 
     def _hand_over(self, data: Tables) -> None:
         """Have the next turn see these rows."""
-        self._given = [array for name in self._plan.data for array in _arrays_of(data[name])]
-        for slot, array in enumerate(self._given, FIRST_TABLE):
-            self._table[slot] = address_of(array)
-        control, rows = self._control, len(next(iter(data.values())))
-        control[Control.ROWS] = control[Control.BATCH] = rows
-        control[Control.SHUFFLE] = False
+        rows = self.memory.hand_over(data)
         self._end = len(self.results) + 1
         self._may_give_up = self._native.multiplications(rows) >= WORTH_GIVING_UP and is_interrupted()
 
@@ -354,7 +286,7 @@ class CompiledRun:
             self._pool = None
 
     def _take_back(self, before: LoopState) -> None:
-        np.copyto(self._kept, self._kept_before)
+        np.copyto(self.memory.kept, self._kept_before)
         self._position, self._sound = before, True
 
     def _evaluated_step(self, data: Tables) -> float:
@@ -365,18 +297,8 @@ class CompiledRun:
         return loss
 
     @cached_property
-    def _kept(self) -> Array:
-        """The memory of all that stays from turn to turn."""
-        start = self._places[self._plan.finite.slot] - self._memory.ctypes.data
-        return self._memory.view(np.uint8)[start : start + self._plan.finite.offset]
-
-    @cached_property
     def _kept_before(self) -> Array:
-        return np.empty_like(self._kept)
-
-    @cached_property
-    def _loss(self) -> Array:
-        return self._number(self._plan.loss)
+        return np.empty_like(self.memory.kept)
 
     # Failures ------------------------------------------------------------------------------------------
 
@@ -398,35 +320,32 @@ class CompiledRun:
             self._control[[Control.MOST_TURNS, Control.CHECK]] = 0, 1
             self._call()
             self._looked_at = True
-        return not self._control[Control.FAILED] and math.isfinite(self._finite.item())
+        return not self._control[Control.FAILED] and math.isfinite(self.memory.finite.item())
 
     def _save(self, now: float) -> None:
         """Copy all that is replaced, which is finite at this time if the loop is checked."""
         if self._copied_position is self._position:
-            self._saved = self._copies_of_replaced()
-            self._mark(now)
+            self._keep(self._copies_of_replaced(), now)
             return
         if self._saved_own is None:
-            self._saved_own = {name: self._home[name].copy() for name in self._saved}
-        self._saved = self._saved_own
+            self._saved_own = {name: self.memory.home[name].copy() for name in self._saved.arrays}
         began = time.perf_counter()
-        for name, array in self._saved.items():
-            self._home[name].copy_to(array)
-        self._copying = time.perf_counter() - began
-        self._mark(now)
+        for name, array in self._saved_own.items():
+            self.memory.home[name].copy_to(array)
+        self._pace.copying = time.perf_counter() - began
+        self._keep(self._saved_own, now)
 
-    def _mark(self, now: float) -> None:
-        """Remember that what is saved is from now."""
+    def _keep(self, arrays: dict[str, Array], now: float) -> None:
+        """Remember what the run can go back to: these arrays are from now, and are finite."""
         self._sound = True
-        self._saved_at, self._saved_position = now, self._position
-        self._saved_results = len(self.results)
+        self._saved = _Saved(arrays, self._position, len(self.results), now)
 
     def _restore(self) -> None:
-        for name, array in self._saved.items():
-            self._home[name].put(array)
-        self._position = self._saved_position
-        self._begin_validation()
-        del self.results[self._saved_results :]
+        for name, array in self._saved.arrays.items():
+            self.memory.home[name].put(array)
+        self._position = self._saved.position
+        self.memory.begin_validation()
+        del self.results[self._saved.results :]
         self._sound = True
 
     def _find_failure(self) -> None:
@@ -434,12 +353,39 @@ class CompiledRun:
         end = self._position.step
         self._restore()
         while self._position.step < end:
-            self._save(self._saved_at)
+            self._save(self._saved.at)
             self._make_turns(1, check=True)
             if not self._is_sound():
                 self._restore()
                 self._evaluated.state = self.state
                 self.state = self._evaluated.next_step()
+
+
+class _Saved(NamedTuple):
+    """What a run can go back to: all that is replaced, where it stood, how many results it had, and when."""
+
+    arrays: dict[str, Array]
+    position: LoopState
+    results: int
+    at: float
+
+
+class _Pace:
+    """How many turns native code makes before Python may look, and whether one may have to be given up."""
+
+    def __init__(self, is_long: bool) -> None:
+        self.turns = 1
+        self.is_long = is_long
+        self.copying = 0.0  # seconds that it takes to copy all that a turn replaces
+        self._slowest = 0.0
+
+    def notice(self, turns: int, seconds: float) -> None:
+        """Decide by how long some turns took."""
+        if turns:
+            self._slowest = max(seconds / turns, self._slowest / 2)  # the end of an epoch takes no time
+            self.turns = min(self.turns * 16, int(LOOK_EVERY / self._slowest) + 1)
+            worth_copying = self.copying < COPIES * self._slowest
+            self.is_long = self._slowest > LOOK_EVERY and worth_copying and is_interrupted()
 
 
 def _for_inputs(loop: Loop, inputs: Inputs) -> Loop:
@@ -458,10 +404,3 @@ def _check_tables(loop: Loop, inputs: Inputs) -> None:
             dense = {name: table for name, table in tables.items() if isinstance(table, np.ndarray)}
             values = [value for value in stage.graph.inputs if value.name in dense]
             bind_rows(values, [dense[value.name] for value in values])
-
-
-def _arrays_of(table: Rows) -> list[Array]:
-    """Return what stands in a table's slots."""
-    if isinstance(table, SparseRows):
-        return [table.values, table.columns, table.starts]
-    return [np.ascontiguousarray(table)]

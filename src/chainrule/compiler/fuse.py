@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from dataclasses import dataclass, field
 
-from chainrule.compiler.code import LANES, Code
-from chainrule.compiler.index import Affine, IndexBuilder, Place, axis_counters
+from chainrule.compiler.code import LANES
+from chainrule.compiler.views import is_contiguous, source_of
 from chainrule.graph.graph import Graph
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex, Scatter
 from chainrule.graph.primitive import lowering_of
@@ -262,41 +262,3 @@ def _reduction_that_absorbs(value: Value, user: Value, found: dict[int, int]) ->
     if isinstance(lowering_of(user), Gather) and user.operands[0] is value:
         return None  # it is read at other places than the one that is computed
     return found.get(user.serial) if user.shape == value.shape and is_elementwise(user) else None
-
-
-def as_view(value: Value, places: Sequence[Affine]) -> tuple[Value, list[Affine]]:
-    """Return the value that this one only shows in another order, and where in it a place is found."""
-    indices = list(places)
-    while len(value.operands) == 1:
-        lower = lowering_of(value)
-        if not isinstance(lower, Reindex):
-            break
-        builder = IndexBuilder(Code("view", ""))
-        at = tuple(builder.at(index) for index in indices)
-        types = [operand.type for operand in value.operands]
-        ((source, condition),) = lower.sources(builder, at, types, **value.attributes)
-        if condition is not None or not all(isinstance(place, Place) for place in source):
-            break
-        indices = [place.affine for place in source]
-        value = value.operands[0]
-    return value, indices
-
-
-def is_contiguous(value: Value, axis: int) -> bool:
-    """Whether neighbours along an axis (-1 or -2) of a view are neighbours in memory."""
-    counters = axis_counters(value.ndim)
-    _, indices = as_view(value, counters)
-    return bool(indices) and indices[-1] == counters[axis] and counters[axis] not in indices[:-1]
-
-
-def source_of(value: Value) -> Value:
-    """Return the value of which this one is only a view."""
-    return as_view(value, axis_counters(value.ndim))[0]
-
-
-def is_inside(value: Value) -> bool:
-    """Whether a value is computed from others at its place, or at one that does not lie before it."""
-    if value.primitive is None or isinstance(lowering_of(value), Expression):
-        return True
-    source, indices = as_view(value, axis_counters(value.ndim))
-    return source is not value and all(min(0, *place.terms.values()) >= 0 for place in indices)

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import math
 
-from chainrule.compiler.fuse import source_of
+from chainrule.compiler.views import source_of
 from chainrule.graph.graph import Graph
 from chainrule.graph.lowering import Contraction, Expression, Reduction
-from chainrule.graph.primitive import lowering_of, primitive_name
+from chainrule.graph.primitive import lowering_of
 from chainrule.graph.types import ROWS, static_size
 from chainrule.graph.value import Value
 
@@ -60,7 +60,8 @@ def _is_product_over_rows(value: Value) -> bool:
 
 
 def _is_sum_over_rows(value: Value) -> bool:
-    if not isinstance(lowering_of(value), Reduction) or primitive_name(value) != "sum":
+    lower = lowering_of(value)
+    if not (isinstance(lower, Reduction) and lower.added):
         return False
     (x,) = value.operands
     return value.ndim > 0 and x.shape[0] is ROWS and value.attributes["axes"] == (0,)

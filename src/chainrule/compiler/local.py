@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from chainrule.compiler.buffer import LOCAL, SLACK, Buffer
 from chainrule.compiler.code import LANES
 from chainrule.compiler.fuse import Kernel
-from chainrule.compiler.memory import Span, claim, layout, padded_bytes, reads
+from chainrule.compiler.memory import Span, claim, layout, padded_bytes
+from chainrule.compiler.reading import reads
 from chainrule.compiler.schedule import is_chain, row_bytes
 from chainrule.compiler.table import LINE
 from chainrule.graph.types import dtype_name

@@ -17,6 +17,8 @@ from chainrule.compiler.sharing import Sharing
 
 #: What a turn begins with, and how it ends, come before the parts of the stages.
 OWN_ITEMS = 2
+#: The functions of the stages.
+STEP, VALIDATION, DECISION = "step", "validate", "decide"
 
 
 def loop_functions(layout: LoopLayout) -> list[Code]:
@@ -112,14 +114,14 @@ class _Fit:
 
     def _step(self) -> None:
         count = self._rows(Control.POSITION, Control.ROWS, Control.BATCH)
-        self._items("step", count, begin="bring_batch", end="end_step", split=True)
+        self._items(STEP, count, begin="bring_batch", end="end_step", split=True)
 
     def _validate(self) -> None:
         count = self._rows(Control.VALIDATED, Control.VALIDATION_ROWS, Control.VALIDATION_BATCH)
-        self._items("validate", count, begin="bring_validation", end="end_validation", split=True)
+        self._items(VALIDATION, count, begin="bring_validation", end="end_validation", split=True)
 
     def _end_epoch(self) -> None:
-        stage = "decide" if self._layout.decided is not None else None
+        stage = DECISION if self._layout.decided is not None else None
         self._items(stage, "0", begin="conclude", end="end_epoch")
 
     def _check(self) -> None:

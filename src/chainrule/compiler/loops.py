@@ -10,9 +10,11 @@ from chainrule.compiler.access import Access
 from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import LANES, Code, literal
-from chainrule.compiler.fuse import Kernel, is_free, source_of
+from chainrule.compiler.fuse import Kernel, is_free
 from chainrule.compiler.index import ONLY, Affine, IndexBuilder
-from chainrule.compiler.memory import layout, reads
+from chainrule.compiler.memory import layout
+from chainrule.compiler.reading import reads
+from chainrule.compiler.views import source_of
 from chainrule.graph.lowering import Expression, Gather, Reindex
 from chainrule.graph.types import ROWS, Dim, is_float
 from chainrule.graph.value import Value
@@ -308,7 +310,7 @@ def _gathers(value: Value) -> bool:
 
 def _follows(writer: KernelWriter, value: Value) -> bool:
     buffer = writer.buffers.get(value.serial)
-    return buffer is not None and buffer.strides == layout(value.shape, padded=False)[0]
+    return buffer is not None and buffer.strides == layout(value.shape, padded=False).strides
 
 
 def write_scatter(writer: KernelWriter) -> None:

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from chainrule.compiler.access import goes_on
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import BYTES, LANES
-from chainrule.compiler.fuse import is_contiguous
+from chainrule.compiler.few_columns import are_few, write_few_columns
 from chainrule.compiler.index import Affine, affines
 from chainrule.compiler.llvm import vector_registers
 from chainrule.compiler.loops import Index, KernelWriter, extent_of, first_lanes
-from chainrule.compiler.narrow import are_few, write_few_columns
 from chainrule.compiler.operand import FAR_BYTES, Operand, Panel
-from chainrule.compiler.tile import Area, Block, Product, Rows, Tile, Tiles, lanes_of_row, tile_for
+from chainrule.compiler.tile import Area, Block, PanelRows, Product, Tile, Tiles, lanes_of_row, tile_for
+from chainrule.compiler.views import is_contiguous
 from chainrule.graph.types import ROWS, Dim
 from chainrule.graph.value import Value
 
@@ -313,7 +313,7 @@ class ProductWriter:
             return self.code.smaller(self.code.integer("sub", "%rows", column), str(LANES))
         return str(panels.width if panels.left is None else panels.left)
 
-    def _right(self, panel: Panel, tiles: str) -> Rows:
+    def _right(self, panel: Panel, tiles: str) -> PanelRows:
         """Return where the rows of a panel lie; pack them if that is needed, or worth it.
 
         They are where they are if few tiles read them, or a cache holds the whole operand: the second one, or
@@ -323,19 +323,19 @@ class ProductWriter:
         if self.turned:
             self._reserve(panel)
             self.right.pack(panel, self.inner, self.scratch)
-            return Rows(self.scratch, str(panel.width))
+            return PanelRows(self.scratch, str(panel.width))
         start, step = self.right.address(panel.first), self.right.distance(panel.rank)
         near = FAR_BYTES if self.right.buffer.padded else NEAR_BYTES
         known = self.inner.isdigit() and step.isdigit()
         if step == str(panel.width) or (known and int(self.inner) * int(step) * BYTES[self.dtype] <= near):
-            return Rows(start, step)
+            return PanelRows(start, step)
         self._reserve(panel)
         often = code.value(f"icmp sge i64 {tiles}, {WORTH_PACKING}")
         size = self.code.integer("mul", self.inner, step)
         far = code.value(f"icmp sgt i64 {size}, {near // BYTES[self.dtype]}")
         many = code.value(f"and i1 {often}, {far}")
         code.when(many, lambda: self.right.pack(panel, self.inner, self.scratch))
-        return Rows(
+        return PanelRows(
             code.value(f"select i1 {many}, ptr {self.scratch}, ptr {start}"),
             code.value(f"select i1 {many}, i64 {panel.width}, i64 {step}"),
         )

@@ -13,10 +13,9 @@ from typing import NamedTuple
 
 from chainrule.compiler.buffer import REGIONS, SLACK, Buffer, Stride
 from chainrule.compiler.code import BYTES, LANES
-from chainrule.compiler.fuse import Kernel, is_narrow, source_of
+from chainrule.compiler.fuse import Kernel, is_narrow
+from chainrule.compiler.reading import reads
 from chainrule.compiler.table import LINE
-from chainrule.graph.lowering import Contraction, Gather
-from chainrule.graph.primitive import lowering_of
 from chainrule.graph.types import ROWS, ArrayType, Shape, dtype_name
 from chainrule.graph.value import Value
 
@@ -118,135 +117,75 @@ def plan_arena(
     scattered : container of int
         Serials of tables of whose rows only the addresses are there.
     """
-    values = {value.serial: value for value in kept}
-    lives = dict.fromkeys(values, (0, len(groups)))
-    own: set[int] = set()  # what lives from the kernel that stores it to the last that reads it
-    elsewhere = {*placed, *values}
-    stored, halved = set[int](), set[int]()
+    lives = _lives(groups, placed, kept)
+    dense = {*packed, *(serial for serial, life in lives.items() if is_narrow(life.value.shape))}
+    widths = panels or {}
+    extents = {
+        serial: _ADDRESSES
+        if serial in scattered
+        else _extent(life.value, serial not in dense, widths.get(life.value.type, 0))
+        for serial, life in lives.items()
+    }
+    buffers: dict[int, Buffer] = {}
+    sizes = [0] * REGIONS
+    taken: list[list[Span]] = [[] for _ in range(REGIONS)]
+    for serial in sorted(lives, key=lambda serial: -extents[serial].length):
+        (length, power, strides), life = extents[serial], lives[serial]
+        second = length if life.halved else 0
+        offset = claim(taken[power], length + second, life.first, life.last)
+        sizes[power] = max(sizes[power], offset + length + second)
+        dtype = dtype_name(life.value.dtype)
+        apart = serial in scattered
+        buffers[serial] = Buffer(power, offset, power, dtype, strides, serial not in dense, apart, second)
+    return Arena(buffers, {serial: extent.length for serial, extent in extents.items()}, tuple(sizes))
+
+
+class _Life(NamedTuple):
+    """A value that needs a place, the first and the last group in whose time, and if two halves of it do."""
+
+    value: Value
+    first: int
+    last: int
+    halved: bool = False
+
+
+def _lives(
+    groups: Sequence[Sequence[Kernel]], placed: Iterable[int], kept: Iterable[Value]
+) -> dict[int, _Life]:
+    """Return what needs a place, by serial: what is kept, all the time; the rest as long as it is read."""
+    lives = {value.serial: _Life(value, 0, len(groups)) for value in kept}
+    elsewhere = {*placed, *lives}
+    own, stored = set[int](), set[int]()
     for number, kernel in ((number, kernel) for number, group in enumerate(groups) for kernel in group):
         for value in kernel.stored:
             stored.add(value.serial)
             if value.serial not in elsewhere:
                 own.add(value.serial)
-                halved |= {value.serial} if kernel.halved else set()
-                lives[value.serial] = (number, number)
-                values[value.serial] = value
+                lives[value.serial] = _Life(value, number, number, kernel.halved)
         for serial in own & reads(kernel, stored):
-            lives[serial] = (lives[serial][0], number)
-    buffers: dict[int, Buffer] = {}
-    sizes = [0] * REGIONS
-    taken: list[list[Span]] = [[] for _ in range(REGIONS)]
-    dense = set(packed)
-    dense |= {serial for serial, value in values.items() if is_narrow(value.shape)}
-    widths = panels or {}
-    plans = {
-        serial: (LINE, 1, (Stride(0), Stride(1)))
-        if serial in scattered
-        else _bytes(value, serial not in dense, widths.get(value.type, 0))
-        for serial, value in values.items()
-    }
-    for serial in sorted(lives, key=lambda serial: -plans[serial][0]):
-        size, power, strides = plans[serial]
-        first, last = lives[serial]
-        second = size if serial in halved else 0
-        offset = claim(taken[power], size + second, first, last)
-        sizes[power] = max(sizes[power], offset + size + second)
-        dtype = dtype_name(values[serial].dtype)
-        apart = serial in scattered
-        buffers[serial] = Buffer(power, offset, power, dtype, strides, serial not in dense, apart, second)
-    return Arena(buffers, {serial: plan[0] for serial, plan in plans.items()}, tuple(sizes))
+            lives[serial] = lives[serial]._replace(last=number)
+    return lives
 
 
-def reads(kernel: Kernel, stored: Container[int]) -> set[int]:
-    """Return the serials of all that a kernel may read from memory, of what is stored by then."""
-    own = {value.serial for value in kernel.computed}
-    found: set[int] = set()
-    seen: set[int] = set()
-    waiting = [operand for value in kernel.computed for operand in operands_in_memory(value, stored)]
-    while waiting:
-        value = waiting.pop()
-        if value.serial in seen or value.serial in own:
-            continue
-        seen.add(value.serial)
-        if value.primitive is None or value.serial in stored:
-            found.add(value.serial)
-        else:
-            waiting.extend(value.operands)
-    return found
+class _Extent(NamedTuple):
+    """How much memory an array takes in its region, in bytes, and how it lies there."""
+
+    length: int
+    power: int
+    strides: tuple[Stride, ...]
 
 
-def operands_in_memory(value: Value, stored: Container[int]) -> list[Value]:
-    """Return what a value is computed from; a contraction reads what its operands are views of."""
-    if not isinstance(lowering_of(value), Contraction):
-        return list(value.operands)
-    return [operand if operand.serial in stored else source_of(operand) for operand in value.operands]
+#: That of a table of whose rows only the addresses are there.
+_ADDRESSES = _Extent(LINE, 1, (Stride(0), Stride(1)))
 
 
-def in_place(groups: Sequence[Sequence[Kernel]], replaced: Mapping[int, Value]) -> dict[int, Value]:
-    """Return which results may be written over the input that they replace: serial → input.
-
-    Everything else that reads the input must be done by then, and the kernel itself may read it only at the
-    place where it writes.
-
-    Parameters
-    ----------
-    groups : sequence of sequences of Kernel
-        In order; those of a group run at the same time.
-    replaced : mapping of int to Value
-        For the serial of a result the input that it replaces.
-    """
-    readers: dict[int, list[tuple[int, Kernel]]] = {old.serial: [] for old in replaced.values()}
-    results: list[tuple[int, Kernel, Value, bool]] = []
-    stored: set[int] = set()
-    for place, kernel in ((place, kernel) for place, group in enumerate(groups) for kernel in group):
-        stored |= {value.serial for value in kernel.stored}
-        for serial in readers.keys() & reads(kernel, stored):
-            readers[serial].append((place, kernel))
-        own = [value for value in kernel.members if value.serial in replaced]
-        if own:
-            operands = {operand.serial for member in kernel.members for operand in member.operands}
-            elsewhere = _read_elsewhere(kernel, stored)
-            for value in own:
-                old = replaced[value.serial]
-                if old.type == value.type and old.serial not in elsewhere:
-                    results.append((place, kernel, value, old.serial in operands))
-    found: dict[int, Value] = {}
-    for place, kernel, value, is_read in results:
-        old = replaced[value.serial]
-        later = [reader for at, reader in readers[old.serial] if at >= place]
-        if not later or (later == [kernel] and is_read):
-            found[value.serial] = old
-    return found
-
-
-def _read_elsewhere(kernel: Kernel, stored: set[int]) -> set[int]:
-    """Return what a kernel reads at other places than the one that it computes."""
-    own = {value.serial for value in kernel.members}
-    others = [
-        operand
-        for value in kernel.members
-        for operand in value.operands
-        if operand.serial not in own and operand.primitive is not None and operand.serial not in stored
-    ]
-    gathered = [value.operands[0] for value in kernel.members if isinstance(lowering_of(value), Gather)]
-    root = [] if kernel.root is None else operands_in_memory(kernel.root, stored)
-    found = {value.serial for value in (*gathered, *root)}
-    waiting = [*others, *root]
-    while waiting:
-        value = waiting.pop()
-        found.add(value.serial)
-        if value.serial not in stored:
-            waiting.extend(value.operands)
-    return found
-
-
-def _bytes(value: Value, padded: bool, panel: int) -> tuple[int, int, tuple[Stride, ...]]:
-    strides, size, power = in_panels(value.shape, panel) if panel else layout(value.shape, padded)
+def _extent(value: Value, padded: bool, panel: int) -> _Extent:
+    strides, elements, power = in_panels(value.shape, panel) if panel else layout(value.shape, padded)
     if power >= REGIONS:
         raise ValueError(f"{value!r} has more than {REGIONS - 1} axes of rows, and cannot be compiled")
     slack = SLACK if power == 0 else 0
-    unit = 64
-    return -(-(size * BYTES[dtype_name(value.dtype)] + slack) // unit) * unit, power, strides
+    length = -(-(elements * BYTES[dtype_name(value.dtype)] + slack) // LINE) * LINE
+    return _Extent(length, power, strides)
 
 
 def claim(taken: list[Span], size: int, first: int, last: int) -> int:

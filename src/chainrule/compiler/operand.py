@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from chainrule.compiler.buffer import Buffer
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import LANES, SCALARS
-from chainrule.compiler.fuse import as_view
 from chainrule.compiler.index import Affine, affines, axis_counters
 from chainrule.compiler.loops import Index, KernelWriter
 from chainrule.compiler.packing import Packing, pack_columns, pack_rows
+from chainrule.compiler.views import as_view
 from chainrule.graph.value import Value
 
 #: What the second cache holds beside other arrays.

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 
 from chainrule.compiler.code import LANES
-from chainrule.compiler.fuse import Kernel, is_contiguous
+from chainrule.compiler.few_columns import are_few
+from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.matmul import panels_of, tile_of
-from chainrule.compiler.memory import operands_in_memory, padded_bytes, reads
-from chainrule.compiler.narrow import are_few
+from chainrule.compiler.memory import padded_bytes
+from chainrule.compiler.reading import operands_in_memory, reads
 from chainrule.compiler.schedule import MOST_MATRICES
+from chainrule.compiler.views import is_contiguous
 from chainrule.graph.lowering import Contraction
 from chainrule.graph.primitive import lowering_of
 from chainrule.graph.types import ROWS, ArrayType

@@ -16,8 +16,8 @@ from chainrule.compiler.description import str_kernel
 from chainrule.compiler.epochs import CompiledRun
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.fuse import Kernel
-from chainrule.compiler.memory import reads
 from chainrule.compiler.native_loop import NativeLoop, goes_in_halves
+from chainrule.compiler.reading import reads
 from chainrule.graph.graph import Graph, needed
 from chainrule.graph.loop import Inputs, Loop, LoopState
 from chainrule.graph.lowering import Contraction
@@ -82,12 +82,12 @@ def profile_loop(loop: Loop, state: LoopState, inputs: Inputs) -> str:
 
     def rounds() -> Iterator[Array]:
         for _ in run:
-            yield np.array([*run.ticks[:-1] / used, run.ticks[-1]])
-            run.ticks[:] = 0
+            yield np.array([*run.memory.ticks[:-1] / used, run.memory.ticks[-1]])
+            run.memory.ticks[:] = 0
 
     head = f"a training step on {counted(batch, 'row')} with {counted(threads, 'thread')}"
     head += ", without the gathering of rows"
-    return _table(head, step.kernels, step.buffers, batch, _measured(rounds()))
+    return _table(head, step.part.kernels, step.buffers, batch, _measured(rounds()))
 
 
 def _drawn(value: Value, rows: int) -> Array:

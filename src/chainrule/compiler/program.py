@@ -13,8 +13,8 @@ from chainrule.compiler.fuse import Kernel
 from chainrule.compiler.local import block_rows
 from chainrule.compiler.loops import KernelWriter, write_map, write_scatter
 from chainrule.compiler.matmul import write_contraction
-from chainrule.compiler.memory import operands_in_memory
 from chainrule.compiler.module import Module
+from chainrule.compiler.reading import operands_in_memory
 from chainrule.compiler.reduction import write_reduction
 from chainrule.compiler.schedule import is_chain
 from chainrule.compiler.sharing import PART_ARGUMENTS, Sharing

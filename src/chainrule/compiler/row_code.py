@@ -8,7 +8,7 @@ from chainrule.compiler.access import first_element, from_table, goes_on, share_
 from chainrule.compiler.builder import Builder, Element
 from chainrule.compiler.code import BYTES, LANES, SCALARS, Code
 from chainrule.compiler.control import Control
-from chainrule.compiler.control_code import ControlCode, LoopLayout, Table
+from chainrule.compiler.control_code import ControlCode, LoopLayout, TablePlace
 from chainrule.graph.shuffle import FACTORS, GOLDEN, ROUNDS, SHIFTS
 
 _WIDE = f"<{LANES} x i64>"
@@ -31,7 +31,7 @@ def bring_validation(layout: LoopLayout) -> Code:
 
 
 def _bring(
-    name: str, tables: Sequence[Table], layout: LoopLayout, order: Callable[[ControlCode], Find]
+    name: str, tables: Sequence[TablePlace], layout: LoopLayout, order: Callable[[ControlCode], Find]
 ) -> Code:
     """Return the function that puts the next rows where a stage reads them, and tells it the step."""
     f = ControlCode(name)
@@ -80,7 +80,7 @@ def _moved(code: Code, pointer: str, number: str, stride: int) -> str:
     return code.value(f"getelementptr i8, ptr {pointer}, i64 {offset}")
 
 
-def _put_numbers(code: Code, table: Table, given: Sequence[str], row: str, to: str) -> None:
+def _put_numbers(code: Code, table: TablePlace, given: Sequence[str], row: str, to: str) -> None:
     """Write the numbers of a row that are kept to their places in a dense one."""
     values, columns, starts = given
     width = BYTES[table.batch.dtype]

@@ -19,7 +19,8 @@ from chainrule.compiler.code import Code
 from chainrule.compiler.fuse import Kernel, kernels_of
 from chainrule.compiler.halves import sums_in_halves
 from chainrule.compiler.index import IndexBuilder, Place, axis_counters
-from chainrule.compiler.memory import layout, operands_in_memory, padded_bytes, reads
+from chainrule.compiler.memory import layout, padded_bytes
+from chainrule.compiler.reading import operands_in_memory, reads
 from chainrule.graph.graph import Graph
 from chainrule.graph.lowering import Contraction, Expression, Gather, Reduction, Reindex
 from chainrule.graph.primitive import lowering_of
@@ -43,40 +44,61 @@ def scheduled(graph: Graph, in_halves: bool = False) -> list[Kernel]:
         Whether small sums over rows are made of two halves: see `chainrule.compiler.halves`.
     """
     kernels = kernels_of(graph, sums_in_halves(graph) if in_halves else ())
-    by_rows = [goes_by_rows(kernel) for kernel in kernels]
     matrices = _Matrices()
     stored = {value.serial for kernel in kernels for value in kernel.stored}
-    for kernel, own in zip(kernels, by_rows, strict=True):
-        if own:
-            matrices.add(kernel, stored)
+    for kernel in filter(goes_by_rows, kernels):
+        matrices.add(kernel, stored)
     if not matrices.fit_caches:
         return kernels
     needs = _needs(kernels)
+    return [kernels[number] for number in _in_order(needs, _ranks(kernels, needs))]
+
+
+def _needs(kernels: Sequence[Kernel]) -> list[set[int]]:
+    """Return for each kernel which ones have to be done before it."""
+    maker: dict[int, int] = {}
+    found: list[set[int]] = []
+    for number, kernel in enumerate(kernels):
+        maker.update((value.serial, number) for value in kernel.stored)
+        found.append({maker[serial] for serial in reads(kernel, maker) if serial in maker})
+    return found
+
+
+def _ranks(kernels: Sequence[Kernel], needs: Sequence[set[int]]) -> list[int]:
+    """Return how early each kernel should run: what chains wait for first, what waits for them last.
+
+    These have the ranks 0 and 3. Kernels that go by rows have 1, and what stands between two of them 2.
+    """
+    by_rows = {number for number, kernel in enumerate(kernels) if goes_by_rows(kernel)}
     after_rows, before_rows = set[int](), set[int]()
     for number, needed in enumerate(needs):
-        if any(by_rows[other] or other in after_rows for other in needed):
+        if needed & (by_rows | after_rows):
             after_rows.add(number)
     for number in reversed(range(len(kernels))):
-        if by_rows[number] or number in before_rows:
+        if number in by_rows | before_rows:
             before_rows |= needs[number]
 
-    def rank(number: int) -> tuple[int, int]:
-        """Put what chains wait for as early as can be, and what waits for them as late."""
-        if by_rows[number]:
-            return 1, number
+    def rank(number: int) -> int:
+        if number in by_rows:
+            return 1
         if number not in before_rows:
-            return 3, number
-        return 2 if number in after_rows else 0, number
+            return 3
+        return 2 if number in after_rows else 0
 
+    return list(map(rank, range(len(kernels))))
+
+
+def _in_order(needs: Sequence[set[int]], ranks: Sequence[int]) -> list[int]:
+    """Return an order in which all is done before what needs it, by rank where that leaves a choice."""
     sorter = TopologicalSorter(dict(enumerate(needs)))
     sorter.prepare()
     ready, order = list[tuple[int, int]](), list[int]()
     while sorter.is_active():
         for number in sorter.get_ready():
-            heappush(ready, rank(number))
+            heappush(ready, (ranks[number], number))
         order.append(heappop(ready)[1])
         sorter.done(order[-1])
-    return [kernels[number] for number in order]
+    return order
 
 
 def grouped(kernels: Sequence[Kernel]) -> list[list[Kernel]]:
@@ -119,16 +141,6 @@ def row_bytes(chain: Sequence[Kernel]) -> int:
     """Return how much memory a row takes in what a chain stores."""
     stored = [value for kernel in chain for value in kernel.stored]
     return sum(map(padded_bytes, stored))
-
-
-def _needs(kernels: Sequence[Kernel]) -> list[set[int]]:
-    """Return for each kernel which ones have to be done before it."""
-    maker: dict[int, int] = {}
-    found: list[set[int]] = []
-    for number, kernel in enumerate(kernels):
-        maker.update((value.serial, number) for value in kernel.stored)
-        found.append({maker[serial] for serial in reads(kernel, maker) if serial in maker})
-    return found
 
 
 class _Matrices:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from chainrule.compiler.buffer import LOCAL, Buffer
 from chainrule.compiler.fuse import Kernel
-from chainrule.compiler.memory import reads
+from chainrule.compiler.reading import reads
 from chainrule.graph.lowering import Reindex
 from chainrule.graph.primitive import lowering_of, primitive_name
 from chainrule.graph.value import Value

@@ -14,11 +14,11 @@ from functools import cached_property
 
 from chainrule.compiler.builder import Element
 from chainrule.compiler.code import BYTES, LANES, SCALARS, llvm_type, mangled
-from chainrule.compiler.fuse import is_inside
 from chainrule.compiler.index import Affine, affines
 from chainrule.compiler.llvm import Registers
 from chainrule.compiler.loops import KernelWriter, extent_of
 from chainrule.compiler.operand import Operand, Panel
+from chainrule.compiler.views import is_inside
 from chainrule.graph.types import ROWS, Dim
 from chainrule.graph.value import Value
 
@@ -80,7 +80,7 @@ def lanes_of_row(dtype: str, columns: str, vectors: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Rows:
+class PanelRows:
     """The rows of a panel: where the first begins, and how many elements later the next."""
 
     start: str
@@ -233,13 +233,13 @@ class Tiles:
         Of what.
     panel : Panel
         The columns.
-    right : Rows
+    right : PanelRows
         Where the panel's rows lie.
     area : Area
         The rows.
     """
 
-    def __init__(self, product: Product, panel: Panel, right: Rows, area: Area) -> None:
+    def __init__(self, product: Product, panel: Panel, right: PanelRows, area: Area) -> None:
         self._product, self._panel, self._right, self._area = product, panel, right, area
         self._writer, self._code = product.writer, product.writer.code
         self._b = product.writer.b

@@ -128,7 +128,7 @@ class Doctor(Callback):
         at_start = self._at_start
         losses = progress.history["loss"] if progress.epoch else []
         if at_start and (progress.failure or not np.isfinite(losses[-1:]).all()):
-            failed = rate_of_failure(at_start, progress.model._trainer.run.step - self._steps_before)
+            failed = rate_of_failure(at_start, progress.model._trainer.loop_state.step - self._steps_before)
             self._tell_of([*self._besides, *(self._from_birth or failed)])
         elif at_start and losses:
             self._look(progress, is_over=True)
@@ -145,8 +145,14 @@ class Doctor(Callback):
         assert self._at_start is not None
         patient, steps = self._patient.now(), progress.steps - self._steps_before
         so_far = _SoFar(
-            *(self._at_start, self._silent_from_birth, self._weights_before, steps),
-            *(not self._steps_before, is_over or steps >= PATIENCE, TOO_LOW in known, TOO_HIGH in known),
+            at_start=self._at_start,
+            silent_from_birth=self._silent_from_birth,
+            weights=self._weights_before,
+            steps=steps,
+            is_new=not self._steps_before,
+            had_time=is_over or steps >= PATIENCE,
+            is_slow=TOO_LOW in known,
+            is_fast=TOO_HIGH in known,
         )
         self._weights_before = patient.weights
         self._tell_of([*self._besides, *(self._from_birth or _findings(patient, progress, so_far))])
@@ -178,7 +184,7 @@ def _trained_on(progress: Progress) -> Patient:
 
 def _unknown_target(patient: Patient) -> Iterator[Verdict]:
     """Look at the scale of the target where the network has not come to know it in an earlier fit."""
-    if patient.trainer.run.step:
+    if patient.trainer.loop_state.step:
         guess = loss_of_ignorance(patient)
         if guess is None or not patient.start_loss > LIMITS.start_loss * guess.loss:
             return
@@ -204,25 +210,40 @@ class _SoFar(NamedTuple):
 
 
 def _findings(patient: Patient, progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
-    """Yield what is wrong at this moment, the likely cause first."""
-    history, network = progress.history, patient.trainer.task.network
+    """Yield what is wrong at this moment, the likely cause first, and nothing that comes of it.
+
+    Steps that are too long explain how gradients flow, and the loss. Silent units, and gradients that vanish
+    or explode, explain that the weights change little, and that the loss stays.
+    """
+    history = progress.history
     silent = list(silent_units(patient, so_far.silent_from_birth))
     flows = _relative_gradients(patient, history)
-    sizes = layer_sizes(patient.weights)
-    steps = history.recorded["update_ratio"].items()
-    judged = judged_ratios({part: numbers[-1] for part, numbers in steps if part in sizes}, so_far.weights)
-    fell_silent = any(verdict.where not in so_far.silent_from_birth for verdict in silent)
-    is_rash = fell_silent or _is_rash(patient, history, judged)
-    is_rash = is_rash or (so_far.steps >= LIMITS.steps_to_settle and _rises(history))
-    too_high = []
-    if is_rash and not (so_far.is_fast or so_far.silent_from_birth):
-        too_high = list(rate_too_high(so_far.at_start, so_far.steps, late_loss(history)))
+    too_high = [] if so_far.is_fast else _too_fast(patient, history, silent, so_far)
     yield from too_high
-    is_fast = so_far.is_fast or bool(too_high)  # that explains how gradients flow, and the loss
+    is_fast = so_far.is_fast or bool(too_high)
     causes = silent or ([] if is_fast else _flow(patient, flows, history["loss"][-1], so_far))
     yield from causes or []
-    if causes is None or causes or is_fast:
-        return
+    if causes == [] and not is_fast:
+        yield from _too_little(patient, progress, flows[-1], so_far)
+
+
+def _too_fast(patient: Patient, history: History, silent: Sequence[Verdict], so_far: _SoFar) -> list[Verdict]:
+    """Find a rate that is too high where steps are rash, have silenced units, or the loss rises again."""
+    if so_far.silent_from_birth:
+        return []
+    sizes, steps = layer_sizes(patient.weights), history.recorded["update_ratio"].items()
+    ratios = judged_ratios({part: numbers[-1] for part, numbers in steps if part in sizes}, so_far.weights)
+    settled = so_far.steps >= LIMITS.steps_to_settle
+    if not (silent or _is_rash(patient, history, ratios) or (settled and _rises(history))):
+        return []
+    return list(rate_too_high(so_far.at_start, so_far.steps, late_loss(history)))
+
+
+def _too_little(
+    patient: Patient, progress: Progress, flow: Mapping[str, float], so_far: _SoFar
+) -> Iterator[Verdict]:
+    """Yield a rate that is too low, layers that hardly change, or that nothing is learnt."""
+    history = progress.history
     ratios = {part: numbers[-1] for part, numbers in undiminished_ratios(history).items()}
     ratios = judged_ratios(ratios, so_far.weights)
     most = max(ratios.values(), default=0.0)
@@ -232,7 +253,7 @@ def _findings(patient: Patient, progress: Progress, so_far: _SoFar) -> Iterator[
     knew = _knew_something(so_far) and not _rises(history)
     stays = not (falling or knew or so_far.is_slow or found)
     if most > LIMITS.slow_update or stays:
-        short = list(update_ratios(network, ratios, flows[-1]))
+        short = list(update_ratios(patient.trainer.task.network, ratios, flow))
     yield from short
     if so_far.steps >= LIMITS.steps_to_learn and stays and not short:
         yield Verdict(

@@ -13,6 +13,7 @@ from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.loop import NotFiniteError, Stage, check_finite, run_stage
 from chainrule.graph.types import Array
 from chainrule.training.failure import Beginning, first_not_finite
+from chainrule.training.task import DataTypes
 
 #: What to do where training has not begun, so that it cannot have made the numbers large.
 _REMEDY = (
@@ -48,7 +49,7 @@ def finite_at_start(patient: Patient) -> Iterator[Verdict]:
     rows = chosen_rows(patient.rows, MOST_TRAINED_ON, patient.seed)
     for some in np.array_split(rows, -(-len(rows) // MOST_LOOKED_AT)):
         data = taken(patient.data, some)
-        stage = patient.trainer.stage("gradients", patient.trainer.data_types(data))
+        stage = patient.trainer.stage("gradients", DataTypes.of(data))
         failure = failure_of(stage, patient.trainer.arrays(data), some)
         if failure is not None:
             begun = failure.beginning

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from chainrule.diagnosis.parts import in_layers, part_of, so_in, title
+from chainrule.diagnosis.parts import in_layers, so_in, title
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
+from chainrule.graph.origin import part_of
 from chainrule.graph.types import Array
 from chainrule.layers import Layer
 

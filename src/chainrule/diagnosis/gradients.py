@@ -9,15 +9,17 @@ import numpy as np
 
 from chainrule.compiler.executable import executable_of
 from chainrule.diagnosis.finite import failure_of
-from chainrule.diagnosis.parts import part_of, title
+from chainrule.diagnosis.parts import title
 from chainrule.gradient.check import check_graph
 from chainrule.gradient.report import GradientReport, aligned
 from chainrule.graph.evaluate import Evaluator
 from chainrule.graph.graph import Graph
 from chainrule.graph.loop import Stage, bind, run_stage
+from chainrule.graph.origin import part_of
 from chainrule.graph.rewrite import in_float64
 from chainrule.graph.types import Array, is_float
 from chainrule.graph.value import Value
+from chainrule.graph.words import subscript
 from chainrule.layers import Layer
 
 #: Compiled and evaluated code round differently. The difference may be this many times what rounding does to
@@ -183,7 +185,7 @@ def _where_most_apart(compiled: Array, evaluated: Array) -> str:
     compared, apart = either_finite(compiled, evaluated), np.zeros(np.shape(compiled))
     apart[compared] = np.nan_to_num(np.abs(compiled[compared] - evaluated[compared]), nan=np.inf)
     index = np.unravel_index(int(np.argmax(apart)), apart.shape)
-    place = f" at [{', '.join(map(str, index))}]" if index else ""
+    place = f" at {subscript(index)}" if index else ""
     return f"{place} it is {compiled[index]:.7g}, and evaluated {evaluated[index]:.7g}"
 
 

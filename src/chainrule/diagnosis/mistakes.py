@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.diagnosis.own_step import OwnStep, Reading, close, largest
 from chainrule.gradient.differences import Slope
 from chainrule.graph.types import Array
+from chainrule.graph.words import subscript
 
 Index = tuple[int, ...]
 Entries = list[tuple[Index, float, Slope]]  # where, what the update uses, and the derivative of the loss
@@ -88,7 +89,7 @@ class ArrayFinding:
 
     def __str__(self) -> str:
         index, used, slope = self.entries[self.worst]
-        place = f"{self.name}[{', '.join(map(str, index))}]" if index else self.name
+        place = self.name + subscript(index)
         return f"at {place} the update uses {used:.6g}, and the loss changes by {slope.value:.6g}"
 
 

@@ -8,17 +8,6 @@ from typing import Any
 from chainrule.layers import BatchNorm, Embedding, Layer, LayerNorm
 
 
-def part_of(parameter: str) -> str:
-    """Return the path of the layer that has a parameter.
-
-    Examples
-    --------
-    >>> part_of("layers.0.weight"), part_of("weight")
-    ('layers.0', '')
-    """
-    return parameter.rpartition(".")[0]
-
-
 def title(network: Layer, path: str) -> str:
     """Return a layer's path and kind; the path alone where it cannot be followed.
 
@@ -84,8 +73,8 @@ def layer_at(network: Layer, path: str) -> Layer | None:
 def takes_numbers(network: Layer) -> bool:
     """Whether the input reaches weights as it is: not through a normalization, nor as category numbers."""
     first = network
-    while isinstance(getattr(first, "layers", None), tuple):
-        if not first.layers:  # type: ignore[attr-defined]
+    while isinstance(layers := getattr(first, "layers", None), tuple):
+        if not layers:
             return True
-        first = first.layers[0]  # type: ignore[attr-defined]
+        first = layers[0]
     return not isinstance(first, BatchNorm | LayerNorm | Embedding)

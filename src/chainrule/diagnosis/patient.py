@@ -9,14 +9,15 @@ from typing import TypeVar, cast
 
 import numpy as np
 
-from chainrule.diagnosis.parts import part_of
 from chainrule.executors import EXECUTORS
 from chainrule.graph.graph import needed
 from chainrule.graph.loop import Inputs, NotFiniteError, means_over_rows, run_stage
+from chainrule.graph.origin import part_of
 from chainrule.graph.types import Array
 from chainrule.optimizers import Optimizer
 from chainrule.training.history import History
 from chainrule.training.recording import Recording
+from chainrule.training.task import DataTypes
 from chainrule.training.trainer import Trainer
 
 #: Rows that are looked at, and that copies are trained on.
@@ -86,7 +87,7 @@ class Patient:
 
     def loss(self, data: Data) -> float:
         """Return the loss as `Model.evaluate` measures it."""
-        types = self.trainer.data_types(dict(data))
+        types = DataTypes.of(data)
         stage, arrays = self.trainer.stage("evaluation", types), self.trainer.arrays(data)
         return means_over_rows(stage, arrays, types.names)["loss"]
 
@@ -107,7 +108,7 @@ class Patient:
 
     def gradients_of(self, data: Data) -> dict[str, Array]:
         """Return the loss, as "batch_loss", and the gradients of a training step on these rows."""
-        stage = self.trainer.stage("gradients", self.trainer.data_types(dict(data)))
+        stage = self.trainer.stage("gradients", DataTypes.of(data))
         return run_stage(stage, self.trainer.arrays(data))
 
     @property
@@ -116,7 +117,7 @@ class Patient:
         return self.once("held", self._held)
 
     def _held(self) -> set[str]:
-        stage = self.trainer.stage("gradients", self.trainer.data_types(dict(self.data)))
+        stage = self.trainer.stage("gradients", DataTypes.of(self.data))
         gradients = dict(zip(stage.outputs, stage.graph.outputs, strict=True))
         moving = {
             part_of(name)

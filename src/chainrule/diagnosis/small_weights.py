@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from chainrule.diagnosis.flow import LARGER, VANISHING, relative_gradients, times_smaller
-from chainrule.diagnosis.parts import part_of, so_in, title
+from chainrule.diagnosis.parts import so_in, title
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, STEPS, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.trials import rate_trial
 from chainrule.diagnosis.verdict import Verdict
+from chainrule.graph.origin import part_of
 
 #: The variances that are usual, times the number of inputs: of layers with relu twice those of others.
 USUAL = (2.0, 1.0)
@@ -23,7 +24,7 @@ def small_weights(patient: Patient) -> Iterator[Verdict]:
     What tells it is a trial: a copy with weights of the usual size is trained by the same optimizer. So a
     last layer that starts near 0, or weights that are normalized after them, are no fault.
     """
-    if patient.trainer.run.step:
+    if patient.trainer.loop_state.step:
         return
     steepest = max(relative_gradients(patient.weights, patient.gradients).values(), default=0.0)
     for variance in USUAL:

@@ -15,7 +15,7 @@ from chainrule.diagnosis.flow import (
     relative_gradients,
     told_of_large,
 )
-from chainrule.diagnosis.parts import part_of, takes_numbers, title
+from chainrule.diagnosis.parts import takes_numbers, title
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.units import much_dropped
@@ -23,6 +23,7 @@ from chainrule.diagnosis.verdict import Verdict
 from chainrule.functions import mean
 from chainrule.gradient.transforms import grad
 from chainrule.graph.loop import run_stage
+from chainrule.graph.origin import part_of
 from chainrule.graph.types import Array
 from chainrule.losses import BinaryCrossEntropy, CrossEntropy, FunctionLoss, MeanSquaredError
 

@@ -183,7 +183,7 @@ def _too_low(patient: Patient, usual: Trial) -> Iterator[Verdict]:
     optimizer, start = patient.trainer.task.optimizer, patient.trained_loss
     is_plain = isinstance(optimizer, SGD)
     if usual.moved > (LIMITS.slow_descent if is_plain else LIMITS.slow_update) or is_warming_up(
-        optimizer, patient.trainer.run.step + STEPS
+        optimizer, patient.trainer.loop_state.step + STEPS
     ):
         return
     trials = _faster_trials(patient, usual)

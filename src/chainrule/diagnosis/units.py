@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Set
 
 import numpy as np
 
-from chainrule.diagnosis.parts import layer_at, part_of, so_in, title
+from chainrule.diagnosis.parts import layer_at, so_in, title
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.functions import sum as sum_of
 from chainrule.gradient.backward import backward
 from chainrule.graph.loop import Stage, run_stage
+from chainrule.graph.origin import part_of
 from chainrule.graph.types import Array
 from chainrule.graph.value import Value, as_value
 from chainrule.graph.words import counted
@@ -21,6 +22,7 @@ from chainrule.layers import Dropout
 from chainrule.optimizers import SGD
 from chainrule.training.memo import remembered
 from chainrule.training.step import Trace
+from chainrule.training.task import DataTypes
 
 #: Plain descent that shows whether units are copies: after it they differ by at most this part of its way.
 RATE, FEW_STEPS, SAME = 0.1, 20, 1e-3
@@ -59,7 +61,7 @@ def silent_units(patient: Patient, at_start: Set[str] | None = None) -> Iterator
         )
         where = title(trainer.task.network, part)
         flat_share = float(np.mean(flat & ~off))
-        fresh = trainer.run.step == 0 if at_start is None else where in at_start
+        fresh = trainer.loop_state.step == 0 if at_start is None else where in at_start
         if dead >= LIMITS.dead_units:
             found[part] = Verdict(
                 "dead units",
@@ -92,7 +94,7 @@ def _activation_stage(patient: Patient) -> Stage:
     on its own sum only, it is ± f'(z). With equal signs that of a softmax, whose units sum to 1, would be 0.
     """
     trainer = patient.trainer
-    types = trainer.data_types(dict(patient.data))
+    types = DataTypes.of(patient.data)
 
     def make() -> Stage:
         t = Trace(trainer.task, trainer.carried, types, training=True)
@@ -196,7 +198,7 @@ def much_dropped(patient: Patient, found: str) -> Iterator[Verdict]:
 def _dropout_layers(patient: Patient) -> Iterator[tuple[str, float, int]]:
     """Yield the places of dropout between layers, with the rate and the number of units."""
     trainer = patient.trainer
-    stage = trainer.stage("gradients", trainer.data_types(dict(patient.data)))
+    stage = trainer.stage("gradients", DataTypes.of(patient.data))
     for value in stage.graph.equations:
         layer = layer_at(trainer.task.network, value.origin.part)
         if isinstance(layer, Dropout) and value.dtype.kind == "f" and len(value.shape) > 1:

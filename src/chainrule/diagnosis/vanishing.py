@@ -20,6 +20,7 @@ from chainrule.layers import Layer
 from chainrule.layers.activation import as_activation
 from chainrule.optimizers import Adam
 from chainrule.training.step import Trace
+from chainrule.training.task import DataTypes
 
 #: Activations that do not flatten out on both sides, in place of all that do, or may.
 STEEP = ("relu", "selu")
@@ -84,7 +85,7 @@ def _mended(patient: Patient) -> Iterator[tuple[Patient, str, str]]:
 def _with_activations(patient: Patient, activation: str) -> Layer:
     """Return the network with other activations before its output."""
     trainer = patient.trainer
-    t = Trace(trainer.task, trainer.carried, trainer.data_types(dict(patient.data)), training=True)
+    t = Trace(trainer.task, trainer.carried, DataTypes.of(patient.data), training=True)
     t.row_losses()
     last = {part for part, _, y in t.variables.activations if y is t.prediction}
     before = {part for part, _, _ in t.variables.activations} - last

@@ -333,7 +333,7 @@ class BaseMLP(Inspected, Fitted, ABC):
         )
         self.n_iter_ = result.nit
         self.loss_ = np.float64(result.fun)
-        self._take({**self._trainer.run.carried, **found})
+        self._take({**self._trainer.loop_state.carried, **found})
         return failure
 
     def _renew(self) -> None:

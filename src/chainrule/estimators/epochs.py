@@ -23,16 +23,18 @@ from chainrule.estimators.threads import thread_limit
 from chainrule.estimators.validation import Held
 from chainrule.estimators.warned import warn
 from chainrule.graph.loop import Inputs, Loop, LoopState, Run
-from chainrule.graph.sparse import Rows
+from chainrule.graph.sparse import Table
 from chainrule.graph.types import Array, ArrayType
 from chainrule.training.callbacks import Callback, Progress, as_callbacks, split_callbacks
 from chainrule.training.checkpoint import Checkpoint, Saved
-from chainrule.training.fingerprint import Fingerprint, fingerprint_of_python, identity
+from chainrule.training.fingerprint import Fingerprint, identity
+from chainrule.training.fingerprint_of_python import fingerprint_of_python
 from chainrule.training.fit import fit_from
 from chainrule.training.history import History
 from chainrule.training.memo import remembered
 from chainrule.training.plateau import ReduceOnPlateau, with_plateau
 from chainrule.training.stopping import EarlyStopping, with_best
+from chainrule.training.task import DataTypes
 
 if TYPE_CHECKING:
     from chainrule.estimators.base import BaseMLP
@@ -50,7 +52,7 @@ _SCORER = "scorer"
 class Plan:
     """A fit that is put together: its rows as they are given, the loop, its start, and Python's part."""
 
-    tables: Mapping[str, Rows]
+    tables: Mapping[str, Table]
     loop: Loop
     start: LoopState
     inputs: Inputs
@@ -157,7 +159,7 @@ def _planned(
     inputs = Inputs(handed, arguments, trainer.key, size, epochs, n_threads=thread_limit(estimator))
     if held is not None:
         watching, watched = fed(estimator._trainer, as_rows(held.data), size)
-        types = watching.data_types(watched)
+        types = DataTypes.of(watched)
         parts = watching.task, watching.carried, types
         measured = remembered(held.row_score, *parts, partial(held_stage, *parts, held.row_score))
         loop = replace(loop, validation=measured, validation_data=types.names)
@@ -345,7 +347,7 @@ class Attributes:
         best, scored = np.float64(state.carried[BEST]), self.plan.rules.scored
         one.best_loss_, one.best_validation_score_ = (None, float(best)) if scored else (best, None)
         schedule = self.plan.rules.schedule
-        kept = [*one._trainer.run.carried, *([RATE] if schedule.kind != "constant" else [])]
+        kept = [*one._trainer.loop_state.carried, *([RATE] if schedule.kind != "constant" else [])]
         one._left = Left(
             {name: state.carried[name] for name in kept},
             state.step,

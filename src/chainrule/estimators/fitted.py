@@ -125,9 +125,9 @@ class Fitted(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         carried |= state
         arrays = {  # a solver that has been set since may have others
             name: np.asarray(carried.get(name, array), array.dtype)
-            for name, array in self._trainer.run.carried.items()
+            for name, array in self._trainer.loop_state.carried.items()
         }
-        self._trainer.run = LoopState(arrays, left.step, left.epoch)
+        self._trainer.loop_state = LoopState(arrays, left.step, left.epoch)
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())

@@ -17,6 +17,7 @@ from chainrule.graph.names import checked_options
 from chainrule.graph.types import Array
 from chainrule.graph.words import counted
 from chainrule.training.data import as_count
+from chainrule.training.task import DataTypes
 from chainrule.training.trainer import Trainer
 
 if TYPE_CHECKING:  # what inspects is imported when it is asked for: training does without it
@@ -59,7 +60,7 @@ class Inspected:
         from chainrule.diagnosis.gradients import check_model_gradients
 
         _, trainer, data = _prepared(self, X, y, sample_weight)
-        stage = trainer.stage("gradients", trainer.data_types(data))
+        stage = trainer.stage("gradients", DataTypes.of(data))
         return check_model_gradients(
             trainer.task.network,
             stage,

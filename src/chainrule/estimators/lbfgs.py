@@ -14,9 +14,10 @@ from chainrule.estimators.sparse import fed
 from chainrule.estimators.threads import one_blas_thread
 from chainrule.estimators.warned import warn
 from chainrule.graph.loop import NotFiniteError, Prepare, Stage, check_finite, run_stage
-from chainrule.graph.sparse import Rows, SparseRows
+from chainrule.graph.sparse import SparseRows, Table
 from chainrule.graph.types import Array
 from chainrule.training.failure import first_not_finite
+from chainrule.training.task import DataTypes
 from chainrule.training.trainer import Trainer
 
 #: The most numbers of sparse rows that are dense at a time.
@@ -25,7 +26,7 @@ _NUMBERS = 1 << 24
 
 def minimize(
     trainer: Trainer,
-    data: dict[str, Rows],
+    data: dict[str, Table],
     names: Sequence[str],
     prepare: Prepare,
     *,
@@ -123,7 +124,7 @@ def _traced(part: _Part, evaluation: int) -> Iterator[str]:
         yield f"{what} became {failed.number} in evaluation {evaluation} of the loss: {found}"
 
 
-def _rows_together(data: dict[str, Rows], apart: bool) -> int:
+def _rows_together(data: dict[str, Table], apart: bool) -> int:
     """Return how many rows the gradient is computed of at a time: all, unless they are sparse and many."""
     x, weight = data["x"], data.get("sample_weight")
     if not apart or not isinstance(x, SparseRows) or (weight is not None and (weight[:] < 0).any()):
@@ -132,11 +133,11 @@ def _rows_together(data: dict[str, Rows], apart: bool) -> int:
 
 
 def _gradient_of(
-    trainer: Trainer, data: dict[str, Rows], size: int, prepare: Prepare
+    trainer: Trainer, data: dict[str, Table], size: int, prepare: Prepare
 ) -> Callable[[dict[str, Array]], Iterator[_Part]]:
     """Return a function of all arrays that yields loss and gradients of some rows after the other."""
     trainer, handed = fed(trainer, data, size)
-    stage = trainer.stage("reported gradients", trainer.data_types(handed))
+    stage = trainer.stage("reported gradients", DataTypes.of(handed))
     numbers = trainer.arguments()
     without_penalties = {path: 0 * numbers[path] for path in numbers if path.startswith("task.penalties")}
 
@@ -151,7 +152,7 @@ def _gradient_of(
     return gradient_of
 
 
-def _parts(data: dict[str, Rows], size: int) -> Iterator[tuple[slice, float]]:
+def _parts(data: dict[str, Table], size: int) -> Iterator[tuple[slice, float]]:
     """Yield so many rows at a time, and their share of the weight of all."""
     rows, weight = len(data["x"]), data.get("sample_weight")
     if size >= rows:

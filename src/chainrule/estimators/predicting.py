@@ -19,7 +19,7 @@ from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import run_stage
 from chainrule.graph.types import ROWS, Array, ArrayType
 from chainrule.layers import Dense
-from chainrule.training.trainer import Trainer
+from chainrule.training.trainer import StageKind, Trainer
 
 #: The most numbers of rows that are predicted at a time.
 _TOGETHER = 1 << 23
@@ -71,7 +71,7 @@ class Predictor:
         """
         trainer = self._trainer
         names = trainer.predicting_names()
-        arrays = {**trainer.run.carried, **self._arguments, **state, **parameters}
+        arrays = {**trainer.loop_state.carried, **self._arguments, **state, **parameters}
         arrays |= {names[name]: array for name, array in parameters.items()}
         arrays |= {"key": trainer.key, "step": np.asarray(0, np.int32)}
         dense = _Outputs(trainer, arrays, "link" if link else "prediction", n_threads)
@@ -103,7 +103,7 @@ class _Outputs:
 
     trainer: Trainer
     arrays: Mapping[str, Array]
-    kind: str
+    kind: StageKind
     n_threads: int | None
 
     def of(self, x: Any, check: Callable[[Array, int], object] | None = None) -> Array:

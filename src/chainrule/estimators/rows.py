@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
-from chainrule.graph.sparse import Rows, SparseRows
+from chainrule.graph.sparse import SparseRows, Table
 from chainrule.graph.types import Array, DType, str_shape
 from chainrule.graph.words import counted
 
@@ -59,7 +59,7 @@ def as_dense(x: Any) -> Array:
     return array
 
 
-def as_rows(data: Mapping[str, Any]) -> dict[str, Rows]:
+def as_rows(data: Mapping[str, Any]) -> dict[str, Table]:
     """Return the tables as a loop takes them: what is sparse stays so."""
     return {name: SparseRows.of(table) if issparse(table) else table for name, table in data.items()}
 

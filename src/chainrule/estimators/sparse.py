@@ -8,7 +8,7 @@ from typing import final
 
 from chainrule.estimators.network import layers_of
 from chainrule.functions import astype, expand_dims, sum, take
-from chainrule.graph.sparse import Rows, SparseRows
+from chainrule.graph.sparse import SparseRows, Table
 from chainrule.graph.types import ROWS, ArrayType
 from chainrule.graph.value import Value
 from chainrule.layers import Dense, Layer, Sequential
@@ -84,15 +84,15 @@ def with_first(trainer: Trainer, first: Layer, x: ArrayType) -> Trainer:
     other, carried = Trainer(replace(trainer.task, network=network), 0), trainer.carried
     asked = declared(network, x).parameters
     parameters, state, optimizer_state = (
-        {name: trainer.run.carried[name] for name in names}
+        {name: trainer.loop_state.carried[name] for name in names}
         for names in (asked, carried.state, carried.optimizer_state)
     )
     other.enter(x, trainer.output, parameters, state, optimizer_state)
-    other.key, other.run = trainer.key, trainer.run
+    other.key, other.loop_state = trainer.key, trainer.loop_state
     return other
 
 
-def fed(trainer: Trainer, tables: Mapping[str, Rows], batch: int) -> tuple[Trainer, dict[str, Rows]]:
+def fed(trainer: Trainer, tables: Mapping[str, Table], batch: int) -> tuple[Trainer, dict[str, Table]]:
     """Return the rows in the form that is the fastest to train on, and a trainer whose network takes that.
 
     It stands where the trainer stands, and its arrays have the same names.

@@ -50,6 +50,7 @@ def thread_limit(estimator: Any) -> int | None:
     is using the other cores.
     """
     if estimator.n_threads is not None or os.environ.get(VARIABLE):
-        return estimator.n_threads  # type: ignore[no-any-return]
+        asked: int | None = estimator.n_threads
+        return asked
     allowed = min((library["num_threads"] for library in _controller().info()), default=cores())
     return None if allowed >= cores() else int(allowed)

@@ -19,6 +19,7 @@ from chainrule.explanation.layout import letter
 from chainrule.explanation.symbols import LOSS, Symbols
 from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Contraction, Expression, Reduction
+from chainrule.graph.origin import part_of
 from chainrule.graph.primitive import lowering_of, primitive_name
 from chainrule.graph.types import BOOL, ROWS, is_float
 from chainrule.graph.value import PRIMITIVES, Value
@@ -102,7 +103,7 @@ def find_landmarks(
         for name, value in names.items()
     ]
     listed += [
-        Landmark(value, symbols.of(name), "input", name.rpartition(".")[0], "parameter")
+        Landmark(value, symbols.of(name), "input", part_of(name), "parameter")
         for name, value in parameters.items()
     ]
     computed = [
@@ -225,6 +226,22 @@ class _Finder:
         return [mark for part, values in groups.items() for mark in self._of_group(part, values)]
 
     def _of_group(self, part: str | None, values: list[Value]) -> list[Landmark]:
+        """Return the landmarks of a part, or of the loss: z, a = f(z), and what is used in several places."""
+        roles, inner = self._roles(part, values)
+        stage = "loss" if part is None else "forward"
+        marks, outputs = [], 0
+        for value, role in roles.items():
+            outputs += role == "output"
+            name = {"inner": "z", "output": "z" if inner is value else "a"}.get(role)
+            letters = itertools.chain([name] if name else (), _numbered(_SHARED))
+            is_further = role == "output" and outputs > 1
+            key = f"{part}.{name}#{outputs}".removeprefix(".") if is_further else ""
+            symbol = self._symbols.new(letters, part or "", "*" * (outputs - 1) if is_further else "", key)
+            marks.append(Landmark(value, symbol, stage, part or "", role))
+        return marks
+
+    def _roles(self, part: str | None, values: list[Value]) -> tuple[dict[Value, str], Value | None]:
+        """Return what each value of a part that gets a name is to it; and its z, where it has one output."""
         members = set(values)
         outputs = [] if part is None else [v for v in values if self._leaves(v, members)]
         outputs = [v for v in outputs if not self._is_way_in(v, members)]
@@ -234,23 +251,13 @@ class _Finder:
             roles[inner] = "inner"
         whole = inner is not None and elementwise_between(inner, outputs[0]) and is_short(inner, outputs[0])
         for value in values:
-            within = inner is not None and whole and value.serial > inner.serial
             if value in roles or value is self._loss:
                 continue
+            within = inner is not None and whole and value.serial > inner.serial
             named = part is not None and self._is_spread(value, members, set(roles))
             if named or self._is_shared(value, members, within):
                 roles[value] = "shared"
-        marks = []
-        count = 0
-        for value, role in roles.items():
-            count += role == "output"
-            name = {"inner": "z", "output": "z" if inner is value else "a"}.get(role)
-            letters = itertools.chain([name] if name else (), _numbered(_SHARED))
-            is_further = role == "output" and count > 1
-            key = f"{part}.{name}#{count}".removeprefix(".") if is_further else ""
-            symbol = self._symbols.new(letters, part or "", "*" * (count - 1) if is_further else "", key)
-            marks.append(Landmark(value, symbol, "loss" if part is None else "forward", part or "", role))
-        return marks
+        return roles, inner
 
     def _leaves(self, value: Value, members: set[Value]) -> bool:
         return (
@@ -361,7 +368,7 @@ def _is_product(value: Value) -> bool:
 
 
 def _same_part(parameter: Value, value: Value) -> bool:
-    return parameter.name.rpartition(".")[0] == value.origin.part
+    return part_of(parameter.name) == value.origin.part
 
 
 def powers_in_logarithms(loss: Value) -> Iterator[tuple[Value, Value, Value]]:

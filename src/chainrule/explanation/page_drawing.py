@@ -16,6 +16,7 @@ from chainrule.explanation.mathml import elements
 from chainrule.explanation.quantity import Quantity
 from chainrule.graph.graph import needed
 from chainrule.graph.lowering import Contraction, Expression
+from chainrule.graph.origin import part_of
 from chainrule.graph.primitive import lowering_of
 from chainrule.graph.value import Value
 
@@ -125,9 +126,9 @@ class Drawing:
         """Return the part that an array belongs to; "loss" for none."""
         name = own.partition("/")[0]
         if name in self._names.recording.step.parameters:
-            return name.rpartition(".")[0] or "output"
+            return part_of(name) or "output"
         mark = self._names.landmark(self._shown[own].value)
-        part = mark.part if mark else name.rpartition(".")[0]
+        part = mark.part if mark else part_of(name)
         return part or ("output" if mark and mark.stage == "forward" else "loss")
 
     def _keys(self, mark: Landmark | None) -> list[str]:

@@ -14,8 +14,9 @@ from chainrule.explanation.names import Names
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.quantity import Quantity
 from chainrule.explanation.rules import LAID_OUT, SINGLE, STOPPED, Told, moves, numbers_in, values_of
-from chainrule.explanation.updates import Updates, keeper, part_of
+from chainrule.explanation.updates import Updates, keeper
 from chainrule.graph.graph import needed
+from chainrule.graph.origin import part_of
 from chainrule.graph.types import INT32, UINT32
 from chainrule.graph.value import PRIMITIVES
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from chainrule.explanation.formula import Symbol
 from chainrule.explanation.layout import Layout, Script, Sign, letter, number, with_scripts, word
 from chainrule.explanation.plain import to_text
+from chainrule.graph.origin import part_of
 
 _BETA = Sign("β", r"\beta")
 #: How the names of arrays and numbers are written in formulas; any other is written as the word that it is.
@@ -113,7 +114,7 @@ def _first(group: Mapping[str, Layout]) -> str | None:
 
 def _owner(name: str) -> str:
     """Return the part of the network that a name is of, or what of the task: ``task.loss``."""
-    owner = name.partition("/")[0].partition("[")[0].rpartition(".")[0]
+    owner = part_of(name.partition("[")[0])
     return owner.removeprefix("task.network").removeprefix(".")
 
 

@@ -9,6 +9,7 @@ from chainrule.explanation.names import Names
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.quantity import Quantity
 from chainrule.explanation.rules import KEPT, NO_ROW, Told, values_of
+from chainrule.graph.origin import part_of
 
 
 class Updates:
@@ -70,11 +71,6 @@ class Updates:
             return values_of(quantity)
         counts = self.step.data.get("sample_weight")
         return KEPT if counts is None or self.names.numbers[counts].any() else NO_ROW
-
-
-def part_of(name: str) -> str:
-    """Return the part of the network that a parameter, or what is kept for it, belongs to."""
-    return name.partition("/")[0].rpartition(".")[0]
 
 
 def keeper(name: str) -> str:

@@ -12,6 +12,7 @@ from chainrule.graph.graph import Graph
 from chainrule.graph.primitive import primitive_name
 from chainrule.graph.types import Array, is_float
 from chainrule.graph.value import Value
+from chainrule.graph.words import subscript
 
 Known = Mapping[Value, Array]
 
@@ -27,7 +28,9 @@ def require_finite(graph: Graph, arrays: Sequence[Array], chosen: Sequence[int])
         bad = np.argwhere(~np.isfinite(arrays[position]))
         if bad.size:
             name, number = graph.inputs[position].name, arrays[position][tuple(bad[0])]
-            raise ValueError(f"{name}{_place(bad[0])} is {number}; gradients are checked at finite numbers")
+            raise ValueError(
+                f"{name}{subscript(bad[0])} is {number}; gradients are checked at finite numbers"
+            )
     known = numbers_of(graph, arrays)
     number = known[graph.outputs[0]]
     if np.isfinite(number):
@@ -36,7 +39,7 @@ def require_finite(graph: Graph, arrays: Sequence[Array], chosen: Sequence[int])
     first = next((y for y in graph.equations if np.any(alike(known[y]))), None)
     source = ""
     if first is not None:
-        place = _place(np.argwhere(alike(known[first]))[0])
+        place = subscript(np.argwhere(alike(known[first]))[0])
         source = f"; the first {number} comes from {_named(first)}{place}"
     raise ValueError(f"the function returns {number}, which has no gradient to check{source}")
 
@@ -67,16 +70,14 @@ def beginning_of_not_finite(graph: Graph, arrays: Sequence[Array], variables: Se
             if not np.isfinite(numbers).all():
                 where = np.argwhere(~np.isfinite(numbers))[0]
                 at = f" where that is {known[x][tuple(where)]:g}" if x.shape == dx.shape else ""
-                return f"the derivative of {_named(y)} by its operand{_place(where)} is {_first(numbers)}{at}"
+                return (
+                    f"the derivative of {_named(y)} by its operand{subscript(where)} is {_first(numbers)}{at}"
+                )
     return "a sum of derivatives on the way back is too large for float64"
 
 
 def _named(y: Value) -> str:
     return f"{primitive_name(y)} ({y.origin})" if any(y.origin) else primitive_name(y)
-
-
-def _place(index: Sequence[int]) -> str:
-    return f"[{', '.join(map(str, index))}]" if len(index) else ""
 
 
 def _first(array: Array) -> float:
@@ -88,4 +89,4 @@ def _given(y: Value, known: Known) -> str:
     where = np.argwhere(~np.isfinite(known[y]))[0]
     of = [f"{known[x][tuple(where)]:g}" for x in y.operands if x.shape == y.shape]
     made = f" of {' and '.join(of)}" if len(of) == len(y.operands) else ""
-    return f"{made} at {_place(where)}" if len(where) else made
+    return f"{made} at {subscript(where)}" if len(where) else made

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from chainrule.graph.words import counted
+from chainrule.graph.words import counted, subscript
 
 SHOWN = 5  # how many wrong entries are written out
 
@@ -46,7 +46,7 @@ class CheckedEntry:
     @property
     def place(self) -> str:
         """The entry as Python writes it: ``layers.0.weight[1, 0]``."""
-        return f"{self.name}[{', '.join(map(str, self.index))}]" if self.index else self.name
+        return self.name + subscript(self.index)
 
     def __str__(self) -> str:
         return (

@@ -18,12 +18,12 @@ import numpy as np
 from chainrule.graph.evaluate import Evaluator
 from chainrule.graph.graph import Graph
 from chainrule.graph.shuffle import shuffled
-from chainrule.graph.sparse import Rows
+from chainrule.graph.sparse import Table
 from chainrule.graph.types import ROWS, Array
 from chainrule.graph.value import Value
 
 Arrays = Mapping[str, Array]
-Tables = Mapping[str, Rows]
+Tables = Mapping[str, Table]
 T = TypeVar("T")
 GraphFunction = Callable[..., list[Array]]
 #: Makes a graph ready to run: `Evaluator`, or a compiler.

@@ -86,11 +86,13 @@ class Reduction:
     position) -> accumulators``, ``finish(b, accumulators) -> element``; `position` counts the elements along
     the axes, int32. Over no elements, the result is finish(start). Where there is one accumulator, those of
     two parts are combined as an accumulator and an element are: a compiler may reduce parts side by side.
+    Where it is said to be `added`, the result is the sum of those of two parts, which may then lie apart.
     """
 
     start: Callable[..., Sequence[Element]]
     combine: Callable[..., Sequence[Element]]
     finish: Callable[..., Element] = lambda b, accumulators: accumulators[0]
+    added: bool = False
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ class CheckedOptions:
     do instead.
     """
 
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     #: How another object with other options takes the place of one that is there.
     _another: ClassVar[str] = "make another, as in dataclasses.replace(..., {name}=...)"
 
@@ -82,7 +83,7 @@ class CheckedOptions:
 
     def __post_init__(self) -> None:
         """Raise a sentence for the first field outside its range."""
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+        for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             absent = isinstance(value, Value) or (value is None and field.default is None)
             if "range" in field.metadata and not absent:
@@ -97,7 +98,7 @@ def _is_frozen(cls: type) -> bool:
 
 def _refuse_to_set(self: CheckedOptions, name: str, value: Any) -> None:
     """Say what to do instead; an attribute of its own may be set in a subclass that is no dataclass."""
-    options = [field.name for field in dataclasses.fields(self)]  # type: ignore[arg-type]
+    options = [field.name for field in dataclasses.fields(self)]
     if name in options:
         raise dataclasses.FrozenInstanceError(
             f"{type(self).__name__}: {name} cannot be set; {self._another.format(name=name)}"

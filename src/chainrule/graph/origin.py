@@ -26,6 +26,17 @@ def current_origin() -> Origin:
     return _current.get()
 
 
+def part_of(name: str) -> str:
+    """Return the part of the network that a parameter, or what is kept of one, belongs to.
+
+    Examples
+    --------
+    >>> part_of("layers.0.weight"), part_of("layers.0.weight/velocity"), part_of("weight")
+    ('layers.0', 'layers.0', '')
+    """
+    return name.partition("/")[0].rpartition(".")[0]
+
+
 @contextmanager
 def origin(stage: str | None = None, part: str | None = None) -> Iterator[None]:
     """Give every value made inside the `with` block this stage and part; None keeps the outer one."""

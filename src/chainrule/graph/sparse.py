@@ -81,4 +81,4 @@ class SparseRows:
 
 
 #: A table of rows, of which a loop takes a batch at a time.
-Rows = Array | SparseRows
+Table = Array | SparseRows

@@ -1,6 +1,9 @@
-"""Words beside numbers."""
+"""Words beside numbers: how many, and where."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import SupportsIndex
 
 
 def counted(number: int, noun: str, form: str = "") -> str:
@@ -23,6 +26,32 @@ def counted(number: int, noun: str, form: str = "") -> str:
     ('2 entries', '3 classes', '2 days')
     """
     return f"{number:{form}} {noun if number == 1 else _plural(noun)}"
+
+
+def subscript(index: Sequence[SupportsIndex]) -> str:
+    """Return an index as Python writes it behind an array's name; nothing where the array is one number.
+
+    Examples
+    --------
+    >>> "bias" + subscript((3,)), "weight" + subscript((1, 0)), "loss" + subscript(())
+    ('bias[3]', 'weight[1, 0]', 'loss')
+    """
+    return f"[{', '.join(map(str, index))}]" if len(index) else ""
+
+
+def place(index: Sequence[int], columns: Sequence[str] | None = None) -> str:
+    """Return a place in an array in words, counted from 0; columns by their names if they have such.
+
+    Examples
+    --------
+    >>> place((3,)), place((3, 1)), place((3, 1), ["age", "mass"]), place((3, 1, 2))
+    ('row 3', 'row 3, column 1', "row 3, column 'mass'", 'row 3, column 1, index 2')
+    """
+    if not len(index):
+        return "its only place"
+    row, *others = map(int, index)
+    column = [f"column {i if columns is None else repr(columns[i])}" for i in others[:1]]
+    return ", ".join([f"row {row}", *column, *(f"index {i}" for i in others[1:])])
 
 
 def _plural(noun: str) -> str:

@@ -9,7 +9,7 @@ from typing import NoReturn
 import numpy as np
 
 from chainrule.graph.types import INT32, ROWS, Array, DType, Shape, str_shape
-from chainrule.graph.words import counted
+from chainrule.graph.words import counted, place
 
 
 def as_numbers(y: object) -> Array:
@@ -74,16 +74,6 @@ def refuse(wrong: Array, y: Array, why: str) -> None:
 def refuse_at(index: Sequence[int], y: Array, why: str) -> NoReturn:
     """Raise a ValueError for one element of y, naming its place."""
     raise ValueError(f"y holds {y[tuple(index)]} in {place(index)}: {why}")
-
-
-def place(index: Sequence[int]) -> str:
-    """Return a place in y in words; rows and columns count from 0."""
-    if not index:
-        return "its only place"
-    row, rest = int(index[0]), tuple(map(int, index[1:]))
-    if not rest:
-        return f"row {row}"
-    return f"row {row}, column {rest[0]}" if len(rest) == 1 else f"row {row}, position {rest}"
 
 
 def fitted(y: Array, shapes: Sequence[Shape], prediction: Shape, loss: str) -> Array:

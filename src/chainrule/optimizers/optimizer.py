@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.graph.hyperparameters import is_zero
 from chainrule.graph.names import unknown_name
 from chainrule.graph.options import ABOVE_ZERO, AT_LEAST_ZERO, FRACTION, CheckedOptions, Range
-from chainrule.graph.origin import origin
+from chainrule.graph.origin import origin, part_of
 from chainrule.graph.types import Array, is_float
 from chainrule.graph.value import Operand, Value, as_value
 from chainrule.optimizers.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
@@ -237,7 +237,7 @@ class Optimizer(CheckedOptions, ABC):
         new_state: dict[str, Value] = {}
         for name, parameter in parameters.items():
             slots = slots_of.get(name, {})
-            with origin("update", name.rpartition(".")[0]):
+            with origin("update", part_of(name)):
                 new, slots = self._updated(parameter, gradients[name], slots, t + 1, self._scaled(rate, name))
             new_parameters[name] = new
             new_state |= {f"{name}/{slot}": value for slot, value in slots.items()}

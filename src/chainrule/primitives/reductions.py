@@ -69,6 +69,7 @@ sum_ = primitive(
     lower=Reduction(
         start=lambda b, dtype: (b.constant(0, dtype),),
         combine=lambda b, accumulators, x, position: (b.add(accumulators[0], x),),
+        added=True,
     ),
     notation=Notation(r"\sum_{<axes>} <0>", PRODUCT, (PRODUCT,)),
     samples=_samples(),

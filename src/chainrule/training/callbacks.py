@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Any, ClassVar
 
 from chainrule.graph.names import checked_options
-from chainrule.graph.sparse import Rows
+from chainrule.graph.sparse import Table
 from chainrule.training.history import History
 
 
@@ -57,7 +57,7 @@ class Progress:
     steps: int = 0
     logs: dict[str, float] = field(default_factory=dict)
     history: History = field(default_factory=History)
-    data: Mapping[str, Rows] = field(default_factory=dict)
+    data: Mapping[str, Table] = field(default_factory=dict)
     batch_size: int = 0
     shuffle: bool = True
     stopped: bool = False

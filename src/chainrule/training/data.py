@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.graph.types import FLOAT32, INT32, Array, DType, str_shape
 from chainrule.graph.value import Value
-from chainrule.graph.words import counted
+from chainrule.graph.words import counted, place
 from chainrule.training.frames import column_names, refuse_dates
 
 #: How many elements are looked at together.
@@ -78,15 +78,15 @@ def refuse_masked(x: Any, name: str) -> None:
 
 def _from_objects(array: Array, name: str, columns: Sequence[str] | None) -> Array:
     """Return an object array as floats, or name the first element that is not a number."""
-    for place, item in np.ndenumerate(array):
+    for index, item in np.ndenumerate(array):
         if isinstance(item, Real | np.bool_):
             continue
-        if not place:
+        if not index:
             kind = type(item).__name__
             raise ValueError(f"{name} is a {kind}, and numbers are needed; make an array or a frame of it")
         shown = " ".join(reprlib.repr(item).split())
         raise ValueError(
-            f"{name} holds {shown} at {_place(place, columns)}, and numbers are needed; "
+            f"{name} holds {shown} at {place(index, columns)}, and numbers are needed; "
             "encode it, or drop the row"
         )
     try:
@@ -111,10 +111,10 @@ def as_finite(x: Any, dtype: DType, name: str, table: Any = None) -> Array:
     if numbers.dtype != dtype:
         with np.errstate(over="ignore"):
             array = numbers.astype(dtype)
-    place = _first_not_finite(array)
-    if place is not None:
-        what = f"{name} holds {numbers[place]!s} at {_place(place, column_names(table))}"
-        if np.isfinite(numbers[place]):
+    index = _first_not_finite(array)
+    if index is not None:
+        what = f"{name} holds {numbers[index]!s} at {place(index, column_names(table))}"
+        if np.isfinite(numbers[index]):
             wider = 'use dtype="float64", or ' if dtype == FLOAT32 else ""
             raise ValueError(f"{what}, which is too large for {dtype}; {wider}scale {name} down")
         raise ValueError(f"{what}; fill missing values in, or drop the row")
@@ -126,9 +126,9 @@ def _first_not_finite(array: Array) -> tuple[int, ...] | None:
     if array.size > ELEMENTS and len(array) > 1:
         rows = max(1, ELEMENTS // array[:1].size)
         for start in range(0, len(array), rows):
-            place = _first_not_finite(array[start : start + rows])
-            if place is not None:
-                return start + place[0], *place[1:]
+            index = _first_not_finite(array[start : start + rows])
+            if index is not None:
+                return start + index[0], *index[1:]
         return None
     finite = np.isfinite(array)
     if np.count_nonzero(finite) == finite.size:
@@ -143,20 +143,12 @@ def as_objective_target(y: Any, dtype: DType, name: str) -> Array:
         return as_finite(numbers, dtype, name)
     whole = numbers.astype(INT32)
     if (whole != numbers).any():
-        place = tuple(np.argwhere(whole != numbers)[0])
+        index = tuple(np.argwhere(whole != numbers)[0])
         raise ValueError(
-            f"{name} holds {numbers[place]} at {_place(place)}, which does not fit int32; "
+            f"{name} holds {numbers[index]} at {place(index)}, which does not fit int32; "
             "give smaller numbers, or floats"
         )
     return whole
-
-
-def _place(place: tuple[int, ...], columns: Sequence[str] | None = None) -> str:
-    if not place:
-        return "its only place"
-    named = place[1:2] if columns is None else tuple(repr(columns[i]) for i in place[1:2])
-    words = [f"{word} {i}" for word, i in zip(("row", "column"), (place[0], *named), strict=False)]
-    return ", ".join([*words, *(f"index {i}" for i in place[2:])])
 
 
 def as_sample_weight(weight: Any, rows: int, dtype: DType, name: str = "sample_weight") -> Array:

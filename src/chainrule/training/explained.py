@@ -31,13 +31,7 @@ MOST_TOGETHER = 8
 def explained_step(task: Task, carried: CarriedTypes, data: DataTypes) -> StepGraph:
     """Return `training_step` with the derivative of the loss by every value on the way, and each slope f′."""
     t = Trace(task, carried, data, training=True)
-    loss, weight = t.mean_loss(t.row_losses())
-    activations = [value for _, z, a in t.variables.activations for value in (z, a)]
-    updated = {name: value for name, value in t.variables.state.items() if value is not t.state[name]}
-    # An equation is written once, so that one quantity has one name.
-    loss, weight, *others = merged([loss, weight, *updated.values(), *activations])
-    layer_state = dict(zip(updated, others, strict=False))
-    activations = others[len(updated) :]
+    loss, weight, layer_state, activations = _written_once(t)
     given = {"y": t.y, "sample_weight": t.sample_weight}
     known = {name: value for name, value in given.items() if value is not None}
     marks = find_landmarks(t.x, known, t.parameters, loss)
@@ -79,6 +73,18 @@ def explained_step(task: Task, carried: CarriedTypes, data: DataTypes) -> StepGr
         rates=rates,
         new=new,
     )
+
+
+def _written_once(t: Trace) -> tuple[Value, Value, dict[str, Value], list[Value]]:
+    """Return the loss, the sum of the weights, the layers' new state, and z and a of each activation in turn.
+
+    In all of them an equation is written once, so that one quantity has one name.
+    """
+    loss, weight = t.mean_loss(t.row_losses())
+    updated = {name: value for name, value in t.variables.state.items() if value is not t.state[name]}
+    activations = [value for _, z, a in t.variables.activations for value in (z, a)]
+    loss, weight, *others = merged([loss, weight, *updated.values(), *activations])
+    return loss, weight, dict(zip(updated, others, strict=False)), others[len(updated) :]
 
 
 def _hear_rate(t: Trace) -> list[Value]:

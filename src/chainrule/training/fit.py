@@ -21,6 +21,7 @@ from chainrule.training.history import History
 from chainrule.training.recording import Recording
 from chainrule.training.stepping import StartRun
 from chainrule.training.stopping import EarlyStopping, check_monitor, with_best
+from chainrule.training.task import DataTypes
 from chainrule.training.trainer import Trainer
 from chainrule.training.validation import ValidationWatch
 
@@ -239,5 +240,5 @@ def single_step(trainer: Trainer, data: dict[str, Array], start: StartRun, n_thr
     try:
         return trainer.step(data, start, n_threads)
     except NotFiniteError as failure:
-        stage = trainer.stage("step", trainer.data)
-        raise ValueError(not_finite(failure, stage, trainer.run)) from None
+        stage = trainer.stage("step", DataTypes.of(data))
+        raise ValueError(not_finite(failure, stage, trainer.loop_state)) from None

@@ -8,13 +8,13 @@ import numpy as np
 
 from chainrule.functions import maximum, minimum, where
 from chainrule.graph.graph import Graph
-from chainrule.graph.hyperparameters import EVEN_ZERO, with_inputs
+from chainrule.graph.hyperparameters import EVEN_ZERO, hyperparameters, with_inputs
 from chainrule.graph.loop import Inputs, Loop, LoopState, Stage
 from chainrule.graph.options import AT_LEAST_ZERO, LENGTH, PROPER_FRACTION, CheckedOptions
 from chainrule.graph.rewrite import inline
 from chainrule.graph.types import FLOAT64, Array
 from chainrule.graph.value import Value, input_value
-from chainrule.training.stopping import as_arguments, check_mode, check_monitor, waiting
+from chainrule.training.stopping import check_mode, check_monitor, waiting
 
 _BEST, _WAITED = "plateau/best", "plateau/waited"
 _NUMBERS = "plateau"
@@ -72,7 +72,7 @@ class ReduceOnPlateau(CheckedOptions):
 
     def arguments(self) -> dict[str, Array]:
         """Return its numbers, which the decision is given, by name."""
-        return as_arguments(self, _NUMBERS)
+        return hyperparameters(self, _NUMBERS)
 
     def stage(self) -> Stage:
         """Return the graph of the decision."""

@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from chainrule.functions import astype, sqrt, sum, where
+from chainrule.graph.origin import part_of
 from chainrule.graph.types import FLOAT64, Array
 from chainrule.graph.value import Value, as_value
 from chainrule.training.history import History
@@ -36,7 +37,7 @@ def by_layer(parameters: Mapping[str, T]) -> dict[str, list[T]]:
     """
     layers: dict[str, list[T]] = {}
     for name, item in parameters.items():
-        layers.setdefault(name.rpartition(".")[0], []).append(item)
+        layers.setdefault(part_of(name), []).append(item)
     return layers
 
 

@@ -31,13 +31,15 @@ def save_trainer(trainer: Trainer, path: str | os.PathLike[str], more: Mapping[s
         **description,
         "x": type_as_json(x),
         "y": type_as_json(data.y),
-        "step": trainer.run.step,
-        "epoch": trainer.run.epoch,
+        "step": trainer.loop_state.step,
+        "epoch": trainer.loop_state.epoch,
         **({"feature_names": trainer.feature_names} if trainer.feature_names else {}),
         **more,
     }
     groups = dict(zip(_GROUPS, (carried.parameters, carried.state, carried.optimizer_state), strict=True))
-    arrays = {f"{group}:{name}": trainer.run.carried[name] for group in groups for name in groups[group]}
+    arrays = {
+        f"{group}:{name}": trainer.loop_state.carried[name] for group in groups for name in groups[group]
+    }
     write_arrays(path, {**arrays, **captured}, header)
 
 
@@ -59,7 +61,7 @@ def load_trainer(path: str | os.PathLike[str], more: Iterable[str]) -> tuple[Tra
         _enter(trainer, x, arrays)
         trainer.data = DataTypes(x, type_from_json(header["y"]), weighted=False)
         step, epoch = (as_count(header[name], name, least=0) for name in ("step", "epoch"))
-        trainer.run = replace(trainer.run, step=step, epoch=epoch)
+        trainer.loop_state = replace(trainer.loop_state, step=step, epoch=epoch)
         trainer.feature_names = _as_names(header.get("feature_names"), x)
     except KeyError as error:
         raise ValueError(

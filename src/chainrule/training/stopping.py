@@ -70,7 +70,7 @@ class EarlyStopping(CheckedOptions):
 
     def arguments(self) -> dict[str, Array]:
         """Return its numbers, which the decision is given, by name."""
-        return as_arguments(self, _NUMBERS)
+        return hyperparameters(self, _NUMBERS)
 
     def stage(self, kept: Mapping[str, ArrayType]) -> Stage:
         """Return the graph of the decision; `kept` are the arrays that make up the best weights."""
@@ -149,8 +149,3 @@ def with_best(carried: Mapping[str, Array]) -> dict[str, Array]:
     """
     best = {name.removeprefix(_KEPT): array for name, array in carried.items() if name.startswith(_KEPT)}
     return {**carried, **best}
-
-
-def as_arguments(one: Patience, prefix: str) -> dict[str, Array]:
-    """Return its numbers as a loop is given them."""
-    return hyperparameters(one, prefix)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from chainrule.gradient.report import aligned
+from chainrule.graph.origin import part_of
 from chainrule.graph.types import str_shape
 from chainrule.layers import declare
 from chainrule.training.trainer import Trainer
@@ -17,7 +18,7 @@ def summary(trainer: Trainer) -> str:
     variables, output = declare(trainer.task.network, x.shape, x.dtype)
     rows = [("layer", "output", "parameters", ""), ("x", str_shape(x.shape), "", "")]
     for path, (layer, shape) in variables.layers.items():
-        own = [type_ for name, type_ in declared.items() if name.rpartition(".")[0] == path]
+        own = [type_ for name, type_ in declared.items() if part_of(name) == path]
         if not (path or own):
             continue  # the network is in the last line
         count = f"{sum(prod(type_.shape) for type_ in own):,}" if own else ""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.graph.hyperparameters import hyperparameters, with_inputs
-from chainrule.graph.types import Array, ArrayType, DType
+from chainrule.graph.sparse import Table
+from chainrule.graph.types import ROWS, Array, ArrayType, DType
 from chainrule.graph.value import Value
 from chainrule.layers import Layer
 from chainrule.losses import Loss, Penalty
@@ -37,9 +38,10 @@ class Task:
     dtype : dtype
         Of all computation.
     shared_penalties : bool
-        Whether the penalties are divided by the sum of a batch's sample weights.
+        Whether the penalties are divided by the sum of a batch's sample weights, as scikit-learn's are.
     epoch_by_rows : bool
-        Whether batches count by their rows in an epoch's loss, and not by their sample weights.
+        Whether batches count by their rows in an epoch's loss, and not by their sample weights: so they do in
+        scikit-learn's ``loss_curve_``.
     """
 
     network: Layer
@@ -67,6 +69,16 @@ class DataTypes:
     x: ArrayType
     y: ArrayType | None
     weighted: bool
+
+    @classmethod
+    def of(cls, data: Mapping[str, Table]) -> DataTypes:
+        """Return the types of a batch of these tables, by the names of the graphs' inputs."""
+
+        def batch_of(table: Table) -> ArrayType:
+            return ArrayType((ROWS, *table.shape[1:]), table.dtype)
+
+        y = batch_of(data["y"]) if "y" in data else None
+        return cls(batch_of(data["x"]), y, "sample_weight" in data)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from chainrule.functions import random_key
 from chainrule.graph.loop import Inputs, Loop, LoopState, Stage
 from chainrule.graph.names import unknown_name
-from chainrule.graph.sparse import Rows
+from chainrule.graph.sparse import Table
 from chainrule.graph.types import ROWS, Array, ArrayType, str_shape
 from chainrule.layers import Layer, initial_values
 from chainrule.optimizers import Optimizer
@@ -43,6 +43,20 @@ MULTIPLICATIONS = 1 << 29
 NUMBERS = 1 << 23
 
 
+#: What can be traced of a task. A recorded step sums up what is recorded; reported gradients come with what
+#: the loss reports in place of what is minimised; a link is a prediction in the target's terms.
+StageKind = Literal[
+    "step", "recorded step", "gradients", "reported gradients", "evaluation", "prediction", "link"
+]
+_OF_BATCH: dict[StageKind, Callable[..., Stage]] = {
+    "step": training_step,
+    "recorded step": partial(training_step, recorded=True),
+    "gradients": gradient_stage,
+    "reported gradients": partial(gradient_stage, reported=True),
+    "evaluation": evaluation_stage,
+}
+
+
 class Trainer:
     """A task with the arrays that it has learnt so far, and the graphs that were traced of it.
 
@@ -62,7 +76,8 @@ class Trainer:
     size : int
         How many numbers the parameters are.
     data : DataTypes or None
-        The types of the last batch that came with targets.
+        The types of the rows that it has learnt from, or was measured on, last: a file keeps a user's own
+        functions as their graphs on such rows.
     feature_names : list of str or None
         The names of the columns that it has learnt from, if they came with names.
     """
@@ -76,13 +91,13 @@ class Trainer:
         self.feature_names: list[str] | None = None
         self._stages: dict[Any, Stage] = {}
         self._arguments: tuple[Task, Arrays] | None = None
-        self._run = LoopState({})
+        self._loop_state = LoopState({})
         self._stepping: Stepping | None = None
         self._lock = threading.RLock()
 
     def __getstate__(self) -> dict[str, Any]:
         known = {name: what for name, what in vars(self).items() if name != "_lock"}
-        return {**known, "_run": self.run, "_stepping": None}
+        return {**known, "_loop_state": self.loop_state, "_stepping": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _lock=threading.RLock())
@@ -90,15 +105,15 @@ class Trainer:
     # The arrays -----------------------------------------------------------------------------------
 
     @property
-    def run(self) -> LoopState:
+    def loop_state(self) -> LoopState:
         """Parameters, layer state and optimizer state by name; steps and epochs done."""
         with self._lock:
-            return self._run if self._stepping is None else self._stepping.state
+            return self._loop_state if self._stepping is None else self._stepping.state
 
-    @run.setter
-    def run(self, run: LoopState) -> None:
+    @loop_state.setter
+    def loop_state(self, state: LoopState) -> None:
         with self._lock:
-            self._run, self._stepping = run, None
+            self._loop_state, self._stepping = state, None
 
     def step(self, data: Arrays, start: StartRun, n_threads: int | None) -> float:
         """Update the arrays once on a batch; return its loss before that.
@@ -108,13 +123,14 @@ class Trainer:
         NotFiniteError
             If a result is NaN or infinite; nothing is changed then.
         """
-        types, rows = self.data_types(data), len(data["x"])
+        self.data = types = DataTypes.of(data)
+        rows = len(data["x"])
         with self._lock:
             stepping = self._stepping
             if stepping is None or not stepping.can(start, types, rows, n_threads):
                 loop = Loop(self.stage("step", types), types.names, shuffle=False)
                 inputs = Inputs(data, self.arguments(), self.key, rows, 1, n_threads=n_threads)
-                self._stepping = stepping = Stepping(start, loop, types, self.run, inputs)
+                self._stepping = stepping = Stepping(start, loop, types, self.loop_state, inputs)
             return stepping.step(data)
 
     @property
@@ -154,12 +170,12 @@ class Trainer:
         self.x, self.output = x, output
         self._carried = CarriedTypes(_types(parameters), _types(state), _types(optimizer_state))
         self.size = sum(array.size for array in parameters.values())
-        self.run = LoopState({**parameters, **state, **optimizer_state})
+        self.loop_state = LoopState({**parameters, **state, **optimizer_state})
 
     def start(self, recorded: bool = False) -> LoopState:
         """Return where a fit starts: from where the arrays are, with sums for what is recorded."""
         sums = initial_sums(self.carried.parameters) if recorded else {}
-        return replace(self.run, carried={**self.run.carried, **sums})
+        return replace(self.loop_state, carried={**self.loop_state.carried, **sums})
 
     def change_optimizer(self, optimizer: Optimizer) -> None:
         """Go on with an optimizer that keeps the same arrays.
@@ -170,7 +186,7 @@ class Trainer:
             If it keeps others than the present one, of which nothing is known.
         """
         if self.x is not None:
-            parameters = {name: self.run.carried[name] for name in self.carried.parameters}
+            parameters = {name: self.loop_state.carried[name] for name in self.carried.parameters}
             state = optimizer.initial_state(parameters)
             if _types(state) != self.carried.optimizer_state:
                 raise ValueError(
@@ -179,13 +195,13 @@ class Trainer:
                     "of the same network with it, build that, and hand over the weights: "
                     "other.set_weights(model.weights)"
                 )
-        self.run = self.run  # the arrays are taken back from the single steps, which begin anew
+        self.loop_state = self.loop_state  # the arrays are taken back from the single steps, which begin anew
         self.task = replace(self.task, optimizer=optimizer)
         self._stages.clear()
 
     def copies(self, names: Iterable[str]) -> Arrays:
         """Return copies of the arrays of these names."""
-        return {name: np.array(self.run.carried[name]) for name in names}
+        return {name: np.array(self.loop_state.carried[name]) for name in names}
 
     def replace_arrays(self, arrays: Mapping[str, Any]) -> None:
         """Replace parameters or layer state by name; all of them, or none if one does not fit."""
@@ -203,22 +219,22 @@ class Trainer:
                 )
             new[name] = converted
             new[predicting.get(name, name)] = converted
-        self.run = replace(self.run, carried={**self.run.carried, **new})
+        self.loop_state = replace(self.loop_state, carried={**self.loop_state.carried, **new})
 
     def predicting_arrays(self) -> Arrays:
         """Return the arrays that a prediction depends on: parameters, layer state, averaged weights."""
         names = {*self.carried.parameters, *self.carried.state, *self.predicting_names().values()}
-        return {name: array for name, array in self.run.carried.items() if name in names}
+        return {name: array for name, array in self.loop_state.carried.items() if name in names}
 
     def predicting_names(self) -> dict[str, str]:
         """Return for each parameter the name of the array that stands for it in predictions."""
         state = {name: name for name in self.carried.optimizer_state}
         return self.task.optimizer.averaged({name: name for name in self.carried.parameters}, state)
 
-    def keep(self, run: LoopState) -> None:
+    def keep(self, state: LoopState) -> None:
         """Take over where a run stands, without what only the run needed."""
-        carried = {name: run.carried[name] for name in self.run.carried}
-        self.run = LoopState(carried, run.step, run.epoch)
+        carried = {name: state.carried[name] for name in self.loop_state.carried}
+        self.loop_state = LoopState(carried, state.step, state.epoch)
 
     # The data -------------------------------------------------------------------------------------
 
@@ -295,27 +311,17 @@ class Trainer:
             self.x, self.data, self.feature_names = x, data, names
             raise
 
-    def prepared(self, kind: str, x: Any, y: Any, weight: Any) -> tuple[Stage, Arrays, tuple[str, ...]]:
+    def prepared(self, kind: StageKind, x: Any, y: Any, weight: Any) -> tuple[Stage, Arrays, tuple[str, ...]]:
         """Return a graph for what a user handed over, all that it may need, and the names of the data."""
         with self.unchanged_on_failure():
             data = self.batch(x, y, weight)
-            types = self.data_types(data)
+            self.data = types = DataTypes.of(data)
             return self.stage(kind, types), self.arrays(data), types.names
-
-    def data_types(self, data: Mapping[str, Rows]) -> DataTypes:
-        """Return the types of a batch."""
-
-        def rows_of(array: Rows) -> ArrayType:
-            return ArrayType((ROWS, *array.shape[1:]), array.dtype)
-
-        y = rows_of(data["y"]) if "y" in data else None
-        self.data = DataTypes(rows_of(data["x"]), y, "sample_weight" in data)
-        return self.data
 
     # The graphs -----------------------------------------------------------------------------------
 
-    def stage(self, kind: str, data: DataTypes | None = None) -> Stage:
-        """Return a graph, traced if it is new: step, gradients, evaluation, prediction or link."""
+    def stage(self, kind: StageKind, data: DataTypes | None = None) -> Stage:
+        """Return a graph, traced if it is new: of a batch of these types, or, without, of a prediction."""
         if (kind, data) not in self._stages:
             traced = partial(self._traced, kind, data)
             types = data or self.x
@@ -324,30 +330,23 @@ class Trainer:
         return self._stages[kind, data]
 
     def loop(
-        self, data: Mapping[str, Rows], validation: Arrays, shuffle: bool, recorded: bool = False
+        self, data: Mapping[str, Table], validation: Arrays, shuffle: bool, recorded: bool = False
     ) -> Loop:
         """Return the loop of a fit; no validation data, no validation."""
-        measured = self.data_types(validation) if validation else None
-        types = self.data_types(data)
+        self.data = types = DataTypes.of(data)
         loop = Loop(self.stage("recorded step" if recorded else "step", types), types.names, shuffle)
-        if measured is None:
+        if not validation:
             return loop
+        measured = DataTypes.of(validation)
         stage = self.stage("evaluation", measured)
         return replace(loop, validation=stage, validation_data=measured.names)
 
-    def _traced(self, kind: str, data: DataTypes | None) -> Stage:
+    def _traced(self, kind: StageKind, data: DataTypes | None) -> Stage:
         carried = self.carried
         if data is None:
             assert self.x is not None
             return prediction_stage(self.task, carried, self.x, link=kind == "link")
-        makers: dict[str, Callable[..., Stage]] = {
-            "step": training_step,
-            "recorded step": partial(training_step, recorded=True),
-            "gradients": gradient_stage,
-            "reported gradients": partial(gradient_stage, reported=True),
-            "evaluation": evaluation_stage,
-        }
-        return makers[kind](self.task, carried, data)
+        return _OF_BATCH[kind](self.task, carried, data)
 
     def arguments(self) -> Arrays:
         """Return the hyperparameters by path; they are found once, as a task is never changed."""
@@ -357,8 +356,8 @@ class Trainer:
 
     def arrays(self, data: Mapping[str, Array]) -> Arrays:
         """Return all that a graph of the task may need, by name."""
-        step = np.asarray(self.run.step, np.int32)
-        return {**self.run.carried, **self.arguments(), **data, "key": self.key, "step": step}
+        step = np.asarray(self.loop_state.step, np.int32)
+        return {**self.loop_state.carried, **self.arguments(), **data, "key": self.key, "step": step}
 
 
 def _types(arrays: Arrays) -> dict[str, ArrayType]:
