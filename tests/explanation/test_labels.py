@@ -83,3 +83,13 @@ def test_one_text_is_no_list_of_names(names):
         explanation.call(features=names)
     with pytest.raises(TypeError, match="as outputs"):
         explanation.call(outputs=names)
+
+
+def test_markdown_reads_no_marks_in_titles():
+    explanation = built(cr.Sequential([cr.LayerNorm(), cr.Dense(2)]), optimizer=cr.Adam(0.1)).explain(
+        ROWS, NUMBERS
+    )
+    explanation.title = "*a*_b_.csv <i>"
+    text = explanation.to_markdown()
+    assert text.startswith(r"# \*a\*\_b\_.csv \<i\>")
+    assert r": layers.1.weight/mean\_square**" in text

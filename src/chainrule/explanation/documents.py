@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.explanation.latex import to_display, to_latex
-from chainrule.explanation.layout import Layout
+from chainrule.explanation.layout import LETTERS, Layout
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.quantity import whole
 from chainrule.explanation.story import StoryStep
@@ -66,11 +67,14 @@ def _lines(explanation: Explanation, answers: bool) -> Iterator[tuple[str, str]]
 
 def as_markdown(explanation: Explanation, answers: bool = True) -> str:
     """Return the story as Markdown with formulas in LaTeX."""
-    lines = [f"# {explanation.title}", "", NOTE]
+    lines = [f"# {_as_plain(explanation.title)}", "", NOTE]
     for heading, step in _under_headings(explanation):
         if heading:
             lines += ["", f"## {heading}"]
-        lines += ["", f"**{step.number}. {step.title}**" + (f" ({step.rule})" if step.rule else "")]
+        lines += [
+            "",
+            f"**{step.number}. {_as_plain(step.title)}**" + (f" ({step.rule})" if step.rule else ""),
+        ]
         if step.quantity.formula is not None:
             lines += ["", f"$${to_latex(step.quantity.equation)}$$"]
         lines.append("")
@@ -83,11 +87,6 @@ def as_markdown(explanation: Explanation, answers: bool = True) -> str:
 def as_latex(explanation: Explanation, answers: bool = True) -> str:
     """Return the story as a LaTeX document."""
     lines = [
-        r"\documentclass{article}",
-        r"\usepackage{amsmath}",
-        r"\usepackage[a4paper,margin=2cm]{geometry}",
-        r"\sloppy",
-        r"\begin{document}",
         rf"\section*{{{escaped(explanation.title)}}}",
         "Subscripts count from 0. A number in raised parentheses is the layer's; a prime marks what is new.",
     ]
@@ -101,8 +100,28 @@ def as_latex(explanation: Explanation, answers: bool = True) -> str:
         for line, label in _elements(explanation, step, answers):
             lines.append(to_display(line, rf"\quad \text{{({escaped(label)})}}" if label else ""))
         lines += map(escaped, _rest(explanation, step, answers, ""))
-    lines += [r"\subsection*{The end}", *map(escaped, _ending(explanation, answers)), r"\end{document}"]
-    return "\n".join(lines) + "\n"
+    lines += [r"\subsection*{The end}", *map(escaped, _ending(explanation, answers))]
+    return _as_document("\n".join(lines))
+
+
+def _as_document(body: str) -> str:
+    """Return a whole LaTeX document. Letters for which pdfTeX has no shape, it prints by their numbers."""
+    body = unicodedata.normalize("NFC", body)
+    foreign = sorted(sign for sign in set(body) if not sign.isascii())
+    declared = (
+        rf"\ifcsname u8:\detokenize{{{sign}}}\endcsname\else"
+        rf"\DeclareUnicodeCharacter{{{ord(sign):04X}}}{{\textsubscript{{U+{ord(sign):04X}}}}}\fi"
+        for sign in foreign
+    )
+    head = [
+        r"\documentclass{article}",
+        r"\usepackage{amsmath}",
+        r"\usepackage[a4paper,margin=2cm]{geometry}",
+        *([r"\ifdefined\DeclareUnicodeCharacter", *declared, r"\fi"] if foreign else []),
+        r"\sloppy",
+        r"\begin{document}",
+    ]
+    return "\n".join([*head, body, r"\end{document}"]) + "\n"
 
 
 def as_dict(explanation: Explanation) -> dict[str, Any]:
@@ -241,8 +260,7 @@ _ESCAPES = {
     **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"},
 }
 _SIGNS = {
-    "η": r"\eta ", "μ": r"\mu ", "β": r"\beta ", "ε": r"\epsilon ", "λ": r"\lambda ", "δ": r"\delta ",
-    "γ": r"\gamma ", "ω": r"\omega ", "ρ": r"\rho ", "τ": r"\tau ",
-    "−": "-", "·": r"\cdot ", "↔": r"\leftrightarrow ",
+    **{sign: f"{command} " for command, sign in LETTERS.items()},
+    **{"−": "-", "·": r"\cdot ", "↔": r"\leftrightarrow "},
     **dict.fromkeys(_RAISED + _LOWERED[:-1], ""),
-}  # fmt: skip
+}
