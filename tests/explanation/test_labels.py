@@ -35,7 +35,9 @@ def test_the_text_has_the_names(trees):
 
 def test_other_forms_have_them_too(trees):
     assert r"(\<b\>width\</b\>)" in trees.to_markdown()
-    assert r"\text{(depth\_mm)}" in trees.to_latex()
+    latex = trees.to_latex()
+    assert r"\text{(depth\_mm)}" in latex
+    assert r"\text{(\textless{}b\textgreater{}width\textless{}/b\textgreater{})}" in latex
     data = {step["name"]: step["labels"] for step in trees.to_dict()["steps"]}
     assert data["x"] == data["d x"] == COLUMNS
     assert data["layers.1.z"] == data["d layers.1.z"] == data["y"] == ["ash", "elm", "oak"]

@@ -100,7 +100,9 @@ def test_a_nested_part_keeps_the_dot_between_its_numbers(documents):
 def test_only_a_formula_that_is_wide_is_broken():
     short, long = layout.letter("x"), layout.row(*[layout.letter("y"), layout.operator("+")] * 60)
     assert to_display(short) == r"\[ x  \]"
-    assert to_display(long).startswith(r"{\raggedright\noindent\hangindent=2em $\displaystyle y + y")
+    assert to_display(long).startswith(
+        r"{\par\smallskip\raggedright\noindent\hangindent=2em $\displaystyle y + y"
+    )
     fraction = to_display(layout.Fraction(long, layout.number("3")))
     assert r"\frac" not in fraction
     assert r"\bigr) / \allowbreak 3" in fraction

@@ -258,6 +258,7 @@ _PLAIN = str.maketrans(
 _ESCAPES = {
     **{sign: f"\\{sign}" for sign in "_%&#${}"},
     **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"},
+    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},  # TeX's own font has others there
 }
 _SIGNS = {
     **{sign: f"{command} " for command, sign in LETTERS.items()},

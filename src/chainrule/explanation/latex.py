@@ -65,7 +65,8 @@ def to_display(layout: Layout, beside: str = "") -> str:
     """
     if width(layout) + len(beside) <= WIDEST:
         return rf"\[ {to_latex(layout)} {beside} \]"
-    return rf"{{\raggedright\noindent\hangindent=2em $\displaystyle {_breakable(layout)} {beside}$\par}}"
+    paragraph = r"\par\smallskip\raggedright\noindent\hangindent=2em"
+    return rf"{{{paragraph} $\displaystyle {_breakable(layout)} {beside}$\par}}"
 
 
 def width(layout: Layout) -> float:  # noqa: PLR0911  (one for each kind)
