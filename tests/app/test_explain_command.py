@@ -71,7 +71,7 @@ def test_numbers_are_explained_too(run, write):
     [
         (("--row", 0), "invalid value for '--row': "),
         (("--row", 345), "has 344 rows, and no row 345; count them from 1"),
-        (("--why", "layers.9.weight[0]"), "there is no array in this step 'layers.9.weight'; did you mean"),
+        (("--why", "layers.9.weight[0]"), "there is no array 'layers.9.weight'; did you mean"),
         (("--why", "layers.0.bias[99]"), "is not one of its elements"),
         (("-o", "page.pdf"), "page.pdf has no ending that tells its form: end its name in .html, .md, .tex"),
         (("-o", "page"), "page has no ending that tells its form"),

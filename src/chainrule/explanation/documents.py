@@ -199,17 +199,17 @@ def _rest(explanation: Explanation, step: StoryStep, answers: bool, indent: str)
     array = step.quantity.array
     if not answers:
         more = array.size - MOST_ASKED if _is_asked(explanation, step) else 0
-        return [f"{indent}and {more} more in the same way"] if more > 0 else []
+        return [f"{indent}and {more:,} more in the same way"] if more > 0 else []
     more = array.size - _most(explanation)
     if more <= 0:
         return []
     if array.dtype == BOOL:
-        return [f"{indent}and {more} more; {np.sum(array)} of all {array.size} are true"]
+        return [f"{indent}and {more:,} more; {np.sum(array):,} of all {array.size:,} are true"]
     number = step.quantity.names.printer.number
     low, high = to_text(number(array.min())), to_text(number(array.max()))
     if array.min() == array.max():
-        return [f"{indent}and {more} more, all the same"]
-    return [f"{indent}and {more} more; all lie from {low} to {high}"]
+        return [f"{indent}and {more:,} more, all the same"]
+    return [f"{indent}and {more:,} more; all lie from {low} to {high}"]
 
 
 def _ending(explanation: Explanation, answers: bool) -> list[str]:
