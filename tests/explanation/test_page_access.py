@@ -56,6 +56,20 @@ def test_everything_has_its_role_and_name(small, opened):
         assert page.get_by_role("region", name=name, exact=True).count() == 1
 
 
+def test_what_is_lit_is_framed_where_colours_are_forced(large, opened):
+    page = opened(large[1], forced_colors="active")
+    steps = {step.quantity.symbol.key: step.number for step in large[1].steps}
+    page.locator("#step").fill(str(steps["d layers.1.weight"]))
+    outline = "one => ['outlineStyle', 'outlineWidth'].map((name) => getComputedStyle(one)[name])"
+    lit, other = page.locator(".frame:has(.lit)"), page.locator(".frame:not(:has(.lit, .pointed))")
+    assert lit.first.evaluate(outline) == ["solid", "4px"]
+    assert other.first.evaluate(outline) == ["solid", "1px"]
+    factor = page.locator("#told [data-at]").first
+    factor.hover()
+    assert factor.evaluate(outline) == ["solid", "3px"]
+    assert page.locator(".frame:has(.pointed)").first.evaluate(outline) == ["solid", "4px"]
+
+
 def test_zeros_are_told_from_what_is_not_computed_yet(large, opened):
     page = opened(large[1])
     canvas = {key: page.locator(f'canvas[data-shows^="{key}["]') for key in ("layers.1.bias", "layers.1.z")}
