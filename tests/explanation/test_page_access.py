@@ -68,6 +68,9 @@ def test_what_is_lit_is_framed_where_colours_are_forced(large, opened):
     factor.hover()
     assert factor.evaluate(outline) == ["solid", "3px"]
     assert page.locator(".frame:has(.pointed)").first.evaluate(outline) == ["solid", "4px"]
+    page.locator("#step").fill("1")
+    later = page.locator('.frame:has([data-shows^="layers.1.z["])')
+    assert later.evaluate("one => getComputedStyle(one).backgroundImage") != "none"
 
 
 def test_zeros_are_told_from_what_is_not_computed_yet(large, opened):
