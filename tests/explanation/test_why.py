@@ -119,6 +119,21 @@ def test_each_form_states_paths_remainder_and_total(form):
     assert re.search("together .*; the training step computed ", text)
 
 
+def test_small_numbers_are_written_as_in_formulas():
+    explanation = built(WIDE).explain(ROWS[:1] * 1e-6, np.full((1, 9), 1e-6))
+    why = explanation.why("layers.0.weight[0, 1]")
+    small = r"−?[\d.]+ · 10⁻[¹²³⁴⁵⁶⁷⁸⁹⁰]+"
+    assert re.search(rf"together {small}; the training step computed {small}$", str(why))
+    assert re.search(rf"The loss was {small} before the step and is {small} after it.", str(explanation))
+    assert re.search(r"computed \$-\$[\d.]+ \$\\cdot \$ 10\$\^\{-\d+\}\$$", why.to_latex())
+
+
+def test_one_smaller_path_is_in_the_singular():
+    network = cr.Sequential([cr.Dense(1), cr.Dense(7)])
+    why = built(network).explain(ROWS[:1], np.ones((1, 7))).why("layers.0.z[0, 0]")
+    assert "  1 smaller path: " in str(why)
+
+
 def test_expanding_ends_at_the_loss():
     explanation = built(dense()).explain(ROWS, NUMBERS)
     (term,) = explanation.why("layers.1.weight[0, 1]").terms[:1]
