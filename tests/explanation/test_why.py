@@ -128,6 +128,17 @@ def test_small_numbers_are_written_as_in_formulas():
     assert re.search(r"computed \$-\$[\d.]+ \$\\cdot \$ 10\$\^\{-\d+\}\$$", why.to_latex())
 
 
+def test_at_a_prompt_each_is_one_line():
+    explanation = built(cr.Dense(2)).explain(ROWS[:1], np.zeros((1, 2)))
+    why = explanation.why("weight[1, 0]")
+    printed = explanation.names.printer.text
+    (term,) = why.terms
+    assert repr(why) == f"<Why ∂L/∂W₁,₀ = {printed(why.value)}, along 1 path>"
+    assert repr(term) == f"<Term ∂L/∂z₀ · ∂z₀/∂W₁,₀ = {printed(why.value)}>"
+    assert repr(term.factors[1]) == f"<Factor ∂z₀/∂W₁,₀ = x₁ = {printed(ROWS[0, 1])}>"
+    assert repr(explanation.steps[0]) == "<StoryStep 1. given: the input x>"
+
+
 def test_one_smaller_path_is_in_the_singular():
     network = cr.Sequential([cr.Dense(1), cr.Dense(7)])
     why = built(network).explain(ROWS[:1], np.ones((1, 7))).why("layers.0.z[0, 0]")

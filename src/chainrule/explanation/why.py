@@ -90,6 +90,9 @@ class Factor:
     def __str__(self) -> str:
         return to_text(self.line)
 
+    def __repr__(self) -> str:
+        return f"<Factor {self}>"
+
     def to_latex(self) -> str:
         """Return the line as LaTeX."""
         return to_latex(self.line)
@@ -120,6 +123,12 @@ class Term:
         """The factors side by side."""
         shown = [_enclosed(factor.left) for factor in self.factors]
         return joined(shown, operator("·", r"\cdot"))
+
+    def __str__(self) -> str:
+        return f"{to_text(self.product)} = {self.factors[0].printer.text(self.value)}"
+
+    def __repr__(self) -> str:
+        return f"<Term {self}>"
 
     def expand(self) -> Why:
         """Return the first factor, the derivative by what comes later, as a product or sum of its own.
@@ -281,6 +290,10 @@ class Why:
     def __str__(self) -> str:
         told = self._told(lambda factor: f"    {factor}", "  {}".format, "  {}".format)
         return "\n".join([to_text(self.equation), *told])
+
+    def __repr__(self) -> str:
+        value = self.names.printer.text(self.value)
+        return f"<Why {to_text(self.left)} = {value}, along {counted(len(self.terms), 'path', ',')}>"
 
     def to_latex(self) -> str:
         """Return the equation and the factors with their numbers as LaTeX, to stand in a document."""
