@@ -102,3 +102,10 @@ def test_true_and_false_are_words_as_in_the_text(opened):
     shown = page.locator("#told .formula:not(.whole)").all_text_contents()
     assert all(f"if\xa0{word}" in line for word, line in zip(words, shown, strict=False)), shown
     assert not np.issubdtype(mask.quantity.array.dtype, np.number)
+
+
+def test_a_page_ends_with_the_sentences_of_the_text(opened):
+    explanation = built(cr.Sequential([cr.Dropout(0.4), cr.Dense(2)])).explain(ROWS, NUMBERS)
+    told = opened(explanation).locator("#verdict p").all_inner_texts()
+    assert told[0].endswith(" after it, with the same random numbers.")
+    assert str(explanation).endswith("\n\n".join([told[0], "\n".join(told[1:])]))

@@ -213,15 +213,20 @@ def _rest(explanation: Explanation, step: StoryStep, answers: bool, indent: str)
 
 
 def _ending(explanation: Explanation, answers: bool) -> list[str]:
-    number: Callable[[float], str] = explanation.names.printer.text
     if not answers:
         return ["The loss before the step: ______   and after it: ______"]
+    loss, *verdict = ending(explanation)
+    return [loss, "", *verdict]
+
+
+def ending(explanation: Explanation) -> list[str]:
+    """Return the sentences at the end of a story: the loss before the step and after it, and the verdict."""
+    number: Callable[[float], str] = explanation.names.printer.text
     before, after = number(explanation.loss), number(explanation.loss_after)
     is_drawn = any(step.stage == "forward" and step.quantity.stop is None for step in explanation.steps)
     same = ", with the same random numbers" if is_drawn else ""
     return [
         f"The loss was {before} before the step and is {after} after it{same}.",
-        "",
         *explanation.verdict.sentences(),
     ]
 
