@@ -148,7 +148,8 @@ class Explanation:
         marks = {one.symbol.key: one for one in self.names.landmarks.listed if one.value in derivatives}
         if key not in marks and any(step.quantity.symbol.key == key for step in self.steps):
             raise ValueError(
-                f"the step takes no derivative of the loss by {key}, but by {', '.join(sorted(marks))}"
+                f"the step takes no derivative of the loss with respect to {key}; it does with respect to "
+                + ", ".join(sorted(marks))
             )
         if key not in marks:
             raise ValueError(unknown_name("array", key, marks))
