@@ -35,7 +35,9 @@ def test_the_text_has_the_names(trees):
 
 def test_other_forms_have_them_too(trees):
     assert r"(\<b\>width\</b\>)" in trees.to_markdown()
-    assert r"\text{(depth\_mm)}" in trees.to_latex()
+    latex = trees.to_latex()
+    assert r"\text{(depth\_mm)}" in latex
+    assert r"\text{(\textless{}b\textgreater{}width\textless{}/b\textgreater{})}" in latex
     data = {step["name"]: step["labels"] for step in trees.to_dict()["steps"]}
     assert data["x"] == data["d x"] == COLUMNS
     assert data["layers.1.z"] == data["d layers.1.z"] == data["y"] == ["ash", "elm", "oak"]
@@ -83,3 +85,13 @@ def test_one_text_is_no_list_of_names(names):
         explanation.call(features=names)
     with pytest.raises(TypeError, match="as outputs"):
         explanation.call(outputs=names)
+
+
+def test_markdown_reads_no_marks_in_titles():
+    explanation = built(cr.Sequential([cr.LayerNorm(), cr.Dense(2)]), optimizer=cr.Adam(0.1)).explain(
+        ROWS, NUMBERS
+    )
+    explanation.title = "*a*_b_.csv <i>"
+    text = explanation.to_markdown()
+    assert text.startswith(r"# \*a\*\_b\_.csv \<i\>")
+    assert r": layers.1.weight/mean\_square**" in text

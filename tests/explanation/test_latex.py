@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from explained_cases import CLASSES, NUMBERS, ROWS, built, dense
+from explained_cases import CLASSES, NETWORKS, NUMBERS, ROWS, built, dense
 from reading_latex import is_well_formed
 
 import chainrule as cr
@@ -16,6 +18,17 @@ from chainrule.examples import EXAMPLES
 from chainrule.explanation import layout
 from chainrule.explanation.latex import to_display
 
+
+@dataclass(frozen=True)
+class Gate(cr.Layer):
+    """A layer whose parts have letters of several languages."""
+
+    def forward(self, x, context):
+        factors = (context.parameter(name, (4,), "ones") for name in ("größe_1", "θ", "Δx", "ш"))
+        return math.prod(factors, start=context.layer("fläche", cr.Dense(4), x))
+
+
+WHOLE = ["net", "weights", "own", "nested", "factors", "letters", "why", "sigmoid sheet", "xor answers"]
 FORMULA = re.compile(r"\\\[ (.*?) \\\]|(?<!\\)\$(.*?)(?<!\\)\$")
 
 
@@ -31,11 +44,17 @@ def documents():
     own = built(
         dense(), penalties=[cr.L1(0.1)], optimizer=cr.SGD(cr.CosineDecay(0.1, steps=9), clip_norm=1.0)
     )
+    factors = built(dense(), optimizer=cr.SGD(0.1, learning_rate_factors={"layers.0.bias": 0.5}))
+    letters = built(cr.Sequential([Gate(), cr.Dense(2)])).explain(ROWS, NUMBERS)
+    letters.call(["длина", "長さ", "ẞ", "e\u0301"], ["µm", "€ → ½"])
     wide = {
         "net": net.to_latex(),
         "weights": weights.to_latex(),
         "own": own.explain(ROWS, NUMBERS).to_latex(),
         "cases": built(dense("relu"), "huber").explain(ROWS, NUMBERS).to_latex(),
+        "nested": built(NETWORKS["highway"]).explain(ROWS, NUMBERS).to_latex(),
+        "factors": factors.explain(ROWS, NUMBERS).to_latex(),
+        "letters": letters.to_latex(),
     }
     deep = built(cr.Sequential([cr.Dense(9, activation="gelu"), cr.Dense(9, activation="tanh"), cr.Dense(9)]))
     why = deep.explain(ROWS, np.ones((3, 9))).why("layers.0.weight[1, 0]").terms[0].expand()
@@ -59,7 +78,7 @@ def test_the_parser_finds_what_is_wrong(formula):
     assert not is_well_formed(formula)
 
 
-@pytest.mark.parametrize("which", ["net", "weights", "own", "why", "sigmoid sheet", "xor answers"])
+@pytest.mark.parametrize("which", WHOLE)
 def test_whole_documents_are_set_and_nothing_is_wider_than_the_page(which, documents, tmp_path):
     if shutil.which("pdflatex") is None:
         pytest.skip("there is no pdflatex on this machine; apt-get install texlive-latex-base")
@@ -68,13 +87,22 @@ def test_whole_documents_are_set_and_nothing_is_wider_than_the_page(which, docum
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
     log = done.stdout.decode(errors="replace")
     assert done.returncode == 0, log[-1500:]
-    assert not re.findall(r"Overfull \\hbox .*", log)
+    assert not re.findall(r"Overfull \\hbox .*|Missing character.*", log)
+
+
+def test_a_nested_part_keeps_the_dot_between_its_numbers(documents):
+    nested = built(NETWORKS["residual"]).explain(ROWS, NUMBERS).to_latex()
+    assert r"W_{0 , 0}^{(0\cdot 1)}" in nested  # without the dot it would be layer 01
+    assert nested.isascii()
+    assert r"W_{0 , 0}^{(0\cdot \mathrm{body})}" in documents["nested"]
 
 
 def test_only_a_formula_that_is_wide_is_broken():
     short, long = layout.letter("x"), layout.row(*[layout.letter("y"), layout.operator("+")] * 60)
     assert to_display(short) == r"\[ x  \]"
-    assert to_display(long).startswith(r"{\raggedright\noindent\hangindent=2em $\displaystyle y + y")
+    assert to_display(long).startswith(
+        r"{\par\smallskip\raggedright\noindent\hangindent=2em $\displaystyle y + y"
+    )
     fraction = to_display(layout.Fraction(long, layout.number("3")))
     assert r"\frac" not in fraction
     assert r"\bigr) / \allowbreak 3" in fraction

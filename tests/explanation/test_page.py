@@ -100,7 +100,7 @@ def test_units_and_edges_show_the_numbers_of_the_step(small, opened):
         page.locator("#step").fill(str(number))
         for element in page.locator(".units [data-shows]").all():
             place, label = element.get_attribute("data-shows"), element.get_attribute("aria-label")
-            assert place.replace("d ", "derivative of the loss by ") in label
+            assert place.replace("d ", "derivative of the loss with respect to ") in label
             if label.endswith(", not computed yet"):
                 assert steps[place.partition("[")[0]] > number
                 assert element.text_content() == ""

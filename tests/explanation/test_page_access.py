@@ -56,6 +56,23 @@ def test_everything_has_its_role_and_name(small, opened):
         assert page.get_by_role("region", name=name, exact=True).count() == 1
 
 
+def test_what_is_lit_is_framed_where_colours_are_forced(large, opened):
+    page = opened(large[1], forced_colors="active")
+    steps = {step.quantity.symbol.key: step.number for step in large[1].steps}
+    page.locator("#step").fill(str(steps["d layers.1.weight"]))
+    outline = "one => ['outlineStyle', 'outlineWidth'].map((name) => getComputedStyle(one)[name])"
+    lit, other = page.locator(".frame:has(.lit)"), page.locator(".frame:not(:has(.lit, .pointed))")
+    assert lit.first.evaluate(outline) == ["solid", "4px"]
+    assert other.first.evaluate(outline) == ["solid", "1px"]
+    factor = page.locator("#told [data-at]").first
+    factor.hover()
+    assert factor.evaluate(outline) == ["solid", "3px"]
+    assert page.locator(".frame:has(.pointed)").first.evaluate(outline) == ["solid", "4px"]
+    page.locator("#step").fill("1")
+    later = page.locator('.frame:has([data-shows^="layers.1.z["])')
+    assert later.evaluate("one => getComputedStyle(one).backgroundImage") != "none"
+
+
 def test_zeros_are_told_from_what_is_not_computed_yet(large, opened):
     page = opened(large[1])
     canvas = {key: page.locator(f'canvas[data-shows^="{key}["]') for key in ("layers.1.bias", "layers.1.z")}
@@ -85,3 +102,10 @@ def test_true_and_false_are_words_as_in_the_text(opened):
     shown = page.locator("#told .formula:not(.whole)").all_text_contents()
     assert all(f"if\xa0{word}" in line for word, line in zip(words, shown, strict=False)), shown
     assert not np.issubdtype(mask.quantity.array.dtype, np.number)
+
+
+def test_a_page_ends_with_the_sentences_of_the_text(opened):
+    explanation = built(cr.Sequential([cr.Dropout(0.4), cr.Dense(2)])).explain(ROWS, NUMBERS)
+    told = opened(explanation).locator("#verdict p").all_inner_texts()
+    assert told[0].endswith(" after it, with the same random numbers.")
+    assert str(explanation).endswith("\n\n".join([told[0], "\n".join(told[1:])]))

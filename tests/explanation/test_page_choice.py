@@ -120,7 +120,7 @@ def test_every_factor_of_a_told_formula_is_visited_with_keys_alone(small, opened
             visited = page.locator("#told .visited")
             assert visited.count() == 1
             place = visited.evaluate("one => one.dataset.at ?? one.dataset.all")
-            spoken = place.replace("d ", "derivative of the loss by ")
+            spoken = place.replace("d ", "derivative of the loss with respect to ")
             assert formula.get_attribute("aria-label").partition("pins one. ")[2].startswith(spoken)
             assert page.locator("#drawing .pointed").count() > 0, place
             reached.append(place)

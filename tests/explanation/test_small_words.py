@@ -60,3 +60,12 @@ def test_numbers_of_an_objective_stand_in_brackets():
     explanation = model.explain([[0.5]], [[1.0]])
     assert "a = (0, −1) W + b\n" in str(explanation)
     assert "(0, −1)ᵀ ∂L/∂a" in str(explanation)
+
+
+def test_thousands_have_a_comma_as_in_the_verdict():
+    network = cr.Sequential([cr.Dense(350), cr.Dropout(0.5), cr.Dense(2)])
+    text = str(built(network).explain(ROWS, NUMBERS))
+    assert "     and 1,394 more; all lie from" in text
+    assert "     and 1,044 more; " in text
+    assert " of all 1,050 are true\n" in text
+    assert " of 2,452 entries, " in text

@@ -119,6 +119,32 @@ def test_each_form_states_paths_remainder_and_total(form):
     assert re.search("together .*; the training step computed ", text)
 
 
+def test_small_numbers_are_written_as_in_formulas():
+    explanation = built(WIDE).explain(ROWS[:1] * 1e-6, np.full((1, 9), 1e-6))
+    why = explanation.why("layers.0.weight[0, 1]")
+    small = r"−?[\d.]+ · 10⁻[¹²³⁴⁵⁶⁷⁸⁹⁰]+"
+    assert re.search(rf"together {small}; the training step computed {small}$", str(why))
+    assert re.search(rf"The loss was {small} before the step and is {small} after it.", str(explanation))
+    assert re.search(r"computed \$-\$[\d.]+ \$\\cdot \$ 10\$\^\{-\d+\}\$$", why.to_latex())
+
+
+def test_at_a_prompt_each_is_one_line():
+    explanation = built(cr.Dense(2)).explain(ROWS[:1], np.zeros((1, 2)))
+    why = explanation.why("weight[1, 0]")
+    printed = explanation.names.printer.text
+    (term,) = why.terms
+    assert repr(why) == f"<Why ∂L/∂W₁,₀ = {printed(why.value)}, along 1 path>"
+    assert repr(term) == f"<Term ∂L/∂z₀ · ∂z₀/∂W₁,₀ = {printed(why.value)}>"
+    assert repr(term.factors[1]) == f"<Factor ∂z₀/∂W₁,₀ = x₁ = {printed(ROWS[0, 1])}>"
+    assert repr(explanation.steps[0]) == "<StoryStep 1. given: the input x>"
+
+
+def test_one_smaller_path_is_in_the_singular():
+    network = cr.Sequential([cr.Dense(1), cr.Dense(7)])
+    why = built(network).explain(ROWS[:1], np.ones((1, 7))).why("layers.0.z[0, 0]")
+    assert "  1 smaller path: " in str(why)
+
+
 def test_expanding_ends_at_the_loss():
     explanation = built(dense()).explain(ROWS, NUMBERS)
     (term,) = explanation.why("layers.1.weight[0, 1]").terms[:1]
@@ -146,6 +172,8 @@ def test_a_name_is_text(name):
         ("loss[0]", "has the shape .., and loss.0. is not one of its elements; it is one number: write"),
         ("layers.0.weight[a]", "does not name an element"),
         ("", "does not name an element"),
+        ("layers.9.weight[0]", "^there is no array 'layers.9.weight'; did you mean"),
+        ("layers.0.weight′[0, 0]", "respect to layers.0.weight′; it does with respect to layers.0.a, "),
     ],
 )
 def test_what_is_not_there_is_told(name, sentence):

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.explanation.documents import escaped
 from chainrule.explanation.explanation import Explanation
+from chainrule.explanation.latex import escaped
 from chainrule.graph.names import unknown_name
 from chainrule.model import Model
 

@@ -1,4 +1,4 @@
-"""Softmax with cross-entropy: the derivative by the logits is the probabilities minus the target."""
+"""Softmax with cross-entropy: ∂L/∂z of the logits z is the probabilities minus the target."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def _model() -> Model:
 
 SOFTMAX = Example(
     "Softmax with cross-entropy",
-    "Three classes, one row of class 1. Show that the derivative by z is softmax(z) minus the target.",
+    "Three classes, one row of class 1. "
+    "Show that the derivative with respect to z is softmax(z) minus the target.",
     _model,
     [[1.0, 2.0]],
     [1],

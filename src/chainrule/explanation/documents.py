@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.explanation.latex import to_display, to_latex
+from chainrule.explanation.latex import escaped, to_display, to_latex
 from chainrule.explanation.layout import Layout
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.quantity import whole
@@ -66,11 +67,14 @@ def _lines(explanation: Explanation, answers: bool) -> Iterator[tuple[str, str]]
 
 def as_markdown(explanation: Explanation, answers: bool = True) -> str:
     """Return the story as Markdown with formulas in LaTeX."""
-    lines = [f"# {explanation.title}", "", NOTE]
+    lines = [f"# {_as_plain(explanation.title)}", "", NOTE]
     for heading, step in _under_headings(explanation):
         if heading:
             lines += ["", f"## {heading}"]
-        lines += ["", f"**{step.number}. {step.title}**" + (f" ({step.rule})" if step.rule else "")]
+        lines += [
+            "",
+            f"**{step.number}. {_as_plain(step.title)}**" + (f" ({step.rule})" if step.rule else ""),
+        ]
         if step.quantity.formula is not None:
             lines += ["", f"$${to_latex(step.quantity.equation)}$$"]
         lines.append("")
@@ -83,11 +87,6 @@ def as_markdown(explanation: Explanation, answers: bool = True) -> str:
 def as_latex(explanation: Explanation, answers: bool = True) -> str:
     """Return the story as a LaTeX document."""
     lines = [
-        r"\documentclass{article}",
-        r"\usepackage{amsmath}",
-        r"\usepackage[a4paper,margin=2cm]{geometry}",
-        r"\sloppy",
-        r"\begin{document}",
         rf"\section*{{{escaped(explanation.title)}}}",
         "Subscripts count from 0. A number in raised parentheses is the layer's; a prime marks what is new.",
     ]
@@ -101,8 +100,28 @@ def as_latex(explanation: Explanation, answers: bool = True) -> str:
         for line, label in _elements(explanation, step, answers):
             lines.append(to_display(line, rf"\quad \text{{({escaped(label)})}}" if label else ""))
         lines += map(escaped, _rest(explanation, step, answers, ""))
-    lines += [r"\subsection*{The end}", *map(escaped, _ending(explanation, answers)), r"\end{document}"]
-    return "\n".join(lines) + "\n"
+    lines += [r"\subsection*{The end}", *map(escaped, _ending(explanation, answers))]
+    return _as_document("\n".join(lines))
+
+
+def _as_document(body: str) -> str:
+    """Return a whole LaTeX document. Letters for which pdfTeX has no shape, it prints by their numbers."""
+    body = unicodedata.normalize("NFC", body)
+    foreign = sorted(sign for sign in set(body) if not sign.isascii())
+    declared = (
+        rf"\ifcsname u8:\detokenize{{{sign}}}\endcsname\else"
+        rf"\DeclareUnicodeCharacter{{{ord(sign):04X}}}{{\textsubscript{{U+{ord(sign):04X}}}}}\fi"
+        for sign in foreign
+    )
+    head = [
+        r"\documentclass{article}",
+        r"\usepackage{amsmath}",
+        r"\usepackage[a4paper,margin=2cm]{geometry}",
+        *([r"\ifdefined\DeclareUnicodeCharacter", *declared, r"\fi"] if foreign else []),
+        r"\sloppy",
+        r"\begin{document}",
+    ]
+    return "\n".join([*head, body, r"\end{document}"]) + "\n"
 
 
 def as_dict(explanation: Explanation) -> dict[str, Any]:
@@ -180,29 +199,34 @@ def _rest(explanation: Explanation, step: StoryStep, answers: bool, indent: str)
     array = step.quantity.array
     if not answers:
         more = array.size - MOST_ASKED if _is_asked(explanation, step) else 0
-        return [f"{indent}and {more} more in the same way"] if more > 0 else []
+        return [f"{indent}and {more:,} more in the same way"] if more > 0 else []
     more = array.size - _most(explanation)
     if more <= 0:
         return []
     if array.dtype == BOOL:
-        return [f"{indent}and {more} more; {np.sum(array)} of all {array.size} are true"]
+        return [f"{indent}and {more:,} more; {np.sum(array):,} of all {array.size:,} are true"]
     number = step.quantity.names.printer.number
     low, high = to_text(number(array.min())), to_text(number(array.max()))
     if array.min() == array.max():
-        return [f"{indent}and {more} more, all the same"]
-    return [f"{indent}and {more} more; all lie from {low} to {high}"]
+        return [f"{indent}and {more:,} more, all the same"]
+    return [f"{indent}and {more:,} more; all lie from {low} to {high}"]
 
 
 def _ending(explanation: Explanation, answers: bool) -> list[str]:
-    number: Callable[[float], str] = explanation.names.printer.text
     if not answers:
         return ["The loss before the step: ______   and after it: ______"]
+    loss, *verdict = ending(explanation)
+    return [loss, "", *verdict]
+
+
+def ending(explanation: Explanation) -> list[str]:
+    """Return the sentences at the end of a story: the loss before the step and after it, and the verdict."""
+    number: Callable[[float], str] = explanation.names.printer.text
     before, after = number(explanation.loss), number(explanation.loss_after)
     is_drawn = any(step.stage == "forward" and step.quantity.stop is None for step in explanation.steps)
     same = ", with the same random numbers" if is_drawn else ""
     return [
         f"The loss was {before} before the step and is {after} after it{same}.",
-        "",
         *explanation.verdict.sentences(),
     ]
 
@@ -210,39 +234,3 @@ def _ending(explanation: Explanation, answers: bool) -> list[str]:
 def _as_plain(text: str) -> str:
     """Return text of a person's so that Markdown reads no marks in it."""
     return re.sub(r"([\\`*_{}\[\]<>$#|])", r"\\\1", text)
-
-
-def escaped(text: str) -> str:
-    """Return text as LaTeX prints it: signs that belong to formulas go into mathematics mode."""
-    text = "".join(_ESCAPES.get(sign, sign) for sign in text)
-    return re.sub(f"[{''.join(_SIGNS)}]+", lambda found: f"${_mathematics(found[0])}$", text)
-
-
-def _mathematics(text: str) -> str:
-    """Return a run of signs: raised ones as one superscript, lowered ones as one subscript."""
-    text = _as_scripts(_as_scripts(text, _RAISED, "^"), _LOWERED, "_")
-    return "".join(_SIGNS.get(sign) or sign for sign in text)
-
-
-def _as_scripts(text: str, signs: str, mark: str) -> str:
-    """Return text with each run of these signs as one script of plain ones."""
-    return re.sub(f"[{signs}]+", lambda run: f"{mark}{{{run[0].translate(_PLAIN)}}}", text)
-
-
-_RAISED, _LOWERED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾⁻′", "₀₁₂₃₄₅₆₇₈₉,"
-_PLAIN = str.maketrans(
-    {
-        **dict(zip(_RAISED, [*"0123456789()-", r"\prime "], strict=True)),
-        **dict(zip(_LOWERED, "0123456789,", strict=True)),
-    }
-)
-_ESCAPES = {
-    **{sign: f"\\{sign}" for sign in "_%&#${}"},
-    **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"},
-}
-_SIGNS = {
-    "η": r"\eta ", "μ": r"\mu ", "β": r"\beta ", "ε": r"\epsilon ", "λ": r"\lambda ", "δ": r"\delta ",
-    "γ": r"\gamma ", "ω": r"\omega ", "ρ": r"\rho ", "τ": r"\tau ",
-    "−": "-", "·": r"\cdot ", "↔": r"\leftrightarrow ",
-    **dict.fromkeys(_RAISED + _LOWERED[:-1], ""),
-}  # fmt: skip

@@ -135,7 +135,7 @@ class Explanation:
         Raises
         ------
         ValueError
-            If there is no such array (with the nearest names) or element.
+            If there is no such array (with the nearest names) or element, or no derivative by it is taken.
         TypeError
             If the name is no text.
         """
@@ -146,8 +146,13 @@ class Explanation:
         key, index = _parsed(name)
         derivatives = self.names.recording.step.derivatives
         marks = {one.symbol.key: one for one in self.names.landmarks.listed if one.value in derivatives}
+        if key not in marks and any(step.quantity.symbol.key == key for step in self.steps):
+            raise ValueError(
+                f"the step takes no derivative of the loss with respect to {key}; it does with respect to "
+                + ", ".join(sorted(marks))
+            )
         if key not in marks:
-            raise ValueError(unknown_name("array in this step", key, marks))
+            raise ValueError(unknown_name("array", key, marks))
         return Why(self.names, marks[key], self._checked(name, marks[key], index))
 
     def _checked(self, name: str, mark: Landmark, index: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,9 +1,12 @@
-"""A layout as LaTeX."""
+"""A layout, and text of a person's, as LaTeX."""
 
 from __future__ import annotations
 
+import re
+
 from chainrule.explanation.layout import (
     FENCES,
+    LETTERS,
     Cases,
     Fenced,
     Fraction,
@@ -65,7 +68,8 @@ def to_display(layout: Layout, beside: str = "") -> str:
     """
     if width(layout) + len(beside) <= WIDEST:
         return rf"\[ {to_latex(layout)} {beside} \]"
-    return rf"{{\raggedright\noindent\hangindent=2em $\displaystyle {_breakable(layout)} {beside}$\par}}"
+    paragraph = r"\par\smallskip\raggedright\noindent\hangindent=2em"
+    return rf"{{{paragraph} $\displaystyle {_breakable(layout)} {beside}$\par}}"
 
 
 def width(layout: Layout) -> float:  # noqa: PLR0911  (one for each kind)
@@ -120,3 +124,39 @@ def _is_comma(layout: Layout) -> bool:
 
 def _bracketed(layout: Layout) -> str:
     return to_latex(layout) if isinstance(layout, Sign) else rf"\bigl( {_breakable(layout)} \bigr)"
+
+
+def escaped(text: str) -> str:
+    """Return text as LaTeX prints it: signs that belong to formulas go into mathematics mode."""
+    text = "".join(_ESCAPES.get(sign, sign) for sign in text)
+    return re.sub(f"[{''.join(_SIGNS)}]+", lambda found: f"${_mathematics(found[0])}$", text)
+
+
+def _mathematics(text: str) -> str:
+    """Return a run of signs: raised ones as one superscript, lowered ones as one subscript."""
+    text = _as_scripts(_as_scripts(text, _RAISED, "^"), _LOWERED, "_")
+    return "".join(_SIGNS.get(sign) or sign for sign in text)
+
+
+def _as_scripts(text: str, signs: str, mark: str) -> str:
+    """Return text with each run of these signs as one script of plain ones."""
+    return re.sub(f"[{signs}]+", lambda run: f"{mark}{{{run[0].translate(_PLAIN)}}}", text)
+
+
+_RAISED, _LOWERED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾⁻′", "₀₁₂₃₄₅₆₇₈₉,"
+_PLAIN = str.maketrans(
+    {
+        **dict(zip(_RAISED, [*"0123456789()-", r"\prime "], strict=True)),
+        **dict(zip(_LOWERED, "0123456789,", strict=True)),
+    }
+)
+_ESCAPES = {
+    **{sign: f"\\{sign}" for sign in "_%&#${}"},
+    **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"},
+    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},  # TeX's own font has others there
+}
+_SIGNS = {
+    **{sign: f"{command} " for command, sign in LETTERS.items()},
+    **{"−": "-", "·": r"\cdot ", "↔": r"\leftrightarrow "},
+    **dict.fromkeys(_RAISED + _LOWERED[:-1], ""),
+}

@@ -21,9 +21,14 @@ SIGNS = {
     r"\approx": "≈",
 }  # fmt: skip
 LETTERS = {
-    r"\sigma": "σ", r"\partial": "∂", r"\eta": "η", r"\mu": "μ", r"\beta": "β", r"\epsilon": "ε",
-    r"\lambda": "λ", r"\gamma": "γ", r"\rho": "ρ", r"\delta": "δ", r"\alpha": "α", r"\pi": "π",
+    r"\alpha": "α", r"\beta": "β", r"\gamma": "γ", r"\delta": "δ", r"\epsilon": "ε", r"\zeta": "ζ",
+    r"\eta": "η", r"\theta": "θ", r"\iota": "ι", r"\kappa": "κ", r"\lambda": "λ", r"\mu": "μ", r"\nu": "ν",
+    r"\xi": "ξ", r"\pi": "π", r"\rho": "ρ", r"\sigma": "σ", r"\tau": "τ", r"\upsilon": "υ", r"\varphi": "φ",
+    r"\chi": "χ", r"\psi": "ψ", r"\omega": "ω", r"\Gamma": "Γ", r"\Delta": "Δ", r"\Theta": "Θ",
+    r"\Lambda": "Λ", r"\Xi": "Ξ", r"\Pi": "Π", r"\Sigma": "Σ", r"\Phi": "Φ", r"\Psi": "Ψ", r"\Omega": "Ω",
+    r"\partial": "∂",
 }  # fmt: skip
+_COMMANDS = {sign: command for command, sign in LETTERS.items()}
 FENCES = {r"\lfloor": "⌊", r"\rfloor": "⌋"}
 WORDS = (
     *(r"\sin", r"\cos", r"\tan", r"\sinh", r"\cosh", r"\tanh"),
@@ -108,14 +113,14 @@ Layout = Sign | Row | Fraction | Script | Root | Fenced | Cases | Mark | Slot
 
 
 def letter(text: str) -> Sign:
-    """Return a letter."""
-    return Sign(text, text)
+    """Return a letter, for which LaTeX may have a command."""
+    return Sign(text, _COMMANDS.get(text, text))
 
 
 def word(text: str) -> Sign:
-    """Return an upright word."""
+    """Return an upright word; in LaTeX's mathematics, letters with accents are text."""
     escaped = text.replace("_", r"\_")
-    return Sign(text, rf"\mathrm{{{escaped}}}", "word")
+    return Sign(text, rf"\{'mathrm' if text.isascii() else 'text'}{{{escaped}}}", "word")
 
 
 def number(text: str) -> Sign:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.explanation.documents import STAGES
+from chainrule.explanation.documents import STAGES, ending
 from chainrule.explanation.formula import names
 from chainrule.explanation.mathml import elements
 from chainrule.explanation.page_arrays import compressed, packed
@@ -44,9 +44,7 @@ def page_data(explanation: Explanation) -> dict[str, Any]:
             json.dumps({"patterns": patterns, "explicit": explicit}, ensure_ascii=False).encode()
         ),
         **Drawing(explanation, quantities, shown).collect(),
-        "loss": explanation.loss,
-        "loss_after": explanation.loss_after,
-        "verdict": explanation.verdict.sentences(),
+        "ending": ending(explanation),
         "right": explanation.verdict.right,
         "history": explanation.history,
     }

@@ -97,13 +97,14 @@ class Printer:
 
     def text(self, value: Any) -> str:
         """Return a number as plain text."""
-        return format(float(value) + 0.0, f".{self.digits}g").replace("-", "−")  # -0 + 0 is 0
+        return to_text(self.number(value))
 
     def _number(self, value: Any) -> tuple[Layout, int]:
         """Return a number and how tightly it binds."""
         if isinstance(value, bool | np.bool_):
             return word("true" if value else "false"), ATOM
-        mantissa, _, exponent = self.text(value).partition("e")
+        written = format(float(value) + 0.0, f".{self.digits}g")  # -0 + 0 is 0
+        mantissa, _, exponent = written.replace("-", "−").partition("e")
         if not exponent:
             return number(mantissa), SUM if mantissa.startswith("−") else ATOM
         power = number(exponent.replace("+", "").replace("−0", "−").lstrip("0"))

@@ -51,6 +51,9 @@ class StoryStep:
     quantity: Quantity
     numbers: Mapping[str, float]
 
+    def __repr__(self) -> str:
+        return f"<StoryStep {self.number}. {self.title}>"
+
 
 class Teller:
     """Tells the story of a recorded step.

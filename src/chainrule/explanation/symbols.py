@@ -12,19 +12,18 @@ from chainrule.explanation.layout import Layout, Script, Sign, letter, number, w
 from chainrule.explanation.plain import to_text
 from chainrule.graph.origin import part_of
 
-_BETA = Sign("β", r"\beta")
 #: How the names of arrays and numbers are written in formulas; any other is written as the word that it is.
 LETTERS: Mapping[str, Layout] = {
     "weight": letter("W"), "bias": letter("b"), "x": letter("x"), "y": letter("t"),
-    "rho": Sign("ρ", r"\rho"),
-    "step": Sign("τ", r"\tau"),  # the k of other books is a place here
-    "learning_rate": Sign("η", r"\eta"), "learning_rate_factors": Sign("φ", r"\varphi"),
-    "momentum": Sign("μ", r"\mu"), "epsilon": Sign("ε", r"\epsilon"),
-    "weight_decay": Sign("λ", r"\lambda"), "velocity": letter("v"), "mean": letter("m"),
-    "mean_square": letter("s"), "scale": Sign("γ", r"\gamma"), "shift": _BETA,
-    "beta_1": Script(_BETA, number("1")), "beta_2": Script(_BETA, number("2")),
-    "sample_weight": Sign("ω", r"\omega"),
-    "square": letter("s"), "gamma": Sign("γ", r"\gamma"), "label_smoothing": Sign("ε", r"\epsilon"),
+    "rho": letter("ρ"),
+    "step": letter("τ"),  # the k of other books is a place here
+    "learning_rate": letter("η"), "learning_rate_factors": letter("φ"),
+    "momentum": letter("μ"), "epsilon": letter("ε"),
+    "weight_decay": letter("λ"), "velocity": letter("v"), "mean": letter("m"),
+    "mean_square": letter("s"), "scale": letter("γ"), "shift": letter("β"),
+    "beta_1": Script(letter("β"), number("1")), "beta_2": Script(letter("β"), number("2")),
+    "sample_weight": letter("ω"),
+    "square": letter("s"), "gamma": letter("γ"), "label_smoothing": letter("ε"),
     "quantiles": letter("q"),
 }  # fmt: skip
 #: The loss has its letter, whatever else there is.
@@ -132,8 +131,13 @@ def _with_mark(layout: Layout, mark: str) -> Layout:
         return layout
     old = with_scripts(layout)
     text = (to_text(old.above) if old.above else "") + mark
-    raised = Sign(text, text.replace("′", r"\prime").replace("_", r"\_"), "number")
-    return Script(old.base, old.below, raised)
+    return Script(old.base, old.below, Sign(text, _raised(text), "number"))
+
+
+def _raised(text: str) -> str:
+    """Return what is raised as LaTeX: numbers with dots between, words, primes."""
+    words = re.sub(r"[^\W\d]\w*", lambda found: word(found[0]).latex, text)
+    return words.replace("·", r"\cdot ").replace("′", r"\prime ")
 
 
 def _letter(name: str) -> Layout:

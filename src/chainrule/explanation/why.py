@@ -18,14 +18,16 @@ from chainrule.explanation.formula import (
     numerics,
 )
 from chainrule.explanation.landmarks import Landmark
-from chainrule.explanation.latex import to_display, to_latex
+from chainrule.explanation.latex import escaped, to_display, to_latex
 from chainrule.explanation.layout import Fenced, Layout, Row, Sign, equation, joined, operator, row
 from chainrule.explanation.names import Names
 from chainrule.explanation.paths import later_in, remainder, slope, summands
 from chainrule.explanation.plain import to_text
 from chainrule.explanation.printer import Printer, element_name, partial
+from chainrule.graph.words import counted
 
 Place = tuple[int, ...]
+Write = Callable[[str], str]
 
 #: So many terms of a sum are shown; the others are added up.
 SHOWN = 6
@@ -88,6 +90,9 @@ class Factor:
     def __str__(self) -> str:
         return to_text(self.line)
 
+    def __repr__(self) -> str:
+        return f"<Factor {self}>"
+
     def to_latex(self) -> str:
         """Return the line as LaTeX."""
         return to_latex(self.line)
@@ -118,6 +123,12 @@ class Term:
         """The factors side by side."""
         shown = [_enclosed(factor.left) for factor in self.factors]
         return joined(shown, operator("·", r"\cdot"))
+
+    def __str__(self) -> str:
+        return f"{to_text(self.product)} = {self.factors[0].printer.text(self.value)}"
+
+    def __repr__(self) -> str:
+        return f"<Term {self}>"
 
     def expand(self) -> Why:
         """Return the first factor, the derivative by what comes later, as a product or sum of its own.
@@ -263,26 +274,31 @@ class Why:
         total = joined(products, operator("+")) if products else self.names.printer.number(0.0)
         return equation(self.left, total)
 
-    def _told(self, line: Callable[[Factor], str], path: str, text: str) -> Iterator[str]:
+    def _told(self, line: Callable[[Factor], str], path: Write, text: Write) -> Iterator[str]:
         """Yield the lines below the equation: each path with its factors, and what they come to."""
         number = self.names.printer.text
         for place, term in enumerate(self.shown, start=1):
             if len(self.terms) > 1:
-                yield path.format(f"path {place}: {number(term.value)}")
+                yield path(f"path {place}: {number(term.value)}")
             yield from map(line, term.factors)
         if len(self.terms) > SHOWN:
-            yield path.format(f"{len(self.terms) - SHOWN} smaller paths: {number(self.remainder)}")
+            others = counted(len(self.terms) - SHOWN, "smaller path", ",")
+            yield path(f"{others}: {number(self.remainder)}")
         total, value = number(self.total), number(self.value)
-        yield text.format(f"together {total}; the training step computed {value}")
+        yield text(f"together {total}; the training step computed {value}")
 
     def __str__(self) -> str:
-        told = self._told(lambda factor: f"    {factor}", "  {}", "  {}")
+        told = self._told(lambda factor: f"    {factor}", "  {}".format, "  {}".format)
         return "\n".join([to_text(self.equation), *told])
+
+    def __repr__(self) -> str:
+        value = self.names.printer.text(self.value)
+        return f"<Why {to_text(self.left)} = {value}, along {counted(len(self.terms), 'path', ',')}>"
 
     def to_latex(self) -> str:
         """Return the equation and the factors with their numbers as LaTeX, to stand in a document."""
-        told = self._told(lambda factor: to_display(factor.line), "{}", "{}")
-        return "\n\n".join([to_display(self.equation), *(line.replace("−", "$-$") for line in told)])
+        told = self._told(lambda factor: to_display(factor.line), escaped, escaped)
+        return "\n\n".join([to_display(self.equation), *told])
 
     def to_dict(self) -> dict[str, object]:
         """Return the derivative, its paths and their factors as plain data, at full precision."""
@@ -308,7 +324,7 @@ class Why:
 
     def to_markdown(self) -> str:
         """Return the equation and the factors with their numbers as Markdown with LaTeX formulas."""
-        told = self._told(lambda factor: f"- ${factor.to_latex()}$", "\n{}\n", "\n{}")
+        told = self._told(lambda factor: f"- ${factor.to_latex()}$", "\n{}\n".format, "\n{}".format)
         return "\n".join([f"$${to_latex(self.equation)}$$", "", *told])
 
     def _repr_markdown_(self) -> str:

@@ -108,7 +108,7 @@ export function labelOf(key, index) {
 
 /** The same in words: a derivative's name begins with d, a slope's with slope. */
 export function spoken(key, index) {
-  const place = writePlace(key, index).replace(/^d /, "derivative of the loss by ").replace(/^slopes? /, "slope f′ of ");
+  const place = writePlace(key, index).replace(/^d /, "derivative of the loss with respect to ").replace(/^slopes? /, "slope f′ of ");
   return [place, labelOf(key, index)].filter(Boolean).join(", ");
 }
 

@@ -1,5 +1,5 @@
 // The page: the walk through the steps, the drawing, and what is pointed at.
-import { countOf, data, inFull, parsePlace, placeOf, rankOf, spoken, written } from "./arrays.js";
+import { countOf, data, inFull, parsePlace, placeOf, rankOf, spoken } from "./arrays.js";
 import { breakable } from "./breaks.js";
 import { factorOf, visitable } from "./factors.js";
 import { markLeftOut, mathOf, tellLeftOut } from "./formulas.js";
@@ -215,10 +215,7 @@ for (const step of data.steps) {
   entry.append(button);
   find("all").append(entry);
 }
-find("verdict").replaceChildren(...[
-  `The loss was ${written(data.loss)} before the step and is ${written(data.loss_after)} after it.`,
-  ...data.verdict,
-].map((sentence) => {
+find("verdict").replaceChildren(...data.ending.map((sentence) => {
   const line = document.createElement("p");
   line.textContent = sentence;
   return line;
