@@ -53,6 +53,8 @@ class ArrayFinding:
         By which part of it this factor may be off.
     decay, decay_of : float, str
         That multiple, and of what: "the weight" or "its sign".
+    power_of_rate : int
+        How often the update has the learning rate as a factor; where it has not, `factor` says nothing.
     error : float
         The largest relative error.
     """
@@ -66,6 +68,7 @@ class ArrayFinding:
     doubt: float = 0.0
     decay: float = 0.0
     decay_of: str = ""
+    power_of_rate: int = 1
     error: float = 0.0
     worst: int = 0
 
@@ -75,6 +78,11 @@ class ArrayFinding:
         return any(
             max(abs(used), abs(slope.value)) > CLEAR * slope.uncertainty for _, used, slope in self.entries
         )
+
+    @property
+    def has_slope(self) -> bool:
+        """Whether the loss surely changes with it."""
+        return _are_clear(self.entries)
 
     @property
     def is_hidden(self) -> bool:
@@ -146,18 +154,41 @@ class Examiner:
         self.own, self.rate = own, rate
         self.samples, self.tolerance, self.generator = samples, tolerance, generator
         self.change = own.change(rate)
-        small = own.change(rate / 64)
-        moved = [i for i, change in enumerate(self.change) if np.any(change)]
-        self.ignores_rate = bool(moved) and all(
-            np.allclose(self.change[i], small[i], rtol=1e-3, atol=0) for i in moved
-        )
+        self.epsilon = own(own.arrays, rate).epsilon
+        self.powers = self._powers_of_rate()
         self.whole = Batch(own, self.reading_of)
         self.used = self.whole.used
-        self.epsilon = own(own.arrays, rate).epsilon
+
+    def _powers_of_rate(self) -> list[int]:
+        """Return how often each array's change has the learning rate as a factor: never, once, or twice.
+
+        Where a gradient is only that of weights updated too early, it is twice, too: the loss has no slope.
+        """
+        smaller = {divisor: self.own.change(self.rate / divisor) for divisor in (4, 64)}
+        powers = [1] * len(self.change)
+        for i, change in enumerate(self.change):
+            noise = 128 * self.epsilon * largest(self.own.arrays[i])
+            if np.any(change) and np.allclose(smaller[64][i], change, rtol=1e-3, atol=0):
+                powers[i] = 0
+            elif largest(change) > CLEAR * noise and np.allclose(
+                16 * smaller[4][i], change, rtol=1e-3, atol=noise
+            ):
+                steepest = np.unravel_index(int(np.argmax(np.abs(change))), change.shape)
+                slope = self.own.slope(i, tuple(map(int, steepest)))
+                powers[i] += abs(slope.value) > CLEAR * slope.uncertainty
+        return powers
 
     def reading_of(self, own: OwnStep) -> Reading:
         """Return the gradients that a step uses; known up to a factor where it ignores the learning rate."""
-        return own.at(self.rate) if self.ignores_rate else own.claimed(self.rate)
+        others = [i for i, power in enumerate(self.powers) if power != 1]
+        if not others:
+            return own.claimed(self.rate)
+        usual = own.at(self.rate)
+        found = own.claimed(self.rate) if 1 in self.powers else usual
+        for i in others:
+            by = self.rate if self.powers[i] == 2 else 1.0
+            found.used[i], found.noise[i] = usual.used[i] / by, usual.noise[i] / by
+        return found
 
     def used_by(self, own: OwnStep) -> list[Array]:
         """Return them without their noise."""
@@ -167,7 +198,7 @@ class Examiner:
         """Return which gradients of an array are others at a usual learning rate than at a small one."""
         used, least = self.used[array], 1e-5 * largest(self.used[array]) + 4 * self.whole.noise[array]
         found = np.zeros(used.shape, bool)
-        for other, noise in () if self.ignores_rate else self._readings:
+        for other, noise in self._readings if self.powers[array] == 1 else ():
             found |= np.abs(other[array] - used) > least + 4 * noise[array]
         return found
 
@@ -189,7 +220,9 @@ class Examiner:
         """Compare one array."""
         indices = self._indices(self.used[array])
         entries = self._entries(array, indices, Comparison(self.whole))
-        found = ArrayFinding(self.own.names[array], self.own.arrays[array].size, entries)
+        found = ArrayFinding(
+            self.own.names[array], self.own.arrays[array].size, entries, power_of_rate=self.powers[array]
+        )
         if entries and not self.agree(entries):
             entries = found.entries = [e for e in entries if not self.own.has_kink(array, e[0])]
         if entries and not self.agree(entries):
