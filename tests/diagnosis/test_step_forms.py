@@ -137,6 +137,33 @@ def test_the_learning_rate_of_one_array(place, change, name):
     assert named(cr.check_step(classifier(at(place, change)))) == {(name, f"weights[{place}]")}
 
 
+@pytest.mark.parametrize("place", [0, 3])
+@pytest.mark.parametrize("power", [0, 2])
+def test_the_learning_rate_of_one_array_in_float32(place, power):
+    inner = classifier(at(place, lambda g, rate: g * rate if power else g / rate))
+
+    def step(weights, x, y, learning_rate):
+        arrays = [np.asarray(array, np.float32) for array in (*weights, x, y)]
+        loss, new = inner(arrays[:-2], *arrays[-2:], np.float32(learning_rate))
+        return loss, [np.asarray(array, np.float32) for array in new]
+
+    name = "learning rate used twice" if power else "learning rate not used"
+    assert named(cr.check_step(step, WEIGHTS, X, CLASSES)) == {(name, f"weights[{place}]")}
+
+
+def test_biases_in_a_vector_that_lack_the_learning_rate():
+    inner = classifier(lambda gradients, rate: [g if g.ndim == 2 else g / rate for g in gradients])
+
+    def step(vector, x, y, learning_rate):
+        pieces = np.split(vector, [16, 20, 36])
+        weights = [piece.reshape(array.shape) for piece, array in zip(pieces, WEIGHTS, strict=True)]
+        loss, new = inner(weights, x, y, learning_rate)
+        return loss, np.concatenate([array.ravel() for array in new])
+
+    report = cr.check_step(step, np.concatenate([array.ravel() for array in WEIGHTS]), X, CLASSES)
+    assert named(report) == {("learning rate not used", "weights[16:20], weights[36:40]")}
+
+
 def test_a_learning_rate_that_is_used_twice_throughout():
     report = cr.check_step(classifier(lambda gradients, rate: [rate * g for g in gradients]))
     assert [mistake.name for mistake in report.mistakes] == ["learning rate used twice"]

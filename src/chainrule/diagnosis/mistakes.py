@@ -164,16 +164,16 @@ class Examiner:
 
         Where a gradient is only that of weights updated too early, it is twice, too: the loss has no slope.
         """
-        smaller = {divisor: self.own.change(self.rate / divisor) for divisor in (4, 64)}
-        powers = [1] * len(self.change)
+        small, powers = self.own.change(self.rate / 64), [1] * len(self.change)
+        times = 64 if self.epsilon > np.finfo(np.float64).eps else 1  # float32 hides small changes
+        usual, quarter = (self.own.change(times * self.rate / divisor) for divisor in (1, 4))
         for i, change in enumerate(self.change):
-            noise = 128 * self.epsilon * largest(self.own.arrays[i])
-            if np.any(change) and np.allclose(smaller[64][i], change, rtol=1e-3, atol=0):
+            most = largest(usual[i])
+            noise = 128 * self.epsilon * max(most, largest(self.own.arrays[i]))
+            if np.any(change) and np.allclose(small[i], change, rtol=1e-3, atol=0):
                 powers[i] = 0
-            elif largest(change) > CLEAR * noise and np.allclose(
-                16 * smaller[4][i], change, rtol=1e-3, atol=noise
-            ):
-                steepest = np.unravel_index(int(np.argmax(np.abs(change))), change.shape)
+            elif most > CLEAR * noise and np.allclose(16 * quarter[i], usual[i], rtol=1e-3, atol=noise):
+                steepest = np.unravel_index(int(np.argmax(np.abs(usual[i]))), change.shape)
                 slope = self.own.slope(i, tuple(map(int, steepest)))
                 powers[i] += abs(slope.value) > CLEAR * slope.uncertainty
         return powers

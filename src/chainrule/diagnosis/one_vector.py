@@ -110,11 +110,14 @@ class _Dependence:
 def _kinds(examiner: Examiner) -> Array:
     """Return 0 for weights that are left as they are, 2 for those that depend on the rate, 1 for others.
 
-    Weights that have no gradient, as those behind a unit that never fires, are as the one before them.
+    Where some change as much at a smaller rate, these are 2, and nothing is known of the others. Weights
+    that have no gradient, as those behind a unit that never fires, are as the one before them.
     """
-    used = examiner.used[0]
-    kinds = np.where(examiner.depend_on_rate(0), 2, 1)
-    idle = (examiner.change[0] == 0) & (used == 0)
+    used, change = examiner.used[0], examiner.change[0]
+    small = examiner.own.change(examiner.rate / 64)[0]
+    ignore_rate = (change != 0) & np.isclose(small, change, rtol=1e-3, atol=0)
+    kinds = np.where(ignore_rate if ignore_rate.any() else examiner.depend_on_rate(0), 2, 1)
+    idle = (change == 0) & (used == 0)
     runs = [list(run) for is_idle, run in itertools.groupby(range(used.size), lambda i: idle[i]) if is_idle]
     kinds[idle] = -1
     for run in runs:
