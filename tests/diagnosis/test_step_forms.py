@@ -109,6 +109,12 @@ def test_what_is_no_result(step, sentence):
         cr.check_step(step, WEIGHTS, X, CLASSES)
 
 
+@pytest.mark.parametrize("result", [0.5, (0.5, None), [0.5, [], 1]])
+def test_other_weights_do_not_help_where_a_result_is_missing(result):
+    with pytest.raises(TypeError, match=r"^the step (should return|returned)"):
+        cr.check_step(lambda w, x, y, r: result)
+
+
 @pytest.mark.parametrize("trained", [True, False])
 def test_velocities_that_are_returned_in_another_order(trained):
     def step(weights, x, y, learning_rate):

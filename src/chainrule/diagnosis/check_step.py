@@ -16,7 +16,7 @@ from chainrule.diagnosis.examples import examples
 from chainrule.diagnosis.factors import scaled
 from chainrule.diagnosis.mistakes import ArrayFinding, Examiner, names_of
 from chainrule.diagnosis.one_vector import in_parts, parts_of_vector, state_apart
-from chainrule.diagnosis.own_step import NONE, OwnStep, Step, close, quiet
+from chainrule.diagnosis.own_step import NONE, NoResultError, OwnStep, Step, close, quiet
 from chainrule.diagnosis.places import examined_where_it_tells
 from chainrule.diagnosis.roles import is_bias
 from chainrule.diagnosis.rules import State, at_usual_rate, decay, other_rule, sigmoid_slope, without_state
@@ -206,6 +206,8 @@ def _running(step: Step, rate: float) -> Iterator[OwnStep]:
         own = OwnStep(step, *example)
         try:
             own(own.arrays, rate)
+        except NoResultError:
+            raise
         except Exception as failure:  # it is the user's code that fails
             failed = failed or failure
         else:

@@ -29,6 +29,10 @@ NONE = 1e-30
 ROUNDINGS = 16.0
 
 
+class NoResultError(TypeError):
+    """A step does not return (loss, new weights), whichever arrays it is given."""
+
+
 class Update(NamedTuple):
     """What the step returned: the loss and the new weights, as floats."""
 
@@ -168,12 +172,14 @@ class OwnStep:
         given = unflatten(self.structure, [np.array(array) for array in arrays])
         result = self.step(given, self.x.copy(), self.y.copy(), rate)
         if not isinstance(result, tuple | list) or len(result) != 2:
-            raise TypeError(
+            raise NoResultError(
                 f"the step should return (loss, new weights), and it returned {_short(result)}; "
                 "return both, also where the weights are changed in place"
             )
         if result[1] is None:
-            raise TypeError("the step returned None as new weights; return them, also if changed in place")
+            raise NoResultError(
+                "the step returned None as new weights; return them, also if changed in place"
+            )
         loss, new = _one_number(result[0]), self.leaves(result[1])
         if len(new) != len(arrays):
             raise ValueError(
