@@ -295,3 +295,28 @@ def test_a_bias_that_cancels_but_for_rounding_is_no_state(seed):
     report = cr.check_step(step, weights, x, y)
     assert not report
     assert not report.notes
+
+
+@pytest.mark.parametrize("trained", [True, False])
+@pytest.mark.parametrize("name", [None, "sum where mean was meant", "step uphill"])
+def test_a_bias_in_a_matrix_beside_another_mistake(trained, name):
+    def step(weights, x, y, learning_rate):
+        with_one = np.c_[x, np.ones(len(x))]
+        error = with_one @ weights[0] - y
+        gradient = with_one.T @ error / (len(x) if name != "sum where mean was meant" else 1)
+        gradient[-1] *= trained
+        gradient *= -1 if name == "step uphill" else 1
+        return np.sum(error**2) / 2 / len(x), [weights[0] - learning_rate * gradient]
+
+    report = cr.check_step(step, [np.ones((5, 4))], X, CLASSES)
+    names = {mistake.name for mistake in report.mistakes}
+    assert names == ({name} if name else set()) | (set() if trained else {"bias not trained"})
+
+
+def test_a_feature_that_is_always_0_is_no_row_that_is_not_trained():
+    def step(weights, x, y, learning_rate):
+        error = x @ weights[0] - y
+        return np.sum(error**2) / 2 / len(x), [weights[0] - learning_rate * x.T @ error]
+
+    report = cr.check_step(step, [np.ones((4, 4))], X * [1, 0, 1, 1], CLASSES)
+    assert [mistake.name for mistake in report.mistakes] == ["sum where mean was meant"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -42,8 +43,8 @@ class ArrayFinding:
         What was compared.
     kind : str
         "right", "untrained", "scaled", "transposed", "wrong"; "row untrained": a bias that is a row or a
-        column of a matrix is left as it is, and the rest is right; or "decayed": what is used and what is
-        true differ by a multiple of the weights, or of their signs.
+        column of a matrix is left as it is, and the rest is right but for `factor`; or "decayed": what is
+        used and what is true differ by a multiple of the weights, or of their signs.
     factor : float
         What the derivative is multiplied by, where that is all that is wrong (besides transposition).
     power : int
@@ -227,9 +228,7 @@ class Examiner:
             entries = found.entries = [e for e in entries if not self.own.has_kink(array, e[0])]
         if entries and not self.agree(entries):
             found.kind = "wrong" if np.any(self.change[array]) else "untrained"
-            if found.kind == "wrong" and self._leaves_one_line(array, entries):
-                found.kind = "row untrained"
-            elif found.kind == "wrong":
+            if found.kind == "wrong" and not self._leaves_one_line(array, found):
                 self._name(array, found)
         self._measure(found)
         return found
@@ -245,11 +244,19 @@ class Examiner:
         entries = [(index, used - found.decay * float(base[index]), slope) for index, used, slope in entries]
         return self.agree(entries, found.factor)
 
-    def _leaves_one_line(self, array: int, entries: Entries) -> bool:
-        """Whether all is right but for a row or column that the step leaves as it is."""
+    def _leaves_one_line(self, array: int, found: ArrayFinding) -> bool:
+        """Note it if a row or column is left as it is, and the rest is right, or wrong by a factor."""
         for axis, lines in enumerate(_idle(self.used[array])):
-            rest = [entry for entry in entries if entry[0][axis] not in lines]
-            if len(lines) == 1 and rest and self.agree(rest):
+            idle = [entry for entry in found.entries if entry[0][axis] in lines]
+            rest = dataclasses.replace(found, entries=[e for e in found.entries if e[0][axis] not in lines])
+            if len(lines) != 1 or not rest.entries or not idle or self.agree(idle):
+                continue
+            is_right = self.agree(rest.entries)
+            if not is_right:
+                self._name(array, rest)
+            if is_right or rest.kind == "scaled":
+                found.kind, found.factor = "row untrained", rest.factor
+                found.power, found.doubt = rest.power, rest.doubt
                 return True
         return False
 
