@@ -362,8 +362,8 @@ def count_up(memory=[0.0]):  # noqa: B006  (what it remembers is the point)
     [
         (3, "a step is a function"),
         (lambda w, x, y, r: 1.0, r"should return \(loss, new weights\), and it returned 1.0; return both"),
-        (lambda w, x, y, r: (np.ones(3), w), "loss should be one number"),
-        (lambda w, x, y, r: ("a", w), "loss should be one number, and it is 'a'"),
+        (lambda w, x, y, r: (np.ones(3), w), "loss should be one float"),
+        (lambda w, x, y, r: ("a", w), "loss should be one float, and it is 'a'"),
         (lambda w, x, y, r: (1.0, w[:1]), "was given 4 arrays and returned 1"),
         (
             lambda w, x, y, r: (1.0, [w[0].T, *w[1:]]),

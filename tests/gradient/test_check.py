@@ -404,7 +404,7 @@ def test_arguments_that_have_no_gradient():
         cr.check_gradients(lambda n: cr.sum(n * 1.5), np.arange(3))
     with pytest.raises(TypeError, match="returns one float"):
         cr.check_gradients(lambda w: w, np.ones(3))
-    with pytest.raises(TypeError, match=r"takes a function and its arguments, not 3$"):
+    with pytest.raises(TypeError, match=r"check_gradients takes a function, such as .*, and was given 3$"):
         cr.check_gradients(3, np.ones(3))
     with pytest.raises(TypeError, match=r"a seed is an integer, not 'a'$"):
         cr.check_gradients(cr.sum, np.ones(3), seed="a")

@@ -247,3 +247,29 @@ def test_results_share_no_memory_with_arguments():
     gradient = cr.grad(lambda x: cr.sum(x * w))(w)
     for array in (y, dx, gradient):
         assert not np.shares_memory(array, w)
+
+
+@pytest.mark.parametrize("name", ["grad", "value_and_grad", "jacobian", "hessian", "vjp", "compile"])
+@pytest.mark.parametrize(
+    ("given", "told"), [(3, "3"), (None, "None"), ("sin", "'sin'"), (np.ones(2), r"array\(\[1\., 1\.\]\)")]
+)
+def test_what_is_no_function_is_refused_before_it_is_called(name, given, told):
+    with pytest.raises(TypeError, match=rf"^{name} takes a function, such as .*, and was given {told}$"):
+        getattr(cr, name)(given)
+
+
+@pytest.mark.parametrize("function", [lambda x: x, lambda x: 3.0 * x + 1, lambda x: x * x])
+@pytest.mark.parametrize("x", [2.0, np.float32(2), np.array(2.0)])
+def test_derivatives_by_numbers_are_arrays(function, x):
+    _, pull = cr.vjp(function, x)
+    expected = cr.grad(function)(x)
+    for derivative in (cr.jacobian(function)(x), pull(1.0)[0]):
+        assert isinstance(derivative, np.ndarray)
+        assert derivative.dtype == expected.dtype == np.asarray(x).dtype
+        assert derivative == expected
+
+
+@pytest.mark.parametrize("argnums", [np.ones(3), 1.5, "a", None, True, (0, 1.0)])
+def test_arguments_in_the_place_of_positions_are_refused(argnums):
+    with pytest.raises(TypeError, match=r"argnums are positions, such as 0 or .*: cr.grad\(f\)\(x\)$"):
+        cr.grad(lambda x, y: cr.sum(x * y), argnums)(np.ones(3), np.ones(3))

@@ -14,7 +14,7 @@ import chainrule.functions  # noqa: F401, its operators are what a value is comp
 from chainrule.compiler.executable import Executable
 from chainrule.graph.graph import Graph
 from chainrule.graph.structure import flatten, unflatten
-from chainrule.graph.trace import is_symbolic
+from chainrule.graph.trace import is_symbolic, refuse_what_is_no_function
 from chainrule.graph.types import Array, ArrayType
 from chainrule.graph.value import as_array, as_value, input_like
 
@@ -148,6 +148,7 @@ def compile(function: Callable[..., Any]) -> Compiled:
     >>> print(slope.explain().split("==== kernels ====")[1].split("====")[0].strip())
     0: loop (3,); then add; stores 1
     """
+    refuse_what_is_no_function("compile", function)
     return Compiled(function)
 
 

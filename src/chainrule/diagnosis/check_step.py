@@ -16,11 +16,12 @@ from chainrule.diagnosis.examples import examples
 from chainrule.diagnosis.factors import scaled
 from chainrule.diagnosis.mistakes import ArrayFinding, Examiner, names_of
 from chainrule.diagnosis.one_vector import in_parts, parts_of_vector, state_apart
-from chainrule.diagnosis.own_step import OwnStep, Step, close, quiet
+from chainrule.diagnosis.own_step import NONE, NoResultError, OwnStep, Step, close, quiet
 from chainrule.diagnosis.places import examined_where_it_tells
 from chainrule.diagnosis.roles import is_bias
 from chainrule.diagnosis.rules import State, at_usual_rate, decay, other_rule, sigmoid_slope, without_state
 from chainrule.diagnosis.softmax import loss_has_two, update_has_two
+from chainrule.diagnosis.stacks import unstacked
 from chainrule.diagnosis.step_report import StepReport
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.functions.random import as_seed
@@ -48,8 +49,8 @@ def check_step(
 
     Where they differ, the report names the mistake, if it is a classic one: weights updated before the deltas
     are taken; bias not trained; sum where mean was meant (or mean where sum was); softmax twice; transposed
-    weight gradient; step uphill; learning rate not used; loss taken after the update; penalty left out of the
-    gradient; not plain gradient descent.
+    weight gradient; step uphill; learning rate not used, or used twice; loss taken after the update; penalty
+    left out of the gradient; not plain gradient descent.
 
     Parameters
     ----------
@@ -116,7 +117,7 @@ def check_step(
     """
     are_real = isinstance(learning_rate, Real) and isinstance(tolerance, Real)
     are_numbers = are_real and isinstance(samples, Integral)
-    if not (are_numbers and learning_rate > 0 and samples >= 1 and 0 < tolerance < 1):
+    if not (are_numbers and 0 < learning_rate < np.inf and samples >= 1 and 0 < tolerance < 1):
         raise ValueError(
             "a step is checked with a learning rate above 0, at least 1 sample of an array, and a tolerance "
             f"between 0 and 1, not {learning_rate!r}, {samples!r} and {tolerance!r}"
@@ -135,7 +136,7 @@ def _checked(own: OwnStep, *, learning_rate: float, samples: int, tolerance: flo
     _require_repeatable(own, learning_rate)
     own = own.with_precision()
     without, state = without_state(state_apart(own, generator), learning_rate, generator)
-    own = without if state.names else own
+    own = unstacked(without if state.names else own)
     examined = functools.partial(
         _examined, rate=learning_rate, samples=samples, tolerance=tolerance, generator=generator
     )
@@ -167,7 +168,7 @@ def _checked(own: OwnStep, *, learning_rate: float, samples: int, tolerance: flo
         *scaled(examiner, findings),
         *left_out,
         *([] if twice else sigmoid_slope(findings) or other_rule(findings) or _unnamed(findings)),
-        *_rate_and_loss(examiner),
+        *_rate_and_loss(examiner, findings),
     ]
     return StepReport(tuple(mistakes), tuple(notes), tuple(findings))
 
@@ -187,7 +188,7 @@ def _on_examples(step: Step, rate: float, check: Callable[[OwnStep], StepReport]
         other = check(single) if single else None
     except ValueError:  # its loss may be infinite there
         other = None
-    if other is None or not any(found.is_clear for found in other.arrays):
+    if other is None or not any(found.has_slope for found in other.arrays):
         return report
     with_one = {mistake.name for mistake in other.mistakes}
     more = [mistake.name for mistake in report.mistakes if mistake.name not in with_one]
@@ -205,6 +206,8 @@ def _running(step: Step, rate: float) -> Iterator[OwnStep]:
         own = OwnStep(step, *example)
         try:
             own(own.arrays, rate)
+        except NoResultError:
+            raise
         except Exception as failure:  # it is the user's code that fails
             failed = failed or failure
         else:
@@ -274,7 +277,11 @@ def _without_factors(examiner: Examiner, findings: Sequence[ArrayFinding]) -> li
 def _order(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Verdict]:
     """Name what makes a gradient depend on the learning rate: new weights are used in place of old ones."""
     dependent = [i for i in range(len(findings)) if np.any(examiner.depend_on_rate(i))]
-    steady = [i for i, change in enumerate(examiner.change) if i not in dependent and np.any(change)]
+    steady = [
+        i
+        for i, change in enumerate(examiner.change)
+        if i not in dependent and np.any(change) and examiner.powers[i] == 1
+    ]
     if not dependent:
         return []
     where = names_of(findings[i] for i in dependent)
@@ -332,26 +339,35 @@ def _unnamed(findings: Sequence[ArrayFinding]) -> list[Verdict]:
     wrong = [found for found in findings if found.kind == "wrong"]
     right = [found for found in findings if found.kind == "right" and found.entries]
     remedy = "look at what the gradients of all arrays share, the delta of the output"
-    if right:
+    if not any(found.has_slope for found in findings):
+        remedy = "the loss changes with no weight: return what is minimized, no constant, no rate of errors"
+    elif right:
         remedy = f"that of {names_of(right)} is right: look at what comes between"
     worst = max(wrong, key=lambda found: found.error, default=None)
     return [Verdict("wrong gradient", names_of(wrong), str(worst), remedy)] if worst else []
 
 
-def _rate_and_loss(examiner: Examiner) -> list[Verdict]:
-    """Name a learning rate that does nothing, and a loss that is not that before the update."""
+def _rate_and_loss(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Verdict]:
+    """Name a learning rate that does nothing or acts twice, and a loss that is not that before the update."""
     own, rate, verdicts = examiner.own, examiner.rate, []
-    if examiner.ignores_rate:
-        verdicts.append(
-            Verdict(
-                "learning rate not used",
-                "",
-                f"the weights change as much at {rate / 64:g} as at {rate:g}",
-                "multiply the gradient by the learning rate that the step is given",
-            )
-        )
-    loss, after = (own(own.arrays, some).loss for some in (0.0, rate))
-    if not close(after, loss, 1e-9, 1e-9) and not examiner.ignores_rate:
+    told = {
+        0: (
+            "learning rate not used",
+            f"the weights change as much at {rate / 64:g} as at {rate:g}",
+            "multiply the gradient by the learning rate that the step is given",
+        ),
+        2: (
+            "learning rate used twice",
+            f"the weights change by a sixteenth as much at {rate / 4:g} as at {rate:g}",
+            "multiply the gradient by the learning rate once",
+        ),
+    }
+    for power, (name, evidence, remedy) in told.items():
+        mine = [found for found in findings if found.power_of_rate == power]
+        if mine:
+            verdicts.append(Verdict(name, names_of(mine), evidence, remedy))
+    loss, after = (own(own.arrays, some).loss for some in (NONE, rate))
+    if not close(after, loss, 1e-9, 1e-9):
         verdicts.append(
             Verdict(
                 "loss taken after the update",

@@ -24,8 +24,6 @@ class _Factor(NamedTuple):
 def scaled(examiner: Examiner, findings: Sequence[ArrayFinding]) -> Iterator[Verdict]:
     """Name what gradients are multiplied by."""
     rows, outputs = examiner.own.rows, examiner.own.outputs
-    if examiner.ignores_rate:  # gradients are known up to a factor, which may be that number by chance
-        outputs = 1
     factors = [(found, _taken_apart(found, rows, outputs)) for found in findings if found.factor != 1.0]
     for power, name, remedy in (
         (1, "sum where mean was meant", "divide the deltas by the number of {}"),
@@ -43,8 +41,12 @@ def scaled(examiner: Examiner, findings: Sequence[ArrayFinding]) -> Iterator[Ver
             "the update goes along the derivative of the loss, not against it",
             "subtract the gradient: w - learning_rate * gradient",
         )
-    others = [(found, factor) for found, factor in factors if not _is_near(factor.rest, 1.0, found)]
-    if others and not examiner.ignores_rate:
+    others = [
+        (found, factor)
+        for found, factor in factors
+        if found.power_of_rate and not _is_near(factor.rest, 1.0, found)
+    ]
+    if others:
         sizes = ", ".join(dict.fromkeys(f"{abs(factor.rest):.4g}" for _, factor in others))
         yield Verdict(
             "gradient scaled",
@@ -61,6 +63,8 @@ def _taken_apart(found: ArrayFinding, rows: int, outputs: int) -> _Factor:
     it. Of the outputs alone that is only seen where they are more than 2, which may be that of a square.
     """
     rest = found.factor / float(rows) ** found.power
+    if found.power_of_rate == 0:  # the rest may be any number
+        return _Factor(found.power, 0, rest)
     for power in (1, -1):
         is_clear = found.power == power or (found.power == 0 and outputs > 2)
         if is_clear and outputs > 1 and _is_near(rest, float(outputs) ** power, found):

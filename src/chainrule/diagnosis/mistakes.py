@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -43,8 +44,8 @@ class ArrayFinding:
         What was compared.
     kind : str
         "right", "untrained", "scaled", "transposed", "wrong"; "row untrained": a bias that is a row or a
-        column of a matrix is left as it is, and the rest is right; or "decayed": what is used and what is
-        true differ by a multiple of the weights, or of their signs.
+        column of a matrix is left as it is, and the rest is right but for `factor`; or "decayed": what is
+        used and what is true differ by a multiple of the weights, or of their signs.
     factor : float
         What the derivative is multiplied by, where that is all that is wrong (besides transposition).
     power : int
@@ -54,6 +55,8 @@ class ArrayFinding:
         By which part of it this factor may be off.
     decay, decay_of : float, str
         That multiple, and of what: "the weight" or "its sign".
+    power_of_rate : int
+        How often the update has the learning rate as a factor; where it has not, `factor` says nothing.
     error : float
         The largest relative error.
     """
@@ -67,6 +70,7 @@ class ArrayFinding:
     doubt: float = 0.0
     decay: float = 0.0
     decay_of: str = ""
+    power_of_rate: int = 1
     error: float = 0.0
     worst: int = 0
 
@@ -76,6 +80,11 @@ class ArrayFinding:
         return any(
             max(abs(used), abs(slope.value)) > CLEAR * slope.uncertainty for _, used, slope in self.entries
         )
+
+    @property
+    def has_slope(self) -> bool:
+        """Whether the loss surely changes with it."""
+        return _are_clear(self.entries)
 
     @property
     def is_hidden(self) -> bool:
@@ -147,18 +156,41 @@ class Examiner:
         self.own, self.rate = own, rate
         self.samples, self.tolerance, self.generator = samples, tolerance, generator
         self.change = own.change(rate)
-        small = own.change(rate / 64)
-        moved = [i for i, change in enumerate(self.change) if np.any(change)]
-        self.ignores_rate = bool(moved) and all(
-            np.allclose(self.change[i], small[i], rtol=1e-3, atol=0) for i in moved
-        )
+        self.epsilon = own(own.arrays, rate).epsilon
+        self.powers = self._powers_of_rate()
         self.whole = Batch(own, self.reading_of)
         self.used = self.whole.used
-        self.epsilon = own(own.arrays, rate).epsilon
+
+    def _powers_of_rate(self) -> list[int]:
+        """Return how often each array's change has the learning rate as a factor: never, once, or twice.
+
+        Where a gradient is only that of weights updated too early, it is twice, too: the loss has no slope.
+        """
+        small, powers = self.own.change(self.rate / 64), [1] * len(self.change)
+        times = 64 if self.epsilon > np.finfo(np.float64).eps else 1  # float32 hides small changes
+        usual, quarter = (self.own.change(times * self.rate / divisor) for divisor in (1, 4))
+        for i, change in enumerate(self.change):
+            most = largest(usual[i])
+            noise = 128 * self.epsilon * max(most, largest(self.own.arrays[i]))
+            if np.any(change) and np.allclose(small[i], change, rtol=1e-3, atol=0):
+                powers[i] = 0
+            elif most > CLEAR * noise and np.allclose(16 * quarter[i], usual[i], rtol=1e-3, atol=noise):
+                steepest = np.unravel_index(int(np.argmax(np.abs(usual[i]))), change.shape)
+                slope = self.own.slope(i, tuple(map(int, steepest)))
+                powers[i] += abs(slope.value) > CLEAR * slope.uncertainty
+        return powers
 
     def reading_of(self, own: OwnStep) -> Reading:
         """Return the gradients that a step uses; known up to a factor where it ignores the learning rate."""
-        return own.at(self.rate) if self.ignores_rate else own.claimed(self.rate)
+        others = [i for i, power in enumerate(self.powers) if power != 1]
+        if not others:
+            return own.claimed(self.rate)
+        usual = own.at(self.rate)
+        found = own.claimed(self.rate) if 1 in self.powers else usual
+        for i in others:
+            by = self.rate if self.powers[i] == 2 else 1.0
+            found.used[i], found.noise[i] = usual.used[i] / by, usual.noise[i] / by
+        return found
 
     def used_by(self, own: OwnStep) -> list[Array]:
         """Return them without their noise."""
@@ -168,7 +200,7 @@ class Examiner:
         """Return which gradients of an array are others at a usual learning rate than at a small one."""
         used, least = self.used[array], 1e-5 * largest(self.used[array]) + 4 * self.whole.noise[array]
         found = np.zeros(used.shape, bool)
-        for other, noise in () if self.ignores_rate else self._readings:
+        for other, noise in self._readings if self.powers[array] == 1 else ():
             found |= np.abs(other[array] - used) > least + 4 * noise[array]
         return found
 
@@ -190,14 +222,14 @@ class Examiner:
         """Compare one array."""
         indices = self._indices(self.used[array])
         entries = self._entries(array, indices, Comparison(self.whole))
-        found = ArrayFinding(self.own.names[array], self.own.arrays[array].size, entries)
+        found = ArrayFinding(
+            self.own.names[array], self.own.arrays[array].size, entries, power_of_rate=self.powers[array]
+        )
         if entries and not self.agree(entries):
             entries = found.entries = [e for e in entries if not self.own.has_kink(array, e[0])]
         if entries and not self.agree(entries):
             found.kind = "wrong" if np.any(self.change[array]) else "untrained"
-            if found.kind == "wrong" and self._leaves_one_line(array, entries):
-                found.kind = "row untrained"
-            elif found.kind == "wrong":
+            if found.kind == "wrong" and not self._leaves_one_line(array, found):
                 self._name(array, found)
         self._measure(found)
         return found
@@ -213,11 +245,19 @@ class Examiner:
         entries = [(index, used - found.decay * float(base[index]), slope) for index, used, slope in entries]
         return self.agree(entries, found.factor)
 
-    def _leaves_one_line(self, array: int, entries: Entries) -> bool:
-        """Whether all is right but for a row or column that the step leaves as it is."""
+    def _leaves_one_line(self, array: int, found: ArrayFinding) -> bool:
+        """Note it if a row or column is left as it is, and the rest is right, or wrong by a factor."""
         for axis, lines in enumerate(_idle(self.used[array])):
-            rest = [entry for entry in entries if entry[0][axis] not in lines]
-            if len(lines) == 1 and rest and self.agree(rest):
+            idle = [entry for entry in found.entries if entry[0][axis] in lines]
+            rest = dataclasses.replace(found, entries=[e for e in found.entries if e[0][axis] not in lines])
+            if len(lines) != 1 or not rest.entries or not idle or self.agree(idle):
+                continue
+            is_right = self.agree(rest.entries)
+            if not is_right:
+                self._name(array, rest)
+            if is_right or rest.kind == "scaled":
+                found.kind, found.factor = "row untrained", rest.factor
+                found.power, found.doubt = rest.power, rest.doubt
                 return True
         return False
 

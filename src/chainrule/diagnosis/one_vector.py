@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.diagnosis.mistakes import CLEAR, ArrayFinding, Batch, Examiner
-from chainrule.diagnosis.own_step import ROUNDINGS, OwnStep
+from chainrule.diagnosis.own_step import NONE, ROUNDINGS, OwnStep
 from chainrule.diagnosis.rules import SIZES
-from chainrule.graph.structure import flatten, unflatten
+from chainrule.graph.structure import unflatten
 from chainrule.graph.types import Array
 
 #: A vector of so many numbers is looked through for matrices whose gradients are transposed, and for the
@@ -110,11 +110,14 @@ class _Dependence:
 def _kinds(examiner: Examiner) -> Array:
     """Return 0 for weights that are left as they are, 2 for those that depend on the rate, 1 for others.
 
-    Weights that have no gradient, as those behind a unit that never fires, are as the one before them.
+    Where some change as much at a smaller rate, these are 2, and nothing is known of the others. Weights
+    that have no gradient, as those behind a unit that never fires, are as the one before them.
     """
-    used = examiner.used[0]
-    kinds = np.where(examiner.depend_on_rate(0), 2, 1)
-    idle = (examiner.change[0] == 0) & (used == 0)
+    used, change = examiner.used[0], examiner.change[0]
+    small = examiner.own.change(examiner.rate / 64)[0]
+    ignore_rate = (change != 0) & np.isclose(small, change, rtol=1e-3, atol=0)
+    kinds = np.where(ignore_rate if ignore_rate.any() else examiner.depend_on_rate(0), 2, 1)
+    idle = (change == 0) & (used == 0)
     runs = [list(run) for is_idle, run in itertools.groupby(range(used.size), lambda i: idle[i]) if is_idle]
     kinds[idle] = -1
     for run in runs:
@@ -168,7 +171,7 @@ def in_parts(own: OwnStep, parts: Sequence[Part]) -> OwnStep:
     def step(given: Sequence[Array], x: Array, y: Array, learning_rate: float) -> Any:
         vector = np.concatenate([np.ravel(part) for part in given])
         loss, new = own.step(unflatten(own.structure, [vector]), x, y, learning_rate)
-        vector = np.asarray(flatten(new)[0])
+        vector = np.asarray(own.leaves(new)[0])
         return loss, [vector[start:end].reshape(shape) for start, end, shape in parts]
 
     vector = own.arrays[0]
@@ -185,13 +188,13 @@ def _alike(used: Array, true: Array, noise: float) -> Array:
 
 def _step(batch: Batch) -> float:
     """Return how far weights are moved for a difference."""
-    epsilon = batch.own(batch.own.arrays, 0.0).epsilon
+    epsilon = batch.own(batch.own.arrays, NONE).epsilon
     return float(np.cbrt(epsilon) * (np.mean(np.abs(batch.own.arrays[0])) or 1.0))  # all weights may be 0
 
 
 def _noise(batch: Batch) -> float:
     """Return by how much the rounding of the loss may change what differences tell."""
-    epsilon = batch.own(batch.own.arrays, 0.0).epsilon
+    epsilon = batch.own(batch.own.arrays, NONE).epsilon
     return ROUNDINGS * epsilon * abs(batch.loss) / _step(batch)
 
 

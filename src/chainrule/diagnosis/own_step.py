@@ -7,7 +7,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,8 +23,14 @@ Step = Callable[[Any, Any, Any, float], Any]
 SMALL, SMALL_IN_SINGLE = 1 / 1024, 1 / 64
 #: In float32 it is read off larger ones, too, as long as weights change by no more than their size.
 LARGER = (1, 8, 64, 512, 4096)
+#: A rate that changes no weight, and is not 0, which a step may refuse.
+NONE = 1e-30
 #: A sum over many terms may be off by so many units in the last place.
 ROUNDINGS = 16.0
+
+
+class NoResultError(TypeError):
+    """A step does not return (loss, new weights), whichever arrays it is given."""
 
 
 class Update(NamedTuple):
@@ -166,13 +172,15 @@ class OwnStep:
         given = unflatten(self.structure, [np.array(array) for array in arrays])
         result = self.step(given, self.x.copy(), self.y.copy(), rate)
         if not isinstance(result, tuple | list) or len(result) != 2:
-            raise TypeError(
+            raise NoResultError(
                 f"the step should return (loss, new weights), and it returned {_short(result)}; "
                 "return both, also where the weights are changed in place"
             )
-        loss, new = np.asarray(result[0]), _in_order_of(self.structure, result[1])
-        if loss.size != 1 or loss.dtype.kind not in "fiu":
-            raise TypeError(f"the step's loss should be one number, and it is {_short(result[0])}")
+        if result[1] is None:
+            raise NoResultError(
+                "the step returned None as new weights; return them, also if changed in place"
+            )
+        loss, new = _one_number(result[0]), self.leaves(result[1])
         if len(new) != len(arrays):
             raise ValueError(
                 f"the step was given {counted(len(arrays), 'array')} and returned {len(new)}; return all"
@@ -187,9 +195,13 @@ class OwnStep:
         epsilon = float(np.finfo(np.float32 if single else np.float64).eps)
         return Update(float(loss.reshape(())), [np.asarray(leaf, np.float64) for leaf in new], epsilon)
 
+    def leaves(self, new: Any) -> list[Any]:
+        """Return the arrays of new weights in the order of those that the step was given."""
+        return _in_order_of(self.structure, new)
+
     def loss(self, arrays: Sequence[Array]) -> float:
         """Return the loss at these weights."""
-        return self(arrays, 0.0).loss
+        return self(arrays, NONE).loss
 
     def change(self, rate: float) -> list[Array]:
         """Return how much the step takes off each weight."""
@@ -239,7 +251,7 @@ class OwnStep:
 
     def slope(self, array: int, index: tuple[int, ...]) -> Slope:
         """Return the derivative of the loss by one weight, by differences; unknown at a kink."""
-        epsilon = self(self.arrays, 0.0).epsilon
+        epsilon = self(self.arrays, NONE).epsilon
         here = [np.array(one) for one in self.arrays]
         at = float(here[array][index])
 
@@ -268,7 +280,7 @@ class OwnStep:
 
     def has_kink(self, array: int, index: tuple[int, ...]) -> bool:
         """Whether the loss bends at a weight: left and right of it are no more alike from nearby."""
-        epsilon = self(self.arrays, 0.0).epsilon
+        epsilon = self(self.arrays, NONE).epsilon
         here = [np.array(one) for one in self.arrays]
         at, size = float(here[array][index]), max(1e-3, float(np.max(np.abs(here[array]))))
         bends, middle = [], self.loss(here)
@@ -289,11 +301,28 @@ def _with_arrays(weights: Any, outermost: bool = True) -> Any:
         return weights
     if not outermost and all(isinstance(leaf, int | float) for leaf in flatten(weights)):
         return np.asarray(weights, np.float64)
-    return type(weights)(_with_arrays(item, False) for item in weights)
+    items = [_with_arrays(item, False) for item in weights]
+    return type(weights)(*items) if hasattr(weights, "_fields") else type(weights)(items)
+
+
+def _one_number(loss: Any) -> Array:
+    """Return the loss as an array, if it is one float: what is counted has no slope."""
+    try:
+        array = np.asarray(loss)
+    except ValueError:  # weights of several shapes, returned first
+        array = np.empty(0)
+    if array.size != 1 or array.dtype.kind != "f":
+        raise TypeError(f"the step's loss should be one float, and it is {_short(loss)}")
+    return array
 
 
 def _in_order_of(given: Any, new: Any) -> list[Any]:
-    """Return the leaves of new weights in the order of those given; dicts go by their keys."""
+    """Return the leaves of new weights in the order of those given; dicts go by their keys.
+
+    Where an array was given, a list of numbers is one, too; what makes the weights one by one is a list.
+    """
+    if isinstance(new, Iterator):
+        new = list(new)
     if isinstance(given, dict) and isinstance(new, dict):
         missing = [key for key in given if key not in new]
         if missing:
@@ -301,7 +330,12 @@ def _in_order_of(given: Any, new: Any) -> list[Any]:
         return [leaf for key in given for leaf in _in_order_of(given[key], new[key])]
     if isinstance(given, list | tuple) and isinstance(new, list | tuple) and len(given) == len(new):
         return [leaf for old, now in zip(given, new, strict=True) for leaf in _in_order_of(old, now)]
-    return flatten(new)
+    leaves = flatten(new)
+    is_array = not isinstance(given, dict | list | tuple) and np.ndim(given) > 0
+    if is_array and isinstance(new, list | tuple) and not any(map(np.ndim, leaves)):
+        with suppress(ValueError):  # rows of several lengths
+            return [np.asarray(new)]
+    return leaves
 
 
 def _floats(leaf: Any, name: str) -> Array:

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.diagnosis.mistakes import ArrayFinding
-from chainrule.diagnosis.own_step import OwnStep, close
+from chainrule.diagnosis.own_step import NONE, ROUNDINGS, OwnStep, close, largest
 from chainrule.diagnosis.verdict import Verdict
-from chainrule.graph.structure import flatten, unflatten
+from chainrule.graph.structure import unflatten
 from chainrule.graph.types import Array
 
 #: Entries that have to agree before a rule is seen in them, and how well.
@@ -64,7 +64,7 @@ def without_state(own: OwnStep, rate: float, generator: np.random.Generator) -> 
         for place, array in zip(weights, chosen, strict=True):
             arrays[place] = array
         loss, new = own.step(unflatten(own.structure, arrays), x, y, learning_rate)
-        leaves = flatten(new)
+        leaves = own.leaves(new)
         return loss, [leaves[place] for place in weights]
 
     other = OwnStep(step, [own.arrays[place] for place in weights], own.x, own.y)
@@ -115,11 +115,11 @@ def _is_state(own: OwnStep, place: int, rate: float, generator: np.random.Genera
             return False
         seen += 1
         acts = acts or any(
-            not np.array_equal(a, b, equal_nan=True)
+            not largest(a - b) <= ROUNDINGS * one.epsilon * largest(a)  # NaN is a difference
             for i, (a, b) in enumerate(zip(one.weights, other.weights, strict=True))
             if i != place
         )
-        counts = counts or not np.array_equal(own(arrays, 0.0).weights[place], arrays[place])
+        counts = counts or not np.array_equal(own(arrays, NONE).weights[place], arrays[place])
     return (acts or counts) and seen >= FEWEST_SIZES
 
 
@@ -135,7 +135,8 @@ def sigmoid_slope(findings: Sequence[ArrayFinding]) -> list[Verdict]:
         return []
     usual = float(np.median(ratios))
     away = np.abs(np.log(ratios / usual))
-    if not (abs(abs(np.log(usual)) - np.log(4)) < NEAR_A_QUARTER and np.max(away) < NEAR_A_QUARTER):
+    is_near = abs(abs(np.log(usual)) - np.log(4)) < NEAR_A_QUARTER and np.max(away) < NEAR_A_QUARTER
+    if not is_near or np.ptp(ratios) < SAME * usual:
         return []
     is_missing = usual > 1
     what = "left out" if is_missing else "taken twice, or where there is none"

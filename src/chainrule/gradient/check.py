@@ -21,6 +21,7 @@ from chainrule.graph.graph import Graph
 from chainrule.graph.names import unknown_name
 from chainrule.graph.rewrite import in_float64, map_equations
 from chainrule.graph.structure import flatten, unflatten
+from chainrule.graph.trace import refuse_what_is_no_function
 from chainrule.graph.types import Array, is_float
 from chainrule.graph.value import Value, as_array, equation, input_like
 from chainrule.primitives.elementwise import stop_gradient
@@ -81,8 +82,7 @@ def check_gradients(
     w            1        1      0.0e+00  right
     b            1        1      0.0e+00  not judged, 1 at a kink
     """
-    if not callable(function):
-        raise TypeError(f"check_gradients takes a function and its arguments, not {function!r}")
+    refuse_what_is_no_function("check_gradients", function)
     names = _leaf_names(function, arguments)
     arrays = [as_array(leaf) for leaf in flatten(list(arguments))]
     graphs = [_traced(function, arguments, names, arrays) for _ in range(2)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import reprlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from chainrule.functions import reshape, stack
 from chainrule.gradient.backward import backward
 from chainrule.graph.graph import needed
 from chainrule.graph.structure import flatten, map_structure, unflatten
-from chainrule.graph.trace import evaluate_now, is_symbolic
+from chainrule.graph.trace import evaluate_now, is_symbolic, refuse_what_is_no_function
 from chainrule.graph.types import is_float, str_shape
 from chainrule.graph.value import Value, as_value, cast_value
 from chainrule.graph.words import counted
@@ -61,6 +63,7 @@ def value_and_grad(function: Function, argnums: int | tuple[int, ...] = 0) -> Fu
     >>> float(y), float(dw), float(db)
     (11.0, 5.0, 1.0)
     """
+    refuse_what_is_no_function("value_and_grad", function)
 
     @_at_once
     def value_and_gradient(*arguments: Any, **options: Any) -> Any:
@@ -111,6 +114,7 @@ def grad(function: Function, argnums: int | tuple[int, ...] = 0) -> Function:
     >>> float(cr.grad(cr.grad(cube))(2.0))
     12.0
     """
+    refuse_what_is_no_function("grad", function)
     both = value_and_grad(function, argnums)
     return lambda *arguments, **options: both(*arguments, **options)[1]
 
@@ -151,6 +155,7 @@ def vjp(function: Function, *arguments: Any) -> tuple[Any, Function]:
     >>> pull(np.array([1.0, 0.0, 10.0]))
     (array([ 2.,  0., 60.]),)
     """
+    refuse_what_is_no_function("vjp", function)
 
     @_at_once
     def value(*at: Any) -> Value:
@@ -160,7 +165,7 @@ def vjp(function: Function, *arguments: Any) -> tuple[Any, Function]:
     @_at_once
     def pull(dy: Any, *at: Any) -> Any:
         with _variables(at) as variables:
-            y, dy = _floats(function(*variables)), as_value(dy)
+            y, dy = _floats(function(*variables)), as_value(_array_of(dy))
             if dy.shape != y.shape:
                 raise ValueError(
                     f"dy has the shape {str_shape(dy.shape)}, and the function's result is {y.type}"
@@ -198,6 +203,7 @@ def jacobian(function: Function) -> Function:
     array([[5., 3.],
            [1., 1.]])
     """
+    refuse_what_is_no_function("jacobian", function)
 
     @_at_once
     def jacobian_at(x: Any, *rest: Any) -> Any:
@@ -211,7 +217,7 @@ def jacobian(function: Function) -> Function:
             if not y.size:
                 return np.zeros((*y.shape, *variable.shape), variable.dtype)
             unit = np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
-            rows = [backward(y, [variable], as_value(unit[i]))[0] for i in range(y.size)]
+            rows = [backward(y, [variable], as_value(np.asarray(dy)))[0] for dy in unit]
             return reshape(stack(rows), shape=(*y.shape, *variable.shape))
 
     return jacobian_at
@@ -246,6 +252,7 @@ def hessian(function: Function) -> Function:
     array([[10.,  6.],
            [ 6.,  0.]])
     """
+    refuse_what_is_no_function("hessian", function)
     return jacobian(grad(function))
 
 
@@ -274,6 +281,11 @@ def _positions(argnums: int | tuple[int, ...], count: int) -> list[int]:
     """Return the positions counted from the front, or say which does not exist."""
     given = argnums if isinstance(argnums, list | tuple) else [argnums]
     for number in given:
+        if not isinstance(number, Integral) or isinstance(number, bool):
+            raise TypeError(
+                f"argnums are positions, such as 0 or (0, 1), not {reprlib.repr(number)}; the gradient is a "
+                "function of the arguments: cr.grad(f)(x)"
+            )
         if not -count <= number < count:
             raise ValueError(f"argnums = {number}: the function was called with {counted(count, 'argument')}")
     positions = [number % count for number in given]
@@ -287,7 +299,7 @@ def _variables(structure: Any) -> Iterator[Any]:
     """Give the arrays as values of their own, so that what a closure holds of them counts as constant."""
 
     def variable(leaf: Any) -> Value:
-        value = as_value(np.asarray(leaf) if isinstance(leaf, int | float | np.number) else leaf)
+        value = as_value(_array_of(leaf))
         if not is_float(value.dtype):
             raise TypeError(f"only floats have derivatives, and an argument is {value.type}; cast it first")
         return identity(value)
@@ -298,6 +310,11 @@ def _variables(structure: Any) -> Iterator[Any]:
         yield own
     finally:
         _under_way.reset(token)
+
+
+def _array_of(leaf: Any) -> Any:
+    """Return a Python or NumPy number as an array, so that its derivatives are arrays, too."""
+    return np.asarray(leaf) if isinstance(leaf, int | float | np.number) else leaf
 
 
 def _at_once(function: Function) -> Function:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import reprlib
 from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
@@ -36,6 +37,13 @@ def trace(function: Callable[..., Any], *examples: Any) -> Graph:
     inputs = [input_like(f"x{i}", type_) for i, type_ in enumerate(types)]
     result = function(*unflatten(list(examples), inputs))
     return Graph(inputs, [as_value(leaf) for leaf in flatten(result)])
+
+
+def refuse_what_is_no_function(owner: str, given: object) -> None:
+    """Raise a TypeError if a function's argument is none, as where its result was given."""
+    if not callable(given):
+        said = " ".join(reprlib.repr(given).split())
+        raise TypeError(f"{owner} takes a function, such as lambda w: cr.sum(w**2), and was given {said}")
 
 
 def type_of(example: Any) -> ArrayType:
