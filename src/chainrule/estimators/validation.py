@@ -138,6 +138,6 @@ def _refuse_missing_class(problem: ValueError, fitted: Any, labels: Any) -> None
     if missing:
         raise ValueError(
             f"scoring={fitted.scoring!r} failed on the held-out rows ({problem}); that may be as none of "
-            f"them is of the class {missing[0]!r}: give fit a validation_data with each class, or set a larger "
-            "validation_fraction"
+            f"them is of the class {missing[0]!r}: give fit a validation_data with each class, or set a "
+            "larger validation_fraction"
         ) from problem
