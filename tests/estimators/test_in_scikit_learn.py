@@ -308,6 +308,14 @@ def test_unknown_parameters_are_answered_with_the_nearest(iris):
         cr.MLPClassifier(solver=cr.SGD(0.1)).set_params(solver__momentum=0.5)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_unknown_arguments_of_a_method_are_answered_with_the_nearest(iris, kind, method):
+    sentence = rf"^{kind.__name__}\.{method}: there is no option 'sample_weights'; .* mean 'sample_weight'"
+    with pytest.raises(TypeError, match=sentence):
+        getattr(kind(), method)(*iris, sample_weights=iris[1])
+
+
 def test_calls_that_do_not_fit(iris):
     x, y = iris
     with pytest.raises(NotFittedError):

@@ -39,6 +39,7 @@ from chainrule.estimators.validation import Held, held_out, own_rows
 from chainrule.estimators.warned import warn
 from chainrule.estimators.weights import activated, as_before_if_refused, follow_weights, weights_dtype
 from chainrule.executors import EXECUTORS
+from chainrule.graph.names import checked_options
 from chainrule.graph.types import ROWS, Array, ArrayType
 from chainrule.layers import initial_values
 from chainrule.losses import L2, Loss
@@ -76,6 +77,7 @@ class BaseMLP(Inspected, Fitted, ABC):
 
     # Fitting --------------------------------------------------------------------------------------
 
+    @checked_options
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, validation_data: tuple[Any, ...] | None = None
     ) -> Any:

@@ -208,6 +208,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         keep_all(self, locals())
 
     @available_if(has_epochs)  # type: ignore[untyped-decorator]
+    @checked_options
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
         """Train for one epoch, from where the estimator is.
 
