@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import Inputs, Prepare, means_over_rows, run_stage
 from chainrule.graph.names import checked_options, unknown_name
+from chainrule.graph.options import as_flag
 from chainrule.graph.trace import array_function
 from chainrule.graph.types import Array, as_dtype, is_float
 from chainrule.graph.value import as_value
@@ -251,8 +252,8 @@ class Model(Inspection):
         """
         trainer = self._trainer
         (stopping, plateau), others = split_callbacks(callbacks, EarlyStopping, ReduceOnPlateau)
-        looking = [*as_callbacks(others), *([ProgressBar()] if verbose else [])]
-        count = as_count(epochs, "epochs")
+        looking = [*as_callbacks(others), *([ProgressBar()] if as_flag(verbose, "verbose") else [])]
+        count, shuffle = as_count(epochs, "epochs"), as_flag(shuffle, "shuffle")
         with fitting(self), opened(checkpoint) as file:
             with trainer.unchanged_on_failure():
                 data, validation = trainer.lesson(x, y, sample_weight, validation_data)
@@ -349,7 +350,7 @@ class Model(Inspection):
         """
         trainer = self._trainer
         features = trainer.features(x)
-        stage = trainer.stage("link" if link else "prediction")
+        stage = trainer.stage("link" if as_flag(link, "link") else "prediction")
         together = trainer.rows_together(stage)
 
         def predicted(start: int) -> Array:

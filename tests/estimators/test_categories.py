@@ -34,6 +34,7 @@ KINDS = {
         polars.col("city").cast(polars.Enum(["Ulm", "Rome", "Pisa", "Bern"]))
     ),
     "arrow": pyarrow.table,
+    "arrow batch": lambda columns: pyarrow.table(columns).combine_chunks().to_batches()[0],
     "arrow dictionary": lambda columns: pyarrow.table(
         {**columns, "city": pyarrow.array(columns["city"]).dictionary_encode()}
     ),

@@ -93,6 +93,20 @@ def test_before_a_fit():
     assert [verdict.name for verdict in slow.diagnose(X, NAMES).verdicts] == ["learning rate too low"]
 
 
+@pytest.mark.parametrize("schedule", ["constant", "invscaling", "adaptive"])
+def test_the_next_step_is_explained_with_the_rate_to_which_the_last_have_let_it_fall(schedule):
+    options = {"solver": "sgd", "learning_rate": schedule, "tol": 9.0, "n_iter_no_change": 1}
+    model = regressor(**options, learning_rate_init=0.1, shuffle=False)
+    for _ in range(6):
+        model.partial_fit(ROWS[:4], NUMBERS[:4])
+    explanation = model.explain(ROWS[:4], NUMBERS[:4])
+    rate = {"constant": 0.1, "invscaling": 0.02, "adaptive": 0.004}[schedule]
+    assert f"η = {rate}\n" in explanation.to_text()
+    told = {step.quantity.symbol.key: step.quantity.array for step in explanation.steps}
+    model.partial_fit(ROWS[:4], NUMBERS[:4])
+    np.testing.assert_allclose(told["layers.0.weight′"], model.coefs_[0], rtol=1e-12)
+
+
 def test_partial_fit_is_explained_with_its_optimizers_state():
     estimator = classifier(solver="sgd", momentum=0.5)
     estimator.partial_fit(X, NAMES, classes=np.unique(NAMES))

@@ -257,15 +257,19 @@ def test_without_scikit_learn_one_sentence_says_so():
                 "validation_fraction": 0.02,
                 "random_state": 1,
             },
-            r"'neg_log_loss' failed on the held-out rows, none of which is of the class \d \(y_true .*; give",
+            r"'neg_log_loss' failed on the held-out rows \(y_true .*that may be as none .* class \d: give",
         ),
         (
             {"scoring": lambda model, x, y: "good", "early_stopping": True},
             "returned 'good'; a scorer returns one number",
         ),
         (
-            {"scoring": "roc_auc", "early_stopping": True},
+            {"scoring": "roc_auc", "early_stopping": True, "random_state": 0},
             "^multi_class must be in",
+        ),
+        (
+            {"scoring": "roc_auc", "early_stopping": True, "validation_fraction": 0.02, "random_state": 1},
+            r"\(multi_class must be in .*\); that may be as none of them is of the class \d:",
         ),
         ({"hidden_layer_sizes": (3, 4.5)}, "hidden_layer_sizes must be whole numbers"),
         ({"hidden_layer_sizes": True}, r"must be whole numbers, got \[True\]"),
@@ -302,6 +306,14 @@ def test_unknown_parameters_are_answered_with_the_nearest(iris):
         cr.MLPClassifier().set_params(hidden_layers_sizes=3)
     with pytest.raises(ValueError, match=r"no parameter 'solver__momentum'; did you mean .*'momentum'"):
         cr.MLPClassifier(solver=cr.SGD(0.1)).set_params(solver__momentum=0.5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_unknown_arguments_of_a_method_are_answered_with_the_nearest(iris, kind, method):
+    sentence = rf"^{kind.__name__}\.{method}: there is no option 'sample_weights'; .* mean 'sample_weight'"
+    with pytest.raises(TypeError, match=sentence):
+        getattr(kind(), method)(*iris, sample_weights=iris[1])
 
 
 def test_calls_that_do_not_fit(iris):

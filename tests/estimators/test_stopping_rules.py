@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -184,6 +185,34 @@ def test_a_plateau_lowers_the_rate_of_sgd_unless_it_falls_by_itself():
     for rate in ("adaptive", "invscaling"):
         with pytest.raises(ValueError, match=f"'{rate}' lowers the rate .* ReduceOnPlateau; leave one"):
             cr.MLPClassifier(**options, learning_rate=rate, callbacks=[plateau]).fit(X, Y)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lion"])
+def test_a_plateau_waits_from_one_partial_fit_to_the_next(solver):
+    rates = []
+    look = lambda progress: rates.append(progress.logs["learning_rate"])
+    plateau = cr.ReduceOnPlateau(0.5, patience=2, min_delta=9.0, monitor="loss")
+    options = {"hidden_layer_sizes": (5,), "solver": solver, "random_state": 0, "callbacks": [plateau, look]}
+    model = cr.MLPClassifier(**options, max_iter=6).fit(X, Y)
+    one_by_one = cr.MLPClassifier(**options)
+    for _ in range(6):
+        one_by_one = pickle.loads(pickle.dumps(one_by_one.set_params(callbacks=[plateau])))
+        one_by_one.set_params(callbacks=[plateau, look]).partial_fit(X, Y, classes=[0, 1, 2])
+    assert rates == [1e-3, 1e-3, 1e-3, 5e-4, 5e-4, 2.5e-4] * 2
+    assert one_by_one.loss_curve_ == model.loss_curve_
+
+
+def test_a_plateau_that_comes_and_goes_between_partial_fits():
+    plateau = cr.ReduceOnPlateau(0.5, patience=1, min_delta=9.0, monitor="loss")
+    model = cr.MLPClassifier((5,), solver="sgd", learning_rate_init=0.25, random_state=0)
+    rates = []
+    for callbacks in ([], [plateau], [plateau], [plateau], [], [plateau]):
+        model.set_params(callbacks=[*callbacks, lambda progress: rates.append(progress.logs)])
+        model.partial_fit(X, Y, classes=[0, 1, 2])
+    assert [logs.get("learning_rate") for logs in rates] == [0.25, 0.25, 0.25, 0.125, None, 0.25]
+    model.set_params(learning_rate="adaptive")
+    with pytest.raises(ValueError, match=r"'adaptive' lowers the rate .* ReduceOnPlateau; leave one"):
+        model.partial_fit(X, Y)
 
 
 def test_what_is_recorded_is_recorded_for_estimators_too():

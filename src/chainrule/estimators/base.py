@@ -39,6 +39,7 @@ from chainrule.estimators.validation import Held, held_out, own_rows
 from chainrule.estimators.warned import warn
 from chainrule.estimators.weights import activated, as_before_if_refused, follow_weights, weights_dtype
 from chainrule.executors import EXECUTORS
+from chainrule.graph.names import checked_options
 from chainrule.graph.types import ROWS, Array, ArrayType
 from chainrule.layers import initial_values
 from chainrule.losses import L2, Loss
@@ -76,6 +77,7 @@ class BaseMLP(Inspected, Fitted, ABC):
 
     # Fitting --------------------------------------------------------------------------------------
 
+    @checked_options
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, validation_data: tuple[Any, ...] | None = None
     ) -> Any:
@@ -347,14 +349,16 @@ class BaseMLP(Inspected, Fitted, ABC):
         """
         if not hasattr(self, "loss_curve_"):  # lbfgs, which the fit goes on from, has none
             self._begin_curves()
+        lowered = self._has_plateau()
         if incremental and self._left is not None:
             task = self._made_task(weights_dtype(self), self._trainer.task.optimizer)
             if task != self._trainer.task:
                 self._make_trainer(task)
-            return self._left.schedule
+            left = self._left.schedule
+            return left._replace(kind="constant") if lowered else left
         self._left = None
         self._renew()
-        schedule, power, lowered = self.learning_rate, float(self.power_t), self._has_plateau()
+        schedule, power = self.learning_rate, float(self.power_t)
         if self.solver != "sgd" or has_schedule(self):
             schedule = "constant"
         elif schedule == "constant" and not lowered:  # so that both are the same code

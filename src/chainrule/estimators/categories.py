@@ -51,7 +51,14 @@ class Coded:
 
 
 def as_table(x: Any) -> Any:
-    """Return what has columns as it is, and lists as an array of objects; None where there are no columns."""
+    """Return what has columns as it is, and lists as an array of objects; None where there are no columns.
+
+    A single batch of Arrow becomes a table, as scikit-learn takes the names of a table's columns alone.
+    """
+    if hasattr(x, "column_names") and not hasattr(x, "to_batches"):
+        from pyarrow import Table  # it is installed where x has come from
+
+        return Table.from_batches([x])
     if not hasattr(x, "shape"):
         try:
             x = np.asarray(x, object)

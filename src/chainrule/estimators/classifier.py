@@ -25,6 +25,7 @@ from chainrule.estimators.validation import Held
 from chainrule.estimators.warned import as_one_dimension
 from chainrule.estimators.weights import activated, as_before_if_refused
 from chainrule.graph.names import checked_options
+from chainrule.graph.options import as_flag
 from chainrule.graph.types import FLOAT64, ROWS, Array, ArrayType
 from chainrule.losses import Loss
 
@@ -207,6 +208,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         keep_all(self, locals())
 
     @available_if(has_epochs)  # type: ignore[untyped-decorator]
+    @checked_options
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
         """Train for one epoch, from where the estimator is.
 
@@ -348,7 +350,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         return_confidence : bool, default False
             Whether the probability of what is predicted is returned too: of each row, or of each label.
         """
-        if not return_confidence:
+        if not as_flag(return_confidence, "return_confidence"):
             return self._labels(self._output(X))
         y = self.predict_proba(X)
         if self.out_activation_ == "softmax":

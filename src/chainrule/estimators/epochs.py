@@ -32,7 +32,7 @@ from chainrule.training.fingerprint_of_python import fingerprint_of_python
 from chainrule.training.fit import fit_from
 from chainrule.training.history import History
 from chainrule.training.memo import remembered
-from chainrule.training.plateau import ReduceOnPlateau, with_plateau
+from chainrule.training.plateau import CARRIED, ReduceOnPlateau, with_plateau
 from chainrule.training.stopping import EarlyStopping, with_best
 from chainrule.training.task import DataTypes
 
@@ -166,7 +166,8 @@ def _planned(
         missing = {path: number for path, number in watching.arguments().items() if path != RATE}
         inputs = replace(inputs, validation_data=watched, arguments={**missing, **arguments})
     loop, state, judge = _with_rules(estimator, loop, state, rules, held)
-    loop, state, inputs = with_plateau(loop, state, inputs, plateau)
+    left = None if estimator._left is None else estimator._left.carried
+    loop, state, inputs = with_plateau(loop, state, inputs, plateau, left)
     return Plan(tables, loop, state, inputs, rules, judge, plateau, looking)
 
 
@@ -179,7 +180,8 @@ def _with_rules(
     waiting: dict[str, Array] = {}
     if (estimator.best_loss_ is None) == rules.scored:
         left = {} if estimator._left is None else estimator._left.carried
-        waiting = {**estimator._waiting, **{name: left[name] for name in (RATE,) if name in left}}
+        fallen = RATE in left and rules.schedule.kind != "constant"
+        waiting = {**estimator._waiting, **({RATE: left[RATE]} if fallen else {})}
     if BEST in waiting:  # the attribute may have been set since
         best = estimator.best_validation_score_ if rules.scored else estimator.best_loss_
         waiting = {**waiting, BEST: np.asarray(best, np.float64)}
@@ -347,7 +349,7 @@ class Attributes:
         best, scored = np.float64(state.carried[BEST]), self.plan.rules.scored
         one.best_loss_, one.best_validation_score_ = (None, float(best)) if scored else (best, None)
         schedule = self.plan.rules.schedule
-        kept = [*one._trainer.loop_state.carried, *([RATE] if schedule.kind != "constant" else [])]
+        kept = [*one._trainer.loop_state.carried, *(name for name in CARRIED if name in state.carried)]
         one._left = Left(
             {name: state.carried[name] for name in kept},
             state.step,

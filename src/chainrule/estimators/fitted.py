@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from chainrule.estimators.categories import Coded
 from chainrule.estimators.embeddings import embedding_names
 from chainrule.estimators.network import Network
 from chainrule.estimators.predicting import Predictor
+from chainrule.estimators.solver import RATE
 from chainrule.estimators.stopping import RateSchedule
 from chainrule.graph.loop import LoopState
 from chainrule.graph.types import ROWS, Array, ArrayType, DType
@@ -128,6 +130,13 @@ class Fitted(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             for name, array in self._trainer.loop_state.carried.items()
         }
         self._trainer.loop_state = LoopState(arrays, left.step, left.epoch)
+
+    def _take_rate(self, left: Left) -> None:
+        """Give the optimizer the learning rate to which a fit has let it fall, if it has a rule for that."""
+        task = self._trainer.task
+        if RATE in left.carried and isinstance(task.optimizer.learning_rate, float):
+            rate = float(left.carried[RATE])
+            self._make_trainer(replace(task, optimizer=replace(task.optimizer, learning_rate=rate)))
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())

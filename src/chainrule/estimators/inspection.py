@@ -155,8 +155,9 @@ def _prepared(
         key = drawn_key(random_state)
     data = {**data, "x": as_dense(data["x"])}
     copy._renew()
+    if copy._left is not None:  # partial_fit goes on with its optimizer's state
+        copy._take_rate(copy._left)
+        copy._go_on(copy._left)
     trainer = copy._trainer
     trainer.key = key
-    if copy._left is not None:  # partial_fit goes on with its optimizer's state
-        copy._go_on(copy._left)
     return copy, trainer, data

@@ -186,6 +186,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     ) -> None:
         keep_all(self, locals())
 
+    @checked_options
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Train for one epoch, from where the estimator is; with "lbfgs" for `max_iter` iterations.
 

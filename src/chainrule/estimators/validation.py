@@ -132,12 +132,12 @@ def _scored(estimator: Any, x: Array, labels: Any, weight: Array | None) -> Call
 
 
 def _refuse_missing_class(problem: ValueError, fitted: Any, labels: Any) -> None:
-    """Say what a scorer has failed on, if it is a class that no held-out row has."""
+    """Say what a scorer may have failed on: a class that no held-out row has."""
     one_class = is_classifier(fitted) and labels.ndim == 1
     missing = np.setdiff1d(fitted.classes_, labels).tolist() if one_class else []
     if missing:
         raise ValueError(
-            f"scoring={fitted.scoring!r} failed on the held-out rows, none of which is of the class "
-            f"{missing[0]!r} ({problem}); give fit a validation_data with each class, or set a larger "
-            "validation_fraction"
+            f"scoring={fitted.scoring!r} failed on the held-out rows ({problem}); that may be as none of "
+            f"them is of the class {missing[0]!r}: give fit a validation_data with each class, or set a "
+            "larger validation_fraction"
         ) from problem

@@ -19,6 +19,7 @@ from chainrule.explanation.story import StoryStep, Teller
 from chainrule.explanation.verdict import Verdict
 from chainrule.explanation.why import Why
 from chainrule.graph.names import unknown_name
+from chainrule.graph.options import as_flag
 from chainrule.graph.words import counted
 from chainrule.primitives import elementwise as elementwise  # read back, it needs the table
 
@@ -173,15 +174,15 @@ class Explanation:
 
     def to_text(self, *, answers: bool = True) -> str:
         """Return the story as text; without answers, as a worksheet."""
-        return as_text(self, answers)
+        return as_text(self, as_flag(answers, "answers"))
 
     def to_markdown(self, *, answers: bool = True) -> str:
         """Return the story as Markdown with LaTeX formulas; without answers, as a worksheet."""
-        return as_markdown(self, answers)
+        return as_markdown(self, as_flag(answers, "answers"))
 
     def to_latex(self, *, answers: bool = True) -> str:
         """Return the story as a LaTeX document; without answers, as a worksheet."""
-        return as_latex(self, answers)
+        return as_latex(self, as_flag(answers, "answers"))
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return the story as one HTML page that works offline, and write it where a path is given.

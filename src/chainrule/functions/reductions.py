@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.functions.arguments import as_real
+from chainrule.graph.options import as_flag
 from chainrule.graph.primitive import Primitive
 from chainrule.graph.trace import operation
 from chainrule.graph.types import BOOL, INT32, ROWS, normalize_axes, normalize_axis
@@ -31,7 +32,7 @@ def _reduce(row: Primitive, x: Operand, axis: Axis, keepdims: bool) -> Value:
         x = rows.cast(x, dtype="int32")
     axes = _axes(x, axis)
     y = row(x, axes=axes)
-    if keepdims:
+    if as_flag(keepdims, "keepdims"):
         y = reshape(y, shape=tuple(1 if i in axes else dim for i, dim in enumerate(x.shape)))
     return y
 
@@ -429,8 +430,10 @@ def logsumexp(x: Operand, /, *, axis: Axis = None, keepdims: bool = False) -> An
     x = as_real(x)
     below, largest = below_largest(x, axis)
     y = rows.log(_reduce(sum_, rows.exp(below), axis, True)) + largest
+    if as_flag(keepdims, "keepdims"):
+        return y
     axes = _axes(x, axis)
-    return y if keepdims else reshape(y, shape=tuple(dim for i, dim in enumerate(y.shape) if i not in axes))
+    return reshape(y, shape=tuple(dim for i, dim in enumerate(y.shape) if i not in axes))
 
 
 def below_largest(x: Value, axis: Axis) -> tuple[Value, Value]:

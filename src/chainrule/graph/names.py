@@ -6,7 +6,7 @@ import difflib
 import functools
 import inspect
 from collections.abc import Callable, Iterable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -60,16 +60,21 @@ def refuse_surplus(owner: str, given: int, signature: inspect.Signature) -> None
 def checked_options(function: Callable[P, R]) -> Callable[P, R]:
     """Make a function answer an unknown keyword with the nearest names, and a surplus argument with all."""
     signature = inspect.signature(function)
-    owner = function.__qualname__.replace(".__init__", "")
     by_position = sum(one.kind is not one.KEYWORD_ONLY for one in signature.parameters.values())
     bound = "self" in signature.parameters
+
+    def owner(args: tuple[Any, ...]) -> str:
+        """Return the function's name; a method may be inherited, and a user knows the object's class."""
+        if not bound:
+            return function.__qualname__
+        return f"{type(args[0]).__name__}.{function.__name__}".removesuffix(".__init__")
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         if kwargs:
-            refuse_unknown_options(owner, kwargs, signature)
+            refuse_unknown_options(owner(args), kwargs, signature)
         if len(args) > by_position:
-            refuse_surplus(owner, len(args) - bound, signature)
+            refuse_surplus(owner(args), len(args) - bound, signature)
         return function(*args, **kwargs)
 
     return wrapper

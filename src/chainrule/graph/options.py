@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from chainrule.graph.hyperparameters import RUN_TIME
 from chainrule.graph.names import refuse_surplus, refuse_unknown_options, unknown_name
 from chainrule.graph.value import Value
@@ -62,9 +64,9 @@ class CheckedOptions:
     """A base of dataclasses whose options are checked: their number and names, and the ranges of fields.
 
     An unknown name is answered with the nearest ones, one too many with all. Numbers become plain floats and
-    ints. A field whose default is None may be None, and a part that is made in a layer's `forward` may be
-    given a symbolic number, which was checked before. An option that is set later is answered with what to
-    do instead.
+    ints, and what is annotated `bool` a plain bool. A field whose default is None may be None, and a part
+    that is made in a layer's `forward` may be given a symbolic number, which was checked before. An option
+    that is set later is answered with what to do instead.
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
@@ -84,11 +86,20 @@ class CheckedOptions:
     def __post_init__(self) -> None:
         """Raise a sentence for the first field outside its range."""
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            absent = isinstance(value, Value) or (value is None and field.default is None)
-            if "range" in field.metadata and not absent:
-                number = field.metadata["range"].number(value, f"{type(self).__name__}: {field.name}")
-                object.__setattr__(self, field.name, number)
+            value, what = getattr(self, field.name), f"{type(self).__name__}: {field.name}"
+            if isinstance(value, Value) or (value is None and field.default is None):
+                continue
+            if "range" in field.metadata:
+                object.__setattr__(self, field.name, field.metadata["range"].number(value, what))
+            elif field.type in ("bool", bool):
+                object.__setattr__(self, field.name, as_flag(value, what))
+
+
+def as_flag(value: Any, what: str) -> bool:
+    """Return a plain bool; text, of which "no" is as true as "yes", is none. 0 and 1 are taken for one."""
+    if not isinstance(value, numbers.Integral | np.bool_) or value not in (0, 1):
+        raise TypeError(f"{what} is True or False, not {value!r}")
+    return bool(value)
 
 
 def _is_frozen(cls: type) -> bool:

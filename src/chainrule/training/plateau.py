@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,6 +20,8 @@ from chainrule.training.stopping import check_mode, check_monitor, waiting
 _BEST, _WAITED = "plateau/best", "plateau/waited"
 _NUMBERS = "plateau"
 _RATE = "task.optimizer.learning_rate"
+#: What a loop carries for it.
+CARRIED = (_BEST, _WAITED, _RATE)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,11 @@ class ReduceOnPlateau(CheckedOptions):
 
 
 def with_plateau(
-    loop: Loop, state: LoopState, inputs: Inputs, plateau: ReduceOnPlateau | None
+    loop: Loop,
+    state: LoopState,
+    inputs: Inputs,
+    plateau: ReduceOnPlateau | None,
+    left: Mapping[str, Array] | None = None,
 ) -> tuple[Loop, LoopState, Inputs]:
     """Return a run's parts with the learning rate carried from epoch to epoch, and lowered on a plateau.
 
@@ -102,6 +109,8 @@ def with_plateau(
         Without it; early stopping may be there already.
     plateau : ReduceOnPlateau or None
         What decides; None changes nothing.
+    left : mapping of arrays, optional
+        What an earlier run has carried, if this one counts on.
     """
     if plateau is None:
         return loop, state, inputs
@@ -112,7 +121,8 @@ def with_plateau(
             "ReduceOnPlateau lowers a learning rate that is a number above 0, and the optimizer has none; "
             "give it a number in place of a schedule or 0"
         )
-    own = {_BEST: np.asarray(np.inf), _WAITED: np.asarray(0.0), _RATE: arguments.pop(_RATE)}
+    own = dict(zip(CARRIED, (np.asarray(np.inf), np.asarray(0.0), arguments.pop(_RATE)), strict=True))
+    own |= {name: left[name] for name in CARRIED if left and name in left}
     stages = [plateau.stage()] if loop.epoch_end is None else [loop.epoch_end, plateau.stage()]
     return (
         replace(loop, epoch_end=_together(stages)),
