@@ -83,9 +83,12 @@ def layer_at(network: Layer, path: str) -> Layer | None:
 
 def takes_numbers(network: Layer) -> bool:
     """Whether the input reaches weights as it is: not through a normalization, nor as category numbers."""
+    return not isinstance(first_layer(network), BatchNorm | LayerNorm | Embedding)
+
+
+def first_layer(network: Layer) -> Layer:
+    """Return the layer that takes the input of layers that follow one another."""
     first = network
-    while isinstance(getattr(first, "layers", None), tuple):
-        if not first.layers:  # type: ignore[attr-defined]
-            return True
+    while isinstance(getattr(first, "layers", None), tuple) and first.layers:  # type: ignore[attr-defined]
         first = first.layers[0]  # type: ignore[attr-defined]
-    return not isinstance(first, BatchNorm | LayerNorm | Embedding)
+    return first
