@@ -109,8 +109,8 @@ class Patient:
         return self.gradients_of(self.some(MOST_LOOKED_AT))
 
     def gradients_of(self, data: Data) -> dict[str, Array]:
-        """Return the loss, as "batch_loss", and the gradients of a training step on these rows."""
-        stage = self.trainer.stage("gradients", self.trainer.data_types(dict(data)))
+        """Return the loss that a fit reports, as "batch_loss", and the gradients of a step on these rows."""
+        stage = self.trainer.stage("reported gradients", self.trainer.data_types(dict(data)))
         return run_stage(stage, self.trainer.arrays(data))
 
     @property

@@ -174,17 +174,17 @@ def _guess(patient: Patient) -> Guess | None:
     prediction = np.zeros((len(y), *output.shape[1:]), output.dtype)
     if isinstance(loss, CrossEntropy | BinaryCrossEntropy):
         of = int(output.shape[-1]) if isinstance(loss, CrossEntropy) else 2
-        even = float(np.mean(loss(prediction, y)))
+        even = float(np.mean(loss.reports(prediction, y)))
         log = float(np.log(of))  # a focal loss is less for a guess, and hardly for what is wrong
         words = f"-ln(1/{of})" if np.isclose(even, log) else f"the loss of probabilities of 1/{of}"
         return Guess(even, words, LIMITS.start_loss * log)
     large = np.full_like(prediction, LIMITS.fresh_output)
-    fresh = float(np.mean(loss(large, y)) + np.mean(loss(-large, y))) / 2
+    fresh = float(np.mean(loss.reports(large, y)) + np.mean(loss.reports(-large, y))) / 2
     words = "the loss of a guess of 0"
     if np.array_equal(loss.link(prediction + 1), prediction + 1):  # of a number to predict the mean is better
         prediction += np.mean(y, axis=0).reshape(-1 if y.ndim > 1 else ())
         words = "the target's variance" if isinstance(loss, MeanSquaredError) else "the loss of the mean"
-    return Guess(float(np.mean(loss(prediction, y))), words, fresh)
+    return Guess(float(np.mean(loss.reports(prediction, y))), words, fresh)
 
 
 def is_learning(patient: Patient, loss: float) -> bool:

@@ -200,4 +200,4 @@ def _row_losses(patient: Patient, data: Data) -> Array:
         groups = np.array_split(np.arange(len(data["x"])), max(2, len(data["x"]) // GROUP))
         return np.array([patient.loss(taken(data, group)) for group in groups])
     prediction = run_stage(trainer.stage("prediction"), trainer.arrays(data))["prediction"]
-    return np.asarray(loss(prediction, data["y"]), float)
+    return np.asarray(loss.reports(prediction, data["y"]), float)
