@@ -9,6 +9,7 @@ from chainrule.graph.loop import Inputs, NotFiniteError
 from chainrule.graph.names import checked_options
 from chainrule.training.data import as_count
 from chainrule.training.fit import not_finite
+from chainrule.training.frames import column_names
 
 if TYPE_CHECKING:  # what inspects is imported when it is asked for: training does without it
     from chainrule.diagnosis.diagnose import Diagnosis
@@ -66,7 +67,9 @@ class Inspection(Attributes):
         )
 
     @checked_options
-    def diagnose(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> Diagnosis:
+    def diagnose(
+        self, x: Any, y: Any = None, *, sample_weight: Any = None, batch_size: int | None = 32
+    ) -> Diagnosis:
         """Examine the network on its data before training; copies are trained, the model stays as it is.
 
         It looks at the scale of features and targets, duplicated and leaking columns, losses and gradients
@@ -78,6 +81,9 @@ class Inspection(Attributes):
         ----------
         x, y, sample_weight
             As for `fit`. Of many rows, some thousands are looked at.
+        batch_size : int or None, default 32
+            That of the fit to come: a learning rate may be too high for some sizes only. Copies are trained
+            by batches of at most 256 rows.
 
         Returns
         -------
@@ -99,7 +105,9 @@ class Inspection(Attributes):
 
         with self._trainer.unchanged_on_failure():
             data = self._trainer.batch(x, y, sample_weight)
-        patient = Patient(self._trainer, data, self.executor, self.n_threads, self.seed)
+            size = len(data["x"]) if batch_size is None else as_count(batch_size, "batch_size")
+        names = column_names(x) or self._trainer.feature_names or ()
+        patient = Patient(self._trainer, data, self.executor, self.n_threads, self.seed, size, names)
         return examine(patient.copy())
 
     @checked_options

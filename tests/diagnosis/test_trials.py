@@ -129,6 +129,19 @@ def test_an_objective_is_looked_at_in_groups():
     assert names(useless) == ["input that does not help"]
 
 
+@pytest.mark.parametrize("seed", [8, 10, 12])
+def test_numbers_of_categories_say_nothing_by_their_size(seed):
+    """Of 140 rows two thirds hardly teach a network the 4 times 12 of them, and yet they help."""
+    generator = np.random.default_rng(seed)
+    x, effects = generator.integers(0, 12, (140, 4)), generator.normal(size=(4, 12))
+    total = sum(effects[place][x[:, place]] for place in range(4))
+    y = np.digitize(total, np.quantile(total, [1 / 3, 2 / 3]))
+    net = cr.Sequential([cr.Embedding(12, 5), cr.Flatten(), cr.Dense(24, activation="tanh"), cr.Dense(3)])
+    model = cr.Model(net, loss="cross_entropy", optimizer=cr.Adam(2e-3))
+    assert not list(sees_input(patient(model, x, y)))
+    assert list(sees_input(patient(model, x, generator.permutation(y))))
+
+
 def test_rows_without_weight_do_not_count():
     x, y = DATA["iris"][0]
     weight = np.r_[np.ones(100), np.zeros(50)]

@@ -272,3 +272,20 @@ def test_a_table_of_another_type_than_was_traced_is_refused(executor):
     inputs = Inputs(data, trainer.arguments(), trainer.key, batch_size=8, epochs=1)
     with pytest.raises(ValueError, match=f"sample_weight is float.*was given {other}"):
         next(iter(EXECUTORS[executor].run(loop, trainer.start(), inputs)))
+
+
+@pytest.mark.parametrize("executor", ["compiled", "numpy"])
+def test_a_row_that_takes_others_of_its_batch_with_it_is_named(executor):
+    """The square of what is left of any row is infinite once the mean has been taken off."""
+    x, y = table()
+    x[13] = 1e200
+    net = cr.Sequential([cr.BatchNorm(), cr.Dense(1)])
+    _, _, _, _, first = failure(regression(net, executor=executor), x, y, batch_size=None)
+    assert first.startswith("the first is inf in row 13, made by multiply in layers.0 of the forward pass")
+
+
+@pytest.mark.parametrize("rate", [lambda t: 0.1 / (t - 5), lambda t: cr.where(t > 4, np.nan, 0.1)])
+def test_a_schedule_that_gives_no_number(rate):
+    what, _, step, _, first = failure(regression(optimizer=cr.SGD(rate)), *table(), batch_size=2)
+    assert (what, step) == ("layers.0.weight", "6")
+    assert "of the update; a schedule makes it of the number of the step" in first

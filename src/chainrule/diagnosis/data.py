@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -24,10 +24,15 @@ STANDARDIZE = "standardize the columns: (x - x.mean(axis=0)) / x.std(axis=0)"
 def features(patient: Patient) -> Iterator[Verdict]:
     """Look at the scale of the features where they reach weights as they are."""
     if takes_numbers(patient.trainer.task.network) and patient.data["x"].ndim == 2:
-        yield from feature_scale(patient.data["x"].astype(float))
+        yield from feature_scale(patient.data["x"].astype(float), patient.names)
 
 
-def feature_scale(x: Array) -> Iterator[Verdict]:
+def called(place: int, names: Sequence[str]) -> str:
+    """Return what a column is called: its name, or its number where it has none."""
+    return repr(names[place]) if names else str(place)
+
+
+def feature_scale(x: Array, names: Sequence[str] = ()) -> Iterator[Verdict]:
     """Find columns whose sizes are wildly different, or far from 1."""
     varying = _varying(x)
     if not varying.size:
@@ -42,17 +47,15 @@ def feature_scale(x: Array) -> Iterator[Verdict]:
     common = np.array([_unusual(x[:, place]) for place in varying]) >= min(LIMITS.unusual_rows, len(x) / 4)
     small = int(np.argmin(np.where(common, most, np.inf)))
     large, far = int(np.argmax(sizes)), int(np.argmax(offsets))
+    largest, least, farthest = (called(int(varying[one]), names) for one in (large, small, far))
     if common.any() and sizes[large] > LIMITS.different_features * most[small]:
-        evidence = (
-            f"column {varying[large]} varies by {most[large]:.3g} and column {varying[small]} by "
-            f"{most[small]:.3g}"
-        )
+        evidence = f"column {largest} varies by {most[large]:.3g} and column {least} by {most[small]:.3g}"
         yield Verdict("features of wildly different scale", "x", evidence, STANDARDIZE)
     elif sizes[large] > LIMITS.largest_feature:
-        evidence = f"column {varying[large]} varies by {most[large]:.3g}, and about 1 is what layers expect"
+        evidence = f"column {largest} varies by {most[large]:.3g}, and about 1 is what layers expect"
         yield Verdict("features far from unit scale", "x", evidence, STANDARDIZE)
     elif offsets[far] > LIMITS.farthest_feature:
-        evidence = f"column {varying[far]} lies around {np.mean(x[:, varying[far]]):.4g} and varies by "
+        evidence = f"column {farthest} lies around {np.mean(x[:, varying[far]]):.4g} and varies by "
         yield Verdict("features far from unit scale", "x", f"{evidence}{spreads[far]:.3g} only", STANDARDIZE)
 
 
@@ -125,7 +128,7 @@ def _within_of_classes(targets: Array, batch_size: int) -> float:
     return float((1 - alike) / (1 - np.sum((sizes / len(targets)) ** 2)))
 
 
-def duplicated_columns(x: Array) -> Iterator[Verdict]:
+def duplicated_columns(x: Array, names: Sequence[str] = ()) -> Iterator[Verdict]:
     """Find columns that are the same, up to scale and offset, or nearly. In a few rows it may be chance.
 
     Two columns of two values each, of which one says yes where the other says no, are no duplicates: that is
@@ -146,7 +149,7 @@ def duplicated_columns(x: Array) -> Iterator[Verdict]:
     same = [group for group in groups.values() if len(group) > 1]
     nearly = _nearly_same(x, [group[0] for group in groups.values()])
     told = [
-        _say_the_same(some, more)
+        _say_the_same(some, more, names)
         for some, more in ((same, ""), (nearly, ", but for rounding or noise"))
         if some
     ]
@@ -154,8 +157,10 @@ def duplicated_columns(x: Array) -> Iterator[Verdict]:
         yield Verdict("duplicated columns", "x", "; ".join(told), "keep one of each")
 
 
-def _say_the_same(groups: list[list[int]], but: str) -> str:
-    shown = "; ".join(" and ".join(map(str, group[:SHOWN])) for group in groups[:SHOWN])
+def _say_the_same(groups: list[list[int]], but: str, names: Sequence[str]) -> str:
+    shown = "; ".join(
+        " and ".join(called(place, names) for place in group[:SHOWN]) for group in groups[:SHOWN]
+    )
     more = f", and {len(groups) - SHOWN} more" if len(groups) > SHOWN else ""
     return f"columns {shown} say the same{more}{but}"
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from chainrule.diagnosis.by_heart import two_rows
 from chainrule.diagnosis.data import alike_in_batches, features, target
 from chainrule.diagnosis.flow import (
     EXPLODING,
@@ -19,7 +20,7 @@ from chainrule.diagnosis.flow import (
     update_ratios,
 )
 from chainrule.diagnosis.leaks import columns
-from chainrule.diagnosis.patient import BATCH, MOST_LOOKED_AT, MOST_TRAINED_ON, PATIENCE, Patient, chosen_rows
+from chainrule.diagnosis.patient import MOST_LOOKED_AT, MOST_TRAINED_ON, PATIENCE, Patient, chosen_rows
 from chainrule.diagnosis.small_weights import small_weights
 from chainrule.diagnosis.start import (
     is_learning,
@@ -58,8 +59,8 @@ class Doctor(Callback):
     dead and saturated units, at how far steps change the weights (about a thousandth is usual), and at the
     loss. A learning rate is called too high where smaller ones come clearly further on a copy; so it is where
     a fit ends as numbers become NaN or infinite. Where the loss, of rows held out if there are any, never
-    comes far below that of a guess, copies tell whether the input helps. What is wrong from the start is told
-    without what comes of it. Each verdict is told once.
+    comes far below that of a guess, copies tell whether two rows can be learnt by heart, and whether the
+    input helps. What is wrong from the start is told without what comes of it. Each verdict is told once.
 
     Parameters
     ----------
@@ -96,6 +97,7 @@ class Doctor(Callback):
         self._from_birth: list[Verdict] = []
         self._besides: list[Verdict] = []
         self._silent_from_birth: set[str] = set()
+        self._vanished: list[Verdict] = []
         self._weights_before: dict[str, Array] = {}
         self._patient: Patient | None = None
         self._at_start: Patient | None = None
@@ -104,9 +106,10 @@ class Doctor(Callback):
         """Forget the last patient, and see which layers of this one are silent before the first step."""
         self.verdicts = []
         self._steps_before = progress.steps
-        patient, few = Patient(progress.model._trainer, _looked_at(progress)), _trained_on(progress)
+        few = _trained_on(progress)
+        patient = Patient(progress.model._trainer, _looked_at(progress), names=few.names)
         self._patient, self._at_start = patient, few.copy()
-        self._weights_before = patient.weights
+        self._weights_before, self._vanished = patient.weights, []
         self._silent_from_birth = {verdict.where for verdict in silent_units(patient)}
         self._besides = list(columns(few))
         if not progress.shuffle and "y" in progress.data:
@@ -135,8 +138,8 @@ class Doctor(Callback):
             if not self.verdicts and _began_fast(progress.history) and slower_is_ahead(at_start):
                 steps = progress.steps - self._steps_before
                 self._tell_of(rate_too_high(at_start, steps, late_loss(progress.history)))
-            if not self.verdicts and _is_hardly_better_than_a_guess(at_start, progress.history):
-                self._tell_of(sees_input(at_start))
+            if not self.verdicts and _has_learnt_little(at_start, progress.history):
+                self._tell_of(_two_rows(at_start) or sees_input(at_start))
         self._patient = self._at_start = None
 
     def _look(self, progress: Progress, is_over: bool = False) -> None:
@@ -148,6 +151,7 @@ class Doctor(Callback):
             at_start=self._at_start,
             silent_from_birth=self._silent_from_birth,
             weights=self._weights_before,
+            vanished=self._vanished,
             steps=steps,
             is_new=not self._steps_before,
             had_time=is_over or steps >= PATIENCE,
@@ -178,8 +182,9 @@ def _trained_on(progress: Progress) -> Patient:
     options = {name: getattr(model, name) for name in ("executor", "seed") if hasattr(model, name)}
     rows = chosen_rows(len(progress.data["x"]), MOST_TRAINED_ON, options.get("seed", 0))
     data = {name: array[rows] for name, array in progress.data.items()}  # of a sparse table only these
-    size = min(progress.batch_size, BATCH)  # large ones would take long
-    return Patient(model._trainer, data, n_threads=model.n_threads, batch_size=size, **options)
+    names = model._trainer.feature_names or list(getattr(model, "feature_names_in_", ()))
+    options |= {"n_threads": model.n_threads, "batch_size": progress.batch_size, "names": names}
+    return Patient(model._trainer, data, **options)
 
 
 def _unknown_target(patient: Patient) -> Iterator[Verdict]:
@@ -194,7 +199,8 @@ def _unknown_target(patient: Patient) -> Iterator[Verdict]:
 class _SoFar(NamedTuple):
     """What is known of a fit before a look at it.
 
-    The weights are those of the last look. The network is new where no earlier fit has trained it, and
+    The weights are those of the last look; gradients that had vanished at a look are kept, the first of them
+    first. The network is new where no earlier fit has trained it, and
     has had time where the fit is over, or long. It is slow, or fast, where the learning rate has been called
     too low, or too high.
     """
@@ -202,6 +208,7 @@ class _SoFar(NamedTuple):
     at_start: Patient
     silent_from_birth: Set[str]
     weights: Mapping[str, Array]
+    vanished: list[Verdict]
     steps: int
     is_new: bool
     had_time: bool
@@ -221,6 +228,9 @@ def _findings(patient: Patient, progress: Progress, so_far: _SoFar) -> Iterator[
     too_high = [] if so_far.is_fast else _too_fast(patient, history, silent, so_far)
     yield from too_high
     is_fast = so_far.is_fast or bool(too_high)
+    fell_silent = any(verdict.where not in so_far.silent_from_birth for verdict in silent)
+    if fell_silent and not is_fast:  # they may have, on the way to targets that are out of reach
+        silent = _two_rows(so_far.at_start) or silent
     causes = silent or ([] if is_fast else _flow(patient, flows, history["loss"][-1], so_far))
     yield from causes or []
     if causes == [] and not is_fast:
@@ -250,8 +260,7 @@ def _too_little(
     falling, short = _falls(history), list[Verdict]()
     found = _too_slow(so_far.at_start, progress.steps, most) if so_far.is_new or not falling else []
     yield from found
-    knew = _knew_something(so_far) and not _rises(history)
-    stays = not (falling or knew or so_far.is_slow or found)
+    stays = not (falling or so_far.is_slow or found or _knew_something(so_far))
     if most > LIMITS.slow_update or stays:
         short = list(update_ratios(patient.trainer.task.network, ratios, flow))
     yield from short
@@ -278,7 +287,7 @@ def _flow(
     """Find gradients that explode; or that vanish and are to blame, or None where time will tell.
 
     Gradients that exploded in one epoch, as from a first step that is too long, and are small again, are no
-    fault.
+    fault. Those that vanished for a while may be: copies tell.
     """
     network, usual, at_start = patient.trainer.task.network, slope_of_ignorance(patient), so_far.at_start
     *before, found = [list(gradient_flow(network, flow, usual, patient.weights)) for flow in flows]
@@ -286,14 +295,14 @@ def _flow(
         if not before:
             return found if so_far.had_time else None
         return found if any(verdict.name == EXPLODING for verdict in before[0]) else []
-    if not any(verdict.name == VANISHING for verdict in found) or is_learning(patient, loss):
+    so_far.vanished.extend(found)
+    if not so_far.vanished or is_learning(patient, loss):
         return []
-    (verdict,) = found
-    if verdict.remedy == UNBLOCK and so_far.steps >= FEW_STEPS:
-        return [verdict]
+    if found and found[0].remedy == UNBLOCK and so_far.steps >= FEW_STEPS:
+        return found
     if not so_far.had_time:
-        return None
-    told = at_start.once(VANISHING, partial(confirmed, at_start, verdict))
+        return None if found else []
+    told = at_start.once(VANISHING, partial(confirmed, at_start, so_far.vanished[0]))
     return [] if told is None else [told]
 
 
@@ -311,10 +320,18 @@ def _knew_something(so_far: _SoFar) -> bool:
     return so_far.at_start.start_loss < LIMITS.left_loss * guess.loss
 
 
-def _is_hardly_better_than_a_guess(patient: Patient, history: History) -> bool:
-    """Whether the loss, of rows held out if there are any, has not come far below that of a guess."""
-    losses = history.get("validation_loss") or history["loss"][-1:]
-    return loss_of_ignorance(patient) is not None and not is_learning(patient, min(losses))
+def _two_rows(at_start: Patient) -> list[Verdict]:
+    """Find a network that cannot learn two rows by heart, as before training; that is tried once."""
+    return at_start.once("two rows by heart", lambda: list(two_rows(at_start)))
+
+
+def _has_learnt_little(patient: Patient, history: History) -> bool:
+    """Whether the loss, of rows held out if there are any, has not come far below that of a guess.
+
+    Where that is not known, it has not come far below that at the start.
+    """
+    losses, guess = history.get("validation_loss") or history["loss"][-1:], loss_of_ignorance(patient)
+    return not min(losses) < LIMITS.learnt * (guess.loss if guess else patient.trained_loss)
 
 
 def _course(history: History) -> str:

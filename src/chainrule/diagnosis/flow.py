@@ -21,6 +21,8 @@ LARGER = (
     "start with weights of a variance of 1 / inputs to 2 / inputs, as layers do unless they are given a "
     "weight_initializer"
 )
+#: What to do about biases that are far too large.
+NO_BIASES = "start with biases of 0"
 #: What to do about gradients that are 0, to the last digit.
 UNBLOCK = "look for what lets no derivative through between it and the loss, as a factor of 0 does"
 #: What to do about gradients that vanish, whatever the weights; and about those that explode.
@@ -112,6 +114,15 @@ def told_of_large(network: Layer, large: Mapping[str, float]) -> str:
     if len(parts) == 1:
         return f"; weights of {title(network, parts[0])} are {most:.2g} times as large as usual"
     return f"; weights are up to {most:.2g} times as large as usual{in_layers(parts)}"
+
+
+def told_of_large_biases(network: Layer, weights: Mapping[str, Array]) -> str:
+    """Return the end of a sentence about a bias larger than outputs should be; nothing without one."""
+    reach = {part_of(name): float(np.max(np.abs(b))) for name, b in weights.items() if b.ndim == 1}
+    part = max(reach, key=lambda part: reach[part], default="")
+    if not reach or reach[part] <= LIMITS.fresh_output:
+        return ""
+    return f"; the biases of {title(network, part)} reach {reach[part]:.3g}"
 
 
 def relative_gradients(weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> dict[str, float]:
@@ -206,6 +217,8 @@ def update_ratios(
         yield Verdict(VANISHING, title(network, least), f"{beside}; {where}", OTHERWISE)
     else:
         usual = f"about {LIMITS.usual_update:g} is usual"
-        yield Verdict(
-            "updates too small", title(network, least), f"{found}; {usual}", "raise the learning rate"
-        )
+        remedy = "raise the learning rate"
+        if moving[most] > LIMITS.slow_update:
+            usual += f", and {moving[most]:.1g} is the change of {title(network, most)}"
+            remedy += " of this layer, which learning_rate_factors of the optimizer choose"
+        yield Verdict("updates too small", title(network, least), f"{found}; {usual}", remedy)

@@ -16,12 +16,12 @@ of a network whose several outputs are to give back its input, as an autoencoder
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from chainrule.diagnosis.data import duplicated_columns, standardized
+from chainrule.diagnosis.data import called, duplicated_columns, standardized
 from chainrule.diagnosis.patient import MOST_TRAINED_ON, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
@@ -52,14 +52,14 @@ class Teller(NamedTuple):
 def columns(patient: Patient) -> Iterator[Verdict]:
     """Find columns of a table that say the same, or tell the target."""
     if patient.data["x"].ndim == 2:
-        yield from duplicated_columns(patient.data["x"].astype(float))
+        yield from duplicated_columns(patient.data["x"].astype(float), patient.names)
         if "y" in patient.data:
             few = patient.some(MOST_TRAINED_ON)
-            y = few["y"]
-            yield from leaking_columns(few["x"].astype(float), y.astype(float) if y.dtype.kind == "f" else y)
+            x, y = few["x"].astype(float), few["y"]
+            yield from leaking_columns(x, y.astype(float) if y.dtype.kind == "f" else y, patient.names)
 
 
-def leaking_columns(x: Array, y: Array) -> Iterator[Verdict]:
+def leaking_columns(x: Array, y: Array, names: Sequence[str] = ()) -> Iterator[Verdict]:
     """Find columns that tell the target, or one of its classes, by themselves."""
     if len(x) < LIMITS.table_rows or x.shape[1] < 2:
         return
@@ -81,7 +81,8 @@ def leaking_columns(x: Array, y: Array) -> Iterator[Verdict]:
         if any(teller.is_copy for teller in several) or any(partly(others, teller) for teller in different):
             found |= {teller.place: teller.how for teller in several}
     if found:
-        shown = ", ".join(map(str, sorted(found)[:SHOWN])) + (", ..." if len(found) > SHOWN else "")
+        shown = ", ".join(called(place, names) for place in sorted(found)[:SHOWN])
+        shown += ", ..." if len(found) > SHOWN else ""
         yield Verdict(
             "leaking columns",
             "x",

@@ -72,9 +72,12 @@ def layer_at(network: Layer, path: str) -> Layer | None:
 
 def takes_numbers(network: Layer) -> bool:
     """Whether the input reaches weights as it is: not through a normalization, nor as category numbers."""
+    return not isinstance(first_layer(network), BatchNorm | LayerNorm | Embedding)
+
+
+def first_layer(network: Layer) -> Layer:
+    """Return the layer that takes the input of layers that follow one another."""
     first = network
-    while isinstance(layers := getattr(first, "layers", None), tuple):
-        if not layers:
-            return True
+    while isinstance(layers := getattr(first, "layers", None), tuple) and layers:
         first = layers[0]
-    return not isinstance(first, BatchNorm | LayerNorm | Embedding)
+    return first

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar, cast
@@ -22,7 +22,8 @@ from chainrule.training.trainer import Trainer
 
 #: Rows that are looked at, and that copies are trained on.
 MOST_LOOKED_AT, MOST_TRAINED_ON = 256, 2000
-BATCH = 32
+#: Of a usual fit; and the most of a trial: larger ones would take long.
+BATCH, MOST_IN_BATCH = 32, 256
 #: Weight updates of a trial, and of a longer one: what comes as far in these is no fault.
 STEPS, PATIENCE = 200, 1000
 
@@ -34,8 +35,9 @@ T = TypeVar("T")
 class Patient:
     """A trainer with weights, and its data: x, y and sample_weight as its graphs take them.
 
-    Copies are trained by batches of the given size: a rate may be too high for small ones only. What was
-    tried with these weights is kept in `trials`, by the learning rate's factor and the steps.
+    Copies are trained by batches of the given size: a rate may be too high for small, or large, ones only.
+    What was tried with these weights is kept in `trials`, by the learning rate's factor and the steps. The
+    columns of a frame have names.
     """
 
     trainer: Trainer
@@ -44,6 +46,7 @@ class Patient:
     n_threads: int | None = None
     seed: int = 0
     batch_size: int = BATCH
+    names: Sequence[str] = ()
     trials: dict[tuple[float, int], object] = field(default_factory=dict, compare=False)
     _memo: dict[str, object] = field(default_factory=dict, compare=False)
 
@@ -107,8 +110,8 @@ class Patient:
         return self.gradients_of(self.some(MOST_LOOKED_AT))
 
     def gradients_of(self, data: Data) -> dict[str, Array]:
-        """Return the loss, as "batch_loss", and the gradients of a training step on these rows."""
-        stage = self.trainer.stage("gradients", DataTypes.of(data))
+        """Return the loss that a fit reports, as "batch_loss", and the gradients of a step on these rows."""
+        stage = self.trainer.stage("reported gradients", DataTypes.of(data))
         return run_stage(stage, self.trainer.arrays(data))
 
     @property
@@ -144,7 +147,7 @@ class Patient:
         The records come with them if they are asked for: then each epoch is looked at.
         """
         trainer, history = self.trainer, History()
-        size = min(batch_size or self.batch_size, len(data["x"]))
+        size = min(batch_size or self.batch_size, MOST_IN_BATCH, len(data["x"]))
         epochs = max(2, -(-steps * size // len(data["x"])))
         validation = validation or {}
         loop = trainer.loop(dict(data), dict(validation), shuffle=True, recorded=True)

@@ -10,12 +10,14 @@ import numpy as np
 from chainrule.diagnosis.data import STANDARDIZE, standardized
 from chainrule.diagnosis.flow import (
     EXPLODING,
+    NO_BIASES,
     gradient_flow,
     large_weights,
     relative_gradients,
     told_of_large,
+    told_of_large_biases,
 )
-from chainrule.diagnosis.parts import takes_numbers, title
+from chainrule.diagnosis.parts import takes_numbers
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.units import much_dropped
@@ -119,7 +121,7 @@ def _loss_too_high(patient: Patient) -> Iterator[Verdict]:
     """Find a loss that is too high, and its cause: features, dropout, weights, or biases."""
     guess = loss_of_ignorance(patient)
     most = max(LIMITS.start_loss * guess.loss, guess.fresh) if guess else 0.0
-    if not guess or not patient.start_loss > most > 0:
+    if not guess or not np.inf > patient.start_loss > most > 0:  # where it is not finite, that is traced
         return
     found = (
         f"{patient.start_loss:.4g}; a network that knows nothing should have {guess.words} = {guess.loss:.4g}"
@@ -137,23 +139,15 @@ def _loss_too_high(patient: Patient) -> Iterator[Verdict]:
     if predicting <= most:  # dropout makes it so; as much as is usual is no fault
         yield from much_dropped(patient, f"the loss at the start is {found}; without it {predicting:.4g}")
         return
-    large, biases = large_weights(patient.weights), told_of_large_biases(patient)
+    network = patient.trainer.task.network
+    large, biases = large_weights(patient.weights), told_of_large_biases(network, patient.weights)
     remedy = "start with smaller weights in the last layer, and standardize features and targets"
     if large:
         remedy = "start with smaller weights there: a variance of 1 / inputs to 2 / inputs is usual"
     elif biases:
-        remedy = "start with biases of 0"
-    found += told_of_large(patient.trainer.task.network, large) + biases
+        remedy = NO_BIASES
+    found += told_of_large(network, large) + biases
     yield Verdict(TOO_HIGH, "", f"it is {found}", remedy)
-
-
-def told_of_large_biases(patient: Patient) -> str:
-    """Return the end of a sentence about a bias larger than outputs should be; nothing without one."""
-    reach = {part_of(name): float(np.max(np.abs(b))) for name, b in patient.weights.items() if b.ndim == 1}
-    part = max(reach, key=lambda part: reach[part], default="")
-    if not reach or reach[part] <= LIMITS.fresh_output:
-        return ""
-    return f"; the biases of {title(patient.trainer.task.network, part)} reach {reach[part]:.3g}"
 
 
 class Guess(NamedTuple):
@@ -181,17 +175,17 @@ def _guess(patient: Patient) -> Guess | None:
     prediction = np.zeros((len(y), *output.shape[1:]), output.dtype)
     if isinstance(loss, CrossEntropy | BinaryCrossEntropy):
         of = int(output.shape[-1]) if isinstance(loss, CrossEntropy) else 2
-        even = float(np.mean(loss(prediction, y)))
+        even = float(np.mean(loss.reports(prediction, y)))
         log = float(np.log(of))  # a focal loss is less for a guess, and hardly for what is wrong
         words = f"-ln(1/{of})" if np.isclose(even, log) else f"the loss of probabilities of 1/{of}"
         return Guess(even, words, LIMITS.start_loss * log)
     large = np.full_like(prediction, LIMITS.fresh_output)
-    fresh = float(np.mean(loss(large, y)) + np.mean(loss(-large, y))) / 2
+    fresh = float(np.mean(loss.reports(large, y)) + np.mean(loss.reports(-large, y))) / 2
     words = "the loss of a guess of 0"
     if np.array_equal(loss.link(prediction + 1), prediction + 1):  # of a number to predict the mean is better
         prediction += np.mean(y, axis=0).reshape(-1 if y.ndim > 1 else ())
         words = "the target's variance" if isinstance(loss, MeanSquaredError) else "the loss of the mean"
-    return Guess(float(np.mean(loss(prediction, y))), words, fresh)
+    return Guess(float(np.mean(loss.reports(prediction, y))), words, fresh)
 
 
 def is_learning(patient: Patient, loss: float) -> bool:

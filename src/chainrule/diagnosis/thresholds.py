@@ -97,7 +97,8 @@ class Thresholds:
         ... with such weights some layer's gradient would be so many times as large, ...
     stuck, gets_going : float
         ... and then the loss comes down by more than the latter, a part of itself, and now by less than the
-        former, a part of that.
+        former, a part of that. So it is with other activations where noise leaves most of the loss. *learning
+        rate too high*: with a smaller rate the loss rises by less than the former, a part of its rise now.
     exploded_gradient : float
         *exploding gradients*: a layer's gradient is so many times as large as its weights, and as the loss's
         slope by the predictions where nothing is known, which grows with the loss's unit.
@@ -145,7 +146,7 @@ class Thresholds:
         the largest by chance.
     risen_loss : float
         *learning rate too high*, in a fit: slower ones are tried where the loss is so many times its least,
-        and above the first epoch's.
+        and above the first epoch's; and it is enough that one holds the loss where it rises by so much.
     left_loss : float
         *nothing is learnt*: this part of the first epoch's loss is left ...
     patience : int

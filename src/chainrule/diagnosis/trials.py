@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -121,7 +121,14 @@ def _clearly_slower(patient: Patient, steps: int, reached: float) -> Trial | Non
     is_worse = is_clear and all(reached > trial.loss for trial in trials)
     if (is_far or is_worse) and fall > 0.1 * abs(start):
         return best
+    if reached - start > (LIMITS.risen_loss - 1) * abs(start):
+        return _slower(patient, steps) or _holding(trials, start, reached)
     return _slower(patient, steps) if reached > start else None
+
+
+def _holding(trials: Sequence[Trial], start: float, reached: float) -> Trial | None:
+    """Return the trial with the largest rate that leaves the loss about where it is: all may be learnt."""
+    return next((trial for trial in trials if trial.loss - start < LIMITS.stuck * (reached - start)), None)
 
 
 def rate_too_high(patient: Patient, steps: int, reached: float) -> Iterator[Verdict]:

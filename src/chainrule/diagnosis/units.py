@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Set
 
 import numpy as np
 
+from chainrule.diagnosis.flow import NO_BIASES, large_weights, told_of_large, told_of_large_biases
 from chainrule.diagnosis.parts import layer_at, so_in, title
 from chainrule.diagnosis.patient import MOST_LOOKED_AT, Patient
 from chainrule.diagnosis.thresholds import LIMITS
@@ -27,9 +28,18 @@ from chainrule.training.task import DataTypes
 #: Plain descent that shows whether units are copies: after it they differ by at most this part of its way.
 RATE, FEW_STEPS, SAME = 0.1, 20, 1e-3
 
-#: What to do about saturated units.
-SMALLER = "start with smaller weights, or standardize the features"
-SLOWER = "lower the learning rate, start with smaller weights, or standardize the features"
+DEAD, SATURATED = "dead units", "saturated units"
+#: What to do about them; the second before the first step, when no learning rate has made them so.
+REMEDIES = {
+    DEAD: (
+        "lower the learning rate, start with zero biases, standardize features, or try leaky_relu",
+        "start with weights around 0, standardize the features, or try leaky_relu",
+    ),
+    SATURATED: (
+        "lower the learning rate, start with smaller weights, or standardize the features",
+        "start with smaller weights, or standardize the features",
+    ),
+}
 
 Arrays = Mapping[str, Array]
 
@@ -48,43 +58,42 @@ def silent_units(patient: Patient, at_start: Set[str] | None = None) -> Iterator
     trainer = patient.trainer
     if patient.rows < LIMITS.unit_rows:
         return
-    found: dict[str, Verdict] = {}  # one for each layer, however often the network is called
+    network, found = trainer.task.network, dict[str, Verdict]()  # one for each layer, however often called
+    biases = told_of_large_biases(network, patient.weights)
+    cause = biases or told_of_large(network, large_weights(patient.weights))
     stage = _activation_stage(patient)
     results = run_stage(stage, trainer.arrays(patient.data)) if stage.outputs else {}
     for name in stage.outputs[::2]:
-        part, y, slope = name.rpartition(" ")[0], results[name], np.abs(results[f"{name}'"])
-        off, flat = (slope == 0) & (y == 0), slope < LIMITS.flat_slope
-        rows = tuple(range(y.ndim - 1))
-        dead = float(np.mean(np.all(off, axis=rows)))
-        saturated = float(
-            np.mean((np.mean(flat, axis=rows) > LIMITS.mostly_flat) & np.any(flat & ~off, axis=rows))
-        )
-        where = title(trainer.task.network, part)
-        flat_share = float(np.mean(flat & ~off))
+        part = name.rpartition(" ")[0]
+        where = title(network, part)
         fresh = trainer.loop_state.step == 0 if at_start is None else where in at_start
-        if dead >= LIMITS.dead_units:
-            found[part] = Verdict(
-                "dead units",
-                where,
-                f"{100 * dead:.0f} % give 0 and have no slope in any of {len(y)} rows",
-                "lower the learning rate, start with zero biases, standardize features, or try leaky_relu",
-            )
-        elif saturated >= LIMITS.saturated_units:
-            found[part] = Verdict(
-                "saturated units",
-                where,
-                f"{100 * saturated:.0f} % have a slope below {LIMITS.flat_slope} in nearly all of {len(y)} "
-                "rows",
-                SMALLER if fresh else SLOWER,
-            )
-        elif fresh and flat_share >= LIMITS.flat_at_start:
-            found[part] = Verdict(
-                "saturated units",
-                where,
-                f"{100 * flat_share:.0f} % of its slopes in {len(y)} rows are below {LIMITS.flat_slope}",
-                SMALLER,
-            )
+        silence = _silence(results[name], np.abs(results[f"{name}'"]), fresh)
+        if silence is not None:
+            kind, told = silence
+            remedy = NO_BIASES if fresh and biases else REMEDIES[kind][fresh]
+            found[part] = Verdict(kind, where, told + cause * fresh, remedy)
     yield from found.values()
+
+
+def _silence(y: Array, slope: Array, fresh: bool) -> tuple[str, str] | None:
+    """Return what most units of a layer are, dead or saturated, and how many; None if most are neither."""
+    off, flat = (slope == 0) & (y == 0), slope < LIMITS.flat_slope
+    rows = tuple(range(y.ndim - 1))
+    dead = float(np.mean(np.all(off, axis=rows)))
+    mostly_flat = np.mean(flat, axis=rows) > LIMITS.mostly_flat
+    saturated = float(np.mean(mostly_flat & np.any(flat & ~off, axis=rows)))
+    flat_share = float(np.mean(flat & ~off))
+    if dead >= LIMITS.dead_units:
+        return DEAD, f"{100 * dead:.0f} % give 0 and have no slope in any of {len(y)} rows"
+    if saturated >= LIMITS.saturated_units:
+        told = (
+            f"{100 * saturated:.0f} % have a slope below {LIMITS.flat_slope} in nearly all of {len(y)} rows"
+        )
+        return SATURATED, told
+    if fresh and flat_share >= LIMITS.flat_at_start:
+        told = f"{100 * flat_share:.0f} % of its slopes in {len(y)} rows are below {LIMITS.flat_slope}"
+        return SATURATED, told
+    return None
 
 
 def _activation_stage(patient: Patient) -> Stage:

@@ -9,11 +9,13 @@ import numpy as np
 from chainrule.diagnosis.by_heart import least_loss
 from chainrule.diagnosis.data import standardized
 from chainrule.diagnosis.linear import is_linear, told_by_lines
+from chainrule.diagnosis.parts import first_layer
 from chainrule.diagnosis.patient import BATCH, MOST_TRAINED_ON, STEPS, Data, Patient, taken
 from chainrule.diagnosis.thresholds import LIMITS
 from chainrule.diagnosis.verdict import Verdict
 from chainrule.graph.loop import run_stage
 from chainrule.graph.types import Array
+from chainrule.layers import Embedding
 from chainrule.losses import BinaryCrossEntropy, CrossEntropy
 from chainrule.optimizers import Adam
 
@@ -26,6 +28,8 @@ LOOKS = (STEPS // 10, STEPS // 3, STEPS, 2 * STEPS)
 MORE_LOOKS, BY_HEART = (*LOOKS, 4 * STEPS, 8 * STEPS, 16 * STEPS), 0.1
 #: Columns of a truth table have so many values.
 FEW_VALUES = 3
+#: Of an input of categories so many of the most frequent ones are looked at.
+MOST_CATEGORIES = 1000
 #: What is chance is measured on so many permutations of the targets.
 DRAWS = 50
 RATE = 3e-3
@@ -51,7 +55,7 @@ def sees_input(patient: Patient) -> Iterator[Verdict]:
     if is_alike(data):
         yield _useless(f"{len(data['x'])} rows of x are all alike", APART)
     elif patient.rows >= LIMITS.held_out_rows:
-        if not (_is_truth_table(data["x"]) or _correlated(data, patient.seed)):
+        if not (_is_truth_table(data["x"]) or _correlated(_comparable(patient, data), patient.seed)):
             yield from _held_out_says(patient, data)
     elif is_linear(patient) and told_by_lines(data) < LIMITS.told_by_lines:
         part = f"{100 * told_by_lines(data):.1g} % of the target in {len(data['x'])} rows"
@@ -82,6 +86,18 @@ def _is_truth_table(x: Array) -> bool:
     )
 
 
+def _comparable(patient: Patient, data: Data) -> Data:
+    """Return the data; numbers of categories, whose size says nothing, with a column for each of them."""
+    if not isinstance(first_layer(patient.trainer.task.network), Embedding):
+        return data
+    x, frequent = data["x"].reshape(len(data["x"]), -1), list[tuple[int, int, float]]()
+    for place, column in enumerate(x.T):
+        values, counts = np.unique(column, return_counts=True)
+        frequent += [(int(count), place, value) for value, count in zip(values, counts, strict=True)]
+    chosen = [(place, value) for count, place, value in sorted(frequent)[-MOST_CATEGORIES:]]
+    return {**data, "x": np.stack([x[:, place] == value for place, value in chosen], axis=1).astype(x.dtype)}
+
+
 def _correlated(data: Data, seed: int) -> bool:
     """Whether a column of x and an output are correlated, more than all but a few permutations make them."""
     x = data["x"].reshape(len(data["x"]), -1)
@@ -109,7 +125,7 @@ def _held_out_says(patient: Patient, data: Data) -> Iterator[Verdict]:
         least = LIMITS.helps * (np.mean(blind) - (floor if np.isfinite(floor) else 0.0))
         if not (gain < least and gain + spread < 2 * least):
             return
-        too_simple = _neighbours_agree(data, patient.seed)
+        too_simple = _neighbours_agree(_comparable(patient, data), patient.seed)
         if too_simple and not is_linear(patient):
             return
     evidence = (
@@ -184,4 +200,4 @@ def _row_losses(patient: Patient, data: Data) -> Array:
         groups = np.array_split(np.arange(len(data["x"])), max(2, len(data["x"]) // GROUP))
         return np.array([patient.loss(taken(data, group)) for group in groups])
     prediction = run_stage(trainer.stage("prediction"), trainer.arrays(data))["prediction"]
-    return np.asarray(loss(prediction, data["y"]), float)
+    return np.asarray(loss.reports(prediction, data["y"]), float)

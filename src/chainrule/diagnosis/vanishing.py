@@ -38,9 +38,9 @@ def confirmed(patient: Patient, found: Verdict) -> Verdict | None:
         return None
     if found.remedy == UNBLOCK:
         return found if _stays(patient) else None
-    for other, words, remedy in _mended(patient):
-        better = rate_trial(other, 1.0).loss
-        if not _is_far_below(patient, better):
+    tried = [(rate_trial(other, 1.0).loss, words, remedy) for other, words, remedy in _mended(patient)]
+    for better, words, remedy in sorted(tried, key=lambda one: not _is_far_below(patient, one[0])):
+        if not (_is_far_below(patient, better) or _gets_unstuck(patient, better, reached)):
             continue
         later = rate_trial(patient, 1.0, PATIENCE).loss
         above = guess.loss if guess else patient.trained_loss
@@ -67,6 +67,15 @@ def _is_far_below(patient: Patient, loss: float) -> bool:
     if loss_of_ignorance(patient) is not None:
         return is_learning(patient, loss)
     return patient.trained_loss - loss > LIMITS.gets_going * abs(patient.trained_loss)
+
+
+def _gets_unstuck(patient: Patient, loss: float, reached: float) -> bool:
+    """Whether a loss is clearly below that of a guess, and the one reached is not: noise may leave most."""
+    guess = loss_of_ignorance(patient)
+    if guess is None:
+        return False
+    taken_off = guess.loss - loss
+    return taken_off > LIMITS.gets_going * guess.loss and guess.loss - reached < LIMITS.stuck * taken_off
 
 
 def _mended(patient: Patient) -> Iterator[tuple[Patient, str, str]]:

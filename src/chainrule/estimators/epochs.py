@@ -16,7 +16,7 @@ from chainrule.estimators.network import as_sizes
 from chainrule.estimators.rows import as_rows
 from chainrule.estimators.runs import NOT_FINITE, Judge, Judged, Told, Traced
 from chainrule.estimators.scores import held_stage
-from chainrule.estimators.solver import RATE, has_schedule
+from chainrule.estimators.solver import RATE, batch_size_of, has_schedule
 from chainrule.estimators.sparse import fed
 from chainrule.estimators.stopping import BEST, PENDING, SCORE, WAITED, RateSchedule, Rules, pending_stage
 from chainrule.estimators.threads import thread_limit
@@ -203,14 +203,12 @@ def _scored(estimator: BaseMLP, held: Held, carried: Mapping[str, Array]) -> flo
 
 
 def _batch_size(estimator: BaseMLP, rows: int) -> int:
-    if isinstance(estimator.batch_size, str):
-        return min(200, rows)
-    if estimator.batch_size > rows:
+    if not isinstance(estimator.batch_size, str) and estimator.batch_size > rows:
         warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped: "
             f"{estimator.batch_size} is more than the {rows} rows.",
         )
-    return int(min(estimator.batch_size, rows))
+    return batch_size_of(estimator, rows)
 
 
 def _resumed(estimator: BaseMLP, plan: Plan, checkpoint: Checkpoint, drawn: bool) -> Saved:

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from chainrule.estimators.network import as_sizes
 from chainrule.estimators.randomness import drawn_key
 from chainrule.estimators.rows import as_dense
-from chainrule.estimators.solver import is_lbfgs, steps_of_fit
+from chainrule.estimators.solver import batch_size_of, is_lbfgs, steps_of_fit
 from chainrule.estimators.weights import follow_weights
 from chainrule.graph.names import checked_options
 from chainrule.graph.types import Array
@@ -87,8 +87,9 @@ class Inspected:
         from chainrule.diagnosis.diagnose import examine
         from chainrule.diagnosis.patient import Patient
 
-        _, trainer, data = _prepared(self, X, y, sample_weight)
-        return examine(Patient(trainer, data, n_threads=self.n_threads))
+        copy, trainer, data = _prepared(self, X, y, sample_weight)
+        size, names = batch_size_of(self, len(data["x"])), list(getattr(copy, "feature_names_in_", ()))
+        return examine(Patient(trainer, data, n_threads=self.n_threads, batch_size=size, names=names))
 
     @checked_options
     def explain(self, X: Any, y: Any, *, sample_weight: Any = None, steps: int = 1) -> Explanation:

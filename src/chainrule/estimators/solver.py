@@ -48,8 +48,14 @@ def steps_of_fit(estimator: Any, rows: int, validated: bool) -> int:
     """Return how many steps the whole fit may take; `validated` says if there is validation_data."""
     if estimator.early_stopping and not validated:
         rows -= math.ceil(estimator.validation_fraction * rows)
+    rows = max(rows, 1)
+    return int(estimator.max_iter * math.ceil(rows / batch_size_of(estimator, rows)))
+
+
+def batch_size_of(estimator: Any, rows: int) -> int:
+    """Return how many of so many rows a step takes."""
     size = 200 if isinstance(estimator.batch_size, str) else estimator.batch_size
-    return int(estimator.max_iter * max(math.ceil(rows / size), 1))
+    return int(min(size, rows))
 
 
 def as_solver(estimator: Any, steps: int) -> Optimizer:

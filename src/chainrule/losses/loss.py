@@ -46,7 +46,8 @@ class Loss(CheckedOptions, ABC):
         """
         return _mean_over_outputs(self.formula(*self._operands(prediction, target)))
 
-    def reports(self, prediction: Value, target: Value) -> Value:
+    @array_function
+    def reports(self, prediction: Operand, target: Operand) -> Any:
         """Return what is told of each row as its loss: the mean of `reported` over all further axes."""
         return _mean_over_outputs(self.reported(*self._operands(prediction, target)))
 

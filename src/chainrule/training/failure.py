@@ -12,6 +12,7 @@ from chainrule.graph.graph import Graph
 from chainrule.graph.loop import bind
 from chainrule.graph.types import ROWS, Array
 from chainrule.graph.value import Value
+from chainrule.training.lost import place_of, sizes_by_row
 from chainrule.training.remedies import remedy
 
 _SMALLER = "a smaller learning rate, clipped gradients or scaled features may help"
@@ -83,29 +84,15 @@ def _told(value: Value, known: Mapping[Value, Array], rows: Array) -> Beginning:
     stage = f" of the {value.origin.stage}" if value.origin.stage else ""
     if value.origin.stage in ("forward", "backward"):
         stage += " pass"
-    array = known[value]
-    number = array[~np.isfinite(array)][0]
-    sample = f"{number}{_sample(value, known, rows)}"
+    place = place_of(value, known)
+    sample = f"{known[value][place]}{_sample(value, known, place, rows)}"
     found = f"the first is {sample}, made by {value.primitive.name}{where}{stage}"
     return Beginning(found, value.origin.part, remedy(value, known, rows))
 
 
-def _sample(value: Value, known: Mapping[Value, Array], rows: Array) -> str:
+def _sample(value: Value, known: Mapping[Value, Array], place: tuple[int, ...], rows: Array) -> str:
     """Return in which row of the data it is, or which row has the largest part in it."""
     if ROWS in value.shape:
-        places = np.argwhere(~np.isfinite(known[value]))
-        return f" in row {rows[places[0][value.shape.index(ROWS)]]}"
-    sizes: Array | None = None
-    for operand in value.operands:
-        if ROWS in operand.shape and operand.dtype.kind == "f":
-            largest = _largest_by_row(operand, known[operand])
-            sizes = largest if sizes is None else sizes * largest
+        return f" in row {rows[place[value.shape.index(ROWS)]]}"
+    sizes = sizes_by_row(value, known)
     return "" if sizes is None else f", most of it from row {rows[int(np.argmax(sizes))]}"
-
-
-def _largest_by_row(value: Value, array: Array) -> Array:
-    """Return the largest size of a number in each row, scaled so that products of two are finite."""
-    axis = value.shape.index(ROWS)
-    sizes = np.max(np.abs(array.astype(np.float64)), axis=tuple(i for i in range(array.ndim) if i != axis))
-    result: Array = sizes / (np.max(sizes) or 1.0)
-    return result

@@ -10,6 +10,7 @@ from chainrule.graph.graph import needed
 from chainrule.graph.primitive import primitive_name
 from chainrule.graph.types import ROWS, Array
 from chainrule.graph.value import Value
+from chainrule.training.lost import place_of
 
 #: Data and weights from this size on are named as the likely cause of numbers that are too large.
 LARGE = 1e3
@@ -31,7 +32,7 @@ def remedy(value: Value, known: Known, rows: Array) -> str:
         For each row of the batch, which one of the data it is.
     """
     too_large = "; ".join(filter(None, (_of_fast(value, known), _of_large(value, known, rows))))
-    return _of_category(value) or _of_forbidden(value, known) or too_large
+    return _of_category(value) or _of_schedule(value) or _of_forbidden(value, known) or too_large
 
 
 def _of_category(value: Value) -> str:
@@ -42,6 +43,14 @@ def _of_category(value: Value) -> str:
     last = "rows - 1" if table.shape[0] is ROWS else table.shape[0] - 1
     what = f"the input of {value.origin.part}" if value.origin.part else "what it is to take"
     return f"{what} holds a number there that is no category; give whole numbers from 0 to {last}"
+
+
+def _of_schedule(value: Value) -> str:
+    """Return what to do where nothing but the number of the step goes into it."""
+    given = {one.name for one in needed([value]) if one.primitive is None and one.name}
+    if value.origin.stage != "update" or given != {"step"}:
+        return ""
+    return "a schedule makes it of the number of the step: let it give finite numbers for every step"
 
 
 def _of_forbidden(value: Value, known: Known) -> str:
@@ -98,5 +107,5 @@ def _given(value: Value, known: Known) -> list[float]:
     """Return what an operation was given where its first number is not finite; nothing if shapes differ."""
     if any(operand.shape != value.shape for operand in value.operands):
         return []
-    place = tuple(np.argwhere(~np.isfinite(known[value]))[0])
+    place = place_of(value, known)
     return [float(known[operand][place]) for operand in value.operands]

@@ -152,7 +152,7 @@ class Trace:
                 prediction = without_absent(prediction, self.sample_weight)
             assert self.y is not None
             loss = self.task.loss
-            return loss.reports(prediction, self.y) if reported else as_value(loss(prediction, self.y))
+            return as_value((loss.reports if reported else loss)(prediction, self.y))
 
     def reported(self, loss: Value) -> Value:
         """Return what is told of a batch whose loss this is: that, unless the task's loss reports another."""
