@@ -1,7 +1,5 @@
 """What a callback is shown is copied as it is looked at: the numbers are read once."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 
@@ -85,16 +83,15 @@ def test_what_is_copied_is_looked_at_number_by_number(monkeypatch, dtype, number
         run._call()
         return run._copies.taken(), np.isfinite(run.memory.finite.item())
 
-    with ThreadPoolExecutor(threads) as run._pool:
-        for name in run._plan.copies:
-            array = run.memory.home[name].copy()
-            for place in {0, array.size // 2, array.size - 1}:
-                sound, array.flat[place] = array.flat[place], number
-                run.memory.home[name].put(array)
-                copies, is_sound = look()
-                assert not is_sound, (name, place)
-                for one, copy in copies.items():
-                    np.testing.assert_array_equal(copy, run.memory.home[one].copy(), one)
-                array.flat[place] = sound
-                run.memory.home[name].put(array)
-        assert look()[1]
+    for name in run._plan.copies:
+        array = run.memory.home[name].copy()
+        for place in {0, array.size // 2, array.size - 1}:
+            sound, array.flat[place] = array.flat[place], number
+            run.memory.home[name].put(array)
+            copies, is_sound = look()
+            assert not is_sound, (name, place)
+            for one, copy in copies.items():
+                np.testing.assert_array_equal(copy, run.memory.home[one].copy(), one)
+            array.flat[place] = sound
+            run.memory.home[name].put(array)
+    assert look()[1]

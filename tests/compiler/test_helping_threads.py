@@ -12,8 +12,9 @@ import pytest
 import chainrule as cr
 from at_once import at_once
 from chainrule.compiler import executable, pool
+from chainrule.compiler.epochs import CompiledRun
 from chainrule.compiler.executable import Executable
-from chainrule.compiler.pool import lent, run_together
+from chainrule.compiler.pool import lent, run_apart, run_together
 
 
 @pytest.fixture(autouse=True)
@@ -131,13 +132,13 @@ def test_helpers_that_are_busy_are_not_waited_for():
     busy = threading.Event()
     with lent(1) as helpers:
         blocked = [helpers.submit(busy.wait, 60) for _ in range(helpers._max_workers)]
-        called = []
-        started = time.monotonic()
-        run_together(called.append, 2, helpers)
-        assert called == [0]
-        assert time.monotonic() - started < 30
-        busy.set()
-        assert all(each.result() for each in blocked)
+    called = []
+    started = time.monotonic()
+    run_together(called.append, 2)
+    assert called == [0]
+    assert time.monotonic() - started < 30
+    busy.set()
+    assert all(each.result() for each in blocked)
 
 
 def test_what_goes_wrong_on_a_helper_is_heard_of():
@@ -149,15 +150,38 @@ def test_what_goes_wrong_on_a_helper_is_heard_of():
             raise MemoryError("no room")
         begun.wait(60)
 
-    with pytest.raises(MemoryError, match="no room"), lent(1) as helpers:
-        run_together(call, 2, helpers)
+    with pytest.raises(MemoryError, match="no room"):
+        run_together(call, 2)
 
 
-def fitted():
+@pytest.mark.parametrize("run", [run_together, run_apart])
+@pytest.mark.parametrize("threads", [2, 3])
+def test_no_call_is_left_behind_where_no_thread_can_be_started(run, threads, monkeypatch):
+    """It would be made when its memory is gone."""
+    monkeypatch.setattr(pool, "_idle", [])
+    called, start, begun = [], threading.Thread.start, []
+
+    def start_one(thread):
+        if len(begun) == threads - 2:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        start(thread)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start_one)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            run(lambda thread: time.sleep(0.1) or called.append(thread), threads)
+    before = called.copy()
+    with lent(1) as helpers:
+        helpers.submit(int).result(60)
+    assert called == before
+
+
+def fitted(**options):
     """The weights of a network that two threads have trained."""
     layers = [cr.Dense(100, activation="tanh"), cr.Dense(7)]
     model = cr.Model(cr.Sequential(layers), loss="mean_squared_error", seed=1, n_threads=2)
-    model.fit(ROWS, ROWS[:, :7], epochs=2, batch_size=500)
+    model.fit(ROWS, ROWS[:, :7], epochs=2, batch_size=500, **options)
     return model.weights["layers.0.weight"]
 
 
@@ -182,4 +206,36 @@ def test_a_forked_process_has_helpers_of_its_own(network):
         sys.stdout.flush()
         os._exit(0 if same else 1)
     _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_process_that_is_forked_off_in_a_callback_has_helpers_of_its_own(monkeypatch):
+    """In the middle of its fit, and after it, which is the same wherever threads wait apart."""
+    expected, children = fitted(), []
+    call = CompiledRun._call
+
+    def apart(run):
+        run._may_give_up = True
+        call(run)
+
+    def fork(progress):
+        if progress.epoch == 1:
+            children.append(os.fork())
+            if not children[-1]:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(60)
+
+    monkeypatch.setattr(CompiledRun, "_call", apart)
+    same = again = False
+    try:
+        same = np.array_equal(fitted(callbacks=[fork]), expected)
+        again = np.array_equal(fitted(), expected)
+    finally:
+        if children == [0]:
+            os._exit(0 if same and again else 1)
+    assert same
+    assert again
+    _, status = os.waitpid(children[0], 0)
     assert os.waitstatus_to_exitcode(status) == 0

@@ -132,7 +132,9 @@ def test_a_schedule_s_numbers_are_inputs():
     assert step_text(cr.ExponentialDecay(0.2, every=8, factor=0.5)) == text
     warm, longer = (cr.CosineDecay(0.1, steps=n, warmup_steps=n, restarts=True) for n in (2, 3))
     assert step_text(warm) == step_text(longer)
-    assert step_text(replace(warm, period_multiplier=3)) == step_text(warm)
+    growing = step_text(replace(warm, period_multiplier=2))
+    assert step_text(replace(warm, period_multiplier=3)) == growing
+    assert growing != step_text(warm)  # where periods stay as long as they are there is no logarithm
     assert (
         step_text(replace(warm, warmup_steps=0))
         != step_text(warm)

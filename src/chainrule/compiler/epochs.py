@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
@@ -17,7 +16,7 @@ from chainrule.compiler.control import Control
 from chainrule.compiler.copies import Copies
 from chainrule.compiler.loop_memory import MOST_EPOCHS, LoopMemory
 from chainrule.compiler.native_loop import NativeLoop, native_loop
-from chainrule.compiler.pool import is_interrupted, lent, run_apart, run_together, signals_held_back
+from chainrule.compiler.pool import is_interrupted, run_apart, run_together, signals_held_back
 from chainrule.compiler.threads import WORTH_GIVING_UP
 from chainrule.graph.evaluate import bind_rows
 from chainrule.graph.loop import EvaluatedRun, Inputs, Loop, LoopState, NotFiniteError, Tables
@@ -77,7 +76,6 @@ class CompiledRun:
         self._pace = _Pace(is_long=self._native.multiplications(self._batch) >= WORTH_GIVING_UP)
         self._may_give_up = False
         self._spoilt = False
-        self._pool: Executor | None = None
         self._saved_own: dict[str, Array] | None = None
         self._copies = Copies(self._plan)
         self._copied: dict[str, Array] = {}
@@ -125,17 +123,13 @@ class CompiledRun:
     def __iter__(self) -> Iterator[dict[str, float]]:
         begin = shown = len(self.results)
         self._end = begin + self.inputs.epochs
-        try:
-            with lent(self.threads) as self._pool:
-                while shown < self._end and not (shown > begin and self._position.stopped):
-                    failure = self._go_on()
-                    while shown < len(self.results):
-                        yield self.results[shown]
-                        shown += 1
-                    if failure is not None:
-                        raise failure
-        finally:
-            self._pool = None
+        while shown < self._end and not (shown > begin and self._position.stopped):
+            failure = self._go_on()
+            while shown < len(self.results):
+                yield self.results[shown]
+                shown += 1
+            if failure is not None:
+                raise failure
 
     def _go_on(self) -> NotFiniteError | None:
         """Make turns for a short while; where a step fails, go back to it."""
@@ -237,7 +231,7 @@ class CompiledRun:
         )
 
     def _call(self) -> None:
-        """Let the threads make turns, or this one alone after the run; done when they have all come back."""
+        """Let the threads make turns; done when they have all come back."""
         function, memory, threads = self._native.run, self.memory, self._team.threads
         table, capacity = memory.address, memory.capacity
         memory.finite[...] = 0.0
@@ -245,10 +239,8 @@ class CompiledRun:
         def work(thread: int) -> None:
             function(table, 0, capacity, thread, threads, 0)
 
-        if self._pool is not None and self._may_give_up:
-            run_apart(work, threads, self._pool)
-        else:
-            run_together(work, threads, self._pool)
+        run = run_apart if self._may_give_up else run_together
+        run(work, threads)
 
     # One step at a time --------------------------------------------------------------------------------
 
@@ -258,7 +250,8 @@ class CompiledRun:
         self._hand_over(data)
         np.copyto(self._kept_before, self.memory.kept)
         try:
-            with self._helped() if self.threads > 1 or self._may_give_up else nullcontext():
+            together = self.threads > 1 or self._may_give_up
+            with signals_held_back(self._give_up) if together else nullcontext():
                 self._make_turns(1, check=self.loop.checked)
             if not self.loop.checked or self._is_sound():
                 self._position = LoopState({}, step=before.step + 1, epoch=before.epoch)
@@ -275,15 +268,6 @@ class CompiledRun:
         rows = self.memory.hand_over(data)
         self._end = len(self.results) + 1
         self._may_give_up = self._native.multiplications(rows) >= WORTH_GIVING_UP and is_interrupted()
-
-    @contextmanager
-    def _helped(self) -> Iterator[None]:
-        """Have threads that help, and hold signals back meanwhile."""
-        try:
-            with lent(self.threads) as self._pool, signals_held_back(self._give_up):
-                yield
-        finally:
-            self._pool = None
 
     def _take_back(self, before: LoopState) -> None:
         np.copyto(self.memory.kept, self._kept_before)

@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.compiler.native import native
 from chainrule.compiler.plan import GraphPlan, multiplications
-from chainrule.compiler.pool import is_interrupted, lent, run_apart, run_together, signals_held_back
+from chainrule.compiler.pool import is_interrupted, run_apart, run_together, signals_held_back
 from chainrule.compiler.table import FIRST_ARRAY, address_of, allocate, given_up
 from chainrule.compiler.threads import WORTH_GIVING_UP, WORTH_WAKING, thread_count
 from chainrule.graph.evaluate import bind_rows
@@ -120,8 +120,7 @@ class Executable:
         held.given_up.value = 0
         with signals_held_back(held.give_up if long else None):
             run = run_apart if long else run_together
-            with lent(threads) as pool:
-                run(work, threads, pool)
+            run(work, threads)
 
     def _output(self, kind: str, number: int, results: list[Array], given: Sequence[Array]) -> Array:
         if kind == "result":

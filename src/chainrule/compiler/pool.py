@@ -24,24 +24,29 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_idle.clear)  # a process that was forked off has no threads
 
 
-def run_together(call: Callable[[int], object], threads: int, pool: Executor | None) -> None:
+def run_together(call: Callable[[int], object], threads: int) -> None:
     """Call a function with each thread's number, 0 on this one; done when none is in it any more.
 
-    Whoever comes first does the work (`chainrule.compiler.sharing`): a thread of the pool that has not even
-    begun when this one is through need not come.
+    Whoever comes first does the work (`chainrule.compiler.sharing`): a thread that has not even begun when
+    this one is through need not come.
     """
-    others = [pool.submit(call, thread) for thread in range(1, threads)] if pool is not None else []
-    try:
+    if threads == 1:
         call(0)
-    finally:
-        begun = [other for other in others if not other.cancel()]
-        if begun:
-            _wait_for(begun)
+        return
+    with lent(threads - 1) as pool:
+        others = [pool.submit(call, thread) for thread in range(1, threads)]
+        try:
+            call(0)
+        finally:
+            begun = [other for other in others if not other.cancel()]
+            if begun:
+                _wait_for(begun)
 
 
-def run_apart(call: Callable[[int], object], threads: int, pool: Executor) -> None:
+def run_apart(call: Callable[[int], object], threads: int) -> None:
     """Call a function with each thread's number, none on this thread, which can notice signals meanwhile."""
-    _wait_for([pool.submit(call, thread) for thread in range(threads)])
+    with lent(threads) as pool:
+        _wait_for([pool.submit(call, thread) for thread in range(threads)])
 
 
 def _wait_for(others: Sequence[Future[object]]) -> None:
@@ -64,7 +69,8 @@ def lent(number: int) -> Iterator[Executor]:
     """Lend a pool of so many threads or more, one that was given back, or else a new one.
 
     Its threads begin when they are first needed, and stay: one that begins anew may be put where another
-    works already, and wait there for a few milliseconds.
+    works already, and wait there for a few milliseconds. Where something goes wrong they are waited for, and
+    end: a call may have been left to them that nobody waits for.
     """
     try:
         size, pool = _idle.pop()
@@ -74,8 +80,10 @@ def lent(number: int) -> Iterator[Executor]:
         size, pool = number, ThreadPoolExecutor(number, "chainrule")
     try:
         yield pool
-    finally:
-        _idle.append((size, pool))
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
+    _idle.append((size, pool))
 
 
 def is_interrupted() -> bool:

@@ -4,7 +4,7 @@ A layer, loss or optimizer is a frozen dataclass. Its fields annotated `float`, 
 hyperparameters: run-time arguments of a training step. So are the numbers in a mapping to `float`, and those
 of a tuple in a marked field, together. Everything else (widths, names, flags, None) is structure and stays in
 the graph. A number that is exactly 0 is structure too: it means that the part of the formula is absent; not
-so in a field marked `EVEN_ZERO`, whose part is always there.
+so in a field marked `EVEN_ZERO`, whose part is always there. In one marked `ABSENT_AT_ONE` 1 means absence.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from chainrule.graph.value import Value, input_value
 
 #: The metadata of a field whose number is an input even if it is 0.
 EVEN_ZERO: Mapping[str, bool] = {"even zero": True}
+#: The metadata of a field whose number is absent if it is 1, as a factor is.
+ABSENT_AT_ONE: Mapping[str, bool] = {"absent at one": True}
 #: The metadata of a field whose whole number, or whose tuple of numbers, is an input: a formula computes with
 #: it, and no shape has it.
 RUN_TIME: Mapping[str, bool] = {"run time": True}
@@ -130,6 +132,11 @@ def is_zero(number: float | Value) -> bool:
     return not isinstance(number, Value) and number == 0
 
 
+def is_one(number: float | Value) -> bool:
+    """Whether a hyperparameter that is `ABSENT_AT_ONE` is absent: the number 1. An input never is."""
+    return not isinstance(number, Value) and number == 1
+
+
 def _numbers(part: Any, path: str, field: Field | None) -> Iterator[tuple[str, Any]]:
     if field is not None and _is_number(field, part):
         yield path, part
@@ -149,7 +156,7 @@ def _is_part(part: Any) -> bool:
 
 
 def _is_number(field: Field, value: Any) -> bool:
-    """Whether a field holds a run-time number: it is said to be one, and not 0 where that means absence.
+    """Whether a field holds a run-time number: it is said to be one, and not 0, or 1, where that is absence.
 
     It may hold several in a tuple, if it is marked.
     """
@@ -162,4 +169,6 @@ def _is_number(field: Field, value: Any) -> bool:
     said = annotated or marked
     if not said or isinstance(value, bool) or not isinstance(value, int | float):
         return False
+    if ABSENT_AT_ONE.items() <= field.metadata.items():
+        return value != 1
     return value != 0 or EVEN_ZERO.items() <= field.metadata.items()

@@ -15,7 +15,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeAlias, final
 
 from chainrule.functions import broadcast_to, cos, floor, identity, log, minimum, where
-from chainrule.graph.hyperparameters import is_zero
+from chainrule.graph.hyperparameters import ABSENT_AT_ONE, is_one, is_zero
 from chainrule.graph.options import (
     ABOVE_ZERO,
     AT_LEAST_ZERO,
@@ -247,7 +247,7 @@ class CosineDecay(_Formula):
     final_rate: float = field(default=0.0, metadata=AT_LEAST_ZERO)
     warmup_steps: int = field(default=0, metadata=LENGTH_OR_NONE)
     restarts: bool = False
-    period_multiplier: int = field(default=1, metadata=LENGTH)
+    period_multiplier: int = field(default=1, metadata={**LENGTH, **ABSENT_AT_ONE})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -270,11 +270,12 @@ class CosineDecay(_Formula):
 
         Periods of 1, m, m², ... have together the length (m^k - 1) / (m - 1) when k of them are over.
         """
-        grow = self.period_multiplier > 1
-        m = where(grow, self.period_multiplier, 2)
+        m = self.period_multiplier
+        if is_one(m):
+            return periods - floor(periods)
         growth = 1 + (m - 1) * where(periods > 0, periods, 0)
         over = floor(log(growth) / log(m) + 1e-12)  # a logarithm just below a whole number is rounded
-        return where(grow, (growth - m**over) / ((m - 1) * m**over), periods - floor(periods))
+        return (growth - m**over) / ((m - 1) * m**over)
 
 
 @final
