@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import cProfile
 import pstats
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from explained_cases import NUMBERS, ROWS, built
 
 import chainrule as cr
+from chainrule.explanation.plain import to_text
 from chainrule.graph import evaluate
 
 
@@ -64,3 +66,29 @@ def test_a_rerun_gives_the_bits_of_a_run(name):
 def explanation_outputs(explanation):
     graph = explanation.names.recording.step.stage.graph
     return [explanation.names.numbers[value] for value in graph.outputs]
+
+
+@dataclass(frozen=True)
+class Unrolled(cr.Layer):
+    """A recurrent layer: each state is computed from the one before."""
+
+    steps: int
+
+    def forward(self, x, context):
+        weight, state = context.parameter("weight", (4, 4)), x
+        for _ in range(self.steps):
+            state = cr.tanh(state @ weight + x)
+        return state
+
+
+def test_what_a_layer_multiplies_again_has_a_name():
+    """Written out, the sum of each state would hold the sums of those before: four times as long."""
+    told = [built(cr.Sequential([Unrolled(steps), cr.Dense(2)])).explain(ROWS, NUMBERS) for steps in (2, 3)]
+    assert len(str(told[1])) < 1.4 * len(str(told[0]))
+    formulas = [to_text(step.quantity.equation) for step in told[1].steps if step.part == "layers.0"]
+    assert "u⁽⁰⁾ = tanh(x W⁽⁰⁾ + x)" in formulas
+    assert "z⁽⁰⁾ = v⁽⁰⁾ W⁽⁰⁾ + x" in formulas
+    assert "∂L/∂u⁽⁰⁾ = (∂L/∂v⁽⁰⁾ · (1 − v⁽⁰⁾²)) W⁽⁰⁾ᵀ" in formulas
+    for explanation in told:
+        why = explanation.why("layers.0.weight[1, 0]")
+        assert why.total == pytest.approx(why.value, rel=1e-9)

@@ -325,7 +325,8 @@ class _Finder:
     def _is_spread(self, value: Value, members: set[Value], named: set[Value]) -> bool:
         """Whether many elements are computed from it, and it from a sum of more than what has a name.
 
-        Such is the standard deviation of a normalization: without a name, each sum would hold others.
+        Such is the standard deviation of a normalization, and the state of a recurrent layer: without a name,
+        each sum would hold others.
         """
         if not value.ndim or is_transparent(value):
             return False
@@ -336,17 +337,21 @@ class _Finder:
         """Yield what is summed up in a value, looking through what formulas do not show."""
         if isinstance(lowering_of(value), Reduction):
             yield looked_through(value.operands[0])
+        elif _is_product(value):
+            yield value  # a sum of products, even of what has names
         else:
             for operand in value.operands:
                 if operand in members:
                     yield from self._summed(operand, members)
 
     def _repeats(self, value: Value, members: set[Value]) -> bool:
-        """Whether each of its elements stands in several places."""
+        """Whether each of its elements stands in several places: repeated, or in a matrix product."""
         return any(
             _size(user) > _size(value) or self._repeats(user, members)
+            if is_transparent(user)
+            else _is_product(user)
             for user in self._uses[value]
-            if user in members and is_transparent(user)
+            if user in members
         )
 
     def _users(self, value: Value, members: set[Value]) -> set[int]:
