@@ -320,3 +320,23 @@ def test_a_feature_that_is_always_0_is_no_row_that_is_not_trained():
 
     report = cr.check_step(step, [np.ones((4, 4))], X * [1, 0, 1, 1], CLASSES)
     assert [mistake.name for mistake in report.mistakes] == ["sum where mean was meant"]
+
+
+@pytest.mark.parametrize("trained", [True, False])
+@pytest.mark.parametrize("turned", [False, True], ids=["row", "column"])
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_transposed_gradient_beside_a_bias_in_the_same_matrix(place, turned, trained):
+    def step(weights, x, y, learning_rate):
+        (given,) = weights
+        matrix = given.T if turned else given
+        w, b = np.delete(matrix, place, axis=0), matrix[place]
+        error = x @ w + b - y
+        of_bias = trained * error.sum(axis=0)
+        gradient = np.insert(error.T @ x, (0, 4)[place], of_bias, axis=0) / len(x)
+        gradient = gradient.T if turned else gradient
+        return np.sum(error**2) / 2 / len(x), [given - learning_rate * gradient]
+
+    matrix = np.random.default_rng(1).normal(size=(5, 4))
+    report = cr.check_step(step, [matrix.T if turned else matrix], X, CLASSES)
+    names = {mistake.name for mistake in report.mistakes}
+    assert names == {"transposed weight gradient"} | (set() if trained else {"bias not trained"})

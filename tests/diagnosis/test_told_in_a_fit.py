@@ -144,3 +144,11 @@ def test_columns_of_a_frame_have_their_names():
         with warnings.catch_warnings(action="ignore"):
             estimator.fit(frame, y)
         assert [evidence in verdict.evidence for verdict in [*found, *doctor.verdicts]] == [True] * 4
+
+
+def test_units_that_wake_in_a_row_and_die_again_are_dead_units_only():
+    x = np.random.default_rng(77).normal(size=(400, 1))
+    network = cr.Sequential([cr.Dense(2, activation="relu"), cr.Dense(1)])
+    model = cr.Model(network, loss="mean_squared_error", optimizer=cr.Adam(0.05), seed=0)
+    found = told(model, (x, np.abs(x[:, 0])), epochs=15)
+    assert [verdict.name for verdict in found] == ["dead units"]

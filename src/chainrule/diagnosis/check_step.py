@@ -329,7 +329,7 @@ def _untrained(examiner: Examiner, findings: Sequence[ArrayFinding]) -> list[Ver
 
 
 def _transposed(findings: Sequence[ArrayFinding]) -> list[Verdict]:
-    chosen = [found for found in findings if found.kind == "transposed"]
+    chosen = [found for found in findings if found.mirror]
     remedy = "the gradient of W in x @ W is x.T @ delta, and in W @ x it is delta @ x.T"
     evidence = f"the update uses the transpose of the derivative: {chosen[0]}" if chosen else ""
     return [Verdict("transposed weight gradient", names_of(chosen), evidence, remedy)] if chosen else []

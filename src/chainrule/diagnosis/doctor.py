@@ -41,7 +41,7 @@ from chainrule.diagnosis.trials import (
     slower_is_ahead,
     undiminished_ratios,
 )
-from chainrule.diagnosis.units import FEW_STEPS, dropped_units, identical_units, silent_units
+from chainrule.diagnosis.units import DEAD, FEW_STEPS, SATURATED, dropped_units, identical_units, silent_units
 from chainrule.diagnosis.use_of_input import sees_input
 from chainrule.diagnosis.vanishing import confirmed
 from chainrule.diagnosis.verdict import Verdict
@@ -157,6 +157,7 @@ class Doctor(Callback):
             had_time=is_over or steps >= PATIENCE,
             is_slow=TOO_LOW in known,
             is_fast=TOO_HIGH in known,
+            is_silent=bool(known & {DEAD, SATURATED}),
         )
         self._weights_before = patient.weights
         self._tell_of([*self._besides, *(self._from_birth or _findings(patient, progress, so_far))])
@@ -202,7 +203,7 @@ class _SoFar(NamedTuple):
     The weights are those of the last look; gradients that had vanished at a look are kept, the first of them
     first. The network is new where no earlier fit has trained it, and
     has had time where the fit is over, or long. It is slow, or fast, where the learning rate has been called
-    too low, or too high.
+    too low, or too high; silent where units have been called dead, or saturated.
     """
 
     at_start: Patient
@@ -214,6 +215,7 @@ class _SoFar(NamedTuple):
     had_time: bool
     is_slow: bool
     is_fast: bool
+    is_silent: bool
 
 
 def _findings(patient: Patient, progress: Progress, so_far: _SoFar) -> Iterator[Verdict]:
@@ -231,6 +233,8 @@ def _findings(patient: Patient, progress: Progress, so_far: _SoFar) -> Iterator[
     fell_silent = any(verdict.where not in so_far.silent_from_birth for verdict in silent)
     if fell_silent and not is_fast:  # they may have, on the way to targets that are out of reach
         silent = _two_rows(so_far.at_start) or silent
+    if so_far.is_silent and not silent:  # they wake in a few rows, for a while
+        return
     causes = silent or ([] if is_fast else _flow(patient, flows, history["loss"][-1], so_far))
     yield from causes or []
     if causes == [] and not is_fast:

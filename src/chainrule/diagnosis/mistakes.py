@@ -17,6 +17,7 @@ from chainrule.graph.types import Array
 from chainrule.graph.words import subscript
 
 Index = tuple[int, ...]
+Mirror = Callable[[Index], Index]  # where an element of a transposed gradient comes from
 Entries = list[tuple[Index, float, Slope]]  # where, what the update uses, and the derivative of the loss
 #: A derivative is surely not 0 if it is so many times its uncertainty.
 CLEAR = 100
@@ -44,8 +45,8 @@ class ArrayFinding:
         What was compared.
     kind : str
         "right", "untrained", "scaled", "transposed", "wrong"; "row untrained": a bias that is a row or a
-        column of a matrix is left as it is, and the rest is right but for `factor`; or "decayed": what is
-        used and what is true differ by a multiple of the weights, or of their signs.
+        column of a matrix is left as it is, and the rest is right but for `factor` and `mirror`; or
+        "decayed": what is used and what is true differ by a multiple of the weights, or of their signs.
     factor : float
         What the derivative is multiplied by, where that is all that is wrong (besides transposition).
     power : int
@@ -53,6 +54,8 @@ class ArrayFinding:
         kind is "wrong", whether it grows with the number of rows and the loss does not.
     doubt : float
         By which part of it this factor may be off.
+    mirror : Mirror, optional
+        How a transposed gradient is mirrored.
     decay, decay_of : float, str
         That multiple, and of what: "the weight" or "its sign".
     power_of_rate : int
@@ -68,6 +71,7 @@ class ArrayFinding:
     factor: float = 1.0
     power: int = 0
     doubt: float = 0.0
+    mirror: Mirror | None = None
     decay: float = 0.0
     decay_of: str = ""
     power_of_rate: int = 1
@@ -237,7 +241,7 @@ class Examiner:
     def fits(self, array: int, found: ArrayFinding, batch: Batch) -> bool | None:
         """Return whether what was found of an array holds on a batch; None where that cannot be told."""
         indices = self._indices(self.used[array])
-        entries = self._entries(array, indices, Comparison(batch), mirrored=found.kind == "transposed")
+        entries = self._entries(array, indices, Comparison(batch), mirror=found.mirror)
         if not _are_clear(entries) or found.kind in ("untrained", "row untrained"):
             return None
         weights = batch.own.arrays[array]
@@ -255,8 +259,8 @@ class Examiner:
             is_right = self.agree(rest.entries)
             if not is_right:
                 self._name(array, rest)
-            if is_right or rest.kind == "scaled":
-                found.kind, found.factor = "row untrained", rest.factor
+            if is_right or rest.kind in ("scaled", "transposed"):
+                found.kind, found.factor, found.mirror = "row untrained", rest.factor, rest.mirror
                 found.power, found.doubt = rest.power, rest.doubt
                 return True
         return False
@@ -265,24 +269,24 @@ class Examiner:
         """Note it if a gradient is wrong by a factor, or transposed: by the same factor on every batch."""
         indices = [index for index, _, _ in found.entries]
         for first, other, twice in self.comparisons:
-            for mirrored in (False, True):
-                read = functools.partial(self._entries, array, indices, mirrored=mirrored)
+            for mirror in (None, *_mirrors(self.own.arrays[array].shape)):
+                read = functools.partial(self._entries, array, indices, mirror=mirror)
                 entries = read(first)
                 factor = self._factor(entries)
                 doubt = _fit(entries)[1]
                 if not factor or not self._holds(read(other), factor, doubt):
                     continue
                 is_one = self.agree(entries)
-                if is_one and not mirrored:  # what is wrong does not depend on the batch
+                if is_one and not mirror:  # what is wrong does not depend on the batch
                     self._name_decay(array, found)
                     return
                 power = 0 if is_one else self._power(factor, twice and self._factor(read(twice)), doubt)
                 rest = factor / float(self.own.rows) ** power
                 if not close(abs(rest), 1, 1e-3 + doubt):
-                    elsewhere = self._entries(array, indices, self._elsewhere, mirrored)
+                    elsewhere = self._entries(array, indices, self._elsewhere, mirror)
                     if doubt > VAGUE or (_are_clear(elsewhere) and not self._holds(elsewhere, factor, doubt)):
                         return  # at small weights a slope may be one factor, too
-                found.kind = "transposed" if mirrored else "scaled"
+                found.kind, found.mirror = "transposed" if mirror else "scaled", mirror
                 if not is_one:
                     found.factor, found.doubt, found.power = factor, doubt, power
                 return
@@ -363,15 +367,12 @@ class Examiner:
         return [tuple(int(i) for i in np.unravel_index(place, used.shape)) for place in places]
 
     def _entries(
-        self, array: int, indices: Sequence[Index], where: Comparison, mirrored: bool = False
+        self, array: int, indices: Sequence[Index], where: Comparison, mirror: Mirror | None = None
     ) -> Entries:
         """Return what is used and what is true; the truth of the mirrored place for a transposed gradient."""
-        shape = self.own.arrays[array].shape
-        if mirrored and (len(shape) != 2 or min(shape) < 2):
-            return []
         entries: Entries = []
         for index in indices:
-            place = _mirror(index, shape) if mirrored else index
+            place = mirror(index) if mirror else index
             used, slope = where.batch.compared(array, index, place)
             if where.minus is not None:
                 less, other = where.minus.compared(array, index, place)
@@ -457,7 +458,24 @@ def _in_idle_lines(used: Array) -> list[int]:
     ]
 
 
-def _mirror(index: Index, shape: tuple[int, ...]) -> Index:
-    """Return where an element of the transpose, written into the shape, comes from."""
-    place = int(np.ravel_multi_index(index, shape))
-    return place % shape[0], place // shape[0]
+def _mirrors(shape: tuple[int, ...]) -> list[Mirror]:
+    """Return the ways to transpose a gradient: the whole matrix, or all but a row or column of biases.
+
+    A transpose that has another shape is taken to be written into the matrix's own.
+    """
+    if len(shape) != 2:
+        return []
+    rows, columns = shape
+    blocks = [(0, 0, rows, columns)]
+    blocks += [(top, 0, rows - 1, columns) for top in (0, 1)]
+    blocks += [(0, left, rows, columns - 1) for left in (0, 1)]
+    return [functools.partial(_mirrored, *block) for block in blocks if min(block[2:]) > 1]
+
+
+def _mirrored(top: int, left: int, rows: int, columns: int, index: Index) -> Index:
+    """Return where an element comes from if a block is transposed; outside the block it stays where it is."""
+    row, column = index[0] - top, index[1] - left
+    if not (0 <= row < rows and 0 <= column < columns):
+        return index
+    column, row = divmod(row * columns + column, rows)
+    return row + top, column + left
