@@ -31,9 +31,9 @@ MARK = 0xA5
 ROWS = (15, 16, 33, 48)  # a multiple of 16 fills its arrays to the end
 
 
-def with_room(value, *how, length=memory._bytes):
-    size, power, strides = length(value, *how)
-    return size + ROOM, power, strides
+def with_room(*how, extent=memory._extent):
+    found = extent(*how)
+    return found._replace(length=found.length + ROOM)
 
 
 def after_all(taken, *_):
@@ -59,7 +59,7 @@ def marked_arenas():
 
 def check_room(graph, runs):
     """Run a graph on some arguments each; check that the room after its arrays is as it was."""
-    with patch.object(memory, "_bytes", with_room), patch.object(memory, "lowest", after_all):
+    with patch.object(memory, "_extent", with_room), patch.object(memory, "lowest", after_all):
         compiled = CompiledGraph(graph)
     executable = Executable(graph, compiled)
     for arguments in runs:
