@@ -121,17 +121,21 @@ def defined(text):
     return [line.split("@")[1].split("(")[0] for line in text.splitlines() if line.startswith("define")]
 
 
-def test_few_lines_are_one_piece():
-    assert len(made(8)) == 1
+def test_few_lines_are_one_piece_beside_what_every_module_begins_with():
+    assert len(made(1)) == 1
+    assert len(made(8)) == 2  # another thread makes the beginning meanwhile
 
 
 def test_the_first_pieces_are_made_while_the_last_are_written(in_small_pieces, monkeypatch):
-    begun, emit = threading.Event(), emission.Emission._emitted
-    monkeypatch.setattr(emission.Emission, "_emitted", lambda self, text: (begun.set(), emit(self, text))[1])
+    begun, emit = threading.Semaphore(0), emission.Emission._emitted
+    monkeypatch.setattr(
+        emission.Emission, "_emitted", lambda self, text: (begun.release(), emit(self, text))[1]
+    )
 
     def write(module):
+        assert begun.acquire(timeout=10)  # what every module begins with
         written(module)
-        assert begun.wait(10)
+        assert begun.acquire(timeout=10)
         return written(module, [FUNCTIONS[-1].replace("@twice", "@thrice")])
 
     _, codes = native._made(write, 2)

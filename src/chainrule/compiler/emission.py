@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import re
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,11 +27,10 @@ from chainrule.compiler.llvm import (
 )
 from chainrule.compiler.module import Module
 from chainrule.compiler.pool import signals_held_back
+from chainrule.compiler.undisturbed import undisturbed
 
 #: So many lines are worth a piece of their own, for which LLVM's passes have to be set up.
-WORTH_A_PIECE: Final = 800
-#: Seconds that the thread which writes sleeps after a function: another one may wait for Python.
-MOMENT: Final = 1e-5
+WORTH_A_PIECE: Final = 500
 _NAME: Final = re.compile(r"@([\w.]+)")
 
 
@@ -53,6 +51,8 @@ class Emission(Module):
         self._heads = dict[str, str]()
         self._others = list[str]()
         super().__init__()
+        if self._own and pool:  # what every module begins with, while the first kernels are planned
+            self._begin_piece()
 
     def _enter(self, part: str) -> None:
         super()._enter(part)
@@ -62,8 +62,6 @@ class Emission(Module):
             self._own += [_shared(f"define {function}\n}}\n")] if begin else []
         if sum(function.count("\n") for function in self._own) >= WORTH_A_PIECE:
             self._begin_piece()
-        elif any(piece.theirs is not None and not piece.theirs.done() for piece in self._pieces):
-            time.sleep(MOMENT)
 
     def _begin_piece(self) -> None:
         """Have what was written since the last piece made, as soon as a thread is free."""
@@ -84,7 +82,8 @@ class Emission(Module):
         if self._own:
             self._begin_piece()
         own = dict[int, bytes]()
-        for number, (text, theirs) in reversed([*enumerate(self._pieces)]):  # others come from the front
+        largest_first = sorted(enumerate(self._pieces), key=lambda piece: -len(piece[1].text))
+        for number, (text, theirs) in largest_first:  # so that all threads end at about the same time
             if theirs is None or theirs.cancel():
                 with signals_held_back():
                     own[number] = self._emitted(text)
@@ -121,12 +120,13 @@ def emission(threads: int) -> Iterator[Emission | _AtOnce]:
     At the end of the block no other one is at work. Ctrl-C comes between two pieces.
     """
     if not (SUPPORTED and is_known()):
-        yield _AtOnce()
+        with undisturbed():
+            yield _AtOnce()
         return
     with signals_held_back():
         machines = [new_machine(*host()) for _ in range(threads)]
     pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
-    with in_a_hurry():
+    with in_a_hurry(), undisturbed():
         try:
             yield Emission(machines, pool)
         finally:
