@@ -4,6 +4,7 @@ import ctypes
 import shutil
 import subprocess
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from chainrule.compiler.copies import Copies
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.llvm import emit_object
 from chainrule.compiler.native_loop import goes_in_halves
-from chainrule.compiler.table import LINE
+from chainrule.compiler.table import FIRST_ARRAY, LINE, address
 from chainrule.graph.types import ROWS
 
 TRIPLE = "aarch64-linux-gnu"
@@ -55,10 +56,15 @@ class Program:
         flags = ["-O1", "-static", "-no-pie", "-pthread", f"-DFUNCTION={function}"]
         subprocess.run([COMPILER, *flags, HARNESS, code, "-lm", "-o", self.path], check=True)
 
-    def __call__(self, table, sizes, rows, capacity, threads):
-        """Run it on the arrays, of these sizes in bytes, that a table of pointers names."""
+    def __call__(self, table, sizes, places, rows, capacity, threads):
+        """Run it on the arrays, of these sizes in bytes, that a table of pointers names.
+
+        Behind them the table has the addresses of the arrays within that are at such (slot, offset).
+        """
         pointers = (ctypes.c_void_p * len(sizes)).from_address(table)
-        head = np.array([len(sizes), rows, capacity, threads, *sizes], "<i8")
+        added = [(slot, address([0] * len(sizes), slot, offset, capacity)) for slot, offset in places]
+        numbers = [len(sizes), rows, capacity, threads, len(added), *sizes, *chain(*added)]
+        head = np.array(numbers, "<i8")
         arrays = [
             ctypes.string_at(at, size) if size else b"" for at, size in zip(pointers, sizes, strict=True)
         ]
@@ -90,10 +96,15 @@ def emulate_executable(compiled, folder, cpu="generic"):
     values = [*compiled.graph.inputs, *compiled._simple.captured, *compiled._results]
 
     def call(table, rows, capacity, thread, threads, turn):
+        pointers = (ctypes.c_void_p * (executable._bases + len(compiled.program.arrays))).from_address(table)
+        for place, (slot, _) in enumerate(compiled.program.arrays, executable._bases):
+            if slot >= FIRST_ARRAY:
+                pointers[slot] = pointers[place]
         arrays = [*(_bytes(value, rows) for value in values), executable.ticks.nbytes]
         program(
             table,
-            region_sizes(compiled.arena.sizes, compiled.scratch, capacity) + arrays,
+            region_sizes(compiled.arena.sizes, compiled.program.scratch, capacity) + arrays,
+            compiled.program.arrays,
             rows,
             capacity,
             threads,
@@ -115,7 +126,7 @@ def emulate_run(run, folder, cpu="generic"):
     def call():
         own = plan.sizes, plan.scratch, run.memory.capacity, run.threads, plan.parts
         sizes = region_sizes(*own) + arrays
-        program(run.memory.address, sizes, 0, run.memory.capacity, run.threads)
+        program(run.memory.address, sizes, plan.arrays, 0, run.memory.capacity, run.threads)
 
     run._call = call
     run._pace.turns = 1 << 30

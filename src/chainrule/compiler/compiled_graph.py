@@ -43,11 +43,16 @@ class CompiledGraph:
         elsewhere = {**buffers, **self.local.buffers}
         self.arena: Arena = plan_arena(groups, elsewhere, [])
         self.buffers = {**self.arena.buffers, **elsewhere}
-        ticks_slot = FIRST_ARRAY + len(buffers) if profiled else None
-        program = write_program(
-            module, "graph", groups, self.buffers, local=self.local.size, ticks_slot=ticks_slot
+        ticks_slot = FIRST_ARRAY + len(buffers)
+        self.program = write_program(
+            module,
+            "graph",
+            groups,
+            self.buffers,
+            ticks_slot + 1,
+            local=self.local.size,
+            ticks_slot=ticks_slot if profiled else None,
         )
-        self.scratch, self.parts = program.scratch, program.parts
 
     @property
     def plan(self) -> GraphPlan:
@@ -61,8 +66,9 @@ class CompiledGraph:
             outputs=[places[value.serial] for value in self._simple.outputs],
             captured=[captured[value.serial] for value in self._simple.captured],
             sizes=self.arena.sizes,
-            scratch=self.scratch,
-            parts=self.parts,
+            scratch=self.program.scratch,
+            parts=self.program.parts,
+            arrays=self.program.arrays,
             work=work_of(self._simple.equations),
         )
 

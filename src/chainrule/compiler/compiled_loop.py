@@ -137,13 +137,14 @@ class PlacedPart:
     copies: list[tuple[Buffer, Buffer, int]]
     sizes: tuple[int, ...]
 
-    def write(self, module: Module, ticks_slot: int | None = None) -> Program:
-        """Write its function."""
+    def write(self, module: Module, first_array: int, ticks_slot: int | None = None) -> Program:
+        """Write its function, whose arrays' addresses begin somewhere in the table."""
         return write_program(
             module,
             self.part.name,
             self.part.groups,
             self.buffers,
+            first_array,
             local=self.local,
             copies=self.copies,
             ticks_slot=ticks_slot,
@@ -216,9 +217,11 @@ class CompiledLoop:
             slot += len(part.graph.captured)
         self.step = step = placed[STEP]
         self.layout = _layout(home, placed)
-        programs = [
-            one.write(self.module, slot if profiled and one is step else None) for one in placed.values()
-        ]
+        programs, arrays = list[Program](), list[tuple[int, int]]()
+        for one in placed.values():
+            ticks_slot = slot if profiled and one is step else None
+            programs.append(one.write(self.module, slot + 1 + len(arrays), ticks_slot))
+            arrays += programs[-1].arrays
         looked_at = {name: (kept[name], home[name]) for name in step.part.replaced}
         copies, copies_size = places_of_copies(looked_at)
         check = write_check([(*looked_at[name], place) for name, place in copies.items()], finite)
@@ -238,6 +241,7 @@ class CompiledLoop:
             sizes=_largest(one.sizes for one in placed.values()),
             scratch=Scratch(*_largest((one.scratch.size, one.scratch.per_row) for one in programs)),
             parts=max(program.parts for program in programs),
+            arrays=arrays,
             work=work_of(step.part.graph.equations),
             kernels=len(step.part.kernels),
         )

@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.compiler.native import native
 from chainrule.compiler.plan import GraphPlan, multiplications
 from chainrule.compiler.pool import is_interrupted, run_apart, run_together, signals_held_back
-from chainrule.compiler.table import FIRST_ARRAY, address_of, allocate, given_up
+from chainrule.compiler.table import FIRST_ARRAY, address, address_of, allocate, given_up
 from chainrule.compiler.threads import WORTH_GIVING_UP, WORTH_WAKING, thread_count
 from chainrule.graph.evaluate import bind_rows
 from chainrule.graph.graph import Graph
@@ -60,7 +60,7 @@ class Executable:
         self._place_arrays()
 
     def _place_arrays(self) -> None:
-        """Find out which of the table's slots change from call to call.
+        """Find out where in the table users' arrays belong, and which of them change from call to call.
 
         Where some inputs have rows, the others, such as weights, are mostly those of the last call.
         """
@@ -69,8 +69,16 @@ class Executable:
         self._moves = has_rows if any(has_rows) else [True] * len(inputs)
         self._stays = [not moves for moves in self._moves]
         results = FIRST_ARRAY + len(inputs) + len(self._captured)
-        self._slots = results + len(self.plan.results) + 1
-        self._moving_slots = [*compress(count(FIRST_ARRAY), self._moves), *range(results, self._slots - 1)]
+        self._bases = results + len(self.plan.results) + 1
+        moving = [*compress(count(FIRST_ARRAY), self._moves), *range(results, self._bases - 1)]
+        staying = sorted({*range(FIRST_ARRAY, self._bases - 1)} - {*moving})
+        self._moving_places, self._staying_places = self._places_of(moving), self._places_of(staying)
+
+    def _places_of(self, slots: list[int]) -> list[tuple[int, int]]:
+        """Return the places of the table where addresses of arrays in some slots belong, and whose."""
+        numbers = {slot: number for number, slot in enumerate(slots)}
+        arrays = enumerate(self.plan.arrays, self._bases)
+        return [(place, numbers[slot]) for place, (slot, _) in arrays if slot in numbers]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Executable, (self.graph,)
@@ -98,13 +106,12 @@ class Executable:
         held = self._take_memory(call.capacity, threads)
         if held.constants is not constants:
             held.constants = constants
-            self._enter_constants(held.table, constants)
-        for slot, array in zip(self._moving_slots, (*moving, *results), strict=True):
-            held.table[slot] = address_of(array)
+            self._enter_constants(held, constants)
+        held.enter([address_of(array) for array in (*moving, *results)], self._moving_places)
         long = call.work >= WORTH_GIVING_UP and is_interrupted()
         if threads == 1 and not long:
             held.turn += 1
-            self._run(held.address, call.rows, call.capacity, 0, 1, held.turn)
+            self._run(held.address, call.rows, held.capacity, 0, 1, held.turn)
         else:
             self._run_in_threads(held, call, threads, long)
         self._scratch.held = held
@@ -114,7 +121,7 @@ class Executable:
         """Let threads do the work; Ctrl-C ends it if it is long."""
 
         def work(thread: int) -> None:
-            self._run(held.address, call.rows, call.capacity, thread, threads, held.turn)
+            self._run(held.address, call.rows, held.capacity, thread, threads, held.turn)
 
         held.turn += 1
         held.given_up.value = 0
@@ -129,12 +136,11 @@ class Executable:
         assert known is not None
         return np.array(known, order="C")
 
-    def _enter_constants(self, table: ctypes.Array[ctypes.c_void_p], constants: _Constants) -> None:
+    def _enter_constants(self, held: _Held, constants: _Constants) -> None:
         """Leave in the table where arrays lie that stay the same from call to call."""
-        others = [address_of(array) for array in (*self._captured, self.ticks)]
-        slots = sorted({*range(FIRST_ARRAY, self._slots)} - {*self._moving_slots})
-        for slot, address in zip(slots, [*constants.addresses, *others], strict=True):
-            table[slot] = address
+        captured = [address_of(array) for array in self._captured]
+        held.enter([*constants.addresses, *captured], self._staying_places)
+        held.table[self._bases - 1] = address_of(self.ticks)
 
     def _call_for(self, given: Sequence[Array], constants: _Constants, moving: list[Array]) -> _Call:
         """Return what a call on arrays of these types needs; it is found out at the first such call."""
@@ -163,7 +169,10 @@ class Executable:
         if held is None or held.capacity < capacity or held.threads < threads:
             plan = self.plan
             memory, places = allocate(plan.sizes, plan.scratch, capacity, threads, plan.parts)
-            table = (ctypes.c_void_p * self._slots)(*places)
+            table = (ctypes.c_void_p * (self._bases + len(plan.arrays)))(*places)
+            for place, (slot, offset) in enumerate(plan.arrays, self._bases):
+                if slot < len(places):
+                    table[place] = address(places, slot, offset, capacity)
             held = _Held(capacity, threads, memory, table, ctypes.addressof(table), given_up(places))
         return held
 
@@ -216,6 +225,12 @@ class _Held:
     given_up: ctypes.c_int64
     constants: _Constants | None = None
     turn: int = 0
+
+    def enter(self, addresses: Sequence[int], places: Sequence[tuple[int, int]]) -> None:
+        """Leave at places of the table the addresses of these numbers."""
+        table = self.table
+        for place, number in places:
+            table[place] = addresses[number]
 
     def give_up(self) -> None:
         """Have the call end soon, without a result."""

@@ -12,7 +12,7 @@ from chainrule.compiler.code import LANES
 from chainrule.compiler.control import FIRST_TABLE, Control
 from chainrule.compiler.kept import KeptArray
 from chainrule.compiler.native_loop import NativeLoop
-from chainrule.compiler.table import address_of, allocate, given_up
+from chainrule.compiler.table import address, address_of, allocate, given_up
 from chainrule.graph.loop import Inputs, Loop, Tables
 from chainrule.graph.shuffle import bits_for, shift_for
 from chainrule.graph.sparse import SparseRows, Table
@@ -76,8 +76,9 @@ class LoopMemory:
             *native.captured(loop),
             self.ticks,
         ]
-        addresses = [*self._places, *(array.ctypes.data for array in self.arrays)]
-        self.table = (ctypes.c_void_p * len(addresses))(*addresses)
+        bases = [*self._places, *(array.ctypes.data for array in self.arrays)]
+        addresses = [address(bases, slot, offset, self.capacity) for slot, offset in plan.arrays]
+        self.table = (ctypes.c_void_p * (len(bases) + len(addresses)))(*bases, *addresses)
         self.address = ctypes.addressof(self.table)
         self.home = {name: self._kept_array(*place) for name, place in plan.home.items()}
         self.finite = self._number(plan.finite)

@@ -31,6 +31,8 @@ class GraphPlan:
         The captured arrays that the code reads, in the order of their slots, which come after the inputs'.
     sizes, scratch, parts
         How much memory a call needs: see `chainrule.compiler.table.allocate`.
+    arrays : sequence of (slot, offset)
+        Where the arrays lie whose addresses follow in the table: see `chainrule.compiler.table.address`.
     work : sequence of (int, int)
         The multiplications of its products: see `multiplications`.
     """
@@ -41,6 +43,7 @@ class GraphPlan:
     sizes: Sequence[int]
     scratch: Scratch
     parts: int
+    arrays: Sequence[tuple[int, int]]
     work: Sequence[tuple[int, int]]
 
     @classmethod
@@ -82,6 +85,8 @@ class LoopPlan:
         How many bytes the copies take.
     sizes, scratch, parts
         How much memory a run needs: see `chainrule.compiler.table.allocate`.
+    arrays : sequence of (slot, offset)
+        Where the arrays lie whose addresses follow in the table: see `chainrule.compiler.table.address`.
     work : sequence of (int, int)
         The multiplications of a step's products: see `multiplications`.
     kernels : int
@@ -102,6 +107,7 @@ class LoopPlan:
     sizes: Sequence[int]
     scratch: Scratch
     parts: int
+    arrays: Sequence[tuple[int, int]]
     work: Sequence[tuple[int, int]]
     kernels: int
 

@@ -37,10 +37,21 @@ WRITERS = {
 
 @dataclass(frozen=True)
 class Program:
-    """What a program needs: memory of each thread, and so many parts of its own in a turn."""
+    """What a program needs.
+
+    Attributes
+    ----------
+    scratch : Scratch
+        Memory of each thread.
+    parts : int
+        How many parts of its own a thread has in a turn.
+    arrays : list of (slot, offset)
+        Where the arrays lie whose addresses it finds in the table.
+    """
 
     scratch: Scratch
     parts: int
+    arrays: list[tuple[int, int]]
 
 
 def write_program(
@@ -48,6 +59,7 @@ def write_program(
     name: str,
     groups: Sequence[Sequence[Kernel]],
     buffers: dict[int, Buffer],
+    first_array: int,
     *,
     local: int = 0,
     copies: Sequence[tuple[Buffer, Buffer, int]] = (),
@@ -66,6 +78,8 @@ def write_program(
         In order: see `chainrule.compiler.schedule`.
     buffers : dict of int to Buffer
         Where arrays lie, by serial.
+    first_array : int
+        Where in the table the addresses of its arrays begin.
     local : int, default 0
         The bytes of arrays that belong to chains: see `chainrule.compiler.local`.
     copies : sequence of (from, to, bytes)
@@ -76,7 +90,7 @@ def write_program(
         How many parts a thread has in items of the turn that are no kernels: see `Sharing`.
     """
     kernels = [kernel for group in groups for kernel in group]
-    written = _Written(module, name, kernels, buffers, local)
+    written = _Written(module, name, kernels, buffers, first_array=first_array, local=local)
     main = Code(name, PROGRAM_ARGUMENTS)
     sharing = Sharing(main, first_part, scratch=_scratch_of_thread(main, written.scratch))
     stopwatch = None if ticks_slot is None else Stopwatch(name, sharing, ticks_slot, len(kernels) + 1)
@@ -94,11 +108,11 @@ def write_program(
             stopwatch.lap()
     module.add_functions([*codes, *(stopwatch.codes if stopwatch else [])])
     module.add_functions([main], linkage="dso_local")
-    return Program(written.scratch, sharing.used)
+    return Program(written.scratch, sharing.used, written.arrays)
 
 
 class _Written:
-    """The functions of kernels and groups; equal layers share theirs. Numbers tell them where arrays lie.
+    """The functions of kernels and groups; equal layers share theirs, and are told where their arrays are.
 
     Parameters
     ----------
@@ -110,6 +124,8 @@ class _Written:
         In order.
     buffers : mapping of int to Buffer
         Where arrays lie, by serial.
+    first_array : int
+        Where in the table the addresses of their arrays begin.
     local : int
         The bytes before the scratch memory of kernels in which arrays of chains lie.
     """
@@ -120,9 +136,13 @@ class _Written:
         name: str,
         kernels: Sequence[Kernel],
         buffers: Mapping[int, Buffer],
+        *,
+        first_array: int,
         local: int,
     ) -> None:
         self.local = local
+        self.arrays: list[tuple[int, int]] = []
+        self._first_array = first_array
         self._module, self._name = module, name
         self._bodies: dict[str, str] = {}
         writers: dict[Hashable, tuple[KernelWriter, str]] = {}
@@ -148,17 +168,18 @@ class _Written:
         return self._bodies[body]
 
     def call(self, kernel: Kernel, alone: bool) -> tuple[str, int, list[int]]:
-        """Return a kernel's function, how many groups of columns it has, and where its arrays lie.
+        """Return a kernel's function, how many groups of columns it has, and the numbers that it takes.
 
-        Its columns are done in groups only if it runs `alone`. For each half of the rows, if it takes them
-        apart, there is where its arrays lie, and which half it is.
+        Its columns are done in groups only if it runs `alone`. The numbers are how many groups there are, and
+        where in the table its arrays' addresses begin; for each half of the rows, if it takes them apart, and
+        then which half it is as well.
         """
         writer, symbol, turns = self._of_kernel[id(kernel)]
         groups = writer.groups if alone else 1
         where = list[int]()
         for half, buffers in enumerate(turns):
-            where += [groups, *(n for buffer in buffers for n in (buffer.slot, buffer.offset))]
-            where += [half] if kernel.halved else []
+            where += [groups, self._first_array + len(self.arrays), *([half] if kernel.halved else [])]
+            self.arrays += [(buffer.slot, buffer.offset) for buffer in buffers]
         return symbol, groups, where
 
 
@@ -305,25 +326,27 @@ def _prologue(writer: KernelWriter) -> list[str]:
             "%threads = udiv i64 %parts, %groups",
         ]
     buffers = writer.access.buffers
-    lines += _half(1 + 2 * len(buffers)) if writer.kernel.halved else []
+    lines += _half() if writer.kernel.halved else []
     apart = _row_strides(writer)
     if any(buffer.slot == LOCAL for buffer in buffers):
         lines += [f"%first = call i64 @share(i64 %rows, i64 {LANES}, i64 %thread, i64 %threads)"]
+    lines += [
+        "%first_array.at = getelementptr i64, ptr %where, i64 1",
+        "%first_array = load i64, ptr %first_array.at",
+        "%arrays = getelementptr ptr, ptr %table, i64 %first_array",
+    ]
     for number, buffer in enumerate(buffers):
         own = f"%array{number}"
-        for offset, what in ((1, "slot"), (2, "offset0")):
-            place = 2 * number + offset
-            lines += [f"{own}.{what}.at = getelementptr i64, ptr %where, i64 {place}"]
-            lines += [f"{own}.{what} = load i64, ptr {own}.{what}.at"]
-        lines += _local_array(own, buffer) if buffer.slot == LOCAL else _array(own, buffer, apart)
+        lines += [f"{own}.at = getelementptr ptr, ptr %arrays, i64 {number}"]
+        lines += _local_array(own, buffer) if buffer.slot == LOCAL else _array(own, apart.get(buffer.start))
     return lines
 
 
-def _half(place: int) -> list[str]:
-    """Return which rows a half has: the first, and how many. Its number stands at a place of ``%where``."""
+def _half() -> list[str]:
+    """Return which rows a half has: the first, and how many."""
     share = f"call i64 @share(i64 %all_rows, i64 {LANES}, i64 %half"
     return [
-        f"%half.at = getelementptr i64, ptr %where, i64 {place}",
+        "%half.at = getelementptr i64, ptr %where, i64 2",
         "%half = load i64, ptr %half.at",
         "%half.next = add i64 %half, 1",
         f"%before = {share}, i64 2)",
@@ -344,29 +367,23 @@ def _row_strides(writer: KernelWriter) -> dict[tuple[int, int, int], int]:
     return found
 
 
-def _array(own: str, buffer: Buffer, apart: Mapping[tuple[int, int, int], int]) -> list[str]:
-    lines = [
-        f"{own}.offset{power + 1} = mul i64 {own}.offset{power}, %capacity" for power in range(buffer.power)
+def _array(own: str, apart: int | None) -> list[str]:
+    """Load the address of an array: of its first row or, where rows lie so far apart, of the half's first."""
+    if apart is None:
+        return [f"{own} = load ptr, ptr {own}.at"]
+    return [
+        f"{own}.first = load ptr, ptr {own}.at",
+        f"{own}.before = mul i64 %before, {apart}",
+        f"{own} = getelementptr i8, ptr {own}.first, i64 {own}.before",
     ]
-    first = f"{own}.first" if buffer.start in apart else own
-    lines += [
-        f"{own}.entry = getelementptr ptr, ptr %table, i64 {own}.slot",
-        f"{own}.base = load ptr, ptr {own}.entry",
-        f"{first} = getelementptr i8, ptr {own}.base, i64 {own}.offset{buffer.power}",
-    ]
-    if first != own:
-        lines += [
-            f"{own}.before = mul i64 %before, {apart[buffer.start]}",
-            f"{own} = getelementptr i8, ptr {first}, i64 {own}.before",
-        ]
-    return lines
 
 
 def _local_array(own: str, buffer: Buffer) -> list[str]:
     """Address an array that holds the rows of a block as if those before it were there, too."""
     return [
+        f"{own}.place = load i64, ptr {own}.at",
         f"{own}.before = mul i64 %first, {buffer.strides[0].elements * BYTES[buffer.dtype]}",
-        f"{own}.offset = sub i64 {own}.offset0, {own}.before",
+        f"{own}.offset = sub i64 {own}.place, {own}.before",
         f"{own} = getelementptr i8, ptr %scratch, i64 {own}.offset",
     ]
 

@@ -1,4 +1,8 @@
-"""The table of pointers that native code is called with, and the memory that its first entries point to."""
+"""The table of pointers that native code is called with, and the memory that its first entries point to.
+
+Behind the bases (regions of the arena, users' arrays) stand the addresses of the arrays that kernels read and
+write, those of one kernel behind each other.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.compiler.buffer import REGIONS, SLACK
+from chainrule.compiler.buffer import LOCAL, REGIONS, SLACK
 from chainrule.graph.types import Array
 
 #: The places in the table: after the arena's regions the words of shared work, scratch memory, the arrays.
@@ -71,6 +75,23 @@ def allocate(
         places.append(place)
         place += length
     return memory, places
+
+
+def address(bases: Sequence[int], slot: int, offset: int, capacity: int) -> int:
+    """Return where an array lies: so far behind a base, or its place in a thread's own memory.
+
+    Parameters
+    ----------
+    bases : sequence of int
+        The table's entries that are known.
+    slot, offset : int
+        See `chainrule.compiler.buffer.Buffer`.
+    capacity : int
+        The most rows.
+    """
+    if slot == LOCAL:
+        return offset
+    return bases[slot] + (offset * capacity**slot if slot < REGIONS else offset)
 
 
 def _memory(size: int) -> Array:
