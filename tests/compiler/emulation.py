@@ -65,8 +65,9 @@ class Program:
         added = [(slot, address([0] * len(sizes), slot, offset, capacity)) for slot, offset in places]
         numbers = [len(sizes), rows, capacity, threads, len(added), *sizes, *chain(*added)]
         head = np.array(numbers, "<i8")
-        arrays = [
-            ctypes.string_at(at, size) if size else b"" for at, size in zip(pointers, sizes, strict=True)
+        arrays = [  # one that no kernel reads is not there
+            ctypes.string_at(at, size) if at and size else bytes(size)
+            for at, size in zip(pointers, sizes, strict=True)
         ]
         ran = subprocess.run(
             [_emulator(), self.path],
@@ -78,7 +79,7 @@ class Program:
         assert len(ran.stdout) == sum(sizes)
         place = 0
         for at, size in zip(pointers, sizes, strict=True):
-            if size:
+            if at and size:
                 ctypes.memmove(at, ran.stdout[place : place + size], size)
             place += size
 
