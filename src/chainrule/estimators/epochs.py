@@ -74,24 +74,8 @@ def run_fit(
 ) -> str | None:
     """Train an estimator from where its trainer is; its attributes follow.
 
+    `incremental` says if it is one epoch of partial_fit, `drawn` if the weights are drawn by this fit.
     Returns where numbers were first not finite, if there were such, as a sentence without its stop.
-
-    Parameters
-    ----------
-    estimator : BaseMLP
-        With a trainer.
-    data : dict of ndarray
-        x, y and perhaps sample_weight.
-    held : Held or None
-        Rows that are not trained on.
-    schedule : RateSchedule
-        What the learning rate does.
-    incremental : bool
-        Whether it is one epoch of partial_fit.
-    checkpoint : Checkpoint or None
-        Opened.
-    drawn : bool
-        Whether the weights are drawn by this fit.
     """
     epochs = 1 if incremental else min(estimator.max_iter, sys.maxsize)
     plan = _planned(estimator, data, held, schedule, epochs)
@@ -166,7 +150,7 @@ def _planned(
         missing = {path: number for path, number in watching.arguments().items() if path != RATE}
         inputs = replace(inputs, validation_data=watched, arguments={**missing, **arguments})
     loop, state, judge = _with_rules(estimator, loop, state, rules, held)
-    left = None if estimator._left is None else estimator._left.carried
+    left = None if estimator._kept.left is None else estimator._kept.left.carried
     loop, state, inputs = with_plateau(loop, state, inputs, plateau, left)
     return Plan(tables, loop, state, inputs, rules, judge, plateau, looking)
 
@@ -179,9 +163,9 @@ def _with_rules(
     stage = rules.stage({name: ArrayType(array.shape, array.dtype) for name, array in kept.items()})
     waiting: dict[str, Array] = {}
     if (estimator.best_loss_ is None) == rules.scored:
-        left = {} if estimator._left is None else estimator._left.carried
+        left = {} if estimator._kept.left is None else estimator._kept.left.carried
         fallen = RATE in left and rules.schedule.kind != "constant"
-        waiting = {**estimator._waiting, **({RATE: left[RATE]} if fallen else {})}
+        waiting = {**estimator._kept.waiting, **({RATE: left[RATE]} if fallen else {})}
     if BEST in waiting:  # the attribute may have been set since
         best = estimator.best_validation_score_ if rules.scored else estimator.best_loss_
         waiting = {**waiting, BEST: np.asarray(best, np.float64)}
@@ -225,7 +209,7 @@ def _resumed(estimator: BaseMLP, plan: Plan, checkpoint: Checkpoint, drawn: bool
     }
     # Labels and categories are numbers in the rows that the loop is given.
     options |= {"classes": _texts(getattr(estimator, "classes_", ()))}
-    options |= {f"categories of {each.name!r}": _texts(each.categories) for each in estimator._coded}
+    options |= {f"categories of {each.name!r}": _texts(each.categories) for each in estimator._seen.coded}
     trainer = estimator._trainer
     own = [] if drawn else [*trainer.carried.parameters, *trainer.carried.state, BEST, WAITED]
     epochs = plan.inputs.epochs
@@ -343,17 +327,17 @@ class Attributes:
         self._scored = len(self._results)
         one._trainer.keep(state)
         one._take(state.carried)
-        one._waiting = {name: state.carried[name] for name in (BEST, WAITED)}
         best, scored = np.float64(state.carried[BEST]), self.plan.rules.scored
         one.best_loss_, one.best_validation_score_ = (None, float(best)) if scored else (best, None)
-        schedule = self.plan.rules.schedule
         kept = [*one._trainer.loop_state.carried, *(name for name in CARRIED if name in state.carried)]
-        one._left = Left(
+        left = Left(
             {name: state.carried[name] for name in kept},
             state.step,
             state.epoch + (state.position > 0),
             one._trainer.key,
-            schedule,
+            self.plan.rules.schedule,
         )
+        waiting = {name: state.carried[name] for name in (BEST, WAITED)}
+        one._kept = replace(one._kept, left=left, waiting=waiting)
         if _SCORER in self._notes:
             self._notes[_SCORER][1] = fingerprint_of_python({"scoring": one.scoring})
