@@ -19,7 +19,7 @@ from chainrule.estimators.lbfgs import fit_lbfgs, refuse_options
 from chainrule.estimators.network import as_sizes
 from chainrule.estimators.parameters import nearest_name, validate
 from chainrule.estimators.randomness import note_what_is_left, random_state_of
-from chainrule.estimators.reading import Target, rows_to_fit, with_known_codes
+from chainrule.estimators.reading import Classes, Target, rows_to_fit, with_known_codes
 from chainrule.estimators.rows import is_plain
 from chainrule.estimators.solver import is_lbfgs, steps_of_fit
 from chainrule.estimators.threads import thread_limit
@@ -45,11 +45,8 @@ class BaseMLP(Inspected, Fitted, ABC):
     # What the two differ in -----------------------------------------------------------------------
 
     @abstractmethod
-    def _checked_target(self, y: Any, learn: bool, held: bool = False) -> Target:
-        """Return y, checked; classes are those known, unless they are to be learnt.
-
-        Rows that are `held` out of a fit need not have every class.
-        """
+    def _checked_target(self, y: Any, classes: Classes) -> Target:
+        """Return y, checked."""
 
     def _found_class_weights(self, labels: Any, weight: Array | None, known: Any = None) -> Any:
         """Return what each class multiplies a row's weight by, unless it is known; None for nothing."""

@@ -17,7 +17,7 @@ from chainrule.estimators.base import BaseMLP
 from chainrule.estimators.lbfgs import has_epochs
 from chainrule.estimators.losses import CLASSIFIER_LOSSES, classifier_loss
 from chainrule.estimators.parameters import CONSTRAINTS, keep_all
-from chainrule.estimators.reading import Target
+from chainrule.estimators.reading import Classes, Target
 from chainrule.estimators.rows import as_dense, explicit_class_weights
 from chainrule.estimators.solver import is_lbfgs
 from chainrule.estimators.temperature import fitted_temperature, probabilities
@@ -240,14 +240,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         self._label_binarizer = LabelBinarizer().fit(y)
         self.classes_ = self._label_binarizer.classes_
 
-    def _checked_target(self, y: Any, learn: bool, held: bool = False) -> Target:
+    def _checked_target(self, y: Any, classes: Classes) -> Target:
         """Return class numbers for several classes, and one column of 0 and 1 for each label otherwise."""
         labels = _checked_labels(y)
         y = as_one_dimension(labels) if labels.ndim == 2 and labels.shape[1] == 1 else labels
-        if learn or not hasattr(self, "classes_"):
+        if classes == "new" or not hasattr(self, "classes_"):
             self._learn_classes(y)
         else:
-            self._check_classes(unique_labels(y), held)
+            self._check_classes(unique_labels(y), all_known=classes == "all known")
         kind = self._label_binarizer.y_type_
         if kind == "multiclass":
             target, outputs = np.searchsorted(self.classes_, y).astype(np.int32), len(self.classes_)
@@ -272,8 +272,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         self.n_outputs_ = getattr(self, "n_outputs_", 1 if len(self.classes_) == 2 else len(self.classes_))
         return "softmax" if several else "logistic"
 
-    def _check_classes(self, classes: Array, held: bool) -> None:
-        if self.warm_start and not held and set(classes) != set(self.classes_):
+    def _check_classes(self, classes: Array, all_known: bool) -> None:
+        if all_known and set(classes) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
                 f"Previously got {self.classes_}, `y` has {classes}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
@@ -26,6 +26,10 @@ from chainrule.training.frames import column_names, refuse_dates
 
 if TYPE_CHECKING:
     from chainrule.estimators.base import BaseMLP
+
+
+#: Which classes y may have, and whether it must have all of them.
+Classes = Literal["new", "known", "all known"]
 
 
 class Target(NamedTuple):
@@ -75,7 +79,8 @@ def rows_to_fit(
     """
     X, coded = _coded(estimator, X, None if first else estimator._seen.coded)
     x, y = _validated(estimator, X, y, reset=first)
-    target = estimator._checked_target(y, learn=not (estimator.warm_start or incremental))
+    classes: Classes = "all known" if estimator.warm_start else "known" if incremental else "new"
+    target = estimator._checked_target(y, classes)
     dtype = x.dtype if first else estimator._dtype
     weight, class_weights = _weights(estimator, sample_weight, target.labels, dtype)
     check_some_weight(weight)
@@ -87,10 +92,10 @@ def rows_to_fit(
 def known_rows(estimator: BaseMLP, X: Any, y: Any, sample_weight: Any, *, held: bool = False) -> Rows:
     """Return rows that are not trained on, of a table that the estimator knows: nothing is learnt of them.
 
-    Those that are `held` out of a fit need not have every class, and are in its dtype.
+    Those that are `held` out of a fit are in its dtype.
     """
     x, y = _validated(estimator, with_known_codes(estimator, X), y)
-    target = estimator._checked_target(y, learn=False, held=held)
+    target = estimator._checked_target(y, "known")
     if held:
         check_codes(x, estimator._kept.network.embedded)
     dtype = estimator._dtype

@@ -24,6 +24,7 @@ from chainrule.estimators.scores import (
     determination_scale,
 )
 from chainrule.graph.types import Array
+from chainrule.graph.words import counted
 
 _REMEDY = (
     "class weights included; leave out rows of weight 0, or give fit a validation_data of rows that count"
@@ -83,6 +84,9 @@ def own_rows(estimator: Any, given: Any) -> Held:
         )
     x, y, *weight = given
     rows = known_rows(estimator, x, y, weight[0] if weight else None, held=True)
+    if rows.target.outputs != estimator.n_outputs_:
+        columns = counted(rows.target.outputs, "column")
+        raise ValueError(f"the y of validation_data has {columns}, and {estimator.n_outputs_} are trained on")
     return _held(estimator, rows.data, rows.target.labels)
 
 
