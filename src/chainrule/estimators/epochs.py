@@ -118,15 +118,9 @@ def run_fit(
 def _planned(
     estimator: BaseMLP, data: dict[str, Array], held: Held | None, schedule: RateSchedule, epochs: int
 ) -> Plan:
-    callbacks = () if estimator.callbacks is None else estimator.callbacks
-    (plateau, stopping), others = split_callbacks(callbacks, ReduceOnPlateau, EarlyStopping)
-    if stopping is not None:
-        raise ValueError(
-            "an estimator stops by rules of its own: set early_stopping, n_iter_no_change, tol and scoring, "
-            "and leave EarlyStopping out of callbacks"
-        )
-    looking = as_callbacks(others)
-    recorded = any(callback.records for callback in looking)
+    """Put a fit together: its steps, the held-out rows, scikit-learn's rules, and a plateau's."""
+    plateau, callbacks = _split_callbacks(estimator)
+    recorded = any(callback.records for callback in callbacks)
     tables = as_rows(data)
     rows = len(tables["x"])
     size = _batch_size(estimator, rows)
@@ -136,23 +130,46 @@ def _planned(
     rules = Rules(scored, schedule, float(estimator.tol), patience, rows, scored and by_scorer)
     # scikit-learn goes on where numbers are no longer finite.
     loop = replace(trainer.loop(handed, {}, bool(estimator.shuffle), recorded), checked=False)
-    state = trainer.start(recorded)
     arguments = {**trainer.arguments(), **rules.arguments()}
     if schedule.kind != "constant":
         del arguments[RATE]
     inputs = Inputs(handed, arguments, trainer.key, size, epochs, n_threads=thread_limit(estimator))
     if held is not None:
-        watching, watched = fed(estimator._trainer, as_rows(held.data), size)
-        types = DataTypes.of(watched)
-        parts = watching.task, watching.carried, types
-        measured = remembered(held.row_score, *parts, partial(held_stage, *parts, held.row_score))
-        loop = replace(loop, validation=measured, validation_data=types.names)
-        missing = {path: number for path, number in watching.arguments().items() if path != RATE}
-        inputs = replace(inputs, validation_data=watched, arguments={**missing, **arguments})
-    loop, state, judge = _with_rules(estimator, loop, state, rules, held)
-    left = None if estimator._kept.left is None else estimator._kept.left.carried
-    loop, state, inputs = with_plateau(loop, state, inputs, plateau, left)
-    return Plan(tables, loop, state, inputs, rules, judge, plateau, looking)
+        loop, inputs = _with_held(estimator, loop, inputs, held)
+    loop, state, judge = _with_rules(estimator, loop, trainer.start(recorded), rules, held)
+    loop, state, inputs = with_plateau(loop, state, inputs, plateau, _left_by_last(estimator))
+    return Plan(tables, loop, state, inputs, rules, judge, plateau, callbacks)
+
+
+def _split_callbacks(estimator: BaseMLP) -> tuple[ReduceOnPlateau | None, list[Callback]]:
+    """Return the callback that acts inside the loop, if there is one, and those that look."""
+    callbacks = () if estimator.callbacks is None else estimator.callbacks
+    (plateau, stopping), others = split_callbacks(callbacks, ReduceOnPlateau, EarlyStopping)
+    if stopping is not None:
+        raise ValueError(
+            "an estimator stops by rules of its own: set early_stopping, n_iter_no_change, tol and scoring, "
+            "and leave EarlyStopping out of callbacks"
+        )
+    return plateau, as_callbacks(others)
+
+
+def _with_held(estimator: BaseMLP, loop: Loop, inputs: Inputs, held: Held) -> tuple[Loop, Inputs]:
+    """Return the loop with the rows that are not trained on as its validation."""
+    trainer, watched = fed(estimator._trainer, as_rows(held.data), inputs.batch_size)
+    types = DataTypes.of(watched)
+    parts = trainer.task, trainer.carried, types
+    measured = remembered(held.row_score, *parts, partial(held_stage, *parts, held.row_score))
+    missing = {path: number for path, number in trainer.arguments().items() if path != RATE}
+    return (
+        replace(loop, validation=measured, validation_data=types.names),
+        replace(inputs, validation_data=watched, arguments={**missing, **inputs.arguments}),
+    )
+
+
+def _left_by_last(estimator: BaseMLP) -> Mapping[str, Array]:
+    """Return what the last fit has carried; nothing where training begins anew."""
+    left = estimator._kept.left
+    return {} if left is None else left.carried
 
 
 def _with_rules(
@@ -163,7 +180,7 @@ def _with_rules(
     stage = rules.stage({name: ArrayType(array.shape, array.dtype) for name, array in kept.items()})
     waiting: dict[str, Array] = {}
     if (estimator.best_loss_ is None) == rules.scored:
-        left = {} if estimator._kept.left is None else estimator._kept.left.carried
+        left = _left_by_last(estimator)
         fallen = RATE in left and rules.schedule.kind != "constant"
         waiting = {**estimator._kept.waiting, **({RATE: left[RATE]} if fallen else {})}
     if BEST in waiting:  # the attribute may have been set since
