@@ -62,7 +62,10 @@ def end_of(model):
     x, y = (X, Y) if isinstance(model, cr.MLPClassifier) else (XR, YR)
     end = {name: getattr(model, name) for name in MEASURED}
     end["prediction"] = model.predict_proba(x) if isinstance(model, cr.MLPClassifier) else model.predict(x)
-    end |= {"coefs": [*model.coefs_, *model.intercepts_], "others": {**model._others, **model._state}}
+    end |= {
+        "coefs": [*model.coefs_, *model.intercepts_],
+        "others": {**model._kept.others, **model._kept.state},
+    }
     later = model.set_params(early_stopping=False, checkpoint=None, callbacks=None).partial_fit(x, y)
     return {**end, "later": [coef.copy() for coef in later.coefs_]}
 
@@ -128,7 +131,7 @@ def test_rows_of_every_kind_go_on(name, path, monkeypatch):
     def ended(checkpoint):
         model = make(**options, checkpoint=checkpoint).fit(x, y)
         measured = {name: getattr(model, name) for name in MEASURED}
-        kept = {**model._others, **model._state, "coefs": model.coefs_}
+        kept = {**model._kept.others, **model._kept.state, "coefs": model.coefs_}
         return {**measured, **kept, "calibrated": getattr(model, "temperature_", None),
                 "prediction": model.predict(x)}  # fmt: skip
 

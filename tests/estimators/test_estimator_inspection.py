@@ -117,6 +117,20 @@ def test_partial_fit_is_explained_with_its_optimizers_state():
 
 
 @pytest.mark.filterwarnings("ignore:.*Maximum iterations")
+def test_rows_to_explain_need_not_have_every_class():
+    estimators = [classifier(warm_start=warm_start).fit(X, NAMES) for warm_start in (False, True)]
+    losses = [estimator.explain(X[:1], NAMES[:1]).loss for estimator in estimators]
+    assert losses[0] == losses[1]
+
+
+def test_an_estimator_whose_weights_were_set_explains_itself():
+    estimator = classifier()
+    estimator.coefs_, estimator.intercepts_ = [np.zeros((4, 3))], [np.zeros(3)]
+    estimator.classes_ = np.unique(NAMES)
+    np.testing.assert_allclose(estimator.explain(X[:1], NAMES[:1]).loss, np.log(3), rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:.*Maximum iterations")
 def test_what_does_not_fit_is_told():
     estimator, *_ = fitted("names")
     with pytest.raises(ValueError, match="has classes not in"):

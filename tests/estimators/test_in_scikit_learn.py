@@ -85,10 +85,11 @@ def test_joblib_clone_and_pickle_give_the_same_bits(iris, tmp_path):
     assert copy.partial_fit(x, y).loss_curve_ == model.partial_fit(x, y).loss_curve_
 
 
-def test_a_pickle_of_an_earlier_version_is_refused(iris):
+@pytest.mark.parametrize("name", ["_task", "_network"])
+def test_a_pickle_of_an_earlier_version_is_refused(iris, name):
     model = _small().fit(*iris)
     state = model.__getstate__()
-    earlier = {**state, "_task": state["_trainer"]}
+    earlier = {**state, name: state["_trainer"]}
     with pytest.raises(ValueError, match=r"^this MLPClassifier was pickled by an earlier version .* anew"):
         cr.MLPClassifier().__setstate__(earlier)
     copy = cr.MLPClassifier()

@@ -107,7 +107,7 @@ def test_ctrl_c_before_the_first_step_leaves_all_that_was_fitted(monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("chainrule.estimators.base.drawn_key", interrupt)
+    monkeypatch.setattr("chainrule.estimators.beginning.drawn_key", interrupt)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, Y)
     np.testing.assert_array_equal(model.predict_proba(X), predicted)

@@ -139,7 +139,7 @@ def test_with_averages_what_is_set_is_where_training_goes_on(solver, how):
 def test_with_averages_training_goes_on_from_the_weights_where_nothing_is_set():
     fit = lambda epochs: cr.MLPRegressor(**{**SHAPE, "max_iter": epochs}, average=0.9).fit(X, TARGET)
     model = fit(3)
-    left = model._left.carried
+    left = model._kept.left.carried
     assert np.abs(left["layers.0.weight"] - model.coefs_[0]).max() > 1e-4
     _, trainer, _ = _prepared(model, X, TARGET, None)  # what is explained is the step that comes next
     np.testing.assert_equal(

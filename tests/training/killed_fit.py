@@ -127,7 +127,7 @@ def ended(executor, path=None, **fit):
     weights = {f"coefs {i}": coef for i, coef in enumerate([*model.coefs_, *model.intercepts_])}
     names = ("loss_curve_", "validation_scores_", "validation_loss_curve_", "n_iter_", "t_", "temperature_")
     measured = {name: np.array(getattr(model, name)) for name in names}
-    weights |= {**model._others, **model._state}
+    weights |= {**model._kept.others, **model._kept.state}
     return {**weights, **measured, "prediction": model.predict_proba(x[:100])}
 
 

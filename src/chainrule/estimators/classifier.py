@@ -10,7 +10,6 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
@@ -18,7 +17,8 @@ from chainrule.estimators.base import BaseMLP
 from chainrule.estimators.lbfgs import has_epochs
 from chainrule.estimators.losses import CLASSIFIER_LOSSES, classifier_loss
 from chainrule.estimators.parameters import CONSTRAINTS, keep_all
-from chainrule.estimators.rows import check_some_weight, explicit_class_weights
+from chainrule.estimators.reading import Classes, Target
+from chainrule.estimators.rows import as_dense, explicit_class_weights
 from chainrule.estimators.solver import is_lbfgs
 from chainrule.estimators.temperature import fitted_temperature, probabilities
 from chainrule.estimators.validation import Held
@@ -236,58 +236,44 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                 f"was: {self.classes_!r}"
             )
 
-    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Array, Any]:
-        """Return X and y, checked; of several labels each number but 0 is a 1, as in scikit-learn."""
-        x, y = super()._validated(X, y, reset)
-        labels = y.tolist() if y.dtype == object else []
-        if None in labels:  # which cannot be sorted with the others
-            row = labels.index(None)
-            raise ValueError(f"y holds None in row {row}; drop rows without a label, or give them one")
-        if y.ndim == 2 and y.shape[1] > 1 and type_of_target(y) == "multilabel-indicator":
-            y = (y != 0).astype(y.dtype)
-        return x, y
-
     def _learn_classes(self, y: Any) -> None:
         self._label_binarizer = LabelBinarizer().fit(y)
         self.classes_ = self._label_binarizer.classes_
 
-    def _validated_target(self, y: Any, incremental: bool, held: bool = False) -> Array:
+    def _checked_target(self, y: Any, classes: Classes) -> Target:
         """Return class numbers for several classes, and one column of 0 and 1 for each label otherwise."""
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = as_one_dimension(y)
-        if not hasattr(self, "classes_") or not (self.warm_start or incremental or held):
+        labels = _checked_labels(y)
+        y = as_one_dimension(labels) if labels.ndim == 2 and labels.shape[1] == 1 else labels
+        if classes == "new" or not hasattr(self, "classes_"):
             self._learn_classes(y)
         else:
-            self._check_classes(unique_labels(y), held)
+            self._check_classes(unique_labels(y), all_known=classes == "all known")
         kind = self._label_binarizer.y_type_
-        self.out_activation_ = self._link = "softmax" if kind == "multiclass" else "logistic"
         if kind == "multiclass":
-            self.n_outputs_ = len(self.classes_)
-            target = np.searchsorted(self.classes_, y).astype(np.int32)
+            target, outputs = np.searchsorted(self.classes_, y).astype(np.int32), len(self.classes_)
         elif kind == "binary":
-            self.n_outputs_ = 1
-            target = np.searchsorted(self.classes_, y)[:, np.newaxis]
+            target, outputs = np.searchsorted(self.classes_, y)[:, np.newaxis], 1
         else:
-            target = self._label_binarizer.transform(y)
-            target = target.toarray() if hasattr(target, "toarray") else target
-            self.n_outputs_ = target.shape[1]
-        if isinstance(self.loss, str):  # what has a name here takes such targets
-            return target  # type: ignore[no-any-return]
-        return self._make_loss().as_target(target, ArrayType((ROWS, self.n_outputs_), FLOAT64))
+            target = as_dense(self._label_binarizer.transform(y))
+            outputs = target.shape[1]
+        link = "softmax" if kind == "multiclass" else "logistic"
+        if not isinstance(self.loss, str):  # what has a name here takes such targets
+            target = self._make_loss(link).as_target(target, ArrayType((ROWS, outputs), FLOAT64))
+        return Target(labels, target, outputs, link)
 
-    def _assume_outputs(self, outputs: int) -> None:
+    def _assumed_link(self, outputs: int) -> str:
         if not hasattr(self, "classes_"):
             raise ValueError("weights were set, and no classes_; set these too, or call fit")
         self.out_activation_ = getattr(self, "out_activation_", "softmax" if outputs > 1 else "logistic")
         several = outputs > 1 and self.out_activation_ != "logistic"
-        self._link = "softmax" if several else "logistic"
         if not hasattr(self, "_label_binarizer"):
             labels = outputs > 1 and not several
             self._label_binarizer = LabelBinarizer().fit(np.eye(outputs) if labels else self.classes_)
         self.n_outputs_ = getattr(self, "n_outputs_", 1 if len(self.classes_) == 2 else len(self.classes_))
+        return "softmax" if several else "logistic"
 
-    def _check_classes(self, classes: Array, held: bool) -> None:
-        if self.warm_start and not held and set(classes) != set(self.classes_):
+    def _check_classes(self, classes: Array, all_known: bool) -> None:
+        if all_known and set(classes) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
                 f"Previously got {self.classes_}, `y` has {classes}"
@@ -298,20 +284,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                 f"'y' has {classes}."
             )
 
-    def _class_weighted(self, y: Any, weight: Array | None, dtype: Any, learnt: bool) -> Array | None:
+    def _found_class_weights(self, labels: Any, weight: Array | None, known: Any = None) -> Any:
         if self.class_weight is None:
-            return weight
-        if not (learnt and hasattr(self, "_class_weights")):
-            known = (0, 1) if np.ndim(y) == 2 else self.classes_
-            self._class_weights = explicit_class_weights(self.class_weight, y, known, weight)
-        factors = compute_sample_weight(self._class_weights, y).astype(dtype)
-        weight = factors if weight is None else factors * weight
-        if not learnt:
-            check_some_weight(weight)
-        return weight
+            return None
+        if known is not None:
+            return known
+        classes = (0, 1) if np.ndim(labels) == 2 else self.classes_
+        return explicit_class_weights(self.class_weight, labels, classes, weight)
 
-    def _make_loss(self) -> Loss:
-        return classifier_loss(self.loss, self.label_smoothing, self._link == "softmax")
+    def _make_loss(self, link: str) -> Loss:
+        return classifier_loss(self.loss, self.label_smoothing, link == "softmax")
 
     def _labels(self, probabilities: Array) -> Array:
         if self._label_binarizer.y_type_ == "multiclass":
@@ -365,11 +347,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             y = self._output(X)
         else:
             logits = self._output(X, link=False) / self.temperature_
-            own = self.out_activation_ != self._link
+            own = self.out_activation_ != self._seen.link
             y = (
                 activated(logits, self.out_activation_)
                 if own
-                else probabilities(logits, self._link == "softmax")
+                else probabilities(logits, self._seen.link == "softmax")
             )
         return np.hstack([1 - y, y]) if self.n_outputs_ == 1 else y
 
@@ -382,3 +364,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _checked_labels(y: Any) -> Any:
+    """Return labels without None; of several, each number but 0 is a 1, as in scikit-learn."""
+    labels = y.tolist() if y.dtype == object else []
+    if None in labels:  # which cannot be sorted with the others
+        row = labels.index(None)
+        raise ValueError(f"y holds None in row {row}; drop rows without a label, or give them one")
+    if y.ndim == 2 and y.shape[1] > 1 and type_of_target(y) == "multilabel-indicator":
+        return (y != 0).astype(y.dtype)
+    return y

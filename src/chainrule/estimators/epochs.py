@@ -74,24 +74,8 @@ def run_fit(
 ) -> str | None:
     """Train an estimator from where its trainer is; its attributes follow.
 
+    `incremental` says if it is one epoch of partial_fit, `drawn` if the weights are drawn by this fit.
     Returns where numbers were first not finite, if there were such, as a sentence without its stop.
-
-    Parameters
-    ----------
-    estimator : BaseMLP
-        With a trainer.
-    data : dict of ndarray
-        x, y and perhaps sample_weight.
-    held : Held or None
-        Rows that are not trained on.
-    schedule : RateSchedule
-        What the learning rate does.
-    incremental : bool
-        Whether it is one epoch of partial_fit.
-    checkpoint : Checkpoint or None
-        Opened.
-    drawn : bool
-        Whether the weights are drawn by this fit.
     """
     epochs = 1 if incremental else min(estimator.max_iter, sys.maxsize)
     plan = _planned(estimator, data, held, schedule, epochs)
@@ -134,15 +118,9 @@ def run_fit(
 def _planned(
     estimator: BaseMLP, data: dict[str, Array], held: Held | None, schedule: RateSchedule, epochs: int
 ) -> Plan:
-    callbacks = () if estimator.callbacks is None else estimator.callbacks
-    (plateau, stopping), others = split_callbacks(callbacks, ReduceOnPlateau, EarlyStopping)
-    if stopping is not None:
-        raise ValueError(
-            "an estimator stops by rules of its own: set early_stopping, n_iter_no_change, tol and scoring, "
-            "and leave EarlyStopping out of callbacks"
-        )
-    looking = as_callbacks(others)
-    recorded = any(callback.records for callback in looking)
+    """Put a fit together: its steps, the held-out rows, scikit-learn's rules, and a plateau's."""
+    plateau, callbacks = _split_callbacks(estimator)
+    recorded = any(callback.records for callback in callbacks)
     tables = as_rows(data)
     rows = len(tables["x"])
     size = _batch_size(estimator, rows)
@@ -152,23 +130,46 @@ def _planned(
     rules = Rules(scored, schedule, float(estimator.tol), patience, rows, scored and by_scorer)
     # scikit-learn goes on where numbers are no longer finite.
     loop = replace(trainer.loop(handed, {}, bool(estimator.shuffle), recorded), checked=False)
-    state = trainer.start(recorded)
     arguments = {**trainer.arguments(), **rules.arguments()}
     if schedule.kind != "constant":
         del arguments[RATE]
     inputs = Inputs(handed, arguments, trainer.key, size, epochs, n_threads=thread_limit(estimator))
     if held is not None:
-        watching, watched = fed(estimator._trainer, as_rows(held.data), size)
-        types = DataTypes.of(watched)
-        parts = watching.task, watching.carried, types
-        measured = remembered(held.row_score, *parts, partial(held_stage, *parts, held.row_score))
-        loop = replace(loop, validation=measured, validation_data=types.names)
-        missing = {path: number for path, number in watching.arguments().items() if path != RATE}
-        inputs = replace(inputs, validation_data=watched, arguments={**missing, **arguments})
-    loop, state, judge = _with_rules(estimator, loop, state, rules, held)
-    left = None if estimator._left is None else estimator._left.carried
-    loop, state, inputs = with_plateau(loop, state, inputs, plateau, left)
-    return Plan(tables, loop, state, inputs, rules, judge, plateau, looking)
+        loop, inputs = _with_held(estimator, loop, inputs, held)
+    loop, state, judge = _with_rules(estimator, loop, trainer.start(recorded), rules, held)
+    loop, state, inputs = with_plateau(loop, state, inputs, plateau, _left_by_last(estimator))
+    return Plan(tables, loop, state, inputs, rules, judge, plateau, callbacks)
+
+
+def _split_callbacks(estimator: BaseMLP) -> tuple[ReduceOnPlateau | None, list[Callback]]:
+    """Return the callback that acts inside the loop, if there is one, and those that look."""
+    callbacks = () if estimator.callbacks is None else estimator.callbacks
+    (plateau, stopping), others = split_callbacks(callbacks, ReduceOnPlateau, EarlyStopping)
+    if stopping is not None:
+        raise ValueError(
+            "an estimator stops by rules of its own: set early_stopping, n_iter_no_change, tol and scoring, "
+            "and leave EarlyStopping out of callbacks"
+        )
+    return plateau, as_callbacks(others)
+
+
+def _with_held(estimator: BaseMLP, loop: Loop, inputs: Inputs, held: Held) -> tuple[Loop, Inputs]:
+    """Return the loop with the rows that are not trained on as its validation."""
+    trainer, watched = fed(estimator._trainer, as_rows(held.data), inputs.batch_size)
+    types = DataTypes.of(watched)
+    parts = trainer.task, trainer.carried, types
+    measured = remembered(held.row_score, *parts, partial(held_stage, *parts, held.row_score))
+    missing = {path: number for path, number in trainer.arguments().items() if path != RATE}
+    return (
+        replace(loop, validation=measured, validation_data=types.names),
+        replace(inputs, validation_data=watched, arguments={**missing, **inputs.arguments}),
+    )
+
+
+def _left_by_last(estimator: BaseMLP) -> Mapping[str, Array]:
+    """Return what the last fit has carried; nothing where training begins anew."""
+    left = estimator._kept.left
+    return {} if left is None else left.carried
 
 
 def _with_rules(
@@ -179,9 +180,9 @@ def _with_rules(
     stage = rules.stage({name: ArrayType(array.shape, array.dtype) for name, array in kept.items()})
     waiting: dict[str, Array] = {}
     if (estimator.best_loss_ is None) == rules.scored:
-        left = {} if estimator._left is None else estimator._left.carried
+        left = _left_by_last(estimator)
         fallen = RATE in left and rules.schedule.kind != "constant"
-        waiting = {**estimator._waiting, **({RATE: left[RATE]} if fallen else {})}
+        waiting = {**estimator._kept.waiting, **({RATE: left[RATE]} if fallen else {})}
     if BEST in waiting:  # the attribute may have been set since
         best = estimator.best_validation_score_ if rules.scored else estimator.best_loss_
         waiting = {**waiting, BEST: np.asarray(best, np.float64)}
@@ -225,7 +226,7 @@ def _resumed(estimator: BaseMLP, plan: Plan, checkpoint: Checkpoint, drawn: bool
     }
     # Labels and categories are numbers in the rows that the loop is given.
     options |= {"classes": _texts(getattr(estimator, "classes_", ()))}
-    options |= {f"categories of {each.name!r}": _texts(each.categories) for each in estimator._coded}
+    options |= {f"categories of {each.name!r}": _texts(each.categories) for each in estimator._seen.coded}
     trainer = estimator._trainer
     own = [] if drawn else [*trainer.carried.parameters, *trainer.carried.state, BEST, WAITED]
     epochs = plan.inputs.epochs
@@ -343,17 +344,17 @@ class Attributes:
         self._scored = len(self._results)
         one._trainer.keep(state)
         one._take(state.carried)
-        one._waiting = {name: state.carried[name] for name in (BEST, WAITED)}
         best, scored = np.float64(state.carried[BEST]), self.plan.rules.scored
         one.best_loss_, one.best_validation_score_ = (None, float(best)) if scored else (best, None)
-        schedule = self.plan.rules.schedule
         kept = [*one._trainer.loop_state.carried, *(name for name in CARRIED if name in state.carried)]
-        one._left = Left(
+        left = Left(
             {name: state.carried[name] for name in kept},
             state.step,
             state.epoch + (state.position > 0),
             one._trainer.key,
-            schedule,
+            self.plan.rules.schedule,
         )
+        waiting = {name: state.carried[name] for name in (BEST, WAITED)}
+        one._kept = replace(one._kept, left=left, waiting=waiting)
         if _SCORER in self._notes:
             self._notes[_SCORER][1] = fingerprint_of_python({"scoring": one.scoring})

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from chainrule.estimators.beginning import draw_weights
 from chainrule.estimators.network import as_sizes
 from chainrule.estimators.randomness import drawn_key
+from chainrule.estimators.reading import known_rows, rows_to_fit
 from chainrule.estimators.rows import as_dense
 from chainrule.estimators.solver import batch_size_of, is_lbfgs, steps_of_fit
 from chainrule.estimators.weights import follow_weights
@@ -142,23 +144,23 @@ def _prepared(
     if hasattr(estimator, "coefs_"):
         copy.__dict__.update(estimator.__dict__)
         follow_weights(copy)
-        data, _ = copy._checked_data(X, y, sample_weight, incremental=True, as_fitted=True)
-        if copy.n_outputs_ != estimator.n_outputs_:
+        rows = known_rows(copy, X, y, sample_weight)
+        if rows.target.outputs != copy.n_outputs_:
             raise ValueError(
-                f"y has {counted(copy.n_outputs_, 'output')}, and the fit had {estimator.n_outputs_}"
+                f"y has {counted(rows.target.outputs, 'output')}, and the fit had {copy.n_outputs_}"
             )
         key = copy._trainer.key
     else:
-        data, _ = copy._checked_data(X, y, sample_weight, reset=True)
-        copy._steps = steps_of_fit(copy, data["x"].shape[0], False)
+        rows = rows_to_fit(copy, X, y, sample_weight, first=True)
+        steps = steps_of_fit(copy, rows.data["x"].shape[0], False)
         random_state = check_random_state(copy.random_state)
-        copy._initialize(data["x"], as_sizes(copy.hidden_layer_sizes), random_state)
+        draw_weights(copy, rows.data["x"], as_sizes(copy.hidden_layer_sizes), steps, random_state)
         key = drawn_key(random_state)
-    data = {**data, "x": as_dense(data["x"])}
+    data = {**rows.data, "x": as_dense(rows.data["x"])}
     copy._renew()
-    if copy._left is not None:  # partial_fit goes on with its optimizer's state
-        copy._take_rate(copy._left)
-        copy._go_on(copy._left)
+    if copy._kept.left is not None:  # partial_fit goes on with its optimizer's state
+        copy._take_rate(copy._kept.left)
+        copy._go_on(copy._kept.left)
     trainer = copy._trainer
     trainer.key = key
     return copy, trainer, data

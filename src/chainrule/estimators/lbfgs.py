@@ -4,67 +4,48 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from chainrule.estimators.randomness import drawn_key
+from chainrule.estimators.rows import as_rows
 from chainrule.estimators.solver import has_schedule
 from chainrule.estimators.sparse import fed
-from chainrule.estimators.threads import one_blas_thread
+from chainrule.estimators.threads import one_blas_thread, thread_limit
 from chainrule.estimators.warned import warn
-from chainrule.graph.loop import NotFiniteError, Prepare, Stage, check_finite, run_stage
+from chainrule.executors import EXECUTORS
+from chainrule.graph.loop import NotFiniteError, Stage, check_finite, run_stage
 from chainrule.graph.sparse import SparseRows, Table
 from chainrule.graph.types import Array
 from chainrule.training.failure import first_not_finite
 from chainrule.training.task import DataTypes
 from chainrule.training.trainer import Trainer
 
+if TYPE_CHECKING:
+    from chainrule.estimators.base import BaseMLP
+
 #: The most numbers of sparse rows that are dense at a time.
 _NUMBERS = 1 << 24
 
 
-def minimize(
-    trainer: Trainer,
-    data: dict[str, Table],
-    names: Sequence[str],
-    prepare: Prepare,
-    *,
-    apart: bool,
-    options: dict[str, Any],
-    verbose: bool,
-) -> tuple[Any, dict[str, Array], str | None]:
-    """Return SciPy's result, the parameters by name that it found, and where numbers were first not finite.
+def fit_lbfgs(estimator: BaseMLP, data: dict[str, Array], random_state: np.random.RandomState) -> str | None:
+    """Fit an estimator by SciPy; return where numbers were first not finite, if there were such.
 
-    After Ctrl-C, of which a warning tells, they are those of the last iteration that was finished.
-
-    Parameters
-    ----------
-    trainer : Trainer
-        Where it starts.
-    data : dict of rows
-        All rows: x, y, and perhaps their weights. Sparse x is taken some rows at a time.
-    names : sequence of str
-        The parameters, in the order in which they make one vector.
-    prepare : callable
-        Makes a graph ready to run.
-    apart : bool
-        Whether a row's loss is that of the row alone: not so with batch normalization, or where places in a
-        batch choose what is dropped.
-    options : dict
-        SciPy's.
-    verbose : bool
-        Whether each iteration's loss is printed, as an epoch's is.
+    After Ctrl-C, of which a warning tells, the weights are those of the last iteration that was finished.
     """
-    import scipy.optimize
-
+    estimator._renew()
+    trainer, kept = estimator._trainer, estimator._kept
+    trainer.key = drawn_key(random_state)
     fixed = trainer.arrays({})
-    pack, unpack = _packing({name: fixed[name] for name in names})
-    gradient_of = _gradient_of(trainer, data, _rows_together(data, apart), prepare)
-
+    names = [f"{path}.{kind}" for kind in ("weight", "bias") for path in kept.network.dense]
+    pack, unpack = _packing({name: fixed[name] for name in [*names, *kept.others]})
+    # With batch normalization, or where places in a batch choose what is dropped, rows hang together.
+    apart = not kept.state and not np.any(estimator.dropout)
+    gradient_of = _gradient_of(trainer, as_rows(data), apart, thread_limit(estimator))
     evaluation = itertools.count(1)
     failures: list[str] = []
-    finished = scipy.optimize.OptimizeResult(x=pack(fixed), fun=np.nan, nit=0)
 
     def loss_and_gradient(vector: Array) -> tuple[float, Array]:
         loss, gradient, number = 0.0, np.zeros(len(vector)), next(evaluation)
@@ -75,23 +56,40 @@ def minimize(
                 failures.extend(_traced(part, number))
         return loss, gradient
 
+    result = _minimized(loss_and_gradient, pack(fixed), estimator, failures)
+    estimator.n_iter_ = result.nit
+    estimator.loss_ = np.float64(result.fun)
+    estimator._take({**trainer.loop_state.carried, **unpack(result.x)})
+    return failures[0] if failures else None
+
+
+def _minimized(
+    loss_and_gradient: Callable[[Array], tuple[float, Array]],
+    start: Array,
+    estimator: BaseMLP,
+    failures: Sequence[str],
+) -> Any:
+    """Return SciPy's result, or what it has found until Ctrl-C; warn if that is not the minimum."""
+    import scipy.optimize
+
+    finished = scipy.optimize.OptimizeResult(x=start, fun=np.nan, nit=0)
+
     def follow(intermediate_result: Any) -> None:
         x, loss = np.array(intermediate_result.x), intermediate_result.fun
         finished.update(x=x, fun=loss, nit=finished.nit + 1)
-        if verbose:
+        if estimator.verbose:
             print(f"Iteration {finished.nit}, loss = {loss:.8f}")
 
+    options = {"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol}
     how = {"method": "L-BFGS-B", "jac": True, "options": options, "callback": follow}
     try:
         with one_blas_thread:
-            result = scipy.optimize.minimize(loss_and_gradient, pack(fixed), **how)
+            result = scipy.optimize.minimize(loss_and_gradient, start, **how)
     except KeyboardInterrupt:
-        result = finished
         warn("Training interrupted by user.")
-    else:
-        _warn_unless_converged(result, failures)
-    found = {name: np.array(array) for name, array in unpack(result.x).items()}
-    return result, found, failures[0] if failures else None
+        return finished
+    _warn_unless_converged(result, failures)
+    return result
 
 
 def _warn_unless_converged(result: Any, failures: Sequence[str]) -> None:
@@ -133,9 +131,10 @@ def _rows_together(data: dict[str, Table], apart: bool) -> int:
 
 
 def _gradient_of(
-    trainer: Trainer, data: dict[str, Table], size: int, prepare: Prepare
+    trainer: Trainer, data: dict[str, Table], apart: bool, n_threads: int | None
 ) -> Callable[[dict[str, Array]], Iterator[_Part]]:
     """Return a function of all arrays that yields loss and gradients of some rows after the other."""
+    size, prepare = _rows_together(data, apart), EXECUTORS["compiled"].preparing(n_threads)
     trainer, handed = fed(trainer, data, size)
     stage = trainer.stage("reported gradients", DataTypes.of(handed))
     numbers = trainer.arguments()

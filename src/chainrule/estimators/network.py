@@ -66,24 +66,16 @@ def as_sizes(sizes: Any) -> list[int]:
     return [int(size) for size in listed]
 
 
-def build_network(
-    widths: Sequence[int],
-    *,
-    activation: Any,
-    dropout: Any,
-    normalization: Any,
-    residual: bool,
-    embedded: tuple[Embedded, ...] = (),
-) -> Network:
-    """Return Dense layers of these widths, the first being the number of columns.
+def build_network(estimator: Any, widths: Sequence[int], embedded: tuple[Embedded, ...] = ()) -> Network:
+    """Return the estimator's Dense layers of these widths, the first being the number of columns.
 
     Columns of categories become vectors before the first of them.
     After a hidden layer come normalization, activation and dropout. With `residual`, a hidden layer
     that is as wide as what it is given becomes a block x + f(x).
     """
-    hidden = len(widths) - 2
-    activations = [_as_name(each) for each in _each(activation, hidden, "activation")]
-    rates = _each(dropout, hidden, "dropout")
+    hidden, normalization = len(widths) - 2, estimator.normalization
+    activations = [_as_name(each) for each in _each(estimator.activation, hidden, "activation")]
+    rates = _each(estimator.dropout, hidden, "dropout")
     if normalization is not None and normalization not in NORMALIZATIONS:
         raise ValueError(unknown_name("normalization", normalization, NORMALIZATIONS))
     layers = [embedding_layer(widths[0], embedded)] if embedded else []
@@ -92,16 +84,15 @@ def build_network(
     dense: list[str] = []
     for i in range(hidden):
         block = _hidden(widths[i], widths[i + 1], activations[i], rates[i], normalization)
-        if residual and widths[i] == widths[i + 1]:
+        if estimator.residual and widths[i] == widths[i + 1]:
             dense.append(f"layers.{len(layers)}.layers.0")
             layers.append(Residual(block))
         else:
             dense.append(f"layers.{len(layers)}")
             layers.extend(block)
     dense.append(f"layers.{len(layers)}")
-    layers.append(
-        _dense(widths[-2], widths[-1], "identity", isinstance(activation, str) and activation == "logistic")
-    )
+    logistic = isinstance(estimator.activation, str) and estimator.activation == "logistic"
+    layers.append(_dense(widths[-2], widths[-1], "identity", logistic))
     return Network(Sequential(layers), tuple(dense), (columns, *units), embedded)
 
 

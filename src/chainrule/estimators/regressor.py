@@ -14,10 +14,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from chainrule.estimators.base import BaseMLP
 from chainrule.estimators.losses import REGRESSOR_LOSSES, link_name, regressor_loss
 from chainrule.estimators.parameters import CONSTRAINTS, keep_all
+from chainrule.estimators.reading import Classes, Target
 from chainrule.estimators.warned import as_one_dimension
 from chainrule.graph.names import checked_options
 from chainrule.graph.types import FLOAT64, ROWS, Array, ArrayType
-from chainrule.graph.words import counted
 from chainrule.losses import Loss, Quantile
 
 
@@ -197,7 +197,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         """
         return self._fit(X, y, sample_weight, incremental=True)  # type: ignore[no-any-return]
 
-    def _validated_target(self, y: Any, incremental: bool, held: bool = False) -> Array:
+    def _checked_target(self, y: Any, classes: Classes) -> Target:
+        labels = y
         if y.ndim == 2 and y.shape[1] == 1:
             y = as_one_dimension(y)
         y = y.reshape(-1, 1) if y.ndim == 1 else y
@@ -208,21 +209,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
                 f"y has {y.shape[1]} columns, and several quantiles are of one; fit a regressor for each"
             )
         outputs = len(quantiles) or y.shape[1]
-        if held and outputs != self.n_outputs_:
-            raise ValueError(
-                f"the y of validation_data has {counted(y.shape[1], 'column')}, and {self.n_outputs_} are "
-                "trained on"
-            )
-        self.n_outputs_ = outputs
-        self.out_activation_ = self._link = link_name(loss)
-        return loss.as_target(_as_numbers(y), ArrayType((ROWS, self.n_outputs_), FLOAT64))
+        numbers = loss.as_target(_as_numbers(y), ArrayType((ROWS, outputs), FLOAT64))
+        return Target(labels, numbers, outputs, link_name(loss))
 
-    def _assume_outputs(self, outputs: int) -> None:
+    def _assumed_link(self, outputs: int) -> str:
         self.n_outputs_ = getattr(self, "n_outputs_", outputs)
-        self._link = link_name(self._make_loss())
-        self.out_activation_ = getattr(self, "out_activation_", self._link)
+        link = link_name(self._make_loss())
+        self.out_activation_ = getattr(self, "out_activation_", link)
+        return link
 
-    def _make_loss(self) -> Loss:
+    def _make_loss(self, link: str = "") -> Loss:
         return regressor_loss(self.loss, self.quantile)
 
     def _default_score(self, x: Array, y: Array, weight: Array | None) -> float:

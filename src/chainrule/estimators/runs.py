@@ -19,47 +19,25 @@ from chainrule.training.fit import traced_failure
 NOT_FINITE = "not finite"
 
 
+def _of_run(name: str) -> Any:
+    """Return a property that is the inner run's, and is set there."""
+    return property(lambda self: getattr(self._run, name), lambda self, new: setattr(self._run, name, new))
+
+
 class Around:
     """A run around another, which stands where that stands."""
 
+    #: Where the run stands.
+    state: LoopState = _of_run("state")
+    #: Whether it may go on before the results of an epoch are taken.
+    ahead: bool = _of_run("ahead")
+    #: Those of each epoch that it has ended.
+    results: list[dict[str, float]] = _of_run("results")
+    #: What is called between steps.
+    look: Callable[[], object] = _of_run("look")
+
     def __init__(self, run: Run) -> None:
         self._run = run
-
-    @property
-    def state(self) -> LoopState:
-        """Where the run stands."""
-        return self._run.state
-
-    @state.setter
-    def state(self, state: LoopState) -> None:
-        self._run.state = state
-
-    @property
-    def ahead(self) -> bool:
-        """Whether it may go on before the results of an epoch are taken."""
-        return self._run.ahead
-
-    @ahead.setter
-    def ahead(self, ahead: bool) -> None:
-        self._run.ahead = ahead
-
-    @property
-    def results(self) -> list[dict[str, float]]:
-        """Those of each epoch that it has ended."""
-        return self._run.results
-
-    @results.setter
-    def results(self, results: list[dict[str, float]]) -> None:
-        self._run.results = results
-
-    @property
-    def look(self) -> Callable[[], object]:
-        """What is called between steps."""
-        return self._run.look
-
-    @look.setter
-    def look(self, look: Callable[[], object]) -> None:
-        self._run.look = look
 
     def __iter__(self) -> Iterator[dict[str, float]]:
         yield from self._run

@@ -14,6 +14,7 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
 from chainrule.estimators.categories import with_categories
+from chainrule.estimators.reading import Rows, known_rows
 from chainrule.estimators.rows import check_some_weight
 from chainrule.estimators.scores import (
     SCALE,
@@ -23,6 +24,7 @@ from chainrule.estimators.scores import (
     determination_scale,
 )
 from chainrule.graph.types import Array
+from chainrule.graph.words import counted
 
 _REMEDY = (
     "class weights included; leave out rows of weight 0, or give fit a validation_data of rows that count"
@@ -51,10 +53,9 @@ class Held:
     score: Callable[[Any], float] | None = None
 
 
-def held_out(
-    estimator: Any, data: dict[str, Array], y: Any, random_state: Any
-) -> tuple[dict[str, Array], Held]:
+def held_out(estimator: Any, rows: Rows, random_state: Any) -> tuple[dict[str, Array], Held]:
     """Return the rows to train on, and the others: scikit-learn's own split, stratified for classes."""
+    data, y = rows.data, rows.target.labels
     stratify = y if is_classifier(estimator) and estimator.n_outputs_ == 1 else None
     split = train_test_split(
         *data.values(),
@@ -82,8 +83,11 @@ def own_rows(estimator: Any, given: Any) -> Held:
             f"validation_data is (X, y) or (X, y, sample_weight), not a {type(given).__name__}{of}"
         )
     x, y, *weight = given
-    data, labels = estimator._checked_data(x, y, weight[0] if weight else None, held=True)
-    return _held(estimator, data, labels)
+    rows = known_rows(estimator, x, y, weight[0] if weight else None, held=True)
+    if rows.target.outputs != estimator.n_outputs_:
+        columns = counted(rows.target.outputs, "column")
+        raise ValueError(f"the y of validation_data has {columns}, and {estimator.n_outputs_} are trained on")
+    return _held(estimator, rows.data, rows.target.labels)
 
 
 def _held(estimator: Any, data: dict[str, Array], labels: Any) -> Held:
@@ -109,7 +113,7 @@ def _scored(estimator: Any, x: Array, labels: Any, weight: Array | None) -> Call
     takes = signature(getattr(scorer, "_score_func", scorer)).parameters
     weighs = "sample_weight" in takes or any(each.kind is Parameter.VAR_KEYWORD for each in takes.values())
     weights = {} if weight is None or not weighs else {"sample_weight": weight}
-    rows = with_categories(x, estimator._coded) if estimator._coded else x
+    rows = with_categories(x, estimator._seen.coded) if estimator._seen.coded else x
 
     def score(fitted: Any) -> float:
         with warnings.catch_warnings():

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
+from chainrule.estimators.fitted import Seen
+from chainrule.estimators.network import Network, build_network
 from chainrule.functions import exp
 from chainrule.graph.names import unknown_name
-from chainrule.graph.types import FLOAT32, FLOAT64, Array, DType, str_shape
+from chainrule.graph.types import Array, str_shape
 from chainrule.graph.words import counted
 from chainrule.layers import ACTIVATIONS
 
 if TYPE_CHECKING:
     from chainrule.estimators.base import BaseMLP
-    from chainrule.estimators.network import Network
 
 _OUT_ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     **ACTIVATIONS,
@@ -31,12 +33,6 @@ def activated(output: Array, name: str) -> Array:
     if name not in _OUT_ACTIVATIONS:
         raise ValueError(unknown_name("out_activation_", name, _OUT_ACTIVATIONS))
     return _OUT_ACTIVATIONS[name](output)
-
-
-def weights_dtype(estimator: BaseMLP) -> DType:
-    """Return float32 if all of `coefs_` and `intercepts_` are, otherwise float64."""
-    arrays = [*estimator.coefs_, *estimator.intercepts_]
-    return FLOAT32 if all(getattr(array, "dtype", None) == FLOAT32 for array in arrays) else FLOAT64
 
 
 @contextmanager
@@ -64,9 +60,9 @@ def follow_weights(estimator: BaseMLP) -> None:
         If the arrays do not fit together, or to layers with weights of their own.
     """
     widths = _widths(estimator)
-    known = hasattr(estimator, "_network")
-    if known and widths == _known_widths(estimator._network):
-        if weights_dtype(estimator) != estimator._trainer.task.dtype:
+    known = bool(estimator._kept.network.widths)
+    if known and widths == _known_widths(estimator._kept.network):
+        if estimator._dtype != estimator._trainer.task.dtype:
             estimator._renew()
         return
     with as_before_if_refused(estimator):
@@ -75,7 +71,7 @@ def follow_weights(estimator: BaseMLP) -> None:
             _begin(estimator, widths)
         _check_outside(estimator, widths)
         estimator.n_layers_ = len(widths)
-        estimator._network, estimator._left = estimator._made_network(widths), None
+        estimator._kept = replace(estimator._kept, network=build_network(estimator, widths), left=None)
         estimator._renew()
 
 
@@ -131,15 +127,14 @@ def _check_outside(estimator: BaseMLP, widths: list[int]) -> None:
 def _begin(estimator: BaseMLP, widths: list[int]) -> None:
     """Give an estimator that was never fitted what a fit would have left besides its weights."""
     estimator.n_features_in_ = getattr(estimator, "n_features_in_", widths[0])
-    estimator._assume_outputs(widths[-1])
+    estimator._seen = Seen(link=estimator._assumed_link(widths[-1]))
     estimator.n_iter_ = estimator.t_ = 0
-    estimator._coded, estimator._others, estimator._state, estimator._steps = (), {}, {}, 1
 
 
 def _check_others(estimator: BaseMLP) -> None:
     """Raise a ValueError if the network has, or would have, weights beside `coefs_` and `intercepts_`."""
     options = estimator.embeddings, estimator.normalization
-    if getattr(estimator, "_others", None) or any(option is not None for option in options):
+    if estimator._kept.others or any(option is not None for option in options):
         raise ValueError(
             "embeddings and normalization have numbers of their own beside coefs_ and intercepts_, of the "
             "widths that a fit has left; set arrays of these shapes, or fit anew"

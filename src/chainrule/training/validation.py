@@ -104,8 +104,10 @@ def warn_of_prediction(found: Array, stage: Stage, arrays: Mapping[str, Any]) ->
 
 def _not_finite(results: Mapping[str, float], prefix: str = "") -> str | None:
     """Return the name of the first result, of those with this prefix, that is not finite."""
-    names = (name for name in results if name.startswith(prefix))
-    return next((name for name in names if not math.isfinite(results[name])), None)
+    for name, number in results.items():  # a generator would take longer, after each of many short epochs
+        if not math.isfinite(number) and name.startswith(prefix):
+            return name
+    return None
 
 
 def _beginning(stage: Stage, arrays: Mapping[str, Any], names: Sequence[str]) -> Beginning | None:
