@@ -170,6 +170,31 @@ def test_a_compiled_function_can_be_copied():
     np.testing.assert_array_equal(double(np.ones(3)), copy.deepcopy(double)(np.ones(3)))
 
 
+@pytest.mark.parametrize("wrap", [lambda f: f, cr.compile], ids=["evaluated", "compiled"])
+def test_what_a_compiled_function_finds_outside_may_be_symbolic(wrap):
+    x = np.arange(3.0)
+
+    def total(weight):
+        return cr.sum(cr.compile(lambda a: {"scaled": a * weight, "given": a})(x)["scaled"])
+
+    assert wrap(total)(2.0) == 6
+    assert wrap(cr.grad(total))(2.0) == cr.grad(wrap(total))(2.0) == 3
+    assert wrap(cr.grad(lambda w: cr.grad(total)(w) * w))(2.0) == 3
+
+
+@pytest.mark.parametrize("executor", ["compiled", "numpy"])
+def test_an_objective_may_compile_what_it_calls(executor):
+    def objective(wrap):
+        at = np.array([[1.0], [2.0]])
+        return lambda network, x, y: cr.mean(wrap(lambda a: network(a))(at) ** 2) + cr.mean(network(x) ** 2)
+
+    def trained(wrap):
+        model = cr.Model(cr.Dense(1), objective=objective(wrap), executor=executor)
+        return model.fit(X[:, :1], epochs=3)["loss"]
+
+    assert trained(cr.compile) == trained(lambda function: function)
+
+
 def test_an_input_that_is_returned_is_a_copy():
     x, w = input_value("x", (ROWS, 3), FLOAT32), input_value("w", (3, 2), FLOAT32)
     graph = Executable(Graph([x, w], [w, cr.sum(x)]))

@@ -139,6 +139,14 @@ def test_any_number_of_rows(batch_size, dtype):
         np.testing.assert_allclose(found[name], array, rtol=room, atol=room, err_msg=name)
 
 
+@pytest.mark.parametrize("batch_size", [1, 7, 32])
+def test_few_rows_of_many_features(batch_size):
+    """One half has no rows, of which as many as a cache holds would be packed."""
+    wide = np.random.default_rng(3).normal(size=(33, 130))
+    options = run_of(wide, Y[:33], layers=(16, 3), batch_size=batch_size)
+    close(trained(compiled(options)), trained(EvaluatedRun(*options)))
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -84,6 +84,15 @@ def test_inner_and_outer_variables_are_not_confused():
     assert d(lambda x: d(lambda y: d(lambda z: x * y * z * z)(5.0) * y)(2.0))(3.0) == 2 * 5 * 2 * 2
 
 
+def test_the_variable_of_a_differentiation_is_seen_in_a_model_that_is_called_on_numbers():
+    x = np.arange(6.0).reshape(2, 3)
+
+    def total(slope):
+        return cr.sum(cr.Model(cr.Activation(lambda z: slope * z), loss="hinge", dtype="float64")(x))
+
+    assert cr.grad(total)(2.0) == 15
+
+
 def test_the_variable_of_an_outer_differentiation_is_seen_by_every_inner_one():
     scale = np.array([1.0, 2.0])
     by_vjp = cr.grad(lambda x: cr.sum(cr.vjp(lambda y: x * y**2, scale)[1](np.ones(2))[0]))

@@ -32,6 +32,13 @@ def test_clip_by_norm_takes_each_array_by_itself():
     np.testing.assert_array_equal(clipped["short"], [0.3])
 
 
+@pytest.mark.parametrize("clip", CLIPS)
+def test_a_gradient_without_elements_has_the_norm_0(clip):
+    clipped = clip({"none": np.zeros((0, 3)), "w": np.array([6.0, 8.0])}, 5.0)
+    assert clipped["none"].shape == (0, 3)
+    np.testing.assert_allclose(clipped["w"], [3, 4], rtol=1e-15)
+
+
 def test_clip_by_global_norm_keeps_the_direction():
     clipped = optimizers.clip_by_global_norm({"a": np.array([6.0]), "b": np.array([[0.0, 8.0]])}, 5.0)
     np.testing.assert_allclose(clipped["a"], [3], rtol=1e-15)

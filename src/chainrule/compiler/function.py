@@ -14,9 +14,9 @@ import chainrule.functions  # noqa: F401, its operators are what a value is comp
 from chainrule.compiler.executable import Executable
 from chainrule.graph.graph import Graph
 from chainrule.graph.structure import flatten, unflatten
-from chainrule.graph.trace import is_symbolic, refuse_what_is_no_function
+from chainrule.graph.trace import depends_on_others, is_symbolic, refuse_what_is_no_function
 from chainrule.graph.types import Array, ArrayType
-from chainrule.graph.value import as_array, as_value, input_like
+from chainrule.graph.value import Value, as_array, as_value, input_like
 
 #: For how many combinations of types a function has code; the oldest goes first.
 MOST_KEPT: Final = 64
@@ -39,7 +39,7 @@ class Compiled:
         functools.update_wrapper(self, function)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        """Return the function's result; inside of another function's trace, its symbolic result."""
+        """Return the function's result, a symbolic one where it depends on what is traced or varied."""
         if named:
             arguments = self._in_order(arguments, named)
         types = _types_of(arguments)
@@ -67,7 +67,10 @@ class Compiled:
         key = (_shape_of(list(arguments)), tuple(map(_type_of, leaves, arrays)))
         made = self._made.get(key)
         if made is None:
-            made = self._made[key] = self._compile(list(arguments), leaves, arrays)
+            inputs, results, structure = self._trace(list(arguments), leaves, arrays)
+            if depends_on_others(results, inputs):
+                return self._function(*arguments)
+            made = self._made[key] = Executable(Graph(inputs, results)), structure
             self._drop_oldest()
         executable, structure = made
         if types is not None and all(map(is_, arrays, arguments)):
@@ -107,15 +110,16 @@ class Compiled:
         text = describe(self._last.graph)
         return f"==== profile ====\n{profile_graph(self._last.graph)}\n\n{text}" if profile else text
 
-    def _compile(
+    def _trace(
         self, arguments: list[Any], leaves: list[Any], arrays: list[Array]
-    ) -> tuple[Executable, Any]:
+    ) -> tuple[list[Value], list[Value], Any]:
+        """Return the inputs, the results, and the structure that these are of."""
         inputs = [
             input_like(f"x{i}", array, weak=isinstance(leaf, int | float))
             for i, (leaf, array) in enumerate(zip(leaves, arrays, strict=True))
         ]
         result = self._function(*unflatten(arguments, inputs))
-        return Executable(Graph(inputs, [as_value(leaf) for leaf in flatten(result)])), result
+        return inputs, [as_value(leaf) for leaf in flatten(result)], result
 
 
 def compile(function: Callable[..., Any]) -> Compiled:

@@ -203,7 +203,8 @@ class ProductWriter:
         second cache holds as a whole is read where it lies.
         """
         code, number = self.code, self.code.integer
-        size = number("mul", self.inner, BYTES[self.dtype])
+        some = code.call("i64", "llvm.smax.i64", f"i64 {self.inner}, i64 1")  # a half may have no rows
+        size = number("mul", some, BYTES[self.dtype])
         room = number("and", number("udiv", BLOCK_BYTES, size), -LANES)
         all_bytes = number("mul", size, number("sub", bounds[1], bounds[0]))
         large = code.value(f"icmp sgt i64 {all_bytes}, {FAR_BYTES}")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import reprlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from numbers import Integral
 from typing import Any
 
@@ -14,18 +12,14 @@ import numpy as np
 
 from chainrule.functions import reshape, stack
 from chainrule.gradient.backward import backward
-from chainrule.graph.graph import needed
 from chainrule.graph.structure import flatten, map_structure, unflatten
-from chainrule.graph.trace import evaluate_now, is_symbolic, refuse_what_is_no_function
+from chainrule.graph.trace import array_function, refuse_what_is_no_function, varying
 from chainrule.graph.types import is_float, str_shape
 from chainrule.graph.value import Value, as_value, cast_value
 from chainrule.graph.words import counted
 from chainrule.primitives.elementwise import identity
 
 Function = Callable[..., Any]
-
-#: The variables of the differentiations that are under way; an inner one may not take them for numbers.
-_under_way: ContextVar[tuple[Value, ...]] = ContextVar("under_way", default=())
 
 
 def value_and_grad(function: Function, argnums: int | tuple[int, ...] = 0) -> Function:
@@ -65,7 +59,7 @@ def value_and_grad(function: Function, argnums: int | tuple[int, ...] = 0) -> Fu
     """
     refuse_what_is_no_function("value_and_grad", function)
 
-    @_at_once
+    @array_function
     def value_and_gradient(*arguments: Any, **options: Any) -> Any:
         chosen = _positions(argnums, len(arguments))
         own = list(arguments)
@@ -157,12 +151,12 @@ def vjp(function: Function, *arguments: Any) -> tuple[Any, Function]:
     """
     refuse_what_is_no_function("vjp", function)
 
-    @_at_once
+    @array_function
     def value(*at: Any) -> Value:
         with _variables(at) as variables:
             return _floats(function(*variables))
 
-    @_at_once
+    @array_function
     def pull(dy: Any, *at: Any) -> Any:
         with _variables(at) as variables:
             y, dy = _floats(function(*variables)), as_value(_array_of(dy))
@@ -205,7 +199,7 @@ def jacobian(function: Function) -> Function:
     """
     refuse_what_is_no_function("jacobian", function)
 
-    @_at_once
+    @array_function
     def jacobian_at(x: Any, *rest: Any) -> Any:
         if isinstance(x, dict | list | tuple):
             raise TypeError(
@@ -305,33 +299,10 @@ def _variables(structure: Any) -> Iterator[Any]:
         return identity(value)
 
     own = map_structure(variable, structure)
-    token = _under_way.set((*_under_way.get(), *flatten(own)))
-    try:
+    with varying(flatten(own)):
         yield own
-    finally:
-        _under_way.reset(token)
 
 
 def _array_of(leaf: Any) -> Any:
     """Return a Python or NumPy number as an array, so that its derivatives are arrays, too."""
     return np.asarray(leaf) if isinstance(leaf, int | float | np.number) else leaf
-
-
-def _at_once(function: Function) -> Function:
-    """Make a function evaluate at once on plain arrays, unless it is inside of another differentiation.
-
-    A closure may hold a variable of the outer one, so the arguments alone do not tell.
-    """
-
-    @functools.wraps(function)
-    def wrapper(*arguments: Any, **options: Any) -> Any:
-        result = function(*arguments, **options)
-        outer = {value.serial for value in _under_way.get()}
-        leaves = [leaf for leaf in flatten(result) if isinstance(leaf, Value)]
-        if is_symbolic(list(arguments), list(options.values())) or any(
-            value.serial in outer for value in needed(leaves)
-        ):
-            return result
-        return evaluate_now(result)
-
-    return wrapper

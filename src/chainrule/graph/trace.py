@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
 from chainrule.graph.evaluate import evaluate
@@ -15,6 +17,9 @@ from chainrule.graph.value import Operand, Value, as_array, as_value, input_like
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+#: The variables of the differentiations that are under way.
+_varying: ContextVar[tuple[Value, ...]] = ContextVar("varying", default=())
 
 
 def trace(function: Callable[..., Any], *examples: Any) -> Graph:
@@ -61,14 +66,36 @@ def is_symbolic(*arguments: Any) -> bool:
     return any(isinstance(leaf, Value) for leaf in flatten(list(arguments)))
 
 
+@contextmanager
+def varying(variables: Sequence[Value]) -> Iterator[None]:
+    """While this lasts, values are the variables of a differentiation: what depends on them is no number."""
+    token = _varying.set((*_varying.get(), *variables))
+    try:
+        yield
+    finally:
+        _varying.reset(token)
+
+
+def depends_on_others(leaves: Sequence[Value], inputs: Sequence[Value] = ()) -> bool:
+    """Whether values depend on more than these inputs and on numbers: on what is traced or differentiated.
+
+    A closure may hold that, so the arguments of a function alone do not tell.
+    """
+    own = {value.serial for value in inputs}
+    varied = {value.serial for value in _varying.get()}
+    return any(
+        value.serial in varied or (bool(value.name) and value.serial not in own) for value in needed(leaves)
+    )
+
+
 def evaluate_now(result: Any) -> Any:
     """Return the numbers of a structure of values that were computed from arrays alone.
 
     A value made of Python numbers only becomes a Python number again, so that it stays weak; what depends on
-    a graph's inputs or on the number of rows stays symbolic.
+    a graph's inputs, on a variable of a differentiation, or on the number of rows stays symbolic.
     """
     leaves = [as_value(leaf) for leaf in flatten(result)]
-    if any(value.name or ROWS in value.shape for value in needed(leaves)):
+    if depends_on_others(leaves) or any(ROWS in value.shape for value in needed(leaves)):
         return result
     arrays = evaluate(Graph((), leaves))
     numbers = [

@@ -52,6 +52,10 @@ class Layer(CheckedOptions, ABC):
     def forward(self, x: Value, context: Context) -> Value:
         """Return the output for the input.
 
+        Which rows stand together is fixed in a step of training only: `predict`, `evaluate` and the
+        validation of a fit take some of them at a time. A layer in which rows see each other, as in a mean
+        over them, should do that while ``context.training``, and keep what it needs later as state.
+
         Parameters
         ----------
         x : Value

@@ -106,6 +106,8 @@ def clip_by_global_norm(gradients: dict[str, Any], limit: Operand) -> Any:
 def _norm(gradient: Operand) -> Value:
     """Return the Euclidean norm; the largest element is divided out first, so that no square overflows."""
     x = as_value(gradient)
+    if 0 in x.shape:
+        return sum(x)  # it has no largest element
     largest = max(abs(x))
     scale = where(largest > 0, largest, 1)
     return scale * sqrt(sum(square(x / scale)))
