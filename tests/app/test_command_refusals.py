@@ -45,6 +45,8 @@ COMMANDS = [  # a command, and the sentence it gets
     ((*TRAIN, "-o", "no/m.safetensors"), "the folder of 'no/m.safetensors' does not exist; make it"),
     ((*TRAIN, "-o", "/dev/null"), "'/dev/null' is a device; name a file"),
     ((*TRAIN, "-o", "good.csv"), "would take the place of the input; choose another output"),
+    ((*TRAIN[:2], "--target", "kinds"), "there is no column 'kinds'; did you mean 'kind'?"),
+    ((*TRAIN, "--checkpoint", "n" * 300), "n: File name too long"),
     (("predict", "no.safetensors", "good.csv"), "there is no file 'no.safetensors'; check its path"),
     (
         ("predict", "good.csv", "good.csv"),

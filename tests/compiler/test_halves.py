@@ -13,14 +13,17 @@ import chainrule as cr
 from chainrule.compiler import loop_memory, matmul, native, native_loop
 from chainrule.compiler.compiled_loop import CompiledLoop
 from chainrule.compiler.epochs import CompiledRun
-from chainrule.compiler.halves import rows_worth_halving, sums_in_halves
+from chainrule.compiler.halves import MOST_HALVED, rows_worth_halving, sums_in_halves
 from chainrule.compiler.llvm import emit_object
 from chainrule.compiler.native_loop import NativeLoop, goes_in_halves
+from chainrule.compiler.operand import FAR_BYTES
+from chainrule.compiler.panels import _width
 from chainrule.compiler.pipeline import run_passes
-from chainrule.compiler.schedule import scheduled
+from chainrule.compiler.schedule import MOST_MATRICES, scheduled
 from chainrule.graph.loop import EvaluatedRun
 from chainrule.graph.trace import trace
 from chainrule.graph.types import ArrayType
+from chainrule.graph.value import Value
 
 X = np.random.default_rng(2).normal(size=(133, 7))
 Y = np.sin(X[:, :3] * 2)
@@ -251,3 +254,16 @@ def test_code_for_aarch64(tmp_path, monkeypatch):
 def test_room_behind_arrays():
     run = compiled(run_of(batch_size=17))
     assert run.memory.capacity == 32 + loop_memory.ROWS_BEHIND
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_no_sum_in_halves_lies_in_panels(dtype):
+    """Its kernel would take the rows of both halves for those of the first."""
+    for columns in range(1, MOST_HALVED + 1):
+        largest = ArrayType((MOST_HALVED // columns, columns), np.dtype(dtype))
+        assert not _width(Value(largest)), largest
+
+
+def test_what_a_chain_multiplies_by_is_never_far():
+    """Its kernels would share columns of which each thread needs all."""
+    assert MOST_MATRICES <= FAR_BYTES

@@ -1,6 +1,7 @@
 """One process at a time, and a lock dies with its process."""
 
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -68,6 +69,19 @@ def test_another_process_holds_it_until_it_is_killed(tmp_path, holder):
     with locked(tmp_path / "run"):
         pass
     assert names(tmp_path) == []
+
+
+def test_a_full_disk_keeps_no_lock_file(tmp_path, monkeypatch):
+    def full(file, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match=r"No space left on device: '.*run'$"), locked(tmp_path / "run"):
+            pass
+    assert names(tmp_path) == []
+    with locked(tmp_path / "run"):
+        pass
 
 
 FORKING = """

@@ -5,6 +5,9 @@ import pytest
 from training_cases import assert_same, classes, classification, network, regression, table
 
 import chainrule as cr
+from chainrule.compiler import epochs
+from chainrule.files import read_arrays
+from every_write import keep_every_write
 
 
 @pytest.mark.parametrize("executor", ["numpy", "compiled"])
@@ -89,6 +92,28 @@ def test_layers_without_size_and_batches_without_weight():
     assert half.recorded == alone.recorded
     none = one.fit(x, y, sample_weight=np.zeros(4), callbacks=[cr.Recorder()])
     assert none.recorded["gradient_norm"]["layers.0"] == [0.0]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0], ids=["each step", "each epoch"])
+def test_a_fit_that_goes_on_has_recorded_each_epoch(seconds, tmp_path, monkeypatch):
+    """Wherever it was killed; where that was between two epochs, the numbers are those of a whole fit."""
+    x, y = table()
+
+    def recorded(path=None):
+        options = {"epochs": 3, "batch_size": 8, "checkpoint": path, "callbacks": [cr.Recorder()]}
+        return regression().fit(x, y, **options).recorded
+
+    whole = recorded()
+    with monkeypatch.context() as patch:
+        copies = keep_every_write(patch, tmp_path)
+        patch.setattr(epochs, "LOOK_EVERY", seconds)
+        assert recorded(tmp_path / "run.ckpt") == whole
+    assert len(copies) > 3
+    for copy in copies:
+        in_an_epoch = read_arrays(copy)[1]["state"]["position"] > 0
+        again = recorded(copy)
+        assert {len(numbers) for kind in again.values() for numbers in kind.values()} == {3}
+        assert in_an_epoch or again == whole
 
 
 def test_huge_gradients_are_recorded_and_do_not_end_the_fit():

@@ -45,7 +45,7 @@ class Commands(TyperGroup):
         except UsageError as problem:
             status = _refuse(_usage_sentence(problem))
         except (ValueError, OSError, ImportError) as problem:
-            status = _refuse(str(problem))
+            status = _refuse(_sentence(problem))
         except MemoryError as problem:
             status = _refuse(
                 f"there is not enough memory ({problem or 'no more could be had'}); "
@@ -71,6 +71,13 @@ def _refuse(sentence: str) -> int:
     """Print an error as one line and return the exit status."""
     print(f"error: {printable(sentence)}", file=sys.stderr)
     return BAD_INPUT
+
+
+def _sentence(problem: Exception) -> str:
+    """Return what an error says: of the system's own, the file and the reason, without their number."""
+    if isinstance(problem, OSError) and problem.strerror:
+        return ": ".join(str(part) for part in (problem.filename, problem.strerror) if part is not None)
+    return str(problem)
 
 
 def _usage_sentence(problem: Any) -> str:
@@ -120,11 +127,11 @@ def train(
     unnamed = output is None
     output = output or Path(f"{table.stem}.safetensors")
     check_output(output, table)
-    if unnamed:
-        check_unnamed(output, target)
     if checkpoint is not None:
         check_checkpoint(checkpoint, output, table)
     lesson = learn.prepare(data, target, ignore or [], settings)
+    if unnamed:  # once it is known that the table has such a column
+        check_unnamed(output, target)
     if not _train(data, lesson, settings, output, checkpoint):
         raise typer.Exit(INTERRUPTED)
 

@@ -154,12 +154,12 @@ class Patient:
         inputs = Inputs(data, trainer.arguments(), trainer.key, size, epochs, validation, self.n_threads)
         run = EXECUTORS[self.executor].run(loop, trainer.start(recorded=True), inputs)
         run.ahead = not recorded
-        recording = Recording(history, run.state.carried)
+        recording = Recording(history, run.state)
         try:
             for results in run:
                 history.append(results)
                 if recorded:
-                    recording.enter(run.state.carried)
+                    recording.enter(run.state)
         except NotFiniteError:
             history.append({"loss": np.inf})
         trainer.keep(run.state)

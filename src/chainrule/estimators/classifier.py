@@ -230,6 +230,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                 raise ValueError("classes must be passed on the first call to partial_fit.")
             multilabel = type_of_target(y).startswith("multilabel")
             self._learn_classes(y if multilabel else unique_labels(classes))
+            self.classes_ = unique_labels(classes)
         elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, "
@@ -248,6 +249,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             self._learn_classes(y)
         else:
             self._check_classes(unique_labels(y), all_known=classes == "all known")
+            self._check_form(y, held=classes == "held out")
         kind = self._label_binarizer.y_type_
         if kind == "multiclass":
             target, outputs = np.searchsorted(self.classes_, y).astype(np.int32), len(self.classes_)
@@ -282,6 +284,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             raise ValueError(
                 f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. "
                 f"'y' has {classes}."
+            )
+
+    def _check_form(self, y: Array, held: bool) -> None:
+        """Refuse rows of several labels where rows had one class, and held-out ones the other way around.
+
+        To train on, scikit-learn takes a class for the label of its number.
+        """
+        labels = self._label_binarizer.y_type_.startswith("multilabel")
+        if y.ndim == 2 and not labels:
+            raise ValueError(
+                f"y has {y.shape[1]} labels in each row, and one class in each before; give one, or fit anew"
+            )
+        if held and y.ndim == 1 and labels:
+            raise ValueError(
+                f"validation_data has one class in each row, and {len(self.classes_)} labels are trained on; "
+                "give it as many columns"
             )
 
     def _found_class_weights(self, labels: Any, weight: Array | None, known: Any = None) -> Any:

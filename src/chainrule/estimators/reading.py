@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from chainrule.estimators.base import BaseMLP
 
 
-#: Which classes y may have, and whether it must have all of them.
-Classes = Literal["new", "known", "all known"]
+#: Which classes y may have, and whether it must have all of them; those of rows that are held out are known.
+Classes = Literal["new", "known", "all known", "held out"]
 
 
 class Target(NamedTuple):
@@ -95,7 +95,7 @@ def known_rows(estimator: BaseMLP, X: Any, y: Any, sample_weight: Any, *, held: 
     Those that are `held` out of a fit are in its dtype.
     """
     x, y = _validated(estimator, with_known_codes(estimator, X), y)
-    target = estimator._checked_target(y, "known")
+    target = estimator._checked_target(y, "held out" if held else "known")
     if held:
         check_codes(x, estimator._kept.network.embedded)
     dtype = estimator._dtype

@@ -90,8 +90,7 @@ def _acquired(place: Path) -> int:
         try:
             _lock(file)
             if os.path.samestat(os.fstat(file), os.stat(place)):
-                os.ftruncate(file, 0)
-                os.write(file, f"{os.getpid()}\n".encode())
+                _sign(file, place)
                 return file
         except FileNotFoundError:
             pass
@@ -101,6 +100,17 @@ def _acquired(place: Path) -> int:
                 raise LockedError(str(place)) from None
             raise
         os.close(file)
+
+
+def _sign(file: int, place: Path) -> None:
+    """Write who holds a lock file; without room for that it is removed, while it is held."""
+    try:
+        os.ftruncate(file, 0)
+        os.write(file, f"{os.getpid()}\n".encode())
+    except OSError:
+        with contextlib.suppress(OSError):  # Windows keeps the name of an open file
+            os.unlink(place)
+        raise
 
 
 def _owner(place: Path) -> str:

@@ -128,9 +128,8 @@ def run_epochs(
     OSError
         If the checkpoint cannot be written.
     """
-    account = _Account(run, progress, checkpoint, past or History())
     recorded = any(callback.records for callback in callbacks)
-    recording = Recording(progress.history, run.state.carried) if recorded else None
+    account = _Account(run, progress, checkpoint, past or History(), recorded)
     ended, started = False, list[Callback]()
     try:
         run.look, run.ahead = account.look, not callbacks
@@ -145,8 +144,7 @@ def run_epochs(
                 state = run.state
                 progress.steps = state.step
                 keep(state)
-                if recording is not None:
-                    recording.enter(state.carried)
+                account.record()
             progress.epoch, progress.logs = progress.epoch + 1, results
             watch.see(results, progress.epoch, run)
             for callback in callbacks:
@@ -192,10 +190,13 @@ def _told(
 class _Account:
     """What a fit has measured, before an interruption too, and the checkpoint that it is written to."""
 
-    def __init__(self, run: Run, progress: Progress, checkpoint: Checkpoint | None, past: History) -> None:
+    def __init__(
+        self, run: Run, progress: Progress, checkpoint: Checkpoint | None, past: History, recorded: bool
+    ) -> None:
         self._run, self._progress, self._checkpoint, self._past = run, progress, checkpoint, past
         self._first = run.state.epoch if checkpoint is not None else 0
         progress.history = past.followed_by(())
+        self._recording = Recording(progress.history, run.state) if recorded else None
 
     def history(self, epochs: int | None = None) -> History:
         """Return the results of so many epochs of the run, or of all, after the past ones."""
@@ -203,9 +204,15 @@ class _Account:
         found.recorded = self._progress.history.recorded
         return found
 
+    def record(self) -> None:
+        """Enter what the epoch that has just ended has recorded."""
+        if self._recording is not None:
+            self._recording.enter(self._run.state)
+
     def save(self) -> None:
-        """Write the checkpoint, if there is one."""
+        """Write the checkpoint, if there is one; an epoch may have ended that nobody has looked at yet."""
         if self._checkpoint is not None:
+            self.record()
             state = self._run.state
             state = replace(state, stopped=state.stopped or self._progress.stopped)
             self._checkpoint.write(state, self.history(state.epoch - self._first))

@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from chainrule.functions import astype, sqrt, sum, where
+from chainrule.graph.loop import LoopState
 from chainrule.graph.origin import part_of
 from chainrule.graph.types import FLOAT64, Array
 from chainrule.graph.value import Value, as_value
@@ -98,13 +99,15 @@ class Recording:
     In an epoch that a checkpoint has cut in two they are means over the steps of the second part.
     """
 
-    def __init__(self, history: History, carried: Mapping[str, Array]) -> None:
+    def __init__(self, history: History, state: LoopState) -> None:
         self._history = history
-        self._before = _recorded(carried)
+        self._epoch, self._before = state.epoch, _recorded(state.carried)
 
-    def enter(self, carried: Mapping[str, Array]) -> None:
-        """Enter the epoch that has just ended."""
-        sums = _recorded(carried)
+    def enter(self, state: LoopState) -> None:
+        """Enter the epoch that has just ended, once."""
+        if state.epoch == self._epoch:
+            return
+        self._epoch, sums = state.epoch, _recorded(state.carried)
         grown = {name: number - self._before.get(name, 0.0) for name, number in sums.items()}
         self._before = sums
         steps = grown[STEPS]
