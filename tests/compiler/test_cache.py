@@ -272,6 +272,9 @@ def test_the_folder_is_the_one_given_or_chosen_or_the_users(tmp_path, monkeypatc
     monkeypatch.setenv("CHAINRULE_CACHE_DIR", str(tmp_path))
     assert ObjectCache().folder == tmp_path
     assert ObjectCache(tmp_path / "given").folder == tmp_path / "given"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CHAINRULE_CACHE_DIR", "~/code")
+    assert ObjectCache().folder == tmp_path / "code"
     monkeypatch.delenv("CHAINRULE_CACHE_DIR")
     assert ObjectCache().folder == platformdirs.user_cache_path("chainrule", appauthor=False)
 

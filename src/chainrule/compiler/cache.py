@@ -168,8 +168,8 @@ class ObjectCache:
 
 def _usual_folder() -> Path | None:
     chosen = os.environ.get("CHAINRULE_CACHE_DIR")
-    if chosen is not None:
-        return None if chosen.casefold() in ("", "off") else Path(chosen)
+    if chosen is not None:  # where no shell has set it, "~" is still the user's home
+        return None if chosen.casefold() in ("", "off") else Path(os.path.expanduser(chosen))
     from platformdirs import user_cache_path
 
     with contextlib.suppress(RuntimeError):  # a user without a home: newer versions raise,
