@@ -292,3 +292,20 @@ def test_a_loss_of_0_moves_nothing_any_more(seed):
     net = cr.Sequential([cr.Dense(64, activation="gelu"), cr.Dense(32, activation="gelu"), cr.Dense(1)])
     model = cr.Model(net, loss="hinge", optimizer=cr.SGD(0.01, momentum=0.9), seed=seed)
     assert names(model.diagnose(x[y < 2], 2 * y[y < 2] - 1)) == []
+
+
+@dataclass(frozen=True)
+class WithNothing(cr.Layer):
+    """A layer that has a parameter without elements, as one of a variable number of parts may have."""
+
+    def forward(self, x, context):
+        nothing, weight = context.parameter("nothing", (0, 3)), context.parameter("weight", (x.shape[-1], 3))
+        return x @ weight + cr.sum(nothing)
+
+
+def test_there_is_nothing_to_say_of_a_parameter_without_elements():
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    y = x @ np.random.default_rng(1).normal(size=(4, 3))
+    model = cr.Model(WithNothing(), loss="mean_squared_error", optimizer=cr.Adam(0.01), seed=0)
+    assert "nothing is wrong" in str(model.diagnose(x, y))
+    assert told_in_a_fit(model, (x, y)) == []

@@ -112,7 +112,7 @@ class Patient:
     def gradients_of(self, data: Data) -> dict[str, Array]:
         """Return the loss that a fit reports, as "batch_loss", and the gradients of a step on these rows."""
         stage = self.trainer.stage("reported gradients", DataTypes.of(data))
-        return run_stage(stage, self.trainer.arrays(data))
+        return _with_elements(run_stage(stage, self.trainer.arrays(data)))
 
     @property
     def held(self) -> set[str]:
@@ -131,8 +131,8 @@ class Patient:
 
     @cached_property
     def weights(self) -> dict[str, Array]:
-        """The parameters by name."""
-        return self.trainer.copies(self.trainer.carried.parameters)
+        """The parameters by name; there is nothing to say of one without elements."""
+        return _with_elements(self.trainer.copies(self.trainer.carried.parameters))
 
     def train(
         self,
@@ -176,3 +176,7 @@ def chosen_rows(rows: int, most: int, seed: int) -> Array:
 def taken(data: Data, rows: Array) -> dict[str, Array]:
     """Return the data of these rows."""
     return {name: array[rows] for name, array in data.items()}
+
+
+def _with_elements(arrays: dict[str, Array]) -> dict[str, Array]:
+    return {name: array for name, array in arrays.items() if array.size}
