@@ -73,9 +73,17 @@ class Emission(Module):
             head = function.partition(" {\n")[0]
             self._heads[_NAME.findall(head)[0]] = "declare" + head.removeprefix("define")
         self._own = []
+        self._pieces.append(_Piece(text, self._asked_for(text)))
+
+    def _asked_for(self, text: str) -> Future[bytes] | None:
+        """Ask another thread for a piece's object code; there may be none."""
+        if self._pool is None:
+            return None
         with signals_held_back():  # a pool would forget a thread within whose start something is raised
-            theirs = None if self._pool is None else self._pool.submit(self._emitted, text)
-        self._pieces.append(_Piece(text, theirs))
+            try:
+                return self._pool.submit(self._emitted, text)
+            except RuntimeError:  # none can be begun, as when the main thread has ended: this one makes it
+                return None
 
     def codes(self) -> list[bytes]:
         """Return the object code, in pieces that are to be linked, now that all is written."""
