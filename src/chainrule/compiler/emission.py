@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -32,6 +33,8 @@ from chainrule.compiler.undisturbed import undisturbed
 #: So many lines are worth a piece of their own, for which LLVM's passes have to be set up.
 WORTH_A_PIECE: Final = 500
 _NAME: Final = re.compile(r"@([\w.]+)")
+#: The threads, by their numbers, that have code made.
+_at_work: Final = set[int]()
 
 
 class _Piece(NamedTuple):
@@ -131,18 +134,37 @@ def emission(threads: int) -> Iterator[Emission | _AtOnce]:
         with undisturbed():
             yield _AtOnce()
         return
-    with signals_held_back():
-        machines = [new_machine(*host()) for _ in range(threads)]
-    pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
-    with in_a_hurry(), undisturbed():
-        try:
-            yield Emission(machines, pool)
-        finally:
-            with signals_held_back():
-                if pool is not None:
-                    pool.shutdown(cancel_futures=True)
-                for machine in machines:
-                    machine.close()
+    with _helped(threads) as number:
+        with signals_held_back():
+            machines = [new_machine(*host()) for _ in range(number)]
+        pool = ThreadPoolExecutor(number - 1) if number > 1 else None
+        with in_a_hurry(), undisturbed():
+            try:
+                yield Emission(machines, pool)
+            finally:
+                with signals_held_back():
+                    if pool is not None:
+                        pool.shutdown(cancel_futures=True)
+                    for machine in machines:
+                        machine.close()
+
+
+@contextmanager
+def _helped(threads: int) -> Iterator[int]:
+    """Give how many threads make code: of so many this one alone, if it has code made already.
+
+    That is so where a signal's handler comes in between. This thread may hold a lock then, such as
+    llvmlite's, for which others would wait until the handler is through.
+    """
+    here = threading.get_ident()
+    if here in _at_work:
+        yield 1
+        return
+    try:
+        _at_work.add(here)
+        yield threads
+    finally:
+        _at_work.discard(here)
 
 
 def _shared(function: str) -> str:
