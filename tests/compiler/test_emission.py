@@ -142,6 +142,35 @@ def test_the_first_pieces_are_made_while_the_last_are_written(in_small_pieces, m
     assert set(link(*codes).symbols) == {"positive", "twice", "thrice"}
 
 
+@pytest.mark.parametrize("begun", [0, 1])
+def test_where_no_thread_can_be_begun_fewer_make_the_same_code(begun, in_small_pieces, monkeypatch):
+    expected, start, left = made(1), threading.Thread.start, [True] * begun
+
+    def start_some(thread):
+        if not left:
+            raise RuntimeError("can't start new thread")
+        left.pop()
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+    assert made(3) == expected
+
+
+def test_code_that_is_made_in_between_waits_for_no_other_thread():
+    """The handler of a signal may need some while this thread holds the lock of llvmlite."""
+    from llvmlite.binding import ffi
+
+    expected, codes = made(1), []
+
+    def write(module):
+        with ffi.lib._lock:
+            codes.extend(made(2))
+        return written(module)
+
+    native._made(write, 2)
+    assert codes == expected
+
+
 def test_an_error_of_the_writer_ends_the_other_threads(in_small_pieces):
     def write(module):
         written(module)

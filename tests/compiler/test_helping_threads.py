@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from at_every_moment import at_every_moment
 from at_once import at_once
 from chainrule.compiler import executable, pool
 from chainrule.compiler.epochs import CompiledRun
 from chainrule.compiler.executable import Executable
-from chainrule.compiler.pool import lent, run_apart, run_together
+from chainrule.compiler.pool import lent, run_apart, run_together, signals_held_back
 
 
 @pytest.fixture(autouse=True)
@@ -175,6 +176,21 @@ def test_no_call_is_left_behind_where_no_thread_can_be_started(run, threads, mon
     with lent(1) as helpers:
         helpers.submit(int).result(60)
     assert called == before
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="this system has no alarm")
+def test_ctrl_c_still_comes_after_a_handler_of_another_signal_has_raised_something():
+    def hold_back():
+        with signals_held_back():
+            pass
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for _ in at_every_moment(hold_back, signal.SIGALRM):
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def fitted(**options):

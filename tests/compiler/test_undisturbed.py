@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from at_every_moment import at_every_moment
 from chainrule.compiler import native
 from chainrule.compiler.module import Module
 from chainrule.compiler.undisturbed import SOON, undisturbed
@@ -58,6 +59,57 @@ def test_it_ends_with_the_last_of_several_threads():
     assert state() == (False, SOON)
     second.__exit__(None, None, None)
     assert state() == (True, 0.003)
+
+
+@pytest.mark.parametrize("asked_for", [1e-7, 15e-6])
+def test_an_interval_that_is_shorter_stays(asked_for):
+    sys.setswitchinterval(asked_for)
+    before = sys.getswitchinterval()
+    with undisturbed():
+        assert sys.getswitchinterval() == before
+    assert sys.getswitchinterval() == before
+    sys.setswitchinterval(0.003)
+
+
+def test_an_interval_is_the_same_afterwards_to_the_microsecond():
+    for microseconds in range(101, 2000):
+        sys.setswitchinterval(microseconds * 1e-6 + 5e-7)
+        before = sys.getswitchinterval()
+        with undisturbed():
+            pass
+        assert sys.getswitchinterval() == before
+    sys.setswitchinterval(0.003)
+
+
+def test_an_interval_that_is_asked_for_meanwhile_stays():
+    with undisturbed():
+        sys.setswitchinterval(0.004)
+    assert state() == (True, 0.004)
+    sys.setswitchinterval(0.003)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="this system has no alarm")
+def test_a_handler_that_raises_at_any_time_ends_it():
+    def make():
+        with undisturbed():
+            seen.append(state())
+
+    seen, times = [], 0
+    for _ in at_every_moment(make, signal.SIGALRM):
+        assert state() == (True, 0.003)
+        times += 1
+    assert times > 20
+    assert set(seen) == {(False, SOON)}
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="this system has no alarm")
+def test_a_handler_may_make_code_at_any_time():
+    def make():
+        with undisturbed():
+            pass
+
+    for _ in at_every_moment(make, signal.SIGALRM, lambda number, frame: make()):
+        assert state() == (True, 0.003)
 
 
 def test_an_error_or_ctrl_c_ends_it():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -32,6 +33,8 @@ from chainrule.compiler.undisturbed import undisturbed
 #: So many lines are worth a piece of their own, for which LLVM's passes have to be set up.
 WORTH_A_PIECE: Final = 500
 _NAME: Final = re.compile(r"@([\w.]+)")
+#: The threads, by their numbers, that have code made.
+_at_work: Final = set[int]()
 
 
 class _Piece(NamedTuple):
@@ -73,9 +76,17 @@ class Emission(Module):
             head = function.partition(" {\n")[0]
             self._heads[_NAME.findall(head)[0]] = "declare" + head.removeprefix("define")
         self._own = []
+        self._pieces.append(_Piece(text, self._asked_for(text)))
+
+    def _asked_for(self, text: str) -> Future[bytes] | None:
+        """Ask another thread for a piece's object code; there may be none."""
+        if self._pool is None:
+            return None
         with signals_held_back():  # a pool would forget a thread within whose start something is raised
-            theirs = None if self._pool is None else self._pool.submit(self._emitted, text)
-        self._pieces.append(_Piece(text, theirs))
+            try:
+                return self._pool.submit(self._emitted, text)
+            except RuntimeError:  # none can be begun, as when the main thread has ended: this one makes it
+                return None
 
     def codes(self) -> list[bytes]:
         """Return the object code, in pieces that are to be linked, now that all is written."""
@@ -123,18 +134,37 @@ def emission(threads: int) -> Iterator[Emission | _AtOnce]:
         with undisturbed():
             yield _AtOnce()
         return
-    with signals_held_back():
-        machines = [new_machine(*host()) for _ in range(threads)]
-    pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
-    with in_a_hurry(), undisturbed():
-        try:
-            yield Emission(machines, pool)
-        finally:
-            with signals_held_back():
-                if pool is not None:
-                    pool.shutdown(cancel_futures=True)
-                for machine in machines:
-                    machine.close()
+    with _helped(threads) as number:
+        with signals_held_back():
+            machines = [new_machine(*host()) for _ in range(number)]
+        pool = ThreadPoolExecutor(number - 1) if number > 1 else None
+        with in_a_hurry(), undisturbed():
+            try:
+                yield Emission(machines, pool)
+            finally:
+                with signals_held_back():
+                    if pool is not None:
+                        pool.shutdown(cancel_futures=True)
+                    for machine in machines:
+                        machine.close()
+
+
+@contextmanager
+def _helped(threads: int) -> Iterator[int]:
+    """Give how many threads make code: of so many this one alone, if it has code made already.
+
+    That is so where a signal's handler comes in between. This thread may hold a lock then, such as
+    llvmlite's, for which others would wait until the handler is through.
+    """
+    here = threading.get_ident()
+    if here in _at_work:
+        yield 1
+        return
+    try:
+        _at_work.add(here)
+        yield threads
+    finally:
+        _at_work.discard(here)
 
 
 def _shared(function: str) -> str:

@@ -101,7 +101,7 @@ def signals_held_back(give_up: Callable[[], None] | None = None) -> Iterator[lis
     the list of what was raised; each time `give_up` is called, which comes through if the block has other
     threads work (`run_apart`).
     """
-    raised: list[BaseException] = []
+    raised, done = list[BaseException](), False
     if threading.current_thread() is not threading.main_thread():
         yield raised
         return
@@ -111,6 +111,8 @@ def signals_held_back(give_up: Callable[[], None] | None = None) -> Iterator[lis
             try:
                 handler(number, frame)
             except BaseException as error:
+                if done:  # another handler has raised something before this one was set back
+                    raise
                 raised.append(error)
                 if give_up is not None:
                     give_up()
@@ -127,6 +129,7 @@ def signals_held_back(give_up: Callable[[], None] | None = None) -> Iterator[lis
                     signal.signal(number, own)
             yield raised
     finally:
+        done = True
         if raised:
             del raised[1:]
             raise raised.pop()  # frames that it came from do not know it any more, and go with it

@@ -7,51 +7,62 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Final
-
-from chainrule.compiler.pool import signals_held_back
+from contextlib import contextmanager
+from typing import Final, NamedTuple
 
 #: Seconds for which a thread keeps Python's lock while another one waits for it.
 SOON: Final = 1e-4
 
 
+class _Habits(NamedTuple):
+    """Whether Python looks for garbage, and after how many seconds a thread hands its lock on."""
+
+    collects: bool
+    interval: float
+
+    def resume(self) -> None:
+        """Have Python behave so again."""
+        if round(sys.getswitchinterval(), 6) == SOON:  # nobody has asked for another one meanwhile
+            sys.setswitchinterval(self.interval + 5e-7)  # of which Python takes whole microseconds
+        if self.collects:
+            gc.enable()
+
+
 class _Undisturbed:
-    """What is left out for as long as any thread makes code."""
+    """What is left out for as long as anyone makes code.
+
+    Between any two lines another thread may fork, and a signal's handler may raise something or make code.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._makers = 0
-        self._before = True, sys.getswitchinterval()
+        self._lock = threading.RLock()
+        self._makers = set[object]()
+        self._before: _Habits | None = None
 
-    def begin(self) -> None:
-        """Begin with the first thread."""
+    def begin(self, maker: object) -> None:
+        """Begin with the first one."""
         with self._lock:
-            if not self._makers:
-                self._before = gc.isenabled(), sys.getswitchinterval()
-                gc.disable()
+            self._makers.add(maker)
+            present = _Habits(gc.isenabled(), sys.getswitchinterval())
+            self._before = before = self._before or present
+            gc.disable()
+            if before.interval > SOON:
                 sys.setswitchinterval(SOON)
-            self._makers += 1
 
-    def end(self) -> None:
-        """End with the last thread."""
-        with signals_held_back(), self._lock:
-            self._makers -= 1
-            if not self._makers:
-                self._restore()
-
-    def _restore(self) -> None:
-        collects, interval = self._before
-        sys.setswitchinterval(interval)
-        if collects:
-            gc.enable()
+    def end(self, maker: object) -> None:
+        """End with the last one; one that has ended already may do so again."""
+        with self._lock:
+            self._makers.discard(maker)
+            before = self._before
+            if before and not self._makers:
+                before.resume()
+                self._before = None
 
     def end_in_child(self) -> None:
         """End in a process that was forked off, where no other thread goes on."""
-        makers = self._makers
-        self._lock, self._makers = threading.Lock(), 0
-        if makers:
-            self._restore()
+        self._lock = threading.RLock()
+        self._makers.clear()
+        self.end(None)
 
 
 _undisturbed = _Undisturbed()
@@ -67,8 +78,12 @@ def undisturbed() -> Iterator[None]:
     large libraries this takes half as long as LLVM. And a thread that LLVM keeps busy needs Python for a
     moment now and then; it would wait for it much longer than the moment takes.
     """
-    with ExitStack() as stack:
-        with signals_held_back():
-            _undisturbed.begin()
-            stack.callback(_undisturbed.end)
-        yield
+    maker = object()
+    try:
+        try:
+            _undisturbed.begin(maker)
+            yield
+        finally:
+            _undisturbed.end(maker)
+    finally:  # the handler of a signal may have raised something before that was through
+        _undisturbed.end(maker)
