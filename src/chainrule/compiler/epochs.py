@@ -51,6 +51,9 @@ class CompiledRun:
     A step whose loss is finite may leave weights that are not, and to look at all weights after each call
     would take long. So they are looked at only where somebody is about to see them, or from time to time;
     then they are backed up as well, to go back to and find the step that failed.
+
+    So two facts change on the way: where it stands now and what is known of that, which each call of native
+    code replaces as a whole (`Standing`), and what it can go back to (`Backup`).
     """
 
     def __init__(
