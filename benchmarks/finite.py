@@ -88,7 +88,7 @@ def _not_looking() -> Iterator[None]:
     class_: Any = CompiledRun
     check, save, make_turns = class_._check, class_._save, class_._make_turns
     class_._check = lambda run: None
-    class_._save = lambda run, now: run._keep(run._saved.arrays, now)
+    class_._save = lambda run, now: run._keep(run._backup.arrays, now)
     class_._make_turns = lambda run, turns, check: make_turns(run, turns, check=False)
     try:
         yield

@@ -117,9 +117,10 @@ def emulate_executable(compiled, folder, cpu="generic"):
 
 def emulate_run(run, folder, cpu="generic"):
     """Have a compiled loop make its steps by the emulator, a whole epoch at a time."""
-    plan = run._plan
-    run._copies = Copies(replace(plan, copies_size=0))  # the emulator knows nothing of this memory
-    in_halves = goes_in_halves(run.loop, run._batch)
+    plan = run._native.plan
+    run._turns._copies = Copies(replace(plan, copies_size=0))  # the emulator knows nothing of this memory
+    rows = len(next(iter(run.inputs.data.values())))
+    in_halves = goes_in_halves(run.loop, min(run.inputs.batch_size, rows))
     text = CompiledLoop(run.loop, sorted(run.state.carried), in_halves=in_halves).module.text
     program = Program(text, "fit", folder, cpu)
     arrays = [array.nbytes for array in run.memory.arrays]
@@ -129,7 +130,7 @@ def emulate_run(run, folder, cpu="generic"):
         sizes = region_sizes(*own) + arrays
         program(run.memory.address, sizes, plan.arrays, 0, run.memory.capacity, run.threads)
 
-    run._call = call
+    run._turns._call = call
     run._pace.turns = 1 << 30
     return run
 

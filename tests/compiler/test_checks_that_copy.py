@@ -75,15 +75,17 @@ def test_what_is_copied_is_looked_at_number_by_number(monkeypatch, dtype, number
         patched.setattr(epochs.CompiledRun, "__init__", lambda run, *a: (make(run, *a), runs.append(run))[0])
         large_model(dtype=dtype, n_threads=threads).fit(*rows())
     (run,) = runs
-    assert run._plan.copies_size >= FEW
+    plan = run._native.plan
+    assert plan.copies_size >= FEW
 
     def look():
-        run._control[[Control.MOST_TURNS, Control.CHECK, Control.ENDED]] = 0, 1, 1
-        run._control[Control.COPIES] = run._copies.address()
-        run._call()
-        return run._copies.taken(), np.isfinite(run.memory.finite.item())
+        copies = run._turns._copies
+        run.memory.control[Control.ENDED] = 1
+        run.memory.control[Control.COPIES] = copies.address()
+        is_sound = run._turns.check()
+        return copies.taken(), is_sound
 
-    for name in run._plan.copies:
+    for name in plan.copies:
         array = run.memory.home[name].copy()
         for place in {0, array.size // 2, array.size - 1}:
             sound, array.flat[place] = array.flat[place], number

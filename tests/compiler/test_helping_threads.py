@@ -13,9 +13,9 @@ import chainrule as cr
 from at_every_moment import at_every_moment
 from at_once import at_once
 from chainrule.compiler import executable, pool
-from chainrule.compiler.epochs import CompiledRun
 from chainrule.compiler.executable import Executable
 from chainrule.compiler.pool import lent, run_apart, run_together, signals_held_back
+from chainrule.compiler.turns import Turns
 
 
 @pytest.fixture(autouse=True)
@@ -230,11 +230,11 @@ def test_a_forked_process_has_helpers_of_its_own(network):
 def test_a_process_that_is_forked_off_in_a_callback_has_helpers_of_its_own(monkeypatch):
     """In the middle of its fit, and after it, which is the same wherever threads wait apart."""
     expected, children = fitted(), []
-    call = CompiledRun._call
+    call = Turns._call
 
-    def apart(run):
-        run._may_give_up = True
-        call(run)
+    def apart(turns):
+        turns.may_be_given_up = True
+        call(turns)
 
     def fork(progress):
         if progress.epoch == 1:
@@ -243,7 +243,7 @@ def test_a_process_that_is_forked_off_in_a_callback_has_helpers_of_its_own(monke
                 signal.signal(signal.SIGALRM, signal.SIG_DFL)
                 signal.alarm(60)
 
-    monkeypatch.setattr(CompiledRun, "_call", apart)
+    monkeypatch.setattr(Turns, "_call", apart)
     same = again = False
     try:
         same = np.array_equal(fitted(callbacks=[fork]), expected)

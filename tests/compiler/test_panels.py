@@ -158,7 +158,7 @@ def run_of(net, x=X, y=Y, *, batch_size=17, model=None, **fit):
 
 
 def lies_in_panels(run):
-    return {name: bool(buffer.panel) for name, (_, buffer) in run._plan.home.items()}
+    return {name: bool(buffer.panel) for name, (_, buffer) in run._native.plan.home.items()}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -12,6 +12,7 @@ import chainrule as cr
 from chainrule.compiler import threads
 from chainrule.compiler.epochs import CompiledRun
 from chainrule.compiler.threads import ROUND, WORTH_A_THREAD, Team, cores, thread_count, threads_asked_for
+from chainrule.compiler.turns import Turns
 
 
 def test_who_decides(monkeypatch):
@@ -178,7 +179,7 @@ def test_teams_that_change_leave_the_same_bits(monkeypatch):
 def fitted(monkeypatch=None, order=None):
     """Return what a fit with three threads leaves; in native code they come one after the other."""
     if order is not None:
-        monkeypatch.setattr(CompiledRun, "_call", lambda run: call_in_order(run, order))
+        monkeypatch.setattr(Turns, "_call", lambda turns: call_in_order(turns, order))
     generator = np.random.default_rng(0)
     x, y = generator.normal(size=(300, 20)), generator.integers(0, 3, 300)
     net = cr.Sequential([cr.Dense(33, activation="tanh"), cr.BatchNorm(), cr.Dense(150), cr.Dense(3)])
@@ -194,10 +195,10 @@ def fitted(monkeypatch=None, order=None):
     return dict(history), {**model.weights, **model.state}
 
 
-def call_in_order(run, order):
+def call_in_order(turns, order):
     """Let each thread enter native code when the one before has left it."""
     for thread in order:
-        run._native.run(run.memory.address, 0, run.memory.capacity, thread, run.threads, 0)
+        turns._function(turns._memory.address, 0, turns._memory.capacity, thread, turns._team.most, 0)
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)

@@ -8,6 +8,7 @@ from training_cases import assert_same, network, regression, table
 
 import chainrule as cr
 from chainrule.compiler import epochs
+from chainrule.compiler.turns import Turns
 from chainrule.executors import EXECUTORS
 from chainrule.graph.loop import EvaluatedRun, Inputs
 
@@ -190,8 +191,8 @@ def test_nobody_sees_weights_that_are_not_finite():
 
 def test_a_look_after_each_epoch_costs_no_call_of_its_own(monkeypatch):
     calls = []
-    call = epochs.CompiledRun._call
-    monkeypatch.setattr(epochs.CompiledRun, "_call", lambda run: (calls.append(run), call(run)))
+    call = Turns._call
+    monkeypatch.setattr(Turns, "_call", lambda turns: (calls.append(turns), call(turns)))
     regression().fit(*table(), epochs=40, batch_size=None, callbacks=[cr.Callback()])
     assert 40 <= len(calls) <= 45
 
@@ -245,14 +246,14 @@ def test_each_number_of_the_weights_is_looked_at(dtype, number, threads):
         patched.setattr(epochs.CompiledRun, "__init__", lambda run, *a: (make(run, *a), runs.append(run))[0])
         model.fit(*table())
     (run,) = runs
-    for name in run._plan.replaced:
+    for name in run.memory.replaced:
         array = run.memory.home[name].whole
         for place in {*range(0, array.size, 13), array.size - 1}:
             sound, array.flat[place] = array.flat[place], number
-            run._looked_at = False
+            run._now = run._now._replace(is_finite=None)
             assert not run._is_sound(), (name, place)
             array.flat[place] = sound
-            run._looked_at = False
+            run._now = run._now._replace(is_finite=None)
             assert run._is_sound()
 
 

@@ -12,8 +12,9 @@ from training_cases import assert_same
 
 import chainrule as cr
 from chainrule.compiler import epochs as compiled_epochs
-from chainrule.compiler import executable, pool
+from chainrule.compiler import executable, pool, turns
 from chainrule.compiler.epochs import CompiledRun
+from chainrule.compiler.turns import Turns
 
 ROWS, FEATURES, WIDTH = 4000, 64, 1024
 
@@ -52,7 +53,7 @@ def press(monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setenv("CHAINRULE_NUM_THREADS", "2")  # with many it might be through by then
-    for module in (compiled_epochs, executable):
+    for module in (turns, executable):
         monkeypatch.setattr(module, "run_apart", run_apart)
     thread = threading.Thread(target=send)
     thread.start()
@@ -167,14 +168,14 @@ def test_turns_given_up_at_any_moment_change_no_bit(kind, monkeypatch):
     )
     expected = calm.fit(x, y, epochs=9, batch_size=37, **given)
     drawn, calls, given_up = np.random.default_rng(0), [], []
-    call, restore = CompiledRun._call, CompiledRun._restore
+    call, restore = Turns._call, CompiledRun._restore
 
-    def disturbed(run):
-        calls.append(run)
-        giving_up = threading.Timer(drawn.exponential(3e-4), run._give_up)
+    def disturbed(turns):
+        calls.append(turns)
+        giving_up = threading.Timer(drawn.exponential(3e-4), turns.give_up)
         if drawn.random() < 0.5:
             giving_up.start()
-        call(run)
+        call(turns)
         giving_up.cancel()
 
     def counted(run):
@@ -183,7 +184,7 @@ def test_turns_given_up_at_any_moment_change_no_bit(kind, monkeypatch):
 
     monkeypatch.setattr(compiled_epochs, "LOOK_EVERY", 0.0)
     monkeypatch.setattr(compiled_epochs, "COPIES", float("inf"))
-    monkeypatch.setattr(CompiledRun, "_call", disturbed)
+    monkeypatch.setattr(Turns, "_call", disturbed)
     monkeypatch.setattr(CompiledRun, "_restore", counted)
     history = model.fit(x, y, epochs=9, batch_size=37, **given)
     assert 0 < len(given_up) < len(calls)

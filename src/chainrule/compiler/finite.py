@@ -8,8 +8,10 @@ at weights after an epoch gets copies made in the same pass.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain
+from typing import Any, NamedTuple, TypeAlias
 
 from chainrule.compiler.access import first_element, from_table, share_of_part
 from chainrule.compiler.buffer import Buffer
@@ -25,8 +27,6 @@ _FLOATS = ("float32", "float64")
 _NAN = "0x7FF8000000000000"
 #: Numbers that lie without a gap are taken as rows of this length, since threads share out whole rows.
 _ROW = 64 * LANES
-#: How many numbers tell of a block.
-_NUMBERS = 8
 
 
 def places_of_copies(arrays: Mapping[str, tuple[Value, Buffer]]) -> tuple[dict[str, int], int]:
@@ -56,7 +56,7 @@ def write_check(arrays: Iterable[tuple[Value, Buffer, int]], total: Buffer) -> l
     code = f.code
     blocks: dict[str, list[int]] = {dtype: [] for dtype in _FLOATS}
     for value, buffer, place in arrays:
-        blocks[buffer.dtype] += _blocks(value, buffer, place)
+        blocks[buffer.dtype] += chain.from_iterable(_blocks(value, buffer, place))
     memory, result = from_table(code, total.slot), first_element(code, total)
     ended = code.value(f"icmp ne i64 {f.get(Control.ENDED)}, 0")
     copies = code.value(f"select i1 {ended}, ptr {f.get(Control.COPIES, 'ptr')}, ptr null")
@@ -64,92 +64,129 @@ def write_check(arrays: Iterable[tuple[Value, Buffer, int]], total: Buffer) -> l
     for dtype, numbers in used.items():
         given = f"ptr {memory}, ptr {code.numbers(numbers)}, i64 {len(numbers)}, i64 %part, i64 %parts"
         code.do(f"call void @zeros.{dtype}({given}, ptr {result}, ptr {copies})")
-    return [*map(_zeros, used), code]
+    return [*(_Zeros(dtype).write() for dtype in used), code]
 
 
-def _blocks(value: Value, buffer: Buffer, place: int) -> Iterator[int]:
-    """Yield the numbers of blocks of rows.
+class _Block(NamedTuple):
+    """Rows of an array, as numbers, or as the values of native code that hold these."""
 
-    They are the offset, rows, columns and stride, the offset and stride of the copy, and of how many pieces
-    a row consists, and how far apart these lie: one, but for panels.
-    """
+    offset: Any  # where it begins, in bytes of the memory
+    rows: Any
+    columns: Any  # of a piece
+    stride: Any  # how many elements rows lie apart
+    to_offset: Any  # the copy's, in bytes of the copies
+    to_stride: Any
+    pieces: Any = 1  # of how many a row consists: one, but for panels
+    apart: Any = 0  # how many elements these lie apart
+
+
+def _blocks(value: Value, buffer: Buffer, place: int) -> Iterator[_Block]:
+    """Yield what an array consists of, whose copy begins at a place."""
+    size = BYTES[buffer.dtype]
     if buffer.panel:
-        (height, columns), width, size = map(int, value.shape), buffer.panel, BYTES[buffer.dtype]
+        (height, columns), width = map(int, value.shape), buffer.panel
         panels, rest = divmod(columns, width)
         done = panels * width
-        yield from (buffer.offset, height, width, width, place, columns, panels, height * width)
-        behind = buffer.offset + done * height * size
-        yield from (behind, height, rest, width, place + done * size, columns, 1, 0)
+        yield _Block(buffer.offset, height, width, width, place, columns, panels, height * width)
+        yield _Block(buffer.offset + done * height * size, height, rest, width, place + done * size, columns)
         return
-    axes = [axis for axis, size in enumerate(value.shape) if size != 1]
+    axes = [axis for axis, length in enumerate(value.shape) if length != 1]
     *before, columns = [int(value.shape[axis]) for axis in axes] or [1]
     rows = math.prod(before)
     stride = buffer.strides[axes[-2]].elements if before else columns
     if stride != columns:
-        yield from (buffer.offset, rows, columns, stride, place, columns, 1, 0)
+        yield _Block(buffer.offset, rows, columns, stride, place, columns)
         return
     whole, rest = divmod(rows * columns, _ROW)
-    after = whole * _ROW * BYTES[buffer.dtype]
-    yield from (buffer.offset, whole, _ROW, _ROW, place, _ROW, 1, 0)
-    yield from (buffer.offset + after, 1, rest, 0, place + after, 0, 1, 0)
+    after = whole * _ROW * size
+    yield _Block(buffer.offset, whole, _ROW, _ROW, place, _ROW)
+    yield _Block(buffer.offset + after, 1, rest, 0, place + after, 0)
 
 
-def _zeros(dtype: str) -> Code:
-    """Return the function that leaves NaN in a total if this part's rows have a number that is not finite.
+#: How many numbers tell of a block.
+_NUMBERS = len(_Block._fields)
+#: Where numbers lie, and where their copies go.
+_Start: TypeAlias = tuple[str, str]
 
-    It copies them, unless there is no place for it.
+
+class _Columns(NamedTuple):
+    """The columns of a piece: how many, how many of them fill vectors, and the mask of the others."""
+
+    all: str
+    full: str
+    rest: str
+
+
+class _Zeros:
+    """Writes the function that leaves NaN in a total if this part's rows have a number that is not finite.
+
+    It copies them, unless there is no place for it. Loops stand in each other: each is told where it begins.
+
+    Parameters
+    ----------
+    dtype : str
+        Of the numbers.
     """
-    arguments = "ptr %memory, ptr %blocks, i64 %numbers, i64 %part, i64 %parts, ptr %total, ptr %copies"
-    code = Code(f"zeros.{dtype}", arguments)
-    vectors, scalar = Vectors(code, dtype), SCALARS[dtype]
-    integer = f"i{8 * BYTES[dtype]}"
-    kind, bits = vectors.type, f"<{LANES} x {integer}>"
-    whole = vectors.mask(str(LANES))
-    copied = code.value("icmp ne ptr %copies, null")
 
-    def joined(address: str, to: str, mask: str, before: str) -> str:
+    def __init__(self, dtype: str) -> None:
+        arguments = "ptr %memory, ptr %blocks, i64 %numbers, i64 %part, i64 %parts, ptr %total, ptr %copies"
+        self._code = code = Code(f"zeros.{dtype}", arguments)
+        self._vectors = vectors = Vectors(code, dtype)
+        self._scalar, self._integer = SCALARS[dtype], f"i{8 * BYTES[dtype]}"
+        self._bits = f"<{LANES} x {self._integer}>"
+        self._whole = vectors.mask(str(LANES))
+        self._copied = code.value("icmp ne ptr %copies, null")
+
+    def write(self) -> Code:
+        """Write it."""
+        code, integer, scalar = self._code, self._integer, self._scalar
+        found = self._joined(0, "%numbers", _NUMBERS, self._block, "zeroinitializer")
+        one = code.call(integer, f"llvm.vector.reduce.or.v{LANES}{integer}", f"{self._bits} {found}")
+        number = code.value(f"bitcast {integer} {one} to {scalar}")
+        is_nan = code.value(f"fcmp uno {scalar} {number}, 0.0")
+        code.when(is_nan, lambda: code.do(f"store atomic double {_NAN}, ptr %total monotonic, align 8"))
+        return code
+
+    def _joined(
+        self, begin: str | int, end: str, step: int, body: Callable[[str, str], str], found: str
+    ) -> str:
+        """Write a loop whose body joins what it finds to what was found before; return all of it."""
+        carried = [(self._bits, found)]
+        return self._code.loop(begin, end, step, lambda i, found: [body(i, *found)], carried)[0]
+
+    def _block(self, place: str, found: str) -> str:
+        code = self._code
+        numbers = code.value(f"getelementptr i64, ptr %blocks, i64 {place}")
+        places = (code.value(f"getelementptr i64, ptr {numbers}, i64 {i}") for i in range(_NUMBERS))
+        block = _Block(*(code.value(f"load i64, ptr {place}") for place in places))
+        array = code.value(f"getelementptr i8, ptr %memory, i64 {block.offset}")
+        copy = code.value(f"getelementptr i8, ptr %copies, i64 {block.to_offset}")
+        full = code.value(f"and i64 {block.columns}, {-LANES}")
+        rest = self._vectors.mask(code.value(f"sub i64 {block.columns}, {full}"))
+        columns = _Columns(block.columns, full, rest)
+        begin, end = share_of_part(code, block.rows)
+        return self._joined(begin, end, 1, partial(self._row, block, columns, (array, copy)), found)
+
+    def _row(self, block: _Block, columns: _Columns, first: _Start, number: str, found: str) -> str:
+        start = self._moved(first, number, block.stride, block.to_stride)
+        return self._joined(0, block.pieces, 1, partial(self._piece, block.apart, columns, start), found)
+
+    def _piece(self, apart: str, columns: _Columns, first: _Start, number: str, found: str) -> str:
+        start = self._moved(first, number, apart, columns.all)
+        found = self._joined(0, columns.full, LANES, partial(self._vector, start, self._whole), found)
+        rest = partial(self._vector, start, columns.rest)
+        return self._joined(columns.full, columns.all, LANES, rest, found)
+
+    def _vector(self, start: _Start, mask: str, column: str, found: str) -> str:
+        code, vectors = self._code, self._vectors
+        address, to = (vectors.after(one, column) for one in start)
         numbers = vectors.load(address, mask)
-        code.when(copied, lambda: vectors.store_part(numbers, to, mask))
-        nothing = code.value(f"fmul {kind} {numbers}, zeroinitializer")
-        return code.value(f"or {bits} {before}, {code.value(f'bitcast {kind} {nothing} to {bits}')}")
+        code.when(self._copied, lambda: vectors.store_part(numbers, to, mask))
+        nothing = code.value(f"fmul {vectors.type} {numbers}, zeroinitializer")
+        bits = code.value(f"bitcast {vectors.type} {nothing} to {self._bits}")
+        return code.value(f"or {self._bits} {found}, {bits}")
 
-    def block(place: str, carried: list[str]) -> list[str]:
-        first = code.value(f"getelementptr i64, ptr %blocks, i64 {place}")
-        offset, rows, columns, stride, to_offset, to_stride, pieces, apart = (
-            code.value(f"load i64, ptr {code.value(f'getelementptr i64, ptr {first}, i64 {i}')}")
-            for i in range(_NUMBERS)
-        )
-        array = code.value(f"getelementptr i8, ptr %memory, i64 {offset}")
-        copy = code.value(f"getelementptr i8, ptr %copies, i64 {to_offset}")
-        full = code.value(f"and i64 {columns}, {-LANES}")
-        rest = vectors.mask(code.value(f"sub i64 {columns}, {full}"))
-        begin, end = share_of_part(code, rows)
-
-        def row(number: str, found: list[str]) -> list[str]:
-            first = vectors.after(array, code.value(f"mul i64 {number}, {stride}"))
-            to_first = vectors.after(copy, code.value(f"mul i64 {number}, {to_stride}"))
-
-            def piece(which: str, found: list[str]) -> list[str]:
-                start = vectors.after(first, code.value(f"mul i64 {which}, {apart}"))
-                to = vectors.after(to_first, code.value(f"mul i64 {which}, {columns}"))
-
-                def some(column: str, found: list[str], mask: str = whole) -> list[str]:
-                    return [joined(vectors.after(start, column), vectors.after(to, column), mask, found[0])]
-
-                (of_piece,) = code.loop(0, full, LANES, some, [(bits, found[0])])
-                return code.loop(full, columns, LANES, partial(some, mask=rest), [(bits, of_piece)])
-
-            return code.loop(0, pieces, 1, piece, [(bits, found[0])])
-
-        return code.loop(begin, end, 1, row, [(bits, carried[0])])
-
-    (found,) = code.loop(0, "%numbers", _NUMBERS, block, [(bits, "zeroinitializer")])
-    one = code.call(integer, f"llvm.vector.reduce.or.v{LANES}{integer}", f"{bits} {found}")
-    _leave_if_nan(code, code.value(f"bitcast {integer} {one} to {scalar}"), scalar)
-    return code
-
-
-def _leave_if_nan(code: Code, number: str, scalar: str) -> None:
-    """Leave NaN in the total if a number is."""
-    is_nan = code.value(f"fcmp uno {scalar} {number}, 0.0")
-    code.when(is_nan, lambda: code.do(f"store atomic double {_NAN}, ptr %total monotonic, align 8"))
+    def _moved(self, start: _Start, number: str, stride: str, to_stride: str) -> _Start:
+        """Return addresses so many strides later."""
+        first = self._vectors.after(start[0], self._code.value(f"mul i64 {number}, {stride}"))
+        return first, self._vectors.after(start[1], self._code.value(f"mul i64 {number}, {to_stride}"))

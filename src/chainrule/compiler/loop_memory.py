@@ -13,7 +13,7 @@ from chainrule.compiler.control import FIRST_TABLE, Control
 from chainrule.compiler.kept import KeptArray
 from chainrule.compiler.native_loop import NativeLoop
 from chainrule.compiler.table import address, address_of, allocate, given_up
-from chainrule.graph.loop import Inputs, Loop, Tables
+from chainrule.graph.loop import Arrays, Inputs, Loop, Tables
 from chainrule.graph.shuffle import bits_for, shift_for
 from chainrule.graph.sparse import SparseRows, Table
 from chainrule.graph.types import Array, ArrayType
@@ -51,6 +51,8 @@ class LoopMemory:
         The time of each kernel, in a build that takes it.
     home : dict of str to KeptArray
         What is kept from turn to turn, by name.
+    replaced : dict of str to KeptArray
+        That of it which turns replace.
     finite : ndarray
         A number that is finite if all that a check has looked at is.
     given_up : c_int64
@@ -62,7 +64,8 @@ class LoopMemory:
         validated = len(next(iter(inputs.validation_data.values()), ()))
         validation_batch = min(validated, max(VALIDATION_BATCH, batch))
         self.capacity = -(-max(batch, validation_batch) // LANES) * LANES + ROWS_BEHIND
-        self._memory, self._places = allocate(plan.sizes, plan.scratch, self.capacity, threads, plan.parts)
+        memory, self._places = allocate(plan.sizes, plan.scratch, self.capacity, threads, plan.parts)
+        self._bytes, self._first = memory.view(np.uint8), address_of(memory)
         self.given_up = given_up(self._places)
         self.control = np.zeros(plan.control_size, np.int64)
         self.results = np.zeros((MOST_EPOCHS, len(plan.results)), np.float64)
@@ -81,10 +84,10 @@ class LoopMemory:
         self.table = (ctypes.c_void_p * (len(bases) + len(addresses)))(*bases, *addresses)
         self.address = ctypes.addressof(self.table)
         self.home = {name: self._kept_array(*place) for name, place in plan.home.items()}
+        self.replaced = {name: self.home[name] for name in plan.replaced}
         self.finite = self._number(plan.finite)
-        for name, number in {**inputs.arguments, "key": inputs.key}.items():
-            if name in self.home:
-                self.home[name].put(np.asarray(number))
+        numbers = {**inputs.arguments, "key": inputs.key}
+        self.put({name: np.asarray(number) for name, number in numbers.items()})
         self._steer(loop, inputs, batch, validated, validation_batch)
 
     def _steer(self, loop: Loop, inputs: Inputs, batch: int, validated: int, validation_batch: int) -> None:
@@ -100,8 +103,8 @@ class LoopMemory:
         control[Control.KEY] = np.array(int(key[0]) | int(key[1]) << 32, np.uint64).view(np.int64)
 
     def _kept_array(self, kind: ArrayType, buffer: Buffer) -> KeptArray:
-        start = self._places[buffer.slot] + buffer.offset - self._memory.ctypes.data
-        return KeptArray(self._memory.view(np.uint8)[start:].data, kind, buffer)
+        start = self._places[buffer.slot] + buffer.offset - self._first
+        return KeptArray(self._bytes[start:].data, kind, buffer)
 
     def _number(self, buffer: Buffer) -> Array:
         return self._kept_array(ArrayType((), np.dtype(buffer.dtype)), buffer).whole
@@ -114,8 +117,13 @@ class LoopMemory:
     @cached_property
     def kept(self) -> Array:
         """The bytes of all that stays from turn to turn."""
-        start = self._places[self._plan.finite.slot] - self._memory.ctypes.data
-        return self._memory.view(np.uint8)[start : start + self._plan.finite.offset]
+        start = self._places[self._plan.finite.slot] - self._first
+        return self._bytes[start : start + self._plan.finite.offset]
+
+    def put(self, arrays: Arrays) -> None:
+        """Write those of these arrays that are kept from turn to turn."""
+        for name in self.home.keys() & arrays.keys():
+            self.home[name].put(arrays[name])
 
     def begin_validation(self) -> None:
         """Forget what a validation that was left in the middle has summed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from chainrule.compiler.access import first_element, from_table, goes_on, share_of_part
 from chainrule.compiler.builder import Builder, Element
@@ -22,56 +23,78 @@ Find = Callable[[str, str], Callable[[str], str]]
 
 def bring_batch(layout: LoopLayout) -> Code:
     """Return the function that brings the next rows to the step."""
-    return _bring("bring_batch", layout.data, layout, _in_random_order)
+    return _Bringing("bring_batch", layout.data, _in_random_order).write(layout)
 
 
 def bring_validation(layout: LoopLayout) -> Code:
     """Return the function that brings the next rows to the validation."""
-    return _bring("bring_validation", layout.validation_data, layout, _in_order)
+    return _Bringing("bring_validation", layout.validation_data, _in_order).write(layout)
 
 
-def _bring(
-    name: str, tables: Sequence[TablePlace], layout: LoopLayout, order: Callable[[ControlCode], Find]
-) -> Code:
-    """Return the function that puts the next rows where a stage reads them, and tells it the step."""
-    f = ControlCode(name)
-    code = f.code
-    sources = [
-        [from_table(code, table.slot + i) for i in range(3 if table.sparse else 1)] for table in tables
-    ]
-    batches = [first_element(code, table.batch) for table in tables]
-    find = order(f)
-    first, end = share_of_part(code, "%rows")
+class _Bringing:
+    """Writes a function that puts the next rows where a stage reads them, and tells it the step.
 
-    def block(begin: str, _: list[str]) -> list[str]:
-        code.when(goes_on(code), lambda: rows(begin))
+    Parameters
+    ----------
+    name : str
+        Its symbol.
+    tables : sequence of TablePlace
+        Whose rows.
+    order : callable
+        Writes how these are found.
+    """
+
+    def __init__(self, name: str, tables: Sequence[TablePlace], order: Callable[[ControlCode], Find]) -> None:
+        self._function = f = ControlCode(name)
+        self._code = code = f.code
+        self._tables = tables
+        self._sources = [
+            [from_table(code, table.slot + i) for i in range(3 if table.sparse else 1)] for table in tables
+        ]
+        self._batches = [first_element(code, table.batch) for table in tables]
+        self._find = order(f)
+
+    def write(self, layout: LoopLayout) -> Code:
+        """Write it."""
+        f, code = self._function, self._code
+        first, end = share_of_part(code, "%rows")
+        code.loop(first, end, _BLOCK, partial(self._block, end))
+        number = code.value(f"trunc i64 {f.get(Control.STEP)} to i32")
+        code.when(code.value("icmp eq i64 %part, 0"), lambda: f.tell(layout.told, "step", number, "i32"))
+        return code
+
+    def _block(self, end: str, begin: str, _: list[str]) -> list[str]:
+        self._code.when(goes_on(self._code), lambda: self._rows(begin, end))
         return []
 
-    def rows(begin: str) -> None:
+    def _rows(self, begin: str, end: str) -> None:
+        """Write how those from here on are found, and brought, but no more than there is room for."""
+        code = self._code
         left = code.value(f"sub i64 {end}, {begin}")
         count = code.smaller(left, _BLOCK)
-        row_at = find(begin, count)
-        code.loop(0, count, 1, lambda place, _: row(code.value(f"add i64 {begin}, {place}"), row_at(place)))
+        code.loop(0, count, 1, partial(self._row, begin, self._find(begin, count)))
 
-    def row(number: str, source: str) -> list[str]:
-        for table, given, batch in zip(tables, sources, batches, strict=True):
-            width = BYTES[table.batch.dtype]
-            size = table.size * width
-            to = _moved(code, batch, number, table.batch.strides[0].elements * width)
-            if table.sparse:
-                code.run("llvm.memset.p0.i64", f"ptr {to}, i8 0, i64 {size}, i1 false")
-                _put_numbers(code, table, given, source, to)
-            elif table.batch.scattered:
-                place = code.value(f"getelementptr ptr, ptr {batch}, i64 {number}")
-                code.do(f"store ptr {_moved(code, given[0], source, size)}, ptr {place}")
-            else:
-                code.copy(to, _moved(code, given[0], source, size), size)
+    def _row(self, begin: str, row_at: Callable[[str], str], place: str, _: list[str]) -> list[str]:
+        number = self._code.value(f"add i64 {begin}, {place}")
+        source = row_at(place)
+        for table, given, batch in zip(self._tables, self._sources, self._batches, strict=True):
+            self._put(table, given, source, batch, number)
         return []
 
-    code.loop(first, end, _BLOCK, block)
-    number = code.value(f"trunc i64 {f.get(Control.STEP)} to i32")
-    code.when(code.value("icmp eq i64 %part, 0"), lambda: f.tell(layout.told, "step", number, "i32"))
-    return code
+    def _put(self, table: TablePlace, given: Sequence[str], source: str, batch: str, number: str) -> None:
+        """Write how a row of a user's table gets its place in the batch."""
+        code = self._code
+        width = BYTES[table.batch.dtype]
+        size = table.size * width
+        to = _moved(code, batch, number, table.batch.strides[0].elements * width)
+        if table.sparse:
+            code.run("llvm.memset.p0.i64", f"ptr {to}, i8 0, i64 {size}, i1 false")
+            _put_numbers(code, table, given, source, to)
+        elif table.batch.scattered:
+            place = code.value(f"getelementptr ptr, ptr {batch}, i64 {number}")
+            code.do(f"store ptr {_moved(code, given[0], source, size)}, ptr {place}")
+        else:
+            code.copy(to, _moved(code, given[0], source, size), size)
 
 
 def _moved(code: Code, pointer: str, number: str, stride: int) -> str:
