@@ -217,11 +217,7 @@ class CompiledLoop:
             slot += len(part.graph.captured)
         self.step = step = placed[STEP]
         self.layout = _layout(home, placed)
-        programs, arrays = list[Program](), list[tuple[int, int]]()
-        for one in placed.values():
-            ticks_slot = slot if profiled and one is step else None
-            programs.append(one.write(self.module, slot + 1 + len(arrays), ticks_slot))
-            arrays += programs[-1].arrays
+        programs = _written(placed, self.module, slot, profiled)
         looked_at = {name: (kept[name], home[name]) for name in step.part.replaced}
         copies, copies_size = places_of_copies(looked_at)
         check = write_check([(*looked_at[name], place) for name, place in copies.items()], finite)
@@ -241,7 +237,7 @@ class CompiledLoop:
             sizes=_largest(one.sizes for one in placed.values()),
             scratch=Scratch(*_largest((one.scratch.size, one.scratch.per_row) for one in programs)),
             parts=max(program.parts for program in programs),
-            arrays=arrays,
+            arrays=[place for program in programs for place in program.arrays],
             work=work_of(step.part.graph.equations),
             kernels=len(step.part.kernels),
         )
@@ -257,6 +253,17 @@ def _parts(loop: Loop, carried: frozenset[str], profiled: bool, in_halves: bool)
     if loop.epoch_end is not None:
         parts.append(Part(DECISION, loop.epoch_end, (), carried))
     return parts
+
+
+def _written(
+    placed: Mapping[str, PlacedPart], module: Module, ticks_slot: int, profiled: bool
+) -> list[Program]:
+    """Write the stages' functions; the addresses of their arrays stand in the table behind the ticks."""
+    programs: list[Program] = []
+    for name, one in placed.items():
+        first_array = ticks_slot + 1 + sum(len(program.arrays) for program in programs)
+        programs.append(one.write(module, first_array, ticks_slot if profiled and name == STEP else None))
+    return programs
 
 
 def _layout(home: Mapping[str, Buffer], placed: Mapping[str, PlacedPart]) -> LoopLayout:
