@@ -47,7 +47,7 @@ def share_of_part(code: Code, count: str) -> tuple[str, str]:
 
 
 class Access:
-    """Reads and writes arrays in one function, which takes their addresses as its first parameters.
+    """Reads and writes arrays in one function, which begins by loading their addresses from the table.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Access:
     Attributes
     ----------
     buffers : list of Buffer
-        The arrays whose addresses the function takes, in order.
+        The arrays whose addresses the function loads, in order.
     """
 
     def __init__(self, builder: IndexBuilder) -> None:

@@ -20,8 +20,8 @@ from chainrule.compiler.code import Code
 from chainrule.compiler.table import LINE, WORDS_SLOT
 
 #: The parameters of a function that does a part of an item: the table, how many rows there are and for how
-#: many there is room, which part of how many it is, and what a kernel needs: numbers that say where its
-#: arrays lie, and the scratch memory of the thread.
+#: many there is room, which part of how many it is, and what a kernel needs: numbers that say where in the
+#: table its arrays' addresses stand, and the scratch memory of the thread.
 PART_ARGUMENTS: Final = (
     "ptr %table, i64 %rows, i64 %capacity, i64 %part, i64 %parts, ptr %where, ptr %scratch"
 )
